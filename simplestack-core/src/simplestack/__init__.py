@@ -1,0 +1,105 @@
+"""What a plugin's author and a script's author import. What is not here is private."""
+
+from simplestack.config.settings import HypervisorSettings
+from simplestack.entities.disk import Disk, DiskCreate, DiskUpdate
+from simplestack.entities.guest import (
+    Guest,
+    GuestCreate,
+    GuestState,
+    GuestUpdate,
+    NewDisk,
+    NewNetworkInterface,
+)
+from simplestack.entities.limits import GIB, MIB, gib, gib_to_bytes
+from simplestack.entities.media import Media
+from simplestack.entities.network import (
+    Network,
+    NetworkCreate,
+    NetworkInterface,
+    NetworkInterfaceCreate,
+    NetworkInterfaceUpdate,
+)
+from simplestack.entities.pool import Host, Pool
+from simplestack.entities.snapshot import Snapshot
+from simplestack.entities.storage import Storage
+from simplestack.entities.transfer import CHUNK_BYTES, Export, ImportStream
+from simplestack.errors import (
+    Busy,
+    Conflict,
+    EntityNotFound,
+    HostNotAllowed,
+    HypervisorError,
+    HypervisorNotFound,
+    HypervisorTimeout,
+    HypervisorUnavailable,
+    InsufficientStorage,
+    InvalidArguments,
+    InvalidState,
+    LengthRequired,
+    OperationNotSupported,
+    OperationTimeout,
+    PayloadTooLarge,
+    PermissionDenied,
+    SimplestackError,
+    Unauthorized,
+)
+from simplestack.markers import hookimpl
+from simplestack.operations.context import CallContext
+from simplestack.plugins.description import HypervisorPlugin
+from simplestack.sessions.accounts import check_account
+from simplestack.sessions.credentials import Credentials
+from simplestack.sessions.targets import Target
+
+__all__ = [
+    "CHUNK_BYTES",
+    "GIB",
+    "MIB",
+    "Busy",
+    "CallContext",
+    "Conflict",
+    "Credentials",
+    "Disk",
+    "DiskCreate",
+    "DiskUpdate",
+    "EntityNotFound",
+    "Export",
+    "Guest",
+    "GuestCreate",
+    "GuestState",
+    "GuestUpdate",
+    "Host",
+    "HostNotAllowed",
+    "HypervisorError",
+    "HypervisorNotFound",
+    "HypervisorPlugin",
+    "HypervisorSettings",
+    "HypervisorTimeout",
+    "HypervisorUnavailable",
+    "ImportStream",
+    "InsufficientStorage",
+    "InvalidArguments",
+    "InvalidState",
+    "LengthRequired",
+    "Media",
+    "Network",
+    "NetworkCreate",
+    "NetworkInterface",
+    "NetworkInterfaceCreate",
+    "NetworkInterfaceUpdate",
+    "NewDisk",
+    "NewNetworkInterface",
+    "OperationNotSupported",
+    "OperationTimeout",
+    "PayloadTooLarge",
+    "PermissionDenied",
+    "Pool",
+    "SimplestackError",
+    "Snapshot",
+    "Storage",
+    "Target",
+    "Unauthorized",
+    "check_account",
+    "gib",
+    "gib_to_bytes",
+    "hookimpl",
+]

@@ -1,0 +1,60 @@
+"""Every setting, with its default. The docstrings of the members are the reference."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+Count = Annotated[int, Meta(ge=1, le=100_000)]
+
+
+class HypervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings that each hypervisor has: ``[hypervisors.NAME]``. A plugin subclasses it to add its own."""
+
+    #: Hosts that the plugin may dial: names, globs, addresses, CIDR ranges. ``["*"]`` is all of them, the
+    #: default while the service is bound to loopback; else there is no default.
+    allowed_hosts: list[str] | None = None
+    #: Longest time to make a session.
+    connect_timeout_seconds: Seconds = 10
+    #: Longest time for one operation; for a transfer, between two pieces of it. First-generation clients
+    #: give up after 60 s.
+    call_timeout_seconds: Seconds = 50
+    #: Sessions that each worker process may have at one host, those in the making included.
+    max_sessions_per_host: Count = 8
+    #: A session that nobody has used for so long is logged out.
+    idle_timeout_seconds: Seconds = 300
+    #: How long a refused login is refused again without asking the hypervisor, so that a client in a loop
+    #: does not lock the account.
+    refusal_seconds: Annotated[float, Meta(ge=0, le=3600)] = 3
+    #: Any of these settings for one host: ``[hypervisors.NAME.hosts."HOST"]``.
+    hosts: dict[str, dict[str, Any]] = {}
+
+
+class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the service itself: ``[server]``."""
+
+    #: Address and port to listen on. Anything but loopback needs `hypervisors` and each `allowed_hosts`.
+    bind: str = "127.0.0.1:8081"
+    #: Names of the installed plugins that answer. All of them while bound to loopback.
+    hypervisors: list[str] | None = None
+    #: Worker processes; 0 is one for each core.
+    workers: Annotated[int, Meta(ge=0, le=1024)] = 0
+    #: Threads of each worker: so many requests are in flight at once.
+    threads: Count = 8
+    #: Files (PEM) that make the service speak HTTPS.
+    certificate: str | None = None
+    private_key: str | None = None
+    #: Hashes of service tokens by the name of their holder, made by ``simplestack hash-password``. Where
+    #: there are any, each request needs one in ``Authorization: Bearer`` or ``X-Simplestack-Token``.
+    tokens: dict[str, str] = {}
+    #: Longest JSON body. Images are not limited.
+    max_json_bytes: Annotated[int, Meta(ge=1024, le=1024**3)] = 1024**2
+    #: How long a stopping worker waits for requests in flight.
+    graceful_timeout_seconds: Annotated[int, Meta(ge=1, le=3600)] = 60
+    #: How long an idle client connection is kept.
+    keep_alive_seconds: Annotated[int, Meta(ge=1, le=3600)] = 75
+    #: All sessions that each worker process may have.
+    max_sessions: Count = 256
+    #: Whether each operation writes an audit line (JSON) to standard output.
+    audit: bool = True
+    log_level: Annotated[str, Meta(pattern=r"\A(debug|info|warning|error)\Z")] = "info"

@@ -1,0 +1,1 @@
+"""The values that cross the hook boundary, and their limits."""

@@ -1,0 +1,123 @@
+"""Guests: virtual machines, whatever their hypervisor calls them."""
+
+from enum import StrEnum
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from simplestack.entities.limits import Cpus, MemoryMiB, Name, SizeGiB
+
+
+class GuestState(StrEnum):
+    """Power states. ``PAUSED`` covers paused in memory and suspended to disk."""
+
+    STARTED = "STARTED"
+    STOPPED = "STOPPED"
+    PAUSED = "PAUSED"
+
+
+class Guest(Struct, frozen=True, kw_only=True):
+    """A guest as every hypervisor shows it. A plugin may return a subclass with more members."""
+
+    #: Outlives sessions and is safe in a URL; a UUID.
+    id: str
+    name: str
+    cpus: int
+    #: MiB
+    memory: int
+    #: GiB, the sum of the guest's disks.
+    hdd: float
+    paravirtualized: bool | None = None
+    tools_up_to_date: bool | None = None
+    #: The first address known.
+    ip: str | None = None
+    state: GuestState
+    #: Name of the host it runs on.
+    host: str | None = None
+
+
+class NewDisk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An empty disk that is made together with its guest."""
+
+    #: GiB
+    size: SizeGiB
+    name: Name | None = None
+    #: Id or name of the storage that holds it; the guest's ``storage`` by default.
+    storage: Name | None = None
+
+
+class NewNetworkInterface(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A network interface that is made together with its guest."""
+
+    #: Name or id of a network.
+    network: Name
+
+
+class GuestCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a new guest shall be: a copy of ``template``, or built from ``image`` and ``disks``."""
+
+    name: Name
+    #: MiB. Needed unless a template gives it.
+    memory: MemoryMiB | None = None
+    #: 1, or as many as the template has.
+    cpus: Cpus | None = None
+    #: Id or name of what to clone.
+    template: Name | None = None
+    #: Name of a volume in a storage; its copy becomes the first disk, which the guest boots from.
+    image: Name | None = None
+    #: Empty disks, after the image's.
+    disks: list[NewDisk] = []
+    network_interfaces: list[NewNetworkInterface] = []
+    #: Name of an ISO image that is put into the guest's CD drive.
+    iso: Name | None = None
+    #: Id or name of the storage for disks that name none.
+    storage: Name | None = None
+    paravirtualized: bool | None = None
+    #: Whether it is started once it exists.
+    start: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no hypervisor could make sense of."""
+        if self.memory is None and self.template is None:
+            raise ValueError("Object missing required field `memory` (only a `template` makes it optional)")
+        if self.template is not None and self.image is not None:
+            raise ValueError("`template` and `image` exclude one another: name one of them")
+
+
+class GuestUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Changes to a guest. A member that is absent stays as it is."""
+
+    name: Name | UnsetType = UNSET
+    #: MiB
+    memory: MemoryMiB | UnsetType = UNSET
+    cpus: Cpus | UnsetType = UNSET
+    #: GiB. Grows the last disk so that the sum of the disks is this; less than the sum is refused.
+    hdd: SizeGiB | UnsetType = UNSET
+    paravirtualized: bool | UnsetType = UNSET
+    #: Whether the guest is a template.
+    template: bool | UnsetType = UNSET
+
+
+class GuestClone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The name of a guest's copy."""
+
+    name: Name
+
+
+class PowerRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The power action asked for."""
+
+    state: Literal["start", "stop", "force_stop", "pause", "resume"]
+
+
+class RebootRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``force`` resets the guest without asking it."""
+
+    force: bool = False
+
+
+class ActionResult(Struct, frozen=True, kw_only=True):
+    """The answer to a power action that succeeded."""
+
+    action: str
+    message: str = "ok"

@@ -1,0 +1,17 @@
+"""The CD drive."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class Media(Struct, frozen=True, kw_only=True):
+    """What is in the drive; None when it is empty or there is no drive."""
+
+    name: str | None
+
+
+class MediaRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``name`` of an ISO image to mount; null or an empty string ejects."""
+
+    name: Annotated[str, Meta(max_length=1024, pattern=r"\A[^\x00-\x1f\x7f]*\Z")] | None

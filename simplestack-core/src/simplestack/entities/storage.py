@@ -1,0 +1,17 @@
+"""Storages: storage repositories, datastores, storage pools."""
+
+from msgspec import Struct
+
+
+class Storage(Struct, frozen=True, kw_only=True):
+    """A place that holds disks. All sizes are in GiB."""
+
+    id: str
+    name: str
+    #: The hypervisor's own word: ``nfs``, ``lvm``, ``dir``, ``iso``, ...
+    type: str
+    #: Physically used.
+    used_space: float
+    #: Promised to disks; more than ``used_space`` where disks are sparse.
+    allocated_space: float
+    size: float

@@ -1,0 +1,11 @@
+"""Tags of guests."""
+
+from msgspec import Struct
+
+from simplestack.entities.limits import Name
+
+
+class TagCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tag to put on a guest."""
+
+    name: Name

@@ -1,0 +1,167 @@
+"""What can go wrong, as plugins raise it and clients read it. Nothing here knows HTTP.
+
+``name`` is what clients see as ``error``; ``details`` are further members of the error's body, so they
+must never hold a secret. Messages say what was tried, what was found and what to do.
+"""
+
+from collections.abc import Mapping
+
+
+class SimplestackError(Exception):
+    """The root of all errors that a client may see.
+
+    :param message: what was wrong and what to do, for the client's eyes
+    :param details: JSON values that become members of the error's body
+    """
+
+    name = "InternalError"
+    retry_after_seconds: int | None = None
+
+    def __init__(self, message: str, details: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = dict(details or {})
+
+
+class InvalidArguments(SimplestackError):
+    """The request itself is wrong: a member is missing, unknown, of a wrong type or out of range."""
+
+    name = "InvalidArguments"
+
+
+class Unauthorized(SimplestackError):
+    """No credentials, unreadable ones, or the hypervisor refused them."""
+
+    name = "Unauthorized"
+
+
+class PermissionDenied(SimplestackError):
+    """The caller is known and may not do this."""
+
+    name = "PermissionDenied"
+
+
+class HostNotAllowed(PermissionDenied):
+    """The settings do not let this hypervisor's plugin connect to that host."""
+
+    name = "HostNotAllowed"
+
+
+class EntityNotFound(SimplestackError):
+    """The thing that an id names does not exist, or does not belong to the guest named with it.
+
+    :param entity: the entity's type, such as ``Guest``
+    :param entity_id: the id as the client gave it
+    """
+
+    name = "EntityNotFound"
+
+    def __init__(self, entity: str, entity_id: str) -> None:
+        super().__init__(f"{entity}:{entity_id} not found")
+        self.entity = entity
+        self.entity_id = entity_id
+
+
+class HypervisorNotFound(SimplestackError):
+    """No installed and enabled plugin has this name."""
+
+    name = "HypervisorNotFound"
+
+
+class Conflict(SimplestackError):
+    """A name, a device or an address is taken, or an id is ambiguous."""
+
+    name = "Conflict"
+
+
+class InvalidState(SimplestackError):
+    """The guest's power state does not allow this.
+
+    :param message: what was tried
+    :param current: the state found, such as ``STARTED``
+    :param needed: the state or states that would allow it
+    """
+
+    name = "InvalidState"
+
+    def __init__(self, message: str, current: str, needed: str) -> None:
+        super().__init__(
+            f"{message}: the state is {current}, it needs to be {needed}",
+            {"current": current, "needed": needed},
+        )
+
+
+class Busy(SimplestackError):
+    """Another operation holds the guest; the same request may succeed soon."""
+
+    name = "Busy"
+
+    def __init__(self, message: str, retry_after_seconds: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class LengthRequired(SimplestackError):
+    """The hypervisor cannot take a body of unknown length: send Content-Length."""
+
+    name = "LengthRequired"
+
+
+class PayloadTooLarge(SimplestackError):
+    """The body is larger than the service accepts."""
+
+    name = "PayloadTooLarge"
+
+
+class OperationNotSupported(SimplestackError):
+    """The plugin does not implement the operation, or this hypervisor cannot do it.
+
+    Plugins raise the built-in :class:`NotImplementedError`; it becomes this.
+    """
+
+    name = "NotImplementedError"
+
+
+class HypervisorError(SimplestackError):
+    """The hypervisor failed the operation.
+
+    :param message: what was tried, with the hypervisor's own text
+    :param code: the hypervisor's own error code
+    """
+
+    name = "HypervisorError"
+
+    def __init__(self, message: str, code: str | int | None = None) -> None:
+        super().__init__(message, {} if code is None else {"code": code})
+
+
+class HypervisorUnavailable(SimplestackError):
+    """Cannot connect, the connection broke, or no session is free. Retry later.
+
+    The session it happened on is discarded.
+    """
+
+    name = "HypervisorUnavailable"
+
+    def __init__(self, message: str, retry_after_seconds: int = 10) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class HypervisorTimeout(SimplestackError):
+    """The hypervisor did not answer in time. The session it happened on is discarded."""
+
+    name = "HypervisorTimeout"
+
+
+class OperationTimeout(HypervisorTimeout):
+    """The hypervisor answers, but what was asked for did not happen in time.
+
+    A guest that ignores its ACPI power button, for example. The session stays in use.
+    """
+
+
+class InsufficientStorage(SimplestackError):
+    """The storage has no room for this."""
+
+    name = "InsufficientStorage"

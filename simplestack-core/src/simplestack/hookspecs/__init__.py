@@ -1,0 +1,61 @@
+"""The contract between core and the hypervisor plugins: one hook for each atomic operation.
+
+Each module holds the specs of one entity. A plugin implements a hook as a function of the same name,
+marked with :data:`simplestack.hookimpl`, in a module that its description lists:
+
+.. code-block:: python
+
+    @hookimpl
+    def guest_info(session: MySession, guest_id: str) -> Guest:
+        record = session.api.lookup(guest_id)  # the SDK's own call
+        if record is None:
+            raise EntityNotFound("Guest", guest_id)
+        return Guest(...)
+
+What holds for all of them:
+
+- Arguments are matched by name: take those you need, in any order. ``session`` is what the plugin's
+  ``connect`` returned. No defaults, no keyword-only arguments.
+- Ids and names arrive as the client gave them, percent-decoded, at most 1,024 characters, without control
+  characters. They are data: never paste them into XML, URLs or commands.
+- Bodies are validated structs. Annotate the parameter with a subclass of the struct to accept more members.
+- An id that does not exist, or whose disk, interface or snapshot belongs to another guest, raises
+  :class:`~simplestack.EntityNotFound`.
+- A hook that a plugin leaves out answers 501 NotImplementedError; one that raises
+  :class:`NotImplementedError` with a reason does too. Nobody writes stubs.
+- Any other error of the SDK is translated into one of :mod:`simplestack.errors`. What is not translated
+  is a defect and answers 500.
+- A failure half-way leaves nothing behind: no half-made guest, volume, task or session.
+- A list costs a constant number of round trips, whatever its length.
+"""
+
+from simplestack.hookspecs import (
+    disks,
+    guests,
+    hosts,
+    interfaces,
+    media,
+    networks,
+    pools,
+    power,
+    snapshots,
+    storages,
+    tags,
+    transfer,
+)
+
+#: In the order of the REST contract.
+SPEC_MODULES = (
+    pools,
+    hosts,
+    storages,
+    guests,
+    transfer,
+    power,
+    disks,
+    media,
+    networks,
+    interfaces,
+    snapshots,
+    tags,
+)

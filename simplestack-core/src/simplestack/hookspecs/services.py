@@ -1,0 +1,30 @@
+"""The one hook that service plugins (audit, policy, metering) wrap: entry points ``simplestack.services``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from simplestack.markers import hookspec
+from simplestack.operations.context import CallContext
+
+
+@hookspec(firstresult=True)
+def operation_call(operation: str, arguments: Mapping[str, Any], context: CallContext) -> Any:
+    """Perform an operation of any hypervisor.
+
+    Core has the only implementation. A service plugin wraps it, and so sees every operation, those added
+    later included:
+
+    .. code-block:: python
+
+        @hookimpl(wrapper=True)
+        def operation_call(operation, arguments, context):
+            if operation == "guest_delete" and context.user != "admin":
+                raise PermissionDenied("only admin deletes guests")
+            return (yield)
+
+    Before the ``yield`` nothing has been dialled. What is raised there refuses the call.
+
+    :param operation: the hook's name, such as ``guest_info``
+    :param arguments: the hook's arguments but the session
+    :param context: who asks for what; no secrets
+    """

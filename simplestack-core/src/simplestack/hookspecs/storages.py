@@ -1,0 +1,22 @@
+"""Hooks of storages."""
+
+from typing import Any
+
+from simplestack.entities.storage import Storage
+from simplestack.markers import hookspec
+
+
+@hookspec(firstresult=True)
+def storage_list(session: Any) -> list[Storage]:
+    """List the storages that guests' disks and ISO images can lie in, those in use only.
+
+    Sizes are in GiB, not rounded.
+    """
+
+
+@hookspec(firstresult=True)
+def storage_info(session: Any, storage_id: str) -> Storage:
+    """Show one storage.
+
+    :raises EntityNotFound: ``Storage``
+    """

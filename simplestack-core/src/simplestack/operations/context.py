@@ -1,0 +1,17 @@
+"""What is known of a call besides its arguments."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """Who asks for an operation, and where. Holds no secret that a service plugin could log."""
+
+    #: The plugin's name, not an alias.
+    hypervisor: str
+    #: As the client named it.
+    host: str
+    user: str
+    request_id: str
+    #: Name of the service token that the request came with.
+    client: str | None = None

@@ -1,0 +1,64 @@
+"""What a hypervisor plugin says of itself: the object behind its entry point."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+from simplestack.config.settings import HypervisorSettings
+from simplestack.errors import SimplestackError
+from simplestack.sessions.credentials import Credentials
+from simplestack.sessions.targets import Target
+
+S = TypeVar("S", bound=HypervisorSettings)
+
+
+def _no_translation(_error: Exception) -> SimplestackError | None:
+    return None
+
+
+def _no_warnings(_settings: Any) -> list[str]:
+    return []
+
+
+def _always_usable(_session: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class HypervisorPlugin(Generic[S]):
+    """A hypervisor plugin. Its entry point is in the group ``simplestack.hypervisors``.
+
+    Neither it nor its hook modules import the vendor's SDK at import time: that waits for ``connect``.
+    """
+
+    #: The word in the URL: lower-case letters, digits, ``-``.
+    name: str
+    #: For people: ``KVM (libvirt)``.
+    title: str
+    #: Makes a session: ``connect(target, credentials, settings)``. It may only dial what the target names. It
+    #: raises Unauthorized when the credentials are refused, HypervisorUnavailable or HypervisorTimeout when
+    #: there is nobody to ask. Where the hypervisor does not check the password itself, ``connect`` must
+    #: (:func:`simplestack.check_account`).
+    connect: Callable[[Target, Credentials, S], Any]
+    #: Logs a session out. Called once for each session, in any thread, also for one that is broken.
+    disconnect: Callable[[Any], None]
+    #: Modules of ``@hookimpl`` functions.
+    hooks: tuple[ModuleType, ...]
+    #: Other words in the URL.
+    aliases: tuple[str, ...] = ()
+    #: The type of ``[hypervisors.NAME]``.
+    settings: type[S]
+    #: Translates an exception of the SDK that ``connect`` or a hook let through; None for one it does not know.
+    #: So hooks catch only what they know more about, such as which id was not found.
+    translate: Callable[[Exception], SimplestackError | None] = _no_translation
+    #: Tells without a round trip whether a session that has been lying idle is still alive.
+    check: Callable[[Any], bool] = _always_usable
+    #: Whether several threads may use one session at once. Otherwise a request has it alone.
+    shares_sessions: bool = False
+    #: Whether a call into the SDK can block beyond any time-out of its own. Core then makes connections and
+    #: calls in threads that it can leave behind when the time is up.
+    may_hang: bool = False
+    #: Called once by a starting service, before any request: reports what an operator should know
+    #: (verification that is off, accounts that are missing) as lines for the log.
+    warnings: Callable[[S], list[str]] = _no_warnings

@@ -1,0 +1,1 @@
+"""Credentials, the hosts that may be dialled, and the pool of sessions."""
