@@ -21,6 +21,9 @@ class HypervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     call_timeout_seconds: Seconds = 50
     #: Sessions that each worker process may have at one host, those in the making included.
     max_sessions_per_host: Count = 8
+    #: Calls that may be under way at one host at once in each worker process, where the plugin shares
+    #: sessions and its calls can hang; more are refused with 503, so that one host cannot hold all threads.
+    max_calls_per_host: Count = 16
     #: A session that nobody has used for so long is logged out.
     idle_timeout_seconds: Seconds = 300
     #: How long a refused login is refused again without asking the hypervisor, so that a client in a loop
@@ -40,7 +43,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     #: Worker processes; 0 is one for each core.
     workers: Annotated[int, Meta(ge=0, le=1024)] = 0
     #: Threads of each worker: so many requests are in flight at once.
-    threads: Count = 8
+    threads: Count = 32
     #: Files (PEM) that make the service speak HTTPS.
     certificate: str | None = None
     private_key: str | None = None

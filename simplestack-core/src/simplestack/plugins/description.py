@@ -49,7 +49,7 @@ class HypervisorPlugin(Generic[S]):
     aliases: tuple[str, ...] = ()
     #: The type of ``[hypervisors.NAME]``.
     settings: type[S]
-    #: Translates an exception of the SDK that ``connect`` or a hook let through; None for one it does not know.
+    #: Translates an exception of the SDK that ``connect`` or a hook let through; None for an unknown one.
     #: So hooks catch only what they know more about, such as which id was not found.
     translate: Callable[[Exception], SimplestackError | None] = _no_translation
     #: Tells without a round trip whether a session that has been lying idle is still alive.

@@ -1,0 +1,31 @@
+"""What is wrong with the settings, in words that name the key."""
+
+import difflib
+import re
+
+import msgspec
+
+_MESSAGE = re.compile(r"\A(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?\Z", re.DOTALL)
+_UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]*)`")
+
+
+class SettingsError(Exception):
+    """A setting is unknown, missing or wrong; the message names it and says why."""
+
+    @classmethod
+    def of(cls, error: msgspec.ValidationError, place: str, kind: type[msgspec.Struct]) -> "SettingsError":
+        """Say where in the settings a value is that does not fit.
+
+        :param place: dotted path of the table
+        :param kind: the struct that describes the table
+        """
+        match = _MESSAGE.match(str(error))
+        what, where = (match["what"], match["where"] or "") if match else (str(error), "")
+        unknown = _UNKNOWN.search(what)
+        if unknown is not None:
+            path = ".".join(part for part in (place, where, unknown["key"]) if part)
+            close = difflib.get_close_matches(unknown["key"], kind.__struct_fields__, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            return cls(f"{path}: there is no such setting{hint}")
+        path = ".".join(part for part in (place, where) if part)
+        return cls(f"{path}: {what[0].lower()}{what[1:]}")

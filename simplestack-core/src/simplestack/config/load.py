@@ -1,0 +1,129 @@
+"""Settings from one TOML file and the environment.
+
+``SIMPLESTACK_CONFIG`` names the file. A setting ``[server] bind`` is ``SIMPLESTACK_SERVER__BIND`` in the
+environment, ``[hypervisors.kvm] transport`` is ``SIMPLESTACK_HYPERVISORS__KVM__TRANSPORT``; the environment
+wins. Values are TOML, or else plain text. Names without a double underscore are not settings: container
+platforms put theirs beside ours.
+"""
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from simplestack.config.errors import SettingsError
+from simplestack.config.settings import ServerSettings
+from simplestack.sessions.accounts import check_hash
+
+_PREFIX = "SIMPLESTACK_"
+CONFIG_VARIABLE = "SIMPLESTACK_CONFIG"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All settings: the server's checked, the hypervisors' as written, for their plugins to check."""
+
+    server: ServerSettings
+    hypervisors: dict[str, dict[str, Any]]
+    #: Whether the service is bound to more than loopback.
+    exposed: bool
+
+
+def load_configuration(
+    path: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, Any] | None = None,
+) -> Configuration:
+    """Read the settings.
+
+    :param path: the file; else ``SIMPLESTACK_CONFIG`` names it; else there is none
+    :param overrides: members of ``[server]`` that win over all, such as options of the command line
+    :raises SettingsError: the file cannot be read, or a setting is unknown or wrong
+    """
+    if path is None and environment.get(CONFIG_VARIABLE):
+        path = Path(environment[CONFIG_VARIABLE])
+    raw = {} if path is None else _read(path)
+    _merge_environment(raw, environment)
+    unknown = sorted(set(raw) - {"server", "hypervisors"})
+    if unknown:
+        raise SettingsError(
+            f"{unknown[0]}: there is no such setting; the tables are [server] and [hypervisors.NAME]"
+        )
+    server = _server({**_table(raw, "server"), **(overrides or {})})
+    hypervisors = _table(raw, "hypervisors")
+    for name in hypervisors:
+        _table(hypervisors, name, "hypervisors.")
+    exposed = not is_loopback(server.bind)
+    if exposed and server.hypervisors is None:
+        raise SettingsError(
+            f"server.hypervisors is missing: a service that listens on {server.bind} must say which of the "
+            'installed plugins answer, such as hypervisors = ["kvm"]'
+        )
+    return Configuration(server, hypervisors, exposed)
+
+
+def is_loopback(bind: str) -> bool:
+    """Tell whether an address to listen on is reachable from this machine only."""
+    if bind.startswith("unix:"):
+        return True
+    host = bind.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: is not TOML: {error}") from None
+
+
+def _merge_environment(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(_PREFIX) or "__" not in variable:
+            continue
+        *tables, key = variable.removeprefix(_PREFIX).lower().split("__")
+        table = raw
+        for name in tables:
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise SettingsError(f"{variable}: {name!r} is not a table of settings")
+        table[key] = _value(text)
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _table(raw: Mapping[str, Any], name: str, place: str = "") -> dict[str, Any]:
+    found = raw.get(name, {})
+    if not isinstance(found, dict):
+        raise SettingsError(f"{place}{name}: expected a table of settings, got {found!r}")
+    return found
+
+
+def _server(raw: dict[str, Any]) -> ServerSettings:
+    try:
+        server = msgspec.convert(raw, ServerSettings)
+    except msgspec.ValidationError as error:
+        raise SettingsError.of(error, "server", ServerSettings) from None
+    if (server.certificate is None) != (server.private_key is None):
+        raise SettingsError("server.certificate and server.private_key: give both, or neither")
+    for holder, hashed in server.tokens.items():
+        try:
+            check_hash(hashed)
+        except ValueError as error:
+            raise SettingsError(f"server.tokens.{holder}: {error}") from None
+    return server

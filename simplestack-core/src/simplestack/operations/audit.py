@@ -1,0 +1,95 @@
+"""The audit: one structured line for each operation, whatever becomes of it."""
+
+import logging
+import time
+from collections.abc import Generator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct, json
+
+from simplestack.entities.transfer import Export
+from simplestack.errors import SimplestackError
+from simplestack.markers import hookimpl
+from simplestack.operations.context import CallContext
+from simplestack.operations.streams import WatchedChunks
+
+_log = logging.getLogger("simplestack.audit")
+
+
+class AuditLine(Struct, kw_only=True, omit_defaults=True):
+    """What is known of an operation when it is over."""
+
+    time: str
+    request_id: str
+    hypervisor: str
+    host: str
+    user: str
+    client: str | None = None
+    operation: str
+    #: The ids and names in the request: of the guest, the disk, the snapshot and so on.
+    ids: dict[str, str]
+    #: ``ok``, or the error's name.
+    outcome: str
+    duration_ms: float
+    #: For exports: what was sent.
+    bytes: int | None = None
+
+
+_encode = json.Encoder().encode
+
+
+class Audit:
+    """The wrapper around ``operation_call`` that writes the lines."""
+
+    @hookimpl(wrapper=True)
+    def operation_call(
+        self, operation: str, arguments: Mapping[str, Any], context: CallContext
+    ) -> Generator[None, Any, Any]:
+        """Write a line when the operation is over; for an export, when its last byte is sent."""
+        started = time.monotonic()
+        try:
+            result = yield
+        except BaseException as error:
+            write_line(operation, arguments, context, started, outcome_of(error))
+            raise
+        if isinstance(result, Export):
+
+            def ended(error: BaseException | None, complete: bool, sent_bytes: int) -> None:
+                outcome = "ok" if complete else "ClientDisconnected" if error is None else outcome_of(error)
+                write_line(operation, arguments, context, started, outcome, sent_bytes=sent_bytes)
+
+            return Export(WatchedChunks(result.chunks, ended), result.size)
+        write_line(operation, arguments, context, started, "ok")
+        return result
+
+
+def outcome_of(error: BaseException) -> str:
+    """Name an error as the client sees it."""
+    return error.name if isinstance(error, SimplestackError) else SimplestackError.name
+
+
+def write_line(
+    operation: str,
+    arguments: Mapping[str, Any],
+    context: CallContext,
+    started_seconds: float,
+    outcome: str,
+    *,
+    sent_bytes: int | None = None,
+) -> None:
+    """Write one line."""
+    line = AuditLine(
+        time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        request_id=context.request_id,
+        hypervisor=context.hypervisor,
+        host=context.host,
+        user=context.user,
+        client=context.client,
+        operation=operation,
+        ids={name: value for name, value in arguments.items() if type(value) is str},
+        outcome=outcome,
+        duration_ms=round((time.monotonic() - started_seconds) * 1000, 3),
+        bytes=sent_bytes,
+    )
+    _log.info("%s", _encode(line).decode())

@@ -1,0 +1,219 @@
+"""The call of an operation: through the service plugins, with a session from the pool, within its time."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from simplestack.config.settings import HypervisorSettings
+from simplestack.entities.transfer import Export
+from simplestack.errors import (
+    HypervisorNotFound,
+    HypervisorTimeout,
+    HypervisorUnavailable,
+    OperationNotSupported,
+    OperationTimeout,
+    SimplestackError,
+)
+from simplestack.operations.audit import Audit
+from simplestack.operations.context import CallContext
+from simplestack.operations.results import check_result
+from simplestack.operations.streams import WatchedChunks, WatchedUpload
+from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.plugins.registry import Registry
+from simplestack.plugins.services import make_operation_call
+from simplestack.sessions.credentials import Credentials
+from simplestack.sessions.guard import Abandoned, Progress, call_within
+from simplestack.sessions.pool import Lease, SessionKey, SessionPool
+from simplestack.sessions.targets import AllowList, Target
+
+_log = logging.getLogger("simplestack.operations")
+
+#: How long a session may take to log out before its thread is left behind.
+_DISCONNECT_SECONDS = 5
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(CallContext):
+    """A context together with what core needs to answer it. Service plugins see the context's members."""
+
+    target: Target = field(repr=False, kw_only=True)
+    credentials: Credentials = field(repr=False, kw_only=True)
+
+
+class _Maker:
+    """Makes, checks and ends the sessions of one hypervisor at one host."""
+
+    def __init__(
+        self, hypervisor: Hypervisor, settings: HypervisorSettings, allowed: AllowList, call: Call
+    ) -> None:
+        plugin = hypervisor.plugin
+        self._plugin = plugin
+        self._settings = settings
+        self._allowed = allowed
+        self._call = call
+        self.check = plugin.check
+        self.shares_sessions = plugin.shares_sessions
+        self.max_sessions = settings.max_sessions_per_host
+        self.max_calls = settings.max_calls_per_host if plugin.may_hang and plugin.shares_sessions else None
+        self.idle_timeout_seconds = settings.idle_timeout_seconds
+        self.connect_timeout_seconds = settings.connect_timeout_seconds
+        self.refusal_seconds = settings.refusal_seconds
+
+    def connect(self, on_late: Callable[[Any], None]) -> Any:
+        self._allowed.check(self._call.target)
+        try:
+            if self._plugin.may_hang:
+                return call_within(self.connect_timeout_seconds, self._connect, lambda: on_late)
+            return self._connect()
+        except Abandoned:
+            raise
+        except Exception as error:
+            raised = translated(self._plugin.translate, error)
+            raise raised from (None if raised is error else error)
+
+    def disconnect(self, session: Any) -> None:
+        try:
+            if self._plugin.may_hang:
+                call_within(_DISCONNECT_SECONDS, lambda: self._plugin.disconnect(session))
+            else:
+                self._plugin.disconnect(session)
+        except Abandoned:
+            _log.warning("%s: logging out took too long and was left behind", self._call.target)
+        except Exception:  # the session is gone either way, and its client has its answer
+            _log.exception("%s: logging out failed", self._call.target)
+
+    def _connect(self) -> Any:
+        return self._plugin.connect(self._call.target, self._call.credentials, self._settings)
+
+
+class Dispatcher:
+    """Performs operations of all hypervisors. One for each process."""
+
+    def __init__(self, registry: Registry, max_sessions: int, max_connecting: int, *, audit: bool) -> None:
+        self.registry = registry
+        self._bounds = max_sessions, max_connecting
+        self.pool = SessionPool(*self._bounds)
+        self._operation_call, failures = make_operation_call(
+            self._perform, registry.services, Audit() if audit else None
+        )
+        self.service_failures = tuple(failures)
+        os.register_at_fork(after_in_child=self._forget_sessions)
+
+    def hypervisor(self, word: str) -> Hypervisor:
+        """Return the hypervisor that a word in a URL names.
+
+        :raises HypervisorNotFound: there is none; the message says what there is
+        """
+        found = self.registry.hypervisors.get(word)
+        if found is None:
+            raise HypervisorNotFound(self.registry.explain_missing(word))
+        return found
+
+    def call(self, call: Call, hook: str, arguments: Mapping[str, Any]) -> Any:
+        """Call a hook of a hypervisor and return what it returns.
+
+        An :class:`Export` keeps its session until its chunks are exhausted or closed.
+
+        :param arguments: the hook's arguments but the session
+        :raises SimplestackError: what went wrong
+        """
+        return self._operation_call(operation=hook, arguments=arguments, context=call)
+
+    def close(self) -> None:
+        """Log all sessions out."""
+        self.pool.close()
+
+    def _forget_sessions(self) -> None:
+        """Start afresh in a forked child: the sessions are the parent's."""
+        self.pool = SessionPool(*self._bounds)
+
+    def _perform(self, operation: str, arguments: Mapping[str, Any], context: CallContext) -> Any:
+        if not isinstance(context, Call):
+            raise TypeError("a service plugin passed on a context of its own making")
+        hypervisor = self.registry.hypervisors[context.hypervisor]
+        caller = hypervisor.callers.get(operation)
+        if caller is None:
+            raise OperationNotSupported(
+                f"{hypervisor.name} does not implement {operation} "
+                f"({hypervisor.distribution} {hypervisor.version})",
+                {"operation": operation, "hypervisor": hypervisor.name},
+            )
+        settings, allowed = self.registry.settings_at(hypervisor, context.target.name)
+        key = SessionKey(hypervisor.name, str(context.target), context.credentials.digest())
+        lease = self.pool.take(key, _Maker(hypervisor, settings, allowed, context))
+        try:
+            result = _Run(hypervisor, settings, lease).hook(operation, caller, arguments)
+        except BaseException:
+            lease.release()
+            raise
+        if isinstance(result, Export):
+            return _leased(result, _Run(hypervisor, settings, lease), lease)
+        lease.release()
+        return result
+
+
+class _Run:
+    """Runs parts of an operation on a leased session, within their time."""
+
+    def __init__(self, hypervisor: Hypervisor, settings: HypervisorSettings, lease: Lease) -> None:
+        self._hypervisor = hypervisor
+        self._limit_seconds = settings.call_timeout_seconds
+        self._lease = lease
+
+    def hook(self, operation: str, caller: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+        """Call the hook and check what it returns."""
+        progress = None
+        if "stream" in arguments and self._hypervisor.plugin.may_hang:
+            progress = Progress()
+            arguments = {**arguments, "stream": WatchedUpload(arguments["stream"], progress)}
+        session = self._lease.session
+        result = self.within_limit(lambda: caller(session=session, **arguments), progress)
+        check_result(self._hypervisor.name, operation, result)
+        return result
+
+    def within_limit(self, part: Callable[[], T], progress: Progress | None = None) -> T:
+        """Run a part of the operation, and translate its errors."""
+        try:
+            if self._hypervisor.plugin.may_hang:
+                return self._guarded(part, progress)
+            return part()
+        except Exception as error:
+            raised = translated(self._hypervisor.plugin.translate, error)
+            if isinstance(raised, HypervisorUnavailable | HypervisorTimeout) and not isinstance(
+                raised, OperationTimeout
+            ):
+                self._lease.discard()
+            raise raised from (None if raised is error else error)
+
+    def _guarded(self, part: Callable[[], T], progress: Progress | None) -> T:
+        try:
+            return call_within(self._limit_seconds, part, self._lease.abandon, progress)
+        except Abandoned:
+            raise HypervisorTimeout(
+                f"{self._hypervisor.name} did not answer within {self._limit_seconds:g} s; "
+                "whether the operation took effect is unknown"
+            ) from None
+
+
+def _leased(export: Export, run: _Run, lease: Lease) -> Export:
+    """Keep the session with the stream."""
+
+    def ended(_error: BaseException | None, complete: bool, _sent_bytes: int) -> None:
+        del complete
+        lease.release()
+
+    return Export(WatchedChunks(export.chunks, ended, run.within_limit), export.size)
+
+
+def translated(translate: Callable[[Exception], SimplestackError | None], error: Exception) -> Exception:
+    """Return an error as the client may see it; one that nobody knows is a defect and stays as it is."""
+    if isinstance(error, SimplestackError):
+        return error
+    if isinstance(error, NotImplementedError):
+        reason = str(error) or "the hypervisor cannot do this"
+        return OperationNotSupported(reason)
+    return translate(error) or error

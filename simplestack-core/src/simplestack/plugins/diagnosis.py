@@ -1,0 +1,78 @@
+"""What is wrong with a plugin's hook modules, in words that its author can act on.
+
+pluggy finds the same faults, but reports the first only, by the object's repr and without a suggestion.
+"""
+
+import difflib
+import inspect
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
+
+from simplestack.hookspecs import SPEC_MODULES
+from simplestack.markers import PROJECT_NAME
+
+_IMPL_MARK = f"{PROJECT_NAME}_impl"
+_SPEC_MARK = f"{PROJECT_NAME}_spec"
+
+#: The parameters of each hookspec.
+SPEC_PARAMETERS = {
+    name: tuple(inspect.signature(function).parameters)
+    for module in SPEC_MODULES
+    for name, function in vars(module).items()
+    if hasattr(function, _SPEC_MARK)
+}
+
+
+class PluginFault(Exception):
+    """A plugin cannot be used; the message says why and what to do."""
+
+
+def implementations(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
+    """Yield the functions of a module that are marked with ``@hookimpl``, by the hook they implement."""
+    for name, function in vars(module).items():
+        mark = getattr(function, _IMPL_MARK, None)
+        if mark is not None and isinstance(function, FunctionType):
+            yield mark.get("specname") or name, function
+
+
+def check_modules(modules: tuple[ModuleType, ...]) -> None:
+    """Pass modules whose implementations all fit the hookspecs.
+
+    :raises PluginFault: with everything that does not fit
+    """
+    faults: list[str] = []
+    owners: dict[str, str] = {}
+    for module in modules:
+        for hook, function in implementations(module):
+            place = f"{module.__name__}.{function.__name__}"
+            if hook in owners:
+                faults.append(f"{place}: hook {hook!r} is implemented by {owners[hook]} already; remove one")
+            owners[hook] = place
+            faults += [f"{place}: {fault}" for fault in _faults(hook, function)]
+    if not owners:
+        names = ", ".join(module.__name__ for module in modules) or "none"
+        faults.append(f"no function is marked with @hookimpl in its hook modules ({names})")
+    if faults:
+        raise PluginFault("; ".join(faults))
+
+
+def _faults(hook: str, function: FunctionType) -> Iterator[str]:
+    if hook not in SPEC_PARAMETERS:
+        yield f"unknown hook {hook!r}{_did_you_mean(hook, SPEC_PARAMETERS)}"
+        return
+    known = SPEC_PARAMETERS[hook]
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            yield f"parameter {parameter.name!r} must be a plain one: pluggy passes arguments by position"
+        elif parameter.default is not inspect.Parameter.empty:
+            yield f"parameter {parameter.name!r} must have no default: core always passes it"
+        elif parameter.name not in known:
+            hint = _did_you_mean(parameter.name, known) or f"; the hook has {', '.join(known)}"
+            yield f"unknown argument {parameter.name!r}{hint}"
+    if inspect.iscoroutinefunction(function):
+        yield "is a coroutine function; hooks are called synchronously"
+
+
+def _did_you_mean(word: str, known: object) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)  # type: ignore[call-overload]
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,80 @@
+"""One plugin made ready for calls: its own manager, and tables of what it implements."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pluggy
+from msgspec import Struct
+
+from simplestack.hookspecs import SPEC_MODULES
+from simplestack.markers import PROJECT_NAME
+from simplestack.operations.table import BODIES, OPERATIONS, RESULTS
+from simplestack.plugins.description import HypervisorPlugin
+from simplestack.plugins.diagnosis import PluginFault, check_modules, implementations
+from simplestack.plugins.narrowing import narrowed_body, result_members
+
+
+@dataclass(frozen=True, slots=True)
+class Hypervisor:
+    """A hypervisor plugin that passed all checks. Nothing about it changes any more."""
+
+    plugin: HypervisorPlugin[Any]
+    #: Name and version of the distribution that brought it.
+    distribution: str
+    version: str
+    #: What calls the plugin's implementation, by hook. A hook that is missing here answers 501.
+    callers: dict[str, Callable[..., Any]]
+    #: The struct that a hook's body is validated with.
+    bodies: dict[str, type[Struct]]
+    #: The members that ``?fields=`` may name, by hook.
+    members: dict[str, frozenset[str]]
+
+    @property
+    def name(self) -> str:
+        """The plugin's name, as in the URL."""
+        return self.plugin.name
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The operations that it answers, wholly or in part, in the order of the REST contract."""
+        return tuple(
+            operation.name
+            for operation in OPERATIONS
+            if any(hook in self.callers for hook in operation.hooks)
+        )
+
+
+def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: str) -> Hypervisor:
+    """Check a plugin and register its modules in a manager of their own.
+
+    A manager that holds one plugin is an allow-list by construction: no other plugin can answer, wrap or be
+    fallen through to.
+
+    :raises PluginFault: it does not fit the hookspecs
+    """
+    check_modules(plugin.hooks)
+    manager = pluggy.PluginManager(PROJECT_NAME)
+    for module in SPEC_MODULES:
+        manager.add_hookspecs(module)
+    functions: dict[str, Callable[..., Any]] = {}
+    try:
+        for module in plugin.hooks:
+            manager.register(module)
+            functions.update(implementations(module))
+        manager.check_pending()
+        bodies = {
+            hook: narrowed_body(functions[hook], argument, body)
+            for hook, (argument, body) in BODIES.items()
+            if hook in functions
+        }
+    except (pluggy.PluginValidationError, NameError, TypeError) as error:
+        raise PluginFault(str(error)) from error
+    return Hypervisor(
+        plugin=plugin,
+        distribution=distribution,
+        version=version,
+        callers={hook: getattr(manager.hook, hook) for hook in functions},
+        bodies=bodies,
+        members={hook: result_members(functions[hook], RESULTS[hook]) for hook in functions},
+    )

@@ -1,0 +1,128 @@
+"""The result of loading all plugins with their settings. Nothing of it changes once the service runs."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from simplestack.config.errors import SettingsError
+from simplestack.config.load import Configuration
+from simplestack.config.settings import HypervisorSettings
+from simplestack.plugins.discovery import (
+    LoadFailure,
+    Service,
+    installed_names,
+    load_hypervisors,
+    load_services,
+)
+from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.sessions.targets import AllowList
+
+#: What to install for a hypervisor that is not there.
+_DISTRIBUTIONS = {
+    "kvm": "simplestack-kvm",
+    "qemu": "simplestack-kvm",
+    "xen": "simplestack-xen",
+    "vmware": "simplestack-vmware",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """The settings of a hypervisor, and those of the hosts that have their own."""
+
+    general: HypervisorSettings
+    allowed: AllowList
+    by_host: Mapping[str, HypervisorSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """All plugins that are in use, and why others are not."""
+
+    #: By name and by alias.
+    hypervisors: Mapping[str, Hypervisor]
+    services: tuple[Service, ...]
+    failures: tuple[LoadFailure, ...]
+    settings: Mapping[str, HostSettings]
+
+    def plugins(self) -> list[Hypervisor]:
+        """Return each hypervisor once, sorted by name."""
+        return [found for word, found in sorted(self.hypervisors.items()) if word == found.name]
+
+    def settings_at(self, hypervisor: Hypervisor, host: str) -> tuple[HypervisorSettings, AllowList]:
+        """Return the settings for a host, and which hosts are allowed."""
+        found = self.settings[hypervisor.name]
+        return found.by_host.get(host, found.general), found.allowed
+
+    def explain_missing(self, word: str) -> str:
+        """Say why a word names no hypervisor, and what to do."""
+        names = ", ".join(hypervisor.name for hypervisor in self.plugins()) or "none"
+        text = f"no hypervisor {word[:63]!r} here; there are: {names}"
+        broken = [failure for failure in self.failures if failure.name == word]
+        if broken:
+            return f"the plugin for {word[:63]!r} is installed but could not be loaded; there are: {names}"
+        if word in _DISTRIBUTIONS:
+            return f"{text}. `pip install {_DISTRIBUTIONS[word]}` adds it, unless the settings leave it out"
+        close = difflib.get_close_matches(word, list(self.hypervisors), n=1)
+        return f"{text}; did you mean {close[0]!r}?" if close else text
+
+
+def load_registry(configuration: Configuration) -> Registry:
+    """Load the plugins that the settings enable, with their own settings.
+
+    :raises SettingsError: a setting is wrong
+    """
+    enabled = configuration.server.hypervisors
+    hypervisors, failures = load_hypervisors(enabled)
+    services, service_failures = load_services()
+    failed = {failure.name for failure in failures}
+    _check_names(configuration, enabled, {found.name for found in hypervisors} | failed)
+    return Registry(
+        hypervisors={word: found for found in hypervisors for word in (found.name, *found.plugin.aliases)},
+        services=tuple(services),
+        failures=(*failures, *service_failures),
+        settings={found.name: _settings(configuration, found) for found in hypervisors},
+    )
+
+
+def _check_names(configuration: Configuration, enabled: list[str] | None, known: set[str]) -> None:
+    for key, names in (("server.hypervisors", enabled or []), ("hypervisors", configuration.hypervisors)):
+        for name in names:
+            if name not in known and name not in installed_names():
+                hint = _DISTRIBUTIONS.get(name)
+                advice = f"`pip install {hint}` adds it" if hint else f"installed are: {', '.join(known)}"
+                raise SettingsError(f"{key}: no plugin {name!r} is installed; {advice}")
+
+
+def _settings(configuration: Configuration, hypervisor: Hypervisor) -> HostSettings:
+    name = hypervisor.name
+    raw = configuration.hypervisors.get(name, {})
+    general = _convert(raw, hypervisor, f"hypervisors.{name}")
+    allowed = general.allowed_hosts
+    if allowed is None:
+        if configuration.exposed:
+            raise SettingsError(
+                f"hypervisors.{name}.allowed_hosts is missing: a service that listens on more than loopback "
+                'must say which hosts it may connect to (["*"] is all of them)'
+            )
+        allowed = ["*"]
+    by_host = {}
+    for host, changes in general.hosts.items():
+        merged = {key: value for key, value in raw.items() if key != "hosts"} | changes
+        place = f'hypervisors.{name}.hosts."{host}"'
+        for unfit in ("hosts", "allowed_hosts"):
+            if unfit in changes:
+                raise SettingsError(f"{place}.{unfit}: cannot be set for one host")
+        by_host[host.lower().strip("[]")] = _convert(merged, hypervisor, place)
+    return HostSettings(general, AllowList(allowed), by_host)
+
+
+def _convert(raw: dict[str, Any], hypervisor: Hypervisor, place: str) -> HypervisorSettings:
+    try:
+        converted = msgspec.convert(raw, hypervisor.plugin.settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError.of(error, place, hypervisor.plugin.settings) from None
+    return converted  # type: ignore[no-any-return]  # the description's settings are of any plugin
