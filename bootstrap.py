@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""One command from a fresh machine to a running service, or to all tests run.
+
+    python3 bootstrap.py serve [options of `simplestack serve`]
+    python3 bootstrap.py tests [arguments of pytest: then nothing but pytest runs]
+
+It makes .venv with nox in it and hands over to noxfile.py. Missing Debian packages are installed when the
+user is root; otherwise the command that installs them is printed. Needs Python 3.11 and nothing else.
+"""
+
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+NOX = "nox>=2025.10.14,<2027"
+#: What the tests' counterparts need: one Debian package a line.
+TEST_PACKAGES = ROOT / "tests/kvm/counterparts/apt-packages.txt"
+TEST_SESSIONS = ("lint", "types", "packages", "tests")
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Set up what `arguments` need, and become nox."""
+    if sys.version_info < (3, 11):  # noqa: UP036  the one place that tells users of an older Python
+        sys.exit(
+            f"Simplestack needs Python 3.11 or newer; this is {sys.version.split()[0]} ({sys.executable})"
+        )
+    if not arguments or arguments[0] not in ("serve", "tests"):
+        sys.exit(__doc__)
+    command, rest = arguments[0], arguments[1:]
+    if command == "tests":
+        require_packages(test_packages())
+    make_venv()
+    sessions = ("serve",) if command == "serve" else ("tests",) if rest else TEST_SESSIONS
+    nox = [str(PYTHON), "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"), "--sessions", *sessions]
+    sys.stdout.flush()
+    os.execv(PYTHON, [*nox, "--", *rest])
+
+
+def test_packages() -> list[str]:
+    """Return the Debian packages that the tests need on this machine."""
+    lines = TEST_PACKAGES.read_text().splitlines() if TEST_PACKAGES.exists() else []
+    packages = [line.partition("#")[0].strip() for line in lines]
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        packages.append("python3-dev")  # libvirt-python is published as source only
+    return [package for package in [*packages, "curl"] if package]
+
+
+def require_packages(packages: list[str]) -> None:
+    """Install the Debian packages that are missing, or say how and stop."""
+    if shutil.which("dpkg-query") is None:
+        print("This is no Debian: tests that lack their counterpart are skipped.")
+        print("On Debian they need", *packages)
+        return
+    query = ["dpkg-query", "--show", "--showformat=${binary:Package} ${db:Status-Status}\n", *packages]
+    found = subprocess.run(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    states = dict(line.split(" ", 1) for line in found.stdout.splitlines())
+    installed = {name.partition(":")[0] for name, state in states.items() if state == "installed"}
+    missing = sorted(set(packages) - installed)
+    if not missing:
+        return
+    install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+    if os.geteuid() != 0:
+        sys.exit(
+            "Debian packages are missing. Install them, then run this again:\n\n"
+            f"    sudo {shlex.join(install)}\n"
+        )
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update"], install):
+        print("+", shlex.join(command), flush=True)
+        if subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+            sys.exit(
+                f"`{shlex.join(command)}` failed: its own message is above. Put it right and run this again."
+            )
+
+
+def make_venv() -> None:
+    """Make .venv with nox in it, unless it is there and works."""
+    if PYTHON.exists() and run_quietly([str(PYTHON), "-m", "nox", "--version"]):
+        return
+    print(f"Making {VENV} with nox in it ...", flush=True)
+    installer = [sys.executable, "-m", "pip", "--python", str(PYTHON)]
+    options = ["--clear", "--without-pip"]
+    # Debian packs ensurepip with python3-venv. Its pip can install into a venv that has none of its own.
+    if not run_quietly([sys.executable, "-m", "pip", "--version"]):
+        if importlib.util.find_spec("ensurepip") is None:
+            require_packages(["python3-venv"])
+        installer, options = [str(PYTHON), "-m", "pip"], ["--clear"]
+    check([sys.executable, "-m", "venv", *options, str(VENV)])
+    check([*installer, "install", "--quiet", NOX])
+
+
+def run_quietly(command: list[str]) -> bool:
+    """Tell whether a command succeeds."""
+    return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def check(command: list[str]) -> None:
+    """Run a command that must succeed."""
+    if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+        sys.exit(f"`{shlex.join(command)}` failed: its own message is above.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

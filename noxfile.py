@@ -1,0 +1,168 @@
+"""What there is to run in this repository. `python3 bootstrap.py` sets nox up; CONTRIBUTING.md explains.
+
+Each distribution is a folder `simplestack-NAME` with a pyproject.toml: a new one needs no change here.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.10.14"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "packages", "tests"]
+
+ROOT = Path(__file__).resolve().parent
+CORE = "simplestack-core"
+#: Core first: the others need it, and it is on no index that pip could take it from.
+DISTRIBUTIONS = [
+    CORE,
+    *sorted(
+        path.parent.name for path in ROOT.glob("simplestack-*/pyproject.toml") if path.parent.name != CORE
+    ),
+]
+EXAMPLES = sorted(str(path.parent.relative_to(ROOT)) for path in ROOT.glob("examples/*/pyproject.toml"))
+TEST_REQUIREMENTS = ("--requirement", "tests/requirements.txt")
+#: Formatting and findings change between minor releases.
+RUFF = "ruff>=0.17.6,<0.18"
+MYPY = "mypy>=2.4,<2.5"
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    session.install(RUFF)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types, strictly: the sources and the examples."""
+    session.install(MYPY, *TEST_REQUIREMENTS, *_editable())
+    sources = [f"{name}/src" for name in DISTRIBUTIONS] + [f"{name}/src" for name in EXAMPLES]
+    session.run("mypy", *sources)
+    session.run("mypy", "bootstrap.py")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests. Arguments after `--` go to pytest; SIMPLESTACK_REQUIRE=all forbids skipping."""
+    session.install(*TEST_REQUIREMENTS, *_editable())
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Measure: tests/benchmarks. No part of continuous integration: other work on the machine disturbs it."""
+    session.install(*TEST_REQUIREMENTS, *_editable())
+    session.run("pytest", "tests/benchmarks", *session.posargs)
+
+
+@nox.session
+def serve(session: nox.Session) -> None:
+    """Run the service with the embedded mock hypervisor. Arguments after `--` go to `simplestack serve`."""
+    session.install(f"--editable=./{CORE}")
+    if not {"--help", "-h"} & set(session.posargs):
+        _print_first_steps(_bind_address(session.posargs))
+    executable = shutil.which("simplestack", path=session.bin)
+    if executable is None:
+        session.error(f"{CORE} was installed without its `simplestack` command")
+    # The service takes the place of nox, so that Ctrl-C and SIGTERM reach it and nobody else.
+    sys.stdout.flush()
+    os.execve(executable, [executable, "serve", *session.posargs], {**os.environ, **_path(session)})
+
+
+@nox.session(reuse_venv=False)
+@nox.parametrize("distribution", DISTRIBUTIONS, ids=DISTRIBUTIONS)
+def packages(session: nox.Session, distribution: str) -> None:
+    """Build the wheel, install it with core's alone, and see it work as its users will get it."""
+    wheels = []
+    for name in dict.fromkeys([CORE, distribution]):
+        output = Path(session.create_tmp(), name)
+        shutil.rmtree(output, ignore_errors=True)
+        session.run("pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={output}", f"./{name}")
+        wheels += [str(wheel) for wheel in output.glob("*.whl")]
+    session.install(*wheels)
+    session.chdir(session.create_tmp())  # away from the sources
+    listing = session.run("simplestack", "plugins", silent=True) or ""
+    session.log(listing)
+    if distribution not in listing:
+        session.error(f"`simplestack plugins` does not name {distribution}")
+    with _service(session) as (process, url):
+        session.log(f"GET /healthz: {_status(process, url + '/healthz')}")
+
+
+def _editable() -> list[str]:
+    """Options that install all distributions from their sources, in one go so that core is found."""
+    return [f"--editable=./{name}" for name in DISTRIBUTIONS]
+
+
+def _path(session: nox.Session) -> dict[str, str]:
+    return {"PATH": os.pathsep.join([session.bin, os.environ.get("PATH", os.defpath)])}
+
+
+def _bind_address(arguments: list[str]) -> str:
+    for position, argument in enumerate(arguments):
+        if argument.startswith("--bind="):
+            return argument.removeprefix("--bind=")
+        if argument == "--bind" and position + 1 < len(arguments):
+            return arguments[position + 1]
+    return "127.0.0.1:8081"
+
+
+def _print_first_steps(address: str) -> None:
+    print(  # noqa: T201  the terminal is where the operator looks
+        f"""
+Try, in another terminal ("ZGVtbzpkZW1v" is base64 of "demo:demo"; the mock hypervisor takes any user):
+
+    curl -H 'X-Simplestack-Hypervisor-Token: ZGVtbzpkZW1v' http://{address}/mock/demo/guests
+    curl http://{address}/
+
+and http://{address}/docs in a browser. Ctrl-C stops the service.
+"""
+    )
+
+
+@contextlib.contextmanager
+def _service(session: nox.Session) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run the installed service on a free port, and see that it stops as asked."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    environment = {**os.environ, **_path(session), "XDG_STATE_HOME": session.create_tmp()}
+    command = [str(Path(session.bin, "simplestack")), "serve", "--bind", address]
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+    try:
+        yield process, f"http://{address}"
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(STOP_SECONDS)
+        if status != 0:
+            session.error(f"the service ended with exit status {status} after SIGTERM")
+    finally:
+        process.kill()
+
+
+def _status(process: subprocess.Popen[bytes], url: str) -> int:
+    """Ask until the service answers."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=START_SECONDS) as answer:
+                return int(answer.status)
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
