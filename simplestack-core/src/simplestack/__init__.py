@@ -49,6 +49,7 @@ from simplestack.plugins.description import HypervisorPlugin
 from simplestack.sessions.accounts import check_account
 from simplestack.sessions.credentials import Credentials
 from simplestack.sessions.targets import Target
+from simplestack.stack import Stack
 
 __all__ = [
     "CHUNK_BYTES",
@@ -95,6 +96,7 @@ __all__ = [
     "Pool",
     "SimplestackError",
     "Snapshot",
+    "Stack",
     "Storage",
     "Target",
     "Unauthorized",

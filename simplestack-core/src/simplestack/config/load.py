@@ -18,7 +18,7 @@ import msgspec
 
 from simplestack.config.errors import SettingsError
 from simplestack.config.settings import ServerSettings
-from simplestack.sessions.accounts import check_hash
+from simplestack.sessions.tokens import check_token_hash
 
 _PREFIX = "SIMPLESTACK_"
 CONFIG_VARIABLE = "SIMPLESTACK_CONFIG"
@@ -123,7 +123,7 @@ def _server(raw: dict[str, Any]) -> ServerSettings:
         raise SettingsError("server.certificate and server.private_key: give both, or neither")
     for holder, hashed in server.tokens.items():
         try:
-            check_hash(hashed)
+            check_token_hash(hashed)
         except ValueError as error:
             raise SettingsError(f"server.tokens.{holder}: {error}") from None
     return server

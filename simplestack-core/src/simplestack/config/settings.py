@@ -47,7 +47,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     #: Files (PEM) that make the service speak HTTPS.
     certificate: str | None = None
     private_key: str | None = None
-    #: Hashes of service tokens by the name of their holder, made by ``simplestack hash-password``. Where
+    #: Hashes of service tokens by the name of their holder, made by ``simplestack service-token``. Where
     #: there are any, each request needs one in ``Authorization: Bearer`` or ``X-Simplestack-Token``.
     tokens: dict[str, str] = {}
     #: Longest JSON body. Images are not limited.

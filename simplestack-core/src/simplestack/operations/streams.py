@@ -28,12 +28,21 @@ class WatchedChunks:
         self._on_end = on_end
         self._fetch = fetch
         self._sent_bytes = 0
+        self._prefetched: bytes | None = None
         self._ended = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
+    def prefetch(self) -> None:
+        """Fetch the first chunk now: what goes wrong before it can still become an error answer."""
+        self._prefetched = next(self, b"")
+
     def __next__(self) -> bytes:
+        if self._prefetched is not None:
+            chunk, self._prefetched = self._prefetched, None
+            if chunk:
+                return chunk
         try:
             chunk = self._fetch(self._following)
         except StopIteration:

@@ -57,6 +57,16 @@ class Registry:
         found = self.settings[hypervisor.name]
         return found.by_host.get(host, found.general), found.allowed
 
+    def warnings(self) -> list[str]:
+        """Return what the plugins have to say about their settings, general and for single hosts."""
+        lines = []
+        for hypervisor in self.plugins():
+            settings = self.settings[hypervisor.name]
+            places = {"": settings.general} | {f" at {host}": own for host, own in settings.by_host.items()}
+            for place, own in places.items():
+                lines += [f"{hypervisor.name}{place}: {line}" for line in hypervisor.plugin.warnings(own)]
+        return lines
+
     def explain_missing(self, word: str) -> str:
         """Say why a word names no hypervisor, and what to do."""
         names = ", ".join(hypervisor.name for hypervisor in self.plugins()) or "none"

@@ -169,6 +169,19 @@ class SessionPool:
         for slot in idle:
             self._end(slot)
 
+    def close_at(self, hypervisor: str, target: str) -> None:
+        """Log every idle session at one host out."""
+        with self._changed:
+            idle = [
+                slot
+                for slot in self._all_slots()
+                if slot.key.place == (hypervisor, target) and slot.users == 0 and slot.session is not None
+            ]
+            for slot in idle:
+                self._remove(slot)
+        for slot in idle:
+            self._end(slot)
+
     def discard(self, slot: _Slot) -> None:
         """Take a session out of use; it is logged out when its last user gives it back."""
         with self._changed:

@@ -1,0 +1,20 @@
+"""``simplestack check-config``: whether the service would start with these settings."""
+
+from pathlib import Path
+
+import click
+
+from simplestack.cli.configuration import config_option, load
+
+
+@click.command("check-config")
+@config_option
+def check_config(config: Path | None) -> None:
+    """Check the settings: every key known, every value of its type, every plugin installed."""
+    configuration, registry = load(config)
+    for failure in registry.failures:
+        click.echo(f"warning: not loaded: {failure}", err=True)
+    for warning in registry.warnings():
+        click.echo(f"warning: {warning}", err=True)
+    names = ", ".join(hypervisor.name for hypervisor in registry.plugins()) or "none"
+    click.echo(f"ok: listens on {configuration.server.bind}, hypervisors: {names}")

@@ -1,0 +1,34 @@
+"""The option that names the settings, and settings errors as a command line shows them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from simplestack.config.errors import SettingsError
+from simplestack.config.load import CONFIG_VARIABLE, Configuration, load_configuration
+from simplestack.plugins.registry import Registry, load_registry
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_option(command: F) -> F:
+    """Add ``--config FILE``."""
+    return click.option(
+        "--config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help=f"TOML file of settings; {CONFIG_VARIABLE} otherwise.",
+    )(command)
+
+
+def load(config: Path | None, overrides: Mapping[str, Any] | None = None) -> tuple[Configuration, Registry]:
+    """Load settings and plugins.
+
+    :raises click.ClickException: a setting is wrong
+    """
+    try:
+        configuration = load_configuration(config, overrides=overrides)
+        return configuration, load_registry(configuration)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,19 @@
+"""``simplestack``: the command line's entry point, wiring only."""
+
+import click
+
+from simplestack.cli.check_config import check_config
+from simplestack.cli.operations import operations
+from simplestack.cli.passwords import hash_password, service_token, token
+from simplestack.cli.plugins import plugins
+from simplestack.cli.serve import serve
+
+
+@click.group()
+@click.version_option(package_name="simplestack-core", prog_name="simplestack")
+def main() -> None:
+    """One REST API in front of many hypervisors."""
+
+
+for command in (serve, check_config, plugins, operations, token, hash_password, service_token):
+    main.add_command(command)

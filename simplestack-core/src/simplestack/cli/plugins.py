@@ -1,0 +1,56 @@
+"""``simplestack plugins``: what is installed, what it implements, and what could not be loaded."""
+
+from pathlib import Path
+
+import click
+
+from simplestack.cli.configuration import config_option, load
+from simplestack.operations.table import OPERATIONS
+from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.plugins.registry import Registry
+
+
+@click.command()
+@config_option
+def plugins(config: Path | None) -> None:
+    """List hypervisors and services, and which operations each hypervisor implements.
+
+    Exits with 1 when a plugin could not be loaded.
+    """
+    _, registry = load(config)
+    found = registry.plugins()
+    for hypervisor in found:
+        click.echo(_line(hypervisor))
+    for service in registry.services:
+        click.echo(f"{service.name:10} {service.distribution} {service.version}  service")
+    click.echo()
+    _table(found)
+    if registry.failures:
+        _failures(registry)
+
+
+def _line(hypervisor: Hypervisor) -> str:
+    plugin = hypervisor.plugin
+    aliases = f", also {', '.join(plugin.aliases)}" if plugin.aliases else ""
+    return f"{plugin.name:10} {hypervisor.distribution} {hypervisor.version}  {plugin.title}{aliases}"
+
+
+def _table(found: list[Hypervisor]) -> None:
+    click.echo(f"{'operation':26}" + "".join(f"{hypervisor.name:>10}" for hypervisor in found))
+    for operation in OPERATIONS:
+        marks = "".join(f"{_mark(hypervisor, operation.hooks):>10}" for hypervisor in found)
+        click.echo(f"{operation.name:26}{marks}")
+    totals = "".join(f"{f'{len(hypervisor.operations)}/{len(OPERATIONS)}':>10}" for hypervisor in found)
+    click.echo(f"{'':26}{totals}")
+
+
+def _mark(hypervisor: Hypervisor, hooks: tuple[str, ...]) -> str:
+    implemented = sum(hook in hypervisor.callers for hook in hooks)
+    return "yes" if implemented == len(hooks) else "partly" if implemented else "-"
+
+
+def _failures(registry: Registry) -> None:
+    click.echo()
+    for failure in registry.failures:
+        click.echo(f"not loaded: {failure}", err=True)
+    raise click.exceptions.Exit(1)

@@ -1,0 +1,100 @@
+"""The WSGI application."""
+
+import atexit
+import ipaddress
+import logging
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import falcon
+
+from simplestack.config.load import Configuration, load_configuration
+from simplestack.errors import PermissionDenied
+from simplestack.operations.dispatch import Dispatcher
+from simplestack.plugins.registry import Registry, load_registry
+from simplestack.server.authentication import ServiceTokens
+from simplestack.server.meta import Health, HypervisorPage, Index
+from simplestack.server.problems import add_error_handlers
+from simplestack.server.responder import Service
+from simplestack.server.router import add_routes
+
+_log = logging.getLogger("simplestack.server")
+
+App = falcon.App[Any, Any]
+
+
+def create_app(config: str | Path | None = None) -> App:
+    """Make the application for any WSGI server: ``gunicorn 'simplestack.server:create_app()'``.
+
+    The server says where it listens, not our settings. So without explicit `hypervisors` and `allowed_hosts`
+    the application answers clients on this machine only.
+
+    :param config: the TOML file; else ``SIMPLESTACK_CONFIG`` names it
+    :raises SettingsError: a setting is unknown or wrong
+    """
+    configuration = load_configuration(None if config is None else Path(config))
+    registry = load_registry(configuration)
+    return make_app(configuration, registry, local_only=not _is_explicit(configuration))
+
+
+def make_app(configuration: Configuration, registry: Registry, *, local_only: bool = False) -> App:
+    """Make the application out of what has been loaded.
+
+    :param local_only: refuse clients that are not on this machine
+    """
+    server = configuration.server
+    dispatcher = Dispatcher(
+        registry,
+        max_sessions=server.max_sessions,
+        max_connecting=max(1, server.threads // 2),
+        audit=server.audit,
+    )
+    atexit.register(dispatcher.close)
+    for failure in (*registry.failures, *dispatcher.service_failures):
+        _log.error("not loaded: %s", failure)
+    tokens = ServiceTokens(server.tokens)
+    app = App(middleware=[_RawPath(), *([_LocalOnly()] if local_only else [])])
+    add_error_handlers(app)
+    add_routes(app, Service(dispatcher, tokens, server.max_json_bytes))
+    app.add_route("/", Index(dispatcher, tokens))
+    app.add_route("/healthz", Health(dispatcher))
+    app.add_route("/{hypervisor}", HypervisorPage(dispatcher, tokens))
+    return app
+
+
+def _is_explicit(configuration: Configuration) -> bool:
+    names = configuration.server.hypervisors
+    return names is not None and all(
+        "allowed_hosts" in configuration.hypervisors.get(name, {}) for name in names
+    )
+
+
+class _RawPath:
+    """Routes by the path as the client wrote it: an encoded slash belongs to an id, it parts no segments."""
+
+    def process_request(self, request: falcon.Request, _response: falcon.Response) -> None:
+        """Replace the path that WSGI servers decode before anybody could split it."""
+        raw = request.env.get("RAW_URI")
+        if raw is None:
+            return
+        path = raw.partition("?")[0] if raw.startswith("/") else urlsplit(raw).path
+        path = path.removeprefix(request.env.get("SCRIPT_NAME", ""))
+        request.path = path.rstrip("/") or "/"
+
+
+class _LocalOnly:
+    """Keeps a service that nobody configured from being a relay into a network."""
+
+    def process_request(self, request: falcon.Request, _response: falcon.Response) -> None:
+        """Refuse clients of other machines."""
+        peer = request.env.get("REMOTE_ADDR", "")
+        try:
+            is_local = ipaddress.ip_address(peer).is_loopback
+        except ValueError:
+            is_local = peer == ""  # a Unix socket has no address
+        if not is_local:
+            raise PermissionDenied(
+                "this service has no settings for other machines: its operator must give server.hypervisors "
+                "and each hypervisor's allowed_hosts"
+            )

@@ -1,0 +1,162 @@
+"""Request bodies: JSON by its real length and within bounds, images as streams."""
+
+import difflib
+from typing import Any
+
+import falcon
+import msgspec
+from msgspec import Struct
+
+from simplestack.entities.transfer import CHUNK_BYTES
+from simplestack.errors import InvalidArguments, PayloadTooLarge
+
+#: The first bytes of the images that hypervisors make, wherever they lie.
+_MAGICS = ((257, b"ustar"), (0, b"QFI\xfb"), (0, b"\x1f\x8b"))
+#: Enough to see each of them.
+SNIFF_BYTES = 512
+
+_JSON_TYPES = ("application/json", "text/json")
+
+
+class Upload:
+    """The body of a request, read piece by piece and held to the length that the client announced."""
+
+    def __init__(self, request: falcon.Request) -> None:
+        self.size = request.content_length
+        self._stream = request.env["wsgi.input"]
+        self._is_chunked = "chunked" in request.env.get("HTTP_TRANSFER_ENCODING", "").lower()
+        self._taken_bytes = 0
+        self._peeked = b""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the client announced no body at all."""
+        return not self._is_chunked and not self.size
+
+    def peek(self, size: int) -> bytes:
+        """Return the next bytes, and keep them for `read`."""
+        if len(self._peeked) < size:
+            self._peeked += self._take(size - len(self._peeked))
+        return self._peeked[:size]
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, fewer only at the end.
+
+        :raises InvalidArguments: the client went away, or sent less than it had announced
+        """
+        if not self._peeked:
+            return self._take(size)
+        head, self._peeked = self._peeked[:size], self._peeked[size:]
+        return head if len(head) == size else head + self._take(size - len(head))
+
+    def _take(self, size: int) -> bytes:
+        wanted = size if self._is_chunked else min(size, (self.size or 0) - self._taken_bytes)
+        if wanted <= 0:
+            return b""
+        piece = self._receive(wanted)
+        if len(piece) < wanted:
+            parts = [piece]
+            missing = wanted - len(piece)
+            while missing and (piece := self._receive(min(missing, CHUNK_BYTES))):
+                parts.append(piece)
+                missing -= len(piece)
+            piece = b"".join(parts)
+        self._taken_bytes += len(piece)
+        if len(piece) < wanted and not self._is_chunked:
+            raise InvalidArguments(
+                f"the body ended after {self._taken_bytes} of the {self.size} bytes "
+                "that Content-Length announced"
+            )
+        return piece
+
+    def _receive(self, size: int) -> bytes:
+        try:
+            return self._stream.read(size)  # type: ignore[no-any-return]  # WSGI's input is untyped
+        except Exception as error:  # the server's own errors for a broken chunk, or the socket's
+            raise InvalidArguments(f"the body broke off after {self._taken_bytes} bytes") from error
+
+
+def read_json(request: falcon.Request, kind: type[Struct], *, required: bool, max_bytes: int) -> Struct:
+    """Read and validate a JSON body.
+
+    :raises InvalidArguments: there is none, it is malformed, or a member is wrong: the message names it
+    :raises PayloadTooLarge: it is larger than `max_bytes`
+    """
+    text = _read_all(Upload(request), max_bytes)
+    if not text.strip():
+        if required:
+            raise InvalidArguments(
+                f"a JSON body is required; its members: {', '.join(kind.__struct_fields__)}"
+            )
+        text = b"{}"
+    else:
+        check_json_type(request)
+    return decode_json(text, kind)
+
+
+def discard_body(request: falcon.Request, max_bytes: int) -> None:
+    """Read a body that nobody looks at.
+
+    :raises PayloadTooLarge: it is larger than `max_bytes`
+    """
+    _read_all(Upload(request), max_bytes)
+
+
+def decode_json(text: bytes, kind: type[Struct]) -> Struct:
+    """Decode a JSON object.
+
+    :raises InvalidArguments: the message names the member and says what was expected
+    """
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        raise InvalidArguments(_explain(str(error), kind)) from None
+    except msgspec.DecodeError as error:
+        raise InvalidArguments(f"the body is not JSON: {error}") from None
+    except UnicodeDecodeError:
+        raise InvalidArguments("the body is not JSON: it is not UTF-8") from None
+    except RecursionError:
+        raise InvalidArguments(
+            "the body is not JSON that this service takes: it is nested too deeply"
+        ) from None
+
+
+def check_json_type(request: falcon.Request) -> None:
+    """Pass a body that may be JSON by its label.
+
+    :raises falcon.HTTPUnsupportedMediaType: its label says that it is something else
+    """
+    if request.content_type is not None and not is_labelled_json(request):
+        raise falcon.HTTPUnsupportedMediaType
+
+
+def is_labelled_json(request: falcon.Request) -> bool:
+    """Tell whether the Content-Type says JSON."""
+    label = (request.content_type or "").partition(";")[0].strip().lower()
+    return label in _JSON_TYPES or label.endswith("+json")
+
+
+def looks_like_image(head: bytes) -> bool:
+    """Tell by its first bytes whether a body is an image: tar, qcow2 or gzip."""
+    return any(head[offset : offset + len(magic)] == magic for offset, magic in _MAGICS)
+
+
+def _read_all(upload: Upload, max_bytes: int) -> bytes:
+    too_large = PayloadTooLarge(f"a JSON body may have at most {max_bytes} bytes")
+    if upload.size is not None and upload.size > max_bytes:
+        raise too_large
+    text = upload.read(max_bytes + 1)
+    if len(text) > max_bytes:
+        raise too_large
+    return text
+
+
+def _explain(text: str, kind: type[Struct]) -> str:
+    """Name the member in plain words: ``memory: expected `int`, got `str```."""
+    what, _, where = text.partition(" - at `$")
+    where = where.strip("`.")
+    if "unknown field" in what:
+        name = what.split("`")[1]
+        close: list[Any] = difflib.get_close_matches(name, kind.__struct_fields__, n=1)
+        what += f"; did you mean `{close[0]}`?" if close else ""
+    return f"{where}: {what[0].lower()}{what[1:]}" if where else f"{what[0].lower()}{what[1:]}"

@@ -1,0 +1,93 @@
+"""Running under gunicorn, with our settings as its configuration."""
+
+import logging
+import os
+import sys
+import uuid
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from simplestack.config.load import Configuration
+from simplestack.plugins.registry import Registry
+from simplestack.server.app import make_app
+
+_log = logging.getLogger("simplestack.server")
+
+#: Tells the workers of one start of the service from those of the next.
+INSTANCE_VARIABLE = "SIMPLESTACK_INSTANCE"
+
+
+class GunicornService(BaseApplication):
+    """Gunicorn's application: each worker makes its own app, after the fork."""
+
+    def __init__(self, configuration: Configuration, registry: Registry) -> None:
+        self._configuration = configuration
+        self._registry = registry
+        os.environ[INSTANCE_VARIABLE] = uuid.uuid4().hex
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Translate our settings into gunicorn's."""
+        server = self._configuration.server
+        settings: dict[str, Any] = {
+            "bind": server.bind,
+            "workers": server.workers or os.cpu_count() or 1,
+            "threads": server.threads,
+            "worker_class": "simplestack.server.Worker",
+            "keepalive": server.keep_alive_seconds,
+            "graceful_timeout": server.graceful_timeout_seconds,
+            "timeout": 60,
+            "certfile": server.certificate,
+            "keyfile": server.private_key,
+            "loglevel": server.log_level,
+            "control_socket_disable": True,
+            "proc_name": "simplestack",
+            "when_ready": self._when_ready,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Make the app; called in each worker."""
+        return make_app(self._configuration, self._registry)
+
+    def run(self) -> None:
+        """Serve until a signal ends it."""
+        set_up_logging(self._configuration.server.log_level)
+        super().run()
+
+    def _when_ready(self, _arbiter: Any) -> None:
+        configuration = self._configuration
+        for line in start_warnings(configuration, self._registry):
+            _log.warning("%s", line)
+        names = ", ".join(found.name for found in self._registry.plugins()) or "none"
+        scheme = "http" if configuration.server.certificate is None else "https"
+        _log.info("ready at %s://%s, hypervisors: %s", scheme, configuration.server.bind, names)
+
+
+def start_warnings(configuration: Configuration, registry: Registry) -> list[str]:
+    """Return what an operator should know about how the service starts."""
+    warnings = registry.warnings()
+    if configuration.exposed and not configuration.server.tokens:
+        warnings.append(
+            f"listening on {configuration.server.bind} without server.tokens: whoever reaches it may "
+            "use the service"
+        )
+    return warnings
+
+
+def set_up_logging(level: str) -> None:
+    """Send the audit to standard output as bare lines, all else to standard error."""
+    logging.captureWarnings(capture=True)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    audit = logging.getLogger("simplestack.audit")
+    audit.propagate = False
+    audit.setLevel(logging.INFO)
+    audit_handler = logging.StreamHandler(sys.stdout)
+    audit_handler.setFormatter(logging.Formatter("%(message)s"))
+    audit.handlers[:] = [audit_handler]

@@ -1,0 +1,124 @@
+"""Errors as HTTP: the only place that knows the status of an error, and the only shape that errors have."""
+
+import logging
+from typing import Any
+
+import falcon
+from msgspec import json
+
+from simplestack import errors
+from simplestack.errors import SimplestackError
+from simplestack.server.request_id import HEADER, request_id
+
+_log = logging.getLogger("simplestack.server")
+
+_STATUS: dict[type[SimplestackError], int] = {
+    errors.InvalidArguments: 400,
+    errors.Unauthorized: 401,
+    errors.PermissionDenied: 403,
+    errors.EntityNotFound: 404,
+    errors.HypervisorNotFound: 404,
+    errors.InvalidState: 409,
+    errors.Conflict: 409,
+    errors.Busy: 409,
+    errors.LengthRequired: 411,
+    errors.PayloadTooLarge: 413,
+    errors.OperationNotSupported: 501,
+    errors.HypervisorError: 502,
+    errors.HypervisorUnavailable: 503,
+    errors.HypervisorTimeout: 504,
+    errors.InsufficientStorage: 507,
+}
+
+#: What the HTTP layers below the operations refuse, and why.
+_HTTP_ERRORS = {
+    400: ("InvalidArguments", "the request is malformed"),
+    404: ("RouteNotFound", "no operation has this path"),
+    405: (
+        "MethodNotAllowed",
+        "no operation has this method at this path; the Allow header lists those it has",
+    ),
+    411: ("LengthRequired", "send Content-Length, or a chunked body"),
+    413: ("PayloadTooLarge", "the body is too large"),
+    414: ("InvalidArguments", "the request line is too long"),
+    415: ("UnsupportedMediaType", "send JSON with Content-Type: application/json"),
+    417: ("InvalidArguments", "the Expect header asks for something unknown"),
+    431: ("InvalidArguments", "the request's header is too large"),
+    501: (
+        "NotImplementedError",
+        "this transfer coding is not supported; send Content-Length, or a chunked body",
+    ),
+}
+_INTERNAL = ("InternalError", "an internal error; the service's log has the details under this request_id")
+
+
+def status_of(error: SimplestackError) -> int:
+    """Return the HTTP status of an error: that of its class, or of the nearest class above it."""
+    for kind in type(error).__mro__:
+        if kind in _STATUS:
+            return _STATUS[kind]
+    return 500
+
+
+def http_problem(status: int) -> tuple[str, str]:
+    """Return the name and the message of an error of the HTTP layers."""
+    return _HTTP_ERRORS.get(
+        status, _INTERNAL if status >= 500 else ("InvalidArguments", "the request was refused")
+    )
+
+
+def problem_body(name: str, message: str, identity: str, details: dict[str, Any] | None = None) -> bytes:
+    """Return the body that every error has."""
+    return json.encode({**(details or {}), "error": name, "message": message, "request_id": identity})
+
+
+def add_error_handlers(app: falcon.App[Any, Any]) -> None:
+    """Give every error that leaves the app the one shape, those of falcon included."""
+    app.add_error_handler(Exception, _on_defect)
+    app.add_error_handler(falcon.HTTPError, _on_http_error)
+    app.add_error_handler(SimplestackError, _on_error)
+
+
+def _on_error(
+    request: falcon.Request, response: falcon.Response, error: SimplestackError, _parameters: dict[str, Any]
+) -> None:
+    if error.retry_after_seconds is not None:
+        response.set_header("Retry-After", str(error.retry_after_seconds))
+    status = status_of(error)
+    if status == 401:
+        response.set_header("WWW-Authenticate", 'Simplestack realm="hypervisor", Bearer realm="simplestack"')
+    _answer(request, response, status, error.name, error.message, details=error.details)
+
+
+def _on_http_error(
+    request: falcon.Request, response: falcon.Response, error: falcon.HTTPError, _parameters: dict[str, Any]
+) -> None:
+    if error.headers:
+        response.set_headers(error.headers)
+    name, message = http_problem(error.status_code)
+    _answer(request, response, error.status_code, name, message)
+
+
+def _on_defect(
+    request: falcon.Request, response: falcon.Response, error: Exception, _parameters: dict[str, Any]
+) -> None:
+    _log.error("request %s failed by a defect", request_id(request), exc_info=error)
+    _answer(request, response, 500, *_INTERNAL)
+
+
+def _answer(
+    request: falcon.Request,
+    response: falcon.Response,
+    status: int,
+    name: str,
+    message: str,
+    *,
+    details: dict[str, Any] | None = None,
+) -> None:
+    identity = request_id(request)
+    if not request.env.get("simplestack.audited"):
+        _log.info("request %s refused: %s %s %d %s", identity, request.method, request.path, status, name)
+    response.status = status
+    response.content_type = falcon.MEDIA_JSON
+    response.set_header(HEADER, identity)
+    response.data = problem_body(name, message, identity, details)

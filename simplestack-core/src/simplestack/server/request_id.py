@@ -1,0 +1,24 @@
+"""The id that joins a request, its answer and its log lines."""
+
+import os
+import re
+
+import falcon
+
+HEADER = "X-Request-Id"
+_SANE = re.compile(r"\A[A-Za-z0-9._~+/=:-]{1,128}\Z")
+
+
+def request_id(request: falcon.Request) -> str:
+    """Return the request's id: the client's own when it is sane, else a new one; the same each time."""
+    known: str | None = request.env.get("simplestack.request_id")
+    if known is None:
+        given = request.env.get("HTTP_X_REQUEST_ID", "")
+        known = given if _SANE.match(given) else new_request_id()
+        request.env["simplestack.request_id"] = known
+    return known
+
+
+def new_request_id() -> str:
+    """Return 128 random bits."""
+    return os.urandom(16).hex()

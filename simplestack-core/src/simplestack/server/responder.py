@@ -1,0 +1,174 @@
+"""The one responder of all operations: read the request, make the call, write the answer."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote
+
+import falcon
+from msgspec import json
+
+from simplestack.entities.transfer import Export
+from simplestack.errors import InvalidArguments
+from simplestack.operations.dispatch import Call, Dispatcher
+from simplestack.operations.model import JsonBody, Operation, StreamBody
+from simplestack.operations.streams import WatchedChunks
+from simplestack.plugins.diagnosis import SPEC_PARAMETERS
+from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.server.authentication import ServiceTokens, read_credentials
+from simplestack.server.bodies import (
+    SNIFF_BYTES,
+    Upload,
+    discard_body,
+    is_labelled_json,
+    looks_like_image,
+    read_json,
+)
+from simplestack.server.fields import read_fields, trimmed
+from simplestack.server.request_id import HEADER, request_id
+from simplestack.sessions.targets import parse_target
+
+_encode = json.Encoder().encode
+_MAX_ID_LENGTH = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the responders share."""
+
+    dispatcher: Dispatcher
+    tokens: ServiceTokens
+    max_json_bytes: int
+
+
+class Responder:
+    """Answers one method of one path. Two operations share ``POST /guests``: JSON makes, an image imports."""
+
+    def __init__(self, service: Service, operations: tuple[Operation, ...]) -> None:
+        self._service = service
+        self._operations = operations
+
+    def __call__(self, request: falcon.Request, response: falcon.Response, **segments: str) -> None:
+        """Answer a request; errors are raised, and written by the error handlers."""
+        response.set_header(HEADER, request_id(request))
+        client = self._service.tokens.holder(request)
+        credentials = read_credentials(request)
+        base = f"/{segments['hypervisor']}/{segments['host']}"
+        hypervisor = self._service.dispatcher.hypervisor(segments.pop("hypervisor"))
+        target = parse_target(_decoded(segments.pop("host")))
+        ids = {name: _decoded(value) for name, value in segments.items()}
+        operation = self._operations[0] if len(self._operations) == 1 else self._sniffed(request)
+        call = Call(
+            hypervisor=hypervisor.name,
+            host=str(target),
+            user=credentials.username,
+            request_id=request_id(request),
+            client=client,
+            target=target,
+            credentials=credentials,
+        )
+        if request.method == "HEAD" and operation.result is Export:
+            operation = _EXISTENCE_OF_GUEST
+        self._perform(request, response, _Request(operation, hypervisor, call, ids, base))
+
+    def _perform(self, request: falcon.Request, response: falcon.Response, asked: "_Request") -> None:
+        operation = asked.operation
+        body = self._read_body(request, asked)
+        hook, arguments = operation.call(asked.ids, body)
+        if isinstance(operation.body, StreamBody):
+            hook = operation.hooks[0]
+            arguments = {"storage_id": None, **arguments, "stream": body, "size": body.size}
+        members = asked.hypervisor.members.get(hook, frozenset())
+        fields = read_fields(request, members) if request.query_string else None
+        if "fields" in SPEC_PARAMETERS[hook]:
+            arguments["fields"] = members if fields is None else fields
+        request.env["simplestack.audited"] = True
+        result = self._service.dispatcher.call(asked.call, hook, arguments)
+        if operation.answer is not None:
+            result = operation.answer(body)
+        _write(response, asked, body, result, fields)
+
+    def _read_body(self, request: falcon.Request, asked: "_Request") -> Any:
+        max_bytes = self._service.max_json_bytes
+        match asked.operation.body:
+            case JsonBody() as body:
+                kind = asked.hypervisor.bodies.get(asked.operation.name, body.type)
+                return read_json(request, kind, required=body.required, max_bytes=max_bytes)
+            case StreamBody():
+                upload: Upload = request.env.get("simplestack.upload") or Upload(request)
+                if upload.is_empty:
+                    raise InvalidArguments("an image is required as the body")
+                return upload
+            case None:
+                discard_body(request, max_bytes)
+                return None
+
+    def _sniffed(self, request: falcon.Request) -> Operation:
+        """Tell a create from an import: by the body's first bytes, since old clients label both as JSON."""
+        upload = Upload(request)
+        request.env["simplestack.upload"] = upload
+        head = upload.peek(SNIFF_BYTES)
+        is_json = not looks_like_image(head) and (
+            is_labelled_json(request) or (request.content_type is None and head.lstrip()[:1] == b"{")
+        )
+        wanted = JsonBody if is_json or not head else StreamBody
+        return next(operation for operation in self._operations if isinstance(operation.body, wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request whose path and credentials have been read."""
+
+    operation: Operation
+    hypervisor: Hypervisor
+    call: Call
+    ids: dict[str, str]
+    #: ``/hypervisor/host`` as the client wrote it.
+    base: str
+
+
+#: A HEAD of an export must not start one.
+_EXISTENCE_OF_GUEST = Operation(name="guest_info", method="HEAD", path="", result=Export)
+
+
+def _decoded(segment: str) -> str:
+    """Decode a segment of the path."""
+    try:
+        text = unquote(segment, errors="strict") if "%" in segment else segment
+    except UnicodeDecodeError:
+        raise InvalidArguments(f"{segment[:100]!r} in the path is not percent-encoded UTF-8") from None
+    if not text.isprintable() or len(text) > _MAX_ID_LENGTH:
+        raise InvalidArguments(
+            f"{segment[:100]!r} in the path is longer than {_MAX_ID_LENGTH} characters "
+            "or has control characters"
+        )
+    return text
+
+
+def _write(
+    response: falcon.Response, asked: _Request, body: Any, result: Any, fields: frozenset[str] | None
+) -> None:
+    operation = asked.operation
+    response.status = operation.status
+    if isinstance(result, Export):
+        chunks = result.chunks
+        if isinstance(chunks, WatchedChunks):
+            chunks.prefetch()
+        response.content_type = "application/octet-stream"
+        response.stream = chunks
+        response.content_length = result.size
+        return
+    if operation is _EXISTENCE_OF_GUEST:
+        response.content_type = "application/octet-stream"
+        return
+    if operation.location is not None:
+        response.set_header("Location", _location(asked, body, result))
+    if operation.result is None and operation.answer is None:
+        return
+    response.content_type = falcon.MEDIA_JSON
+    response.data = _encode(result if fields is None else trimmed(result, fields))
+
+
+def _location(asked: _Request, body: Any, result: Any) -> str:
+    made = {"name": body.name} if isinstance(result, list) else {"id": result.id}
+    parts = {name: quote(value, safe=":") for name, value in (asked.ids | made).items()}
+    return asked.base + (asked.operation.location or "").format_map(parts)

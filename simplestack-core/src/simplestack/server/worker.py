@@ -1,0 +1,60 @@
+"""Gunicorn's threaded worker with two changes: errors in our shape, and no endless waiting for a client."""
+
+import logging
+import re
+import struct
+from socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from simplestack.server.problems import http_problem, problem_body
+from simplestack.server.request_id import HEADER, new_request_id
+
+_log = logging.getLogger("simplestack.server")
+
+#: First-generation clients wait as long between two bytes.
+_CLIENT_TIMEOUT_SECONDS = 60
+#: ``struct timeval``. Set at the socket, since gunicorn resets Python's own time-out before each request.
+_CLIENT_TIMEOUT = struct.pack("@ll", _CLIENT_TIMEOUT_SECONDS, 0)
+_STATUS_LINE = re.compile(rb"\AHTTP/1\.1 (?P<status>[0-9]{3}) (?P<reason>[^\r\n]*)")
+
+
+class Worker(ThreadWorker):
+    """``gunicorn --worker-class simplestack.server.Worker``; ``simplestack serve`` uses it by itself."""
+
+    def handle(self, conn: TConn) -> Any:
+        """Serve a connection, with time limits on what its client sends and takes."""
+        if not conn.initialized:
+            conn.sock.setsockopt(SOL_SOCKET, SO_RCVTIMEO, _CLIENT_TIMEOUT)
+            conn.sock.setsockopt(SOL_SOCKET, SO_SNDTIMEO, _CLIENT_TIMEOUT)
+        return super().handle(conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what never became a request: gunicorn decides the status, we write the body."""
+        page = _Page()
+        super().handle_error(req, page, addr, exc)  # type: ignore[arg-type]  # only sendall is called
+        answer = _STATUS_LINE.match(page.written)
+        if answer is None:
+            return
+        identity = new_request_id()
+        body = problem_body(*http_problem(int(answer["status"])), identity)
+        head = (
+            f"\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            f"{HEADER}: {identity}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        _log.info("request %s refused: it is not HTTP that this server takes", identity)
+        try:
+            client.sendall(answer[0] + head.encode() + body)
+        except OSError as error:
+            _log.debug("request %s: the client has gone away: %s", identity, error)
+
+
+class _Page:
+    """Takes the place of the client's socket while gunicorn writes its page."""
+
+    written = b""
+
+    def sendall(self, data: bytes) -> None:
+        """Keep what is written."""
+        self.written += data

@@ -1,0 +1,175 @@
+"""The operations without HTTP, for scripts and tests: the same call that the server makes."""
+
+import atexit
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from simplestack.config.load import load_configuration
+from simplestack.hookspecs import (
+    disks,
+    guests,
+    hosts,
+    interfaces,
+    media,
+    networks,
+    pools,
+    power,
+    snapshots,
+    storages,
+    tags,
+    transfer,
+)
+from simplestack.operations.dispatch import Call, Dispatcher
+from simplestack.plugins.registry import load_registry
+from simplestack.sessions.credentials import Credentials
+from simplestack.sessions.targets import parse_target
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _operation(spec: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate["Stack", P], R]:
+    """Make a method out of a hookspec: the same parameters, without the session."""
+    _, *parameters = inspect.signature(spec).parameters.values()
+    signature = inspect.Signature(parameters)
+
+    def method(stack: "Stack", *args: P.args, **kwargs: P.kwargs) -> R:
+        bound = signature.bind(*args, **kwargs)
+        return stack.call(spec.__name__, bound.arguments)  # type: ignore[no-any-return]  # checked by core
+
+    functools.update_wrapper(method, spec)
+    return method
+
+
+class Stack:
+    """One host of one hypervisor.
+
+    .. code-block:: python
+
+        with Stack("mock", "demo", "admin", "secret") as stack:
+            for guest in stack.guest_list(frozenset({"id", "name"})):
+                print(guest.id, guest.name)
+
+    The methods are the hooks of :mod:`simplestack.hookspecs`, and raise :mod:`simplestack.errors`. Entities
+    come and go as structs. Sessions are pooled; those of the process are logged out when it exits.
+    """
+
+    def __init__(
+        self,
+        hypervisor: str,
+        host: str,
+        username: str,
+        password: str,
+        *,
+        config: str | Path | None = None,
+    ) -> None:
+        """Prepare calls; nothing is dialled yet.
+
+        :param hypervisor: name or alias of an installed plugin
+        :param host: ``name[:port]``
+        :param config: a TOML file of settings; else ``SIMPLESTACK_CONFIG`` names it
+        :raises SettingsError: a setting is wrong
+        :raises HypervisorNotFound: there is no such plugin
+        :raises InvalidArguments: the host cannot be one
+        """
+        self._dispatcher = _dispatcher(None if config is None else str(config))
+        found = self._dispatcher.hypervisor(hypervisor)
+        target = parse_target(host)
+        self._call = Call(
+            hypervisor=found.name,
+            host=str(target),
+            user=username,
+            request_id="-",
+            target=target,
+            credentials=Credentials(username, password),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Log idle sessions to this host out."""
+        self._dispatcher.pool.close_at(self._call.hypervisor, self._call.host)
+
+    def call(self, hook: str, arguments: dict[str, Any]) -> Any:
+        """Call a hook by its name.
+
+        :param arguments: the hook's arguments but the session
+        """
+        return self._dispatcher.call(self._call, hook, arguments)
+
+    pool_info = _operation(pools.pool_info)
+    host_list = _operation(hosts.host_list)
+    host_info = _operation(hosts.host_info)
+    storage_list = _operation(storages.storage_list)
+    storage_info = _operation(storages.storage_info)
+    guest_list = _operation(guests.guest_list)
+    guest_info = _operation(guests.guest_info)
+    guest_create = _operation(guests.guest_create)
+    guest_update = _operation(guests.guest_update)
+    guest_delete = _operation(guests.guest_delete)
+    guest_clone = _operation(guests.guest_clone)
+    guest_import = _operation(transfer.guest_import)
+    guest_export = _operation(transfer.guest_export)
+    guest_start = _operation(power.guest_start)
+    guest_shutdown = _operation(power.guest_shutdown)
+    guest_suspend = _operation(power.guest_suspend)
+    guest_resume = _operation(power.guest_resume)
+    guest_reboot = _operation(power.guest_reboot)
+    disk_list = _operation(disks.disk_list)
+    disk_create = _operation(disks.disk_create)
+    disk_info = _operation(disks.disk_info)
+    disk_update = _operation(disks.disk_update)
+    disk_delete = _operation(disks.disk_delete)
+    media_info = _operation(media.media_info)
+    media_mount = _operation(media.media_mount)
+    media_unmount = _operation(media.media_unmount)
+    network_list = _operation(networks.network_list)
+    network_info = _operation(networks.network_info)
+    network_vlan_create = _operation(networks.network_vlan_create)
+    network_interface_list = _operation(interfaces.network_interface_list)
+    network_interface_create = _operation(interfaces.network_interface_create)
+    network_interface_info = _operation(interfaces.network_interface_info)
+    network_interface_update = _operation(interfaces.network_interface_update)
+    network_interface_delete = _operation(interfaces.network_interface_delete)
+    snapshot_list = _operation(snapshots.snapshot_list)
+    snapshot_create = _operation(snapshots.snapshot_create)
+    snapshot_info = _operation(snapshots.snapshot_info)
+    snapshot_revert = _operation(snapshots.snapshot_revert)
+    snapshot_delete = _operation(snapshots.snapshot_delete)
+    tag_list = _operation(tags.tag_list)
+    tag_create = _operation(tags.tag_create)
+    tag_delete = _operation(tags.tag_delete)
+
+
+_LOADING = threading.Lock()
+
+
+def _dispatcher(config: str | None) -> Dispatcher:
+    with _LOADING:
+        return _load(config)
+
+
+@functools.cache
+def _load(config: str | None) -> Dispatcher:
+    """Load plugins and settings once for each file: all stacks of a process share its sessions."""
+    configuration = load_configuration(None if config is None else Path(config))
+    server = configuration.server
+    dispatcher = Dispatcher(
+        load_registry(configuration),
+        max_sessions=server.max_sessions,
+        max_connecting=server.threads,
+        audit=False,
+    )
+    atexit.register(dispatcher.close)
+    return dispatcher
