@@ -1,0 +1,1 @@
+"""Simplestack's plugin for KVM and QEMU, through libvirt."""

@@ -1,0 +1,1 @@
+"""libvirt's errors as ours: one table."""
