@@ -1,0 +1,56 @@
+"""bootstrap.py on machines that lack something. That it works is what continuous integration shows."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from project.repository import ROOT
+
+#: The system's own Python: an unprivileged user may not be able to read another one.
+PYTHON = "/usr/bin/python3"
+NOBODY = 65534
+
+pytestmark = pytest.mark.skipif(
+    not Path(PYTHON).exists() or shutil.which("dpkg-query") is None, reason="this is no Debian"
+)
+
+
+@pytest.fixture
+def clone() -> Iterator[Path]:
+    """A clone that an unprivileged user can read."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        shutil.copy(ROOT / "bootstrap.py", folder)
+        (folder / "tests/kvm/counterparts").mkdir(parents=True)
+        yield folder
+
+
+def bootstrap(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    command = [PYTHON, clone / "bootstrap.py", *arguments]
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, **user
+    )
+
+
+def test_a_user_who_is_not_root_is_told_how_to_install_what_is_missing(clone: Path) -> None:
+    packages = clone / "tests/kvm/counterparts/apt-packages.txt"
+    packages.write_text("# what is tested against\ndpkg\nno-such-package-b\nno-such-package-a  # why\n")
+    stopped = bootstrap(clone, "tests")
+    assert stopped.returncode == 1
+    command = "sudo apt-get install -y --no-install-recommends no-such-package-a no-such-package-b"
+    assert command in stopped.stderr.replace(" curl", "").replace(" python3-dev", "")
+    assert not (clone / ".venv").exists()
+
+
+def test_an_unknown_command_is_answered_with_those_there_are(clone: Path) -> None:
+    stopped = bootstrap(clone, "server")
+    assert stopped.returncode == 1
+    assert "bootstrap.py serve" in stopped.stderr
+    assert "bootstrap.py tests" in stopped.stderr

@@ -1,0 +1,54 @@
+"""What the README and the pages for operators tell is so."""
+
+import json
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+from project.repository import ROOT, code_blocks
+from simplestack.operations.table import OPERATIONS
+from support.service import running_service
+
+SERVICE = "http://127.0.0.1:8081"
+
+
+def test_the_five_minutes_of_the_readme_make_start_and_export_a_guest(
+    tmp_path: Path, run_shell: Callable[[str], str]
+) -> None:
+    with running_service(tmp_path / "service") as service:
+        script = "\n".join(code_blocks("README.md", "sh"))
+        assert SERVICE in script
+        printed = run_shell(script.replace(SERVICE, f"http://127.0.0.1:{service.port}"))
+
+    made = json.loads((tmp_path / "guest.json").read_text())
+    assert (made["name"], made["memory"], made["hdd"], made["state"]) == ("first", 512, 10, "STOPPED")
+    assert '"action":"start"' in printed
+    assert '"state":"STARTED"' in printed
+    assert '"action":"force_stop"' in printed
+    assert tarfile.is_tarfile(tmp_path / "first.tar")
+
+
+def test_the_readme_lists_exactly_the_operations_there_are() -> None:
+    section = (ROOT / "README.md").read_text().partition("## Operations")[2].partition("\n## ")[0]
+    table = section.partition("\n\nA plugin")[0]
+    listed = re.findall(r"`([a-z]+_[a-z_]+)`", table)
+    assert sorted(listed) == sorted(operation.name for operation in OPERATIONS)
+    assert f"all {len(OPERATIONS)} operations" in section
+
+
+def test_the_settings_in_the_deployment_guide_are_accepted(tmp_path: Path) -> None:
+    (settings,) = code_blocks("docs/deploy.md", "toml")
+    file = tmp_path / "simplestack.toml"
+    file.write_text(settings)
+    command = [sys.executable, "-m", "simplestack", "check-config", "--config", file]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    assert "listens on 0.0.0.0:8443, hypervisors: mock" in checked.stdout
+
+
+def test_continuous_integration_runs_the_command_of_the_readme() -> None:
+    assert "python3 bootstrap.py tests" in (ROOT / "README.md").read_text()
+    assert "python3 bootstrap.py tests" in (ROOT / ".ci/run").read_text()

@@ -1,0 +1,70 @@
+"""The rules of CONTRIBUTING.md that a machine can hold the sources to."""
+
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+
+from project.repository import ROOT, distributions, examples, project_files
+
+LONGEST_MODULE_LINES = 400
+LONGEST_MEDIAN_LINES = 125
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "base", "common", "misc"}
+BARE_IGNORE = re.compile(r"#\s*(noqa(:\s*[A-Z]+[0-9]+(,\s*[A-Z]+[0-9]+)*)?|type:\s*ignore(\[[^]]*\])?)\s*$")
+HOME = re.compile(r"(?<![\w.])/(home|Users)/\w+")
+
+
+def modules() -> list[Path]:
+    return list(project_files(".py"))
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("module", modules(), ids=named)
+def test_a_module_is_short_enough_to_be_read_at_once(module: Path) -> None:
+    assert len(module.read_text().splitlines()) <= LONGEST_MODULE_LINES
+
+
+def test_most_modules_of_the_sources_are_short() -> None:
+    lengths = [
+        len(module.read_text().splitlines())
+        for module in modules()
+        if "src" in module.parts and module.name != "__init__.py"
+    ]
+    assert statistics.median(lengths) <= LONGEST_MEDIAN_LINES
+
+
+def test_no_module_is_named_after_nothing() -> None:
+    assert [named(module) for module in modules() if module.stem in VAGUE_NAMES] == []
+
+
+def test_every_ignore_says_why() -> None:
+    bare = [
+        f"{named(module)}:{number}"
+        for module in modules()
+        for number, line in enumerate(module.read_text().splitlines(), 1)
+        if BARE_IGNORE.search(line)
+    ]
+    assert bare == []
+
+
+def test_no_file_names_somebodys_home() -> None:
+    texts = project_files(".py", ".md", ".toml", ".txt", ".sh")
+    assert [named(path) for path in texts if HOME.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize("distribution", [*distributions(), *examples()], ids=named)
+def test_a_distribution_is_typed_and_has_a_readme_and_a_changelog(distribution: Path) -> None:
+    package = distribution.name.replace("-", "_").removesuffix("_core")
+    assert (distribution / "src" / package / "py.typed").is_file()
+    assert f"# {distribution.name}\n" in (distribution / "README.md").read_text()
+    assert f"# Changelog of {distribution.name}\n" in (distribution / "CHANGELOG.md").read_text()
+
+
+def test_the_changelog_leads_to_that_of_every_distribution() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    for distribution in distributions():
+        assert f"({distribution.name}/CHANGELOG.md)" in changelog
