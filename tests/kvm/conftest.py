@@ -1,0 +1,104 @@
+"""A real libvirtd for the tests, and sessions on it."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import libvirt
+import pytest
+from simplestack import Target
+from simplestack_kvm.session import KvmSession
+from simplestack_kvm.settings import KvmSettings
+
+from .counterparts import libvirtd as counterpart
+from .counterparts.libvirtd import Libvirtd
+
+ROOT = Path(__file__).resolve().parents[2]
+GUEST_IMAGE = ROOT / ".cache/kvm-guest.qcow2"
+GUEST_IMAGE_PACKAGES = {
+    "busybox": "busybox-static",
+    "syslinux": "syslinux",
+    "mcopy": "mtools",
+    "mkfs.fat": "dosfstools",
+    "cpio": "cpio",
+}
+
+
+def lacking(reason: str) -> NoReturn:
+    """Skip what cannot be tested here; with SIMPLESTACK_REQUIRE=all it is a failure."""
+    if os.environ.get("SIMPLESTACK_REQUIRE") == "all":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def require_libvirtd() -> None:
+    """Skip, unless a libvirtd of the tests' own can be started here."""
+    missing = counterpart.missing_packages()
+    if missing:
+        lacking(f"needs: apt-get install --no-install-recommends {' '.join(missing)}")
+    if os.geteuid() != 0:
+        lacking("needs root: libvirtd runs in namespaces of its own")
+
+
+@pytest.fixture(scope="session")
+def libvirtd() -> Iterator[Libvirtd]:
+    """Run a libvirtd: unix socket, SASL over tcp, the client's certificate over tls, sshd; NAT network, pool."""
+    require_libvirtd()
+    daemon = counterpart.start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def settings(libvirtd: Libvirtd) -> KvmSettings:
+    """Give settings that reach `libvirtd` over its unix socket; they have no accounts."""
+    return KvmSettings(transport="unix", socket=libvirtd.socket)
+
+
+@pytest.fixture
+def session(libvirtd: Libvirtd, settings: KvmSettings) -> Iterator[KvmSession]:
+    """Give a session of the hooks, made without the plugin's own connect."""
+    connection = libvirt.open(libvirtd.uri)
+    yield KvmSession(connection, settings, Target("localhost"))
+    connection.close()
+
+
+@pytest.fixture(scope="session")
+def guest_image() -> Path:
+    """Give the qcow2 image of a small Linux guest, which `make-guest-image` makes once."""
+    missing = sorted(
+        {package for command, package in GUEST_IMAGE_PACKAGES.items() if not shutil.which(command)}
+    )
+    if missing:
+        lacking(f"needs: apt-get install --no-install-recommends {' '.join(missing)}")
+    if not GUEST_IMAGE.exists():
+        GUEST_IMAGE.parent.mkdir(exist_ok=True)
+        made = subprocess.run(
+            [str(Path(counterpart.__file__).parent / "make-guest-image"), str(GUEST_IMAGE)],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if made.returncode != 0:
+            lacking(f"make-guest-image failed: {made.stderr[-2000:]}")
+    return GUEST_IMAGE
+
+
+@pytest.fixture(scope="session")
+def guest_volume(libvirtd: Libvirtd, guest_image: Path) -> str:
+    """Give the name of a volume in the pool of `libvirtd` that holds the guest's image."""
+    name = "guest-image.qcow2"
+    shutil.copyfile(guest_image, libvirtd.pool_folder / name)
+    connection = libvirt.open(libvirtd.uri)
+    connection.storagePoolLookupByName(libvirtd.pool).refresh(0)
+    connection.close()
+    return name
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], bool], float, str], None]:
+    """Give `until(condition, seconds, what)`, which polls."""
+    return counterpart.until
