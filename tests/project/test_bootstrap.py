@@ -32,10 +32,16 @@ def clone() -> Iterator[Path]:
 
 
 def bootstrap(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-    command = [PYTHON, clone / "bootstrap.py", *arguments]
+    is_root = os.geteuid() == 0
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, **user
+        [PYTHON, str(clone / "bootstrap.py"), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+        user=NOBODY if is_root else None,
+        group=NOBODY if is_root else None,
+        extra_groups=[] if is_root else None,
     )
 
 

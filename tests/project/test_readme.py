@@ -8,7 +8,12 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from project.repository import ROOT, code_blocks
+from project.settings_reference import rows
+from simplestack.config.settings import HypervisorSettings, ServerSettings
 from simplestack.operations.table import OPERATIONS
 from support.service import running_service
 
@@ -43,10 +48,16 @@ def test_the_settings_in_the_deployment_guide_are_accepted(tmp_path: Path) -> No
     (settings,) = code_blocks("docs/deploy.md", "toml")
     file = tmp_path / "simplestack.toml"
     file.write_text(settings)
-    command = [sys.executable, "-m", "simplestack", "check-config", "--config", file]
+    command = [sys.executable, "-m", "simplestack", "check-config", "--config", str(file)]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     assert "listens on 0.0.0.0:8443, hypervisors: mock" in checked.stdout
+
+
+@pytest.mark.parametrize("settings", [ServerSettings, HypervisorSettings])
+def test_the_list_of_settings_has_each_with_its_default_and_meaning(settings: type[msgspec.Struct]) -> None:
+    page = (ROOT / "docs/settings.md").read_text()
+    assert [row for row in rows(settings) if f"{row}\n" not in page] == []
 
 
 def test_continuous_integration_runs_the_command_of_the_readme() -> None:
