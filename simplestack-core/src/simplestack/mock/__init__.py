@@ -1,0 +1,53 @@
+"""The embedded hypervisor: real behaviour, no machines. The reference implementation of every hook.
+
+A service with nothing but this plugin is useful: to try the API, to develop a client, to run its tests. Each
+host name in the URL is a world of its own that is made on its first use, with a few guests in it. Any user
+and password are accepted. The worlds lie in an SQLite file that all workers of a service share
+(:class:`~simplestack.mock.settings.MockSettings`).
+"""
+
+from simplestack.mock import (
+    disks,
+    guests,
+    hosts,
+    interfaces,
+    media,
+    networks,
+    pools,
+    power,
+    snapshots,
+    storages,
+    tags,
+    transfer,
+)
+from simplestack.mock.faults import translate
+from simplestack.mock.session import MockSession, connect, disconnect, warnings
+from simplestack.mock.settings import MockSettings
+from simplestack.plugins.description import HypervisorPlugin
+
+__all__ = ["MockSession", "MockSettings", "plugin"]
+
+plugin = HypervisorPlugin(
+    name="mock",
+    title="Mock (embedded, for development and tests)",
+    connect=connect,
+    disconnect=disconnect,
+    hooks=(
+        pools,
+        hosts,
+        storages,
+        guests,
+        transfer,
+        power,
+        disks,
+        media,
+        networks,
+        interfaces,
+        snapshots,
+        tags,
+    ),
+    settings=MockSettings,
+    translate=translate,
+    shares_sessions=True,
+    warnings=warnings,
+)

@@ -1,0 +1,165 @@
+"""The image format of the mock: a tar archive with a manifest and what is on each disk.
+
+The first member is the manifest (JSON), then comes one member for each disk, in the manifest's order. The
+bytes of a disk follow from its seed, so they are made while they are sent, and compared while they arrive.
+"""
+
+import tarfile
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from simplestack.entities.limits import MAX_DISK_GIB, MAX_RATE_BITS, Cpus, Mac, MemoryMiB, Name
+from simplestack.entities.network import LockingMode
+from simplestack.entities.transfer import CHUNK_BYTES, Export
+from simplestack.errors import InvalidArguments
+from simplestack.mock.contents import content_chunks
+from simplestack.mock.records import Content
+from simplestack.mock.upload import Upload
+
+MANIFEST = "simplestack-mock.json"
+_BLOCK = tarfile.BLOCKSIZE
+_END = bytes(2 * _BLOCK)
+_MAX_MANIFEST_BYTES = CHUNK_BYTES
+
+
+class ArchivedDisk(Struct, frozen=True, kw_only=True):
+    """A disk in a manifest."""
+
+    name: Name
+    size_bytes: Annotated[int, Meta(ge=512, le=MAX_DISK_GIB * 1024**3)]
+    seed: Annotated[str, Meta(max_length=64)]
+    content_bytes: Annotated[int, Meta(ge=0, le=8 * 1024**3 - 1)]
+
+    @property
+    def content(self) -> Content:
+        """What is on it."""
+        return Content(self.seed, self.content_bytes)
+
+    def __post_init__(self) -> None:
+        """Refuse a disk that has more on it than it can hold."""
+        if self.content_bytes > self.size_bytes:
+            raise ValueError(f"disk {self.name!r} has {self.content_bytes} bytes on {self.size_bytes}")
+
+
+class ArchivedInterface(Struct, frozen=True, kw_only=True):
+    """A network interface in a manifest."""
+
+    mac: Mac
+    network: Name
+    locking_mode: LockingMode
+    ipv4_allowed: list[str]
+    ipv6_allowed: list[str]
+    ratelimit: Annotated[int, Meta(ge=1, le=MAX_RATE_BITS)] | None
+    active: bool
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """What an archive says of its guest."""
+
+    format: Literal["simplestack-mock-guest"] = "simplestack-mock-guest"
+    version: Literal[1] = 1
+    name: Name
+    memory_mib: MemoryMiB
+    cpus: Cpus
+    paravirtualized: bool | None
+    template: bool
+    iso: Name | None
+    tags: list[Name]
+    disks: list[ArchivedDisk]
+    interfaces: list[ArchivedInterface]
+
+
+def write_archive(manifest: Manifest) -> Export:
+    """Return the archive of a guest, whose length is known before its first byte is made."""
+    document = msgspec.json.encode(manifest)
+    sizes = [len(document), *(disk.content_bytes for disk in manifest.disks)]
+    size = sum(_BLOCK + length + _padding(length) for length in sizes) + len(_END)
+    return Export(_archive_chunks(document, manifest.disks), size)
+
+
+def is_archive(head: bytes) -> bool:
+    """Tell whether an image begins like an archive of ours."""
+    return head[257:262] == b"ustar" and head.startswith(f"{MANIFEST}\0".encode())
+
+
+def read_manifest(upload: Upload) -> Manifest:
+    """Read an archive's beginning.
+
+    :raises InvalidArguments: it is damaged
+    """
+    length = _member(upload, MANIFEST)
+    if length > _MAX_MANIFEST_BYTES:
+        raise InvalidArguments(
+            f"the image's manifest has {length} bytes, at most {_MAX_MANIFEST_BYTES} are read"
+        )
+    document = upload.exactly(length)
+    _skip_padding(upload, length)
+    try:
+        return msgspec.json.decode(document, type=Manifest)
+    except msgspec.DecodeError as error:  # which a ValidationError is
+        raise InvalidArguments(f"the image's manifest is damaged: {error}; export the guest again") from None
+
+
+def verify_contents(upload: Upload, manifest: Manifest) -> None:
+    """Read the rest of an archive, and hold each byte against the manifest.
+
+    :raises InvalidArguments: a member is missing, cut short or different
+    """
+    for number, disk in enumerate(manifest.disks):
+        name = _disk_member(number)
+        if _member(upload, name) != disk.content_bytes:
+            raise InvalidArguments(
+                f"{name} in the image is not as long as its manifest says: export the guest again"
+            )
+        for chunk in content_chunks(disk.content):
+            if upload.exactly(len(chunk)) != chunk:
+                raise InvalidArguments(f"{name} in the image is damaged: export the guest again")
+        _skip_padding(upload, disk.content_bytes)
+    if upload.exactly(len(_END)) != _END:
+        raise InvalidArguments("the image has more members than its manifest says: export the guest again")
+    while chunk := upload.read(CHUNK_BYTES):  # tar pads archives to its record size
+        if chunk.count(0) != len(chunk):
+            raise InvalidArguments("the image goes on after its end: send nothing but the export")
+
+
+def _archive_chunks(document: bytes, disks: list[ArchivedDisk]) -> Iterator[bytes]:
+    yield _header(MANIFEST, len(document)) + document + bytes(_padding(len(document)))
+    for number, disk in enumerate(disks):
+        yield _header(_disk_member(number), disk.content_bytes)
+        yield from content_chunks(disk.content)
+        yield bytes(_padding(disk.content_bytes))
+    yield _END
+
+
+def _disk_member(number: int) -> str:
+    return f"disk-{number}.raw"
+
+
+def _header(name: str, size: int) -> bytes:
+    member = tarfile.TarInfo(name)
+    member.size = size
+    return member.tobuf(tarfile.USTAR_FORMAT)
+
+
+def _padding(size: int) -> int:
+    return -size % _BLOCK
+
+
+def _member(upload: Upload, name: str) -> int:
+    """Read the header of a member, and return the member's length."""
+    try:
+        member = tarfile.TarInfo.frombuf(upload.exactly(_BLOCK), "utf-8", "strict")
+    except (tarfile.HeaderError, UnicodeDecodeError):
+        raise InvalidArguments(f"the image is damaged before {name}: export the guest again") from None
+    if member.name != name or not member.isreg():
+        raise InvalidArguments(f"the image has {member.name!r} in place of {name}: export the guest again")
+    return member.size
+
+
+def _skip_padding(upload: Upload, size: int) -> None:
+    padding = _padding(size)
+    if upload.exactly(padding) != bytes(padding):
+        raise InvalidArguments("the image is damaged after a member's end: export the guest again")

@@ -1,0 +1,31 @@
+"""What is on the disks: bytes that follow from a seed, so that only the seed is kept.
+
+A content is one block of 1 MiB from SHAKE128 over the seed, again and again up to its length.
+"""
+
+import functools
+import hashlib
+import uuid
+from collections.abc import Iterator
+
+from simplestack.entities.transfer import CHUNK_BYTES
+from simplestack.mock.records import Content
+
+
+@functools.lru_cache(maxsize=16)
+def _block(seed: str) -> bytes:
+    return hashlib.shake_128(seed.encode()).digest(CHUNK_BYTES)
+
+
+def content_chunks(content: Content) -> Iterator[bytes]:
+    """Yield a content's bytes, 1 MiB at a time."""
+    whole, rest = divmod(content.length, CHUNK_BYTES)
+    for _ in range(whole):
+        yield _block(content.seed)
+    if rest:
+        yield _block(content.seed)[:rest]
+
+
+def written_content(present: Content, length: int, size_bytes: int) -> Content:
+    """Return what is on a disk after a guest has written to it: as much as before, `length` at least."""
+    return Content(uuid.uuid4().hex, min(max(present.length, length), size_bytes))

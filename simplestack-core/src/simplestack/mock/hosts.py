@@ -1,0 +1,21 @@
+"""Hooks of hosts."""
+
+from simplestack.entities.pool import Host
+from simplestack.errors import EntityNotFound
+from simplestack.markers import hookimpl
+from simplestack.mock.session import MockSession
+
+
+@hookimpl
+def host_list(session: MockSession) -> list[Host]:
+    """List the world's hosts."""
+    return list(session.landscape.hosts)
+
+
+@hookimpl
+def host_info(session: MockSession, host_id: str) -> Host:
+    """Show one host."""
+    for host in session.landscape.hosts:
+        if host.id == host_id:
+            return host
+    raise EntityNotFound("Host", host_id)

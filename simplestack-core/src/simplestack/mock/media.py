@@ -1,0 +1,33 @@
+"""Hooks of the CD drive. Every guest has one."""
+
+from msgspec.structs import replace
+
+from simplestack.entities.media import Media
+from simplestack.markers import hookimpl
+from simplestack.mock.session import MockSession
+
+
+@hookimpl
+def media_info(session: MockSession, guest_id: str) -> Media:
+    """Show what is in a guest's CD drive."""
+    return Media(name=session.guest(guest_id).hardware.iso)
+
+
+@hookimpl
+def media_mount(session: MockSession, guest_id: str, name: str) -> None:
+    """Put an ISO image into the CD drive."""
+    _insert(session, guest_id, name)
+
+
+@hookimpl
+def media_unmount(session: MockSession, guest_id: str) -> None:
+    """Empty the CD drive."""
+    _insert(session, guest_id, None)
+
+
+def _insert(session: MockSession, guest_id: str, name: str | None) -> None:
+    with session.change() as change:
+        guest = change.guest(guest_id)
+        if name is not None:
+            change.landscape.check_iso(name)
+        change.save_guest(guest, replace(guest, hardware=replace(guest.hardware, iso=name)))

@@ -1,0 +1,47 @@
+"""Hooks of networks."""
+
+import uuid
+
+from simplestack.entities.network import Network, NetworkCreate
+from simplestack.errors import InvalidArguments
+from simplestack.markers import hookimpl
+from simplestack.mock.records import NetworkRecord
+from simplestack.mock.session import MockSession
+from simplestack.mock.views import network_entity
+
+_MAX_OTHER_CONFIG_CHARACTERS = 4096
+
+
+@hookimpl
+def network_list(session: MockSession) -> list[Network]:
+    """List the world's networks."""
+    return [network_entity(network) for network in session.networks()]
+
+
+@hookimpl
+def network_info(session: MockSession, network_id: str) -> Network:
+    """Show one network."""
+    return network_entity(session.network(network_id))
+
+
+@hookimpl
+def network_vlan_create(session: MockSession, network: NetworkCreate) -> Network:
+    """Make a network on a VLAN; one on that of a VLAN network shares its physical interface."""
+    characters = sum(len(key) + len(value) for key, value in network.other_config.items())
+    if characters > _MAX_OTHER_CONFIG_CHARACTERS:
+        raise InvalidArguments(
+            f"other_config has {characters} characters, at most {_MAX_OTHER_CONFIG_CHARACTERS} are kept"
+        )
+    with session.change() as change:
+        trunk = change.network(network.from_network).trunk
+        record = NetworkRecord(
+            id=str(uuid.uuid4()),
+            name=network.name,
+            bridge=f"{trunk}.{network.vlan}",
+            trunk=trunk,
+            vlan=network.vlan,
+            description=network.description,
+            other_config=network.other_config,
+        )
+        change.add_network(record)
+    return network_entity(record)

@@ -1,0 +1,29 @@
+"""Hook of the pool."""
+
+import functools
+from importlib.metadata import version
+
+from simplestack.entities.pool import Pool
+from simplestack.markers import hookimpl
+from simplestack.mock.landscape import HOST_MEMORY_MIB, HOST_OVERHEAD_MIB
+from simplestack.mock.session import MockSession
+
+
+@functools.cache
+def _version() -> str:
+    return version("simplestack-core")
+
+
+@hookimpl
+def pool_info(session: MockSession) -> Pool:
+    """Show the world's pool; guests occupy memory while they run or are paused."""
+    landscape = session.landscape
+    hosts = len(landscape.hosts)
+    return Pool(
+        id=landscape.pool_id,
+        uuid=landscape.pool_id,
+        master=landscape.hosts[0].address,
+        used_memory=hosts * HOST_OVERHEAD_MIB + session.guest_memory_mib(),
+        total_memory=hosts * HOST_MEMORY_MIB,
+        software_info={"product": "Simplestack mock", "version": _version()},
+    )

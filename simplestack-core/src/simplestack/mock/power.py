@@ -1,0 +1,55 @@
+"""Hooks of power. A paused guest stays in its host's memory."""
+
+from msgspec.structs import replace
+
+from simplestack.entities.guest import GuestState
+from simplestack.markers import hookimpl
+from simplestack.mock.session import MockSession
+from simplestack.mock.states import booted, need, started, stopped
+
+
+@hookimpl
+def guest_start(session: MockSession, guest_id: str) -> None:
+    """Start a stopped guest."""
+    with session.change() as change:
+        guest = change.guest(guest_id)
+        change.save_guest(guest, started(change, guest))
+
+
+@hookimpl
+def guest_shutdown(session: MockSession, guest_id: str, force: bool) -> None:
+    """Stop a guest. Its operating system always listens, unless it is paused."""
+    with session.change() as change:
+        guest = change.guest(guest_id)
+        if force:
+            need(guest, "cannot cut the power of", GuestState.STARTED, GuestState.PAUSED)
+        else:
+            need(guest, "cannot shut down", GuestState.STARTED)
+        change.save_guest(guest, stopped(guest))
+
+
+@hookimpl
+def guest_suspend(session: MockSession, guest_id: str) -> None:
+    """Pause a running guest."""
+    with session.change() as change:
+        guest = change.guest(guest_id)
+        need(guest, "cannot pause", GuestState.STARTED)
+        change.save_guest(guest, replace(guest, state=GuestState.PAUSED))
+
+
+@hookimpl
+def guest_resume(session: MockSession, guest_id: str) -> None:
+    """Let a paused guest go on."""
+    with session.change() as change:
+        guest = change.guest(guest_id)
+        need(guest, "cannot resume", GuestState.PAUSED)
+        change.save_guest(guest, replace(guest, state=GuestState.STARTED))
+
+
+@hookimpl
+def guest_reboot(session: MockSession, guest_id: str) -> None:
+    """Reboot a running guest; forced or not, it writes to its first disk as it starts again."""
+    with session.change() as change:
+        guest = change.guest(guest_id)
+        need(guest, "cannot reboot", GuestState.STARTED)
+        change.save_guest(guest, booted(change, guest))

@@ -1,0 +1,91 @@
+"""Hooks of snapshots. A snapshot keeps hardware, what is on the disks, and the power state with the memory.
+
+A revert brings all of that back. The guest's name and tags stay as they are, as on other hypervisors.
+"""
+
+import datetime as dt
+import uuid
+
+from msgspec.structs import replace
+
+from simplestack.entities.snapshot import Snapshot
+from simplestack.errors import EntityNotFound
+from simplestack.markers import hookimpl
+from simplestack.mock.records import GuestRecord, SnapshotRecord
+from simplestack.mock.session import MockSession
+from simplestack.mock.states import restored
+from simplestack.mock.views import snapshot_entities
+
+
+@hookimpl
+def snapshot_list(session: MockSession, guest_id: str) -> list[Snapshot]:
+    """List a guest's snapshots."""
+    return snapshot_entities(session.guest(guest_id))
+
+
+@hookimpl
+def snapshot_info(session: MockSession, guest_id: str, snapshot_id: str) -> Snapshot:
+    """Show one snapshot of a guest."""
+    return _entity(session.guest(guest_id), snapshot_id)
+
+
+@hookimpl
+def snapshot_create(session: MockSession, guest_id: str, name: str) -> Snapshot:
+    """Take a snapshot of a guest."""
+    with session.change() as change:
+        guest = change.guest(guest_id)
+        snapshot = SnapshotRecord(
+            id=str(uuid.uuid4()),
+            name=name,
+            parent=guest.base,
+            created=f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
+            state=guest.state,
+            hardware=guest.hardware,
+        )
+        after = replace(guest, snapshots=(*guest.snapshots, snapshot), base=snapshot.id)
+        change.save_guest(guest, after)
+    return _entity(after, snapshot.id)
+
+
+@hookimpl
+def snapshot_revert(session: MockSession, guest_id: str, snapshot_id: str) -> Snapshot:
+    """Take the guest back to a snapshot, from any power state.
+
+    :raises Conflict: a MAC address of then is another guest's by now
+    :raises InsufficientStorage: no room for a disk of then that has been removed since
+    """
+    with session.change() as change:
+        guest = change.guest(guest_id)
+        snapshot = _find(guest, snapshot_id)
+        after = restored(change, guest, snapshot.hardware, snapshot.state)
+        change.save_guest(guest, replace(after, base=snapshot.id))
+    return _entity(after, snapshot_id)
+
+
+@hookimpl
+def snapshot_delete(session: MockSession, guest_id: str, snapshot_id: str) -> None:
+    """Remove a snapshot; those that were taken after it move up to the one before it."""
+    with session.change() as change:
+        guest = change.guest(guest_id)
+        gone = _find(guest, snapshot_id)
+        snapshots = tuple(
+            replace(snapshot, parent=gone.parent) if snapshot.parent == gone.id else snapshot
+            for snapshot in guest.snapshots
+            if snapshot is not gone
+        )
+        base = gone.parent if guest.base == gone.id else guest.base
+        change.save_guest(guest, replace(guest, snapshots=snapshots, base=base))
+
+
+def _find(guest: GuestRecord, snapshot_id: str) -> SnapshotRecord:
+    for snapshot in guest.snapshots:
+        if snapshot.id == snapshot_id:
+            return snapshot
+    raise EntityNotFound("Snapshot", snapshot_id)
+
+
+def _entity(guest: GuestRecord, snapshot_id: str) -> Snapshot:
+    for snapshot in snapshot_entities(guest):
+        if snapshot.id == snapshot_id:
+            return snapshot
+    raise EntityNotFound("Snapshot", snapshot_id)

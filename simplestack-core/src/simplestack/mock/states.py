@@ -1,0 +1,66 @@
+"""Power states: what each needs, and what it makes of a guest."""
+
+from msgspec.structs import replace
+
+from simplestack.entities.guest import GuestState
+from simplestack.errors import InvalidState
+from simplestack.mock.changes import Change
+from simplestack.mock.contents import written_content
+from simplestack.mock.records import GuestRecord, Hardware
+
+
+def need(guest: GuestRecord, tried: str, *states: GuestState) -> None:
+    """Pass a guest that is in one of the states.
+
+    :param tried: such as ``cannot start``
+    :raises InvalidState: it is not
+    """
+    if guest.state not in states:
+        raise InvalidState(f"{tried} guest {guest.name!r}", guest.state, " or ".join(states))
+
+
+def started(change: Change, guest: GuestRecord) -> GuestRecord:
+    """Return a stopped guest as it runs.
+
+    :raises InvalidState: it is not stopped, or it is a template
+    :raises HypervisorError: no host has the memory
+    """
+    need(guest, "cannot start", GuestState.STOPPED)
+    if guest.template:
+        raise InvalidState(f"cannot start {guest.name!r}", "TEMPLATE", "a guest made from the template")
+    return booted(change, guest)
+
+
+def booted(change: Change, guest: GuestRecord) -> GuestRecord:
+    """Return a guest as it runs after a boot, in which it writes to its first disk.
+
+    :raises HypervisorError: no host has the memory
+    """
+    hardware = guest.hardware
+    host = change.host_for(guest, hardware.memory_mib)
+    if hardware.disks:
+        first, *others = hardware.disks
+        content = written_content(first.content, change.settings.content_bytes, first.size_bytes)
+        hardware = replace(hardware, disks=(replace(first, content=content), *others))
+    return replace(guest, state=GuestState.STARTED, host=host, hardware=hardware)
+
+
+def restored(change: Change, guest: GuestRecord, hardware: Hardware, state: GuestState) -> GuestRecord:
+    """Return a guest as it was: with the hardware and in the state of then.
+
+    :raises InvalidState: it is a template by now, and was not stopped then
+    :raises HypervisorError: no host has the memory
+    """
+    host = None if state is GuestState.STOPPED else change.host_for(guest, hardware.memory_mib)
+    if guest.template and host is not None:
+        raise InvalidState(
+            f"cannot restore {guest.name!r} as it was {state}",
+            "TEMPLATE",
+            "a guest: update it with `template` false",
+        )
+    return replace(guest, hardware=hardware, state=state, host=host)
+
+
+def stopped(guest: GuestRecord) -> GuestRecord:
+    """Return a guest as it is when the power is off."""
+    return replace(guest, state=GuestState.STOPPED, host=None)

@@ -1,0 +1,33 @@
+"""Hooks of tags."""
+
+from msgspec.structs import replace
+
+from simplestack.errors import EntityNotFound
+from simplestack.markers import hookimpl
+from simplestack.mock.session import MockSession
+
+
+@hookimpl
+def tag_list(session: MockSession, guest_id: str) -> list[str]:
+    """List a guest's tags."""
+    return list(session.guest(guest_id).tags)
+
+
+@hookimpl
+def tag_create(session: MockSession, guest_id: str, name: str) -> list[str]:
+    """Put a tag on a guest."""
+    with session.change() as change:
+        guest = change.guest(guest_id)
+        tags = tuple(sorted({*guest.tags, name}))
+        change.save_guest(guest, replace(guest, tags=tags))
+    return list(tags)
+
+
+@hookimpl
+def tag_delete(session: MockSession, guest_id: str, name: str) -> None:
+    """Take a tag off a guest."""
+    with session.change() as change:
+        guest = change.guest(guest_id)
+        if name not in guest.tags:
+            raise EntityNotFound("Tag", name)
+        change.save_guest(guest, replace(guest, tags=tuple(tag for tag in guest.tags if tag != name)))
