@@ -66,9 +66,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Measure: tests/benchmarks. No part of continuous integration: other work on the machine disturbs it."""
-    session.install(*TEST_REQUIREMENTS, *_editable())
-    session.run("pytest", "tests/benchmarks", *session.posargs)
+    """Measure the REST layer. No part of continuous integration: other work on the machine disturbs it."""
+    if shutil.which("wrk") is None:
+        session.error("wrk makes the load: apt-get install -y --no-install-recommends wrk")
+    session.install(f"--editable=./{CORE}")
+    session.run("python", "tests/benchmarks/rest_layer.py", *session.posargs)
 
 
 @nox.session
