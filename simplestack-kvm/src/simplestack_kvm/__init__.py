@@ -1,1 +1,21 @@
 """Simplestack's plugin for KVM and QEMU, through libvirt."""
+
+from simplestack import HypervisorPlugin
+from simplestack_kvm import faults, hosts, networks, pools, session, storages
+from simplestack_kvm.settings import KvmSettings, warnings
+
+#: The entry point ``kvm`` of the group ``simplestack.hypervisors``.
+plugin = HypervisorPlugin(
+    name="kvm",
+    aliases=("qemu",),
+    title="KVM (libvirt)",
+    settings=KvmSettings,
+    connect=session.connect,
+    disconnect=session.disconnect,
+    check=session.check,
+    translate=faults.translate,
+    warnings=warnings,
+    hooks=(hosts, networks, pools, storages),
+    shares_sessions=True,
+    may_hang=True,
+)

@@ -1,1 +1,124 @@
-"""libvirt's errors as ours: one table."""
+"""libvirt's errors as ours: one table.
+
+The numbers are stable (https://libvirt.org/html/libvirt-virterror.html), their use is not always: where
+libvirt has one number for several things, its text decides.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+
+from simplestack import (
+    Busy,
+    Conflict,
+    EntityNotFound,
+    HypervisorError,
+    HypervisorUnavailable,
+    InsufficientStorage,
+    InvalidArguments,
+    OperationNotSupported,
+    PermissionDenied,
+    SimplestackError,
+    Target,
+    Unauthorized,
+)
+from simplestack_kvm.sdk import is_loaded, libvirt
+
+_PATH = re.compile(r"(?<![\w/:])(?:/[\w.@+-]+){2,}/?")
+_QUOTED = re.compile(r"'([^']+)'")
+_NO_SPACE = re.compile(r"no space left|not enough (free )?space|disk quota exceeded", re.IGNORECASE)
+_TAKEN = re.compile(r"already exists|already in use|is already (defined|active)", re.IGNORECASE)
+
+
+def translate(error: Exception) -> SimplestackError | None:
+    """Translate an error of libvirt's; None for any other.
+
+    What was looked up and is gone meanwhile becomes EntityNotFound, with the id that libvirt's text names.
+    An operation that the state does not allow (55) becomes Conflict: hooks that know the state raise
+    InvalidState before they ask.
+    """
+    if not is_loaded() or not isinstance(error, libvirt.libvirtError):
+        return None
+    code, text = error.get_error_code(), error.get_error_message() or "libvirt gave no reason"
+    if _is_lost(error):
+        return HypervisorUnavailable(f"the connection to libvirtd broke: {text}")
+    if _NO_SPACE.search(text):
+        return InsufficientStorage(text)
+    make = _table().get(code or 0)
+    if make is not None:
+        return make(text)
+    if _TAKEN.search(text):
+        return Conflict(text)
+    return HypervisorError(f"libvirt failed: {text}", code)
+
+
+def not_connected(error: "libvirt.libvirtError", target: Target, *, as_caller: bool) -> SimplestackError:
+    """Translate what ``virConnectOpenAuth`` raised. Local paths, of keys above all, are left out.
+
+    :param as_caller: whether the login was the caller's; else it was this service's, with a key or certificate
+    """
+    code, text = error.get_error_code(), _PATH.sub("(a local file)", error.get_error_message() or "")
+    if code in (libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_CANCELLED):
+        if as_caller:
+            return Unauthorized(f"{target} refused the user name or the password")
+        return HypervisorUnavailable(
+            f"{target} does not let this service in with its key or certificate: {text}"
+        )
+    return HypervisorUnavailable(f"cannot connect to libvirt at {target}: {text}")
+
+
+def _is_lost(error: "libvirt.libvirtError") -> bool:
+    """Tell whether the connection itself failed: its errors share numbers with those of calls."""
+    if error.get_error_code() in (
+        libvirt.VIR_ERR_RPC,
+        libvirt.VIR_ERR_NO_CONNECT,
+        libvirt.VIR_ERR_INVALID_CONN,
+    ):
+        return True
+    return error.get_error_domain() in (
+        libvirt.VIR_FROM_RPC,
+        libvirt.VIR_FROM_LIBSSH,
+    ) and error.get_error_code() in (libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_INTERNAL_ERROR)
+
+
+@cache
+def _table() -> dict[int, Callable[[str], SimplestackError]]:
+    """Return what makes our error of libvirt's text, by libvirt's number."""
+    return {
+        libvirt.VIR_ERR_NO_DOMAIN: _missing("Guest"),
+        libvirt.VIR_ERR_NO_NETWORK: _missing("Network"),
+        libvirt.VIR_ERR_NO_STORAGE_POOL: _missing("Storage"),
+        libvirt.VIR_ERR_NO_STORAGE_VOL: _missing("Volume"),
+        libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT: _missing("Snapshot"),
+        libvirt.VIR_ERR_NO_DOMAIN_METADATA: _missing("Metadata"),
+        libvirt.VIR_ERR_DEVICE_MISSING: _missing("Device"),
+        libvirt.VIR_ERR_AUTH_FAILED: Unauthorized,
+        libvirt.VIR_ERR_AUTH_CANCELLED: Unauthorized,
+        libvirt.VIR_ERR_ACCESS_DENIED: PermissionDenied,
+        libvirt.VIR_ERR_OPERATION_DENIED: PermissionDenied,
+        libvirt.VIR_ERR_INVALID_ARG: InvalidArguments,
+        libvirt.VIR_ERR_XML_ERROR: InvalidArguments,
+        libvirt.VIR_ERR_XML_DETAIL: InvalidArguments,
+        libvirt.VIR_ERR_XML_INVALID_SCHEMA: InvalidArguments,
+        libvirt.VIR_ERR_INVALID_DOMAIN_SNAPSHOT: InvalidArguments,
+        libvirt.VIR_ERR_OPERATION_INVALID: Conflict,
+        libvirt.VIR_ERR_AGENT_UNRESPONSIVE: Conflict,
+        libvirt.VIR_ERR_AGENT_UNSYNCED: Conflict,
+        libvirt.VIR_ERR_DOM_EXIST: Conflict,
+        libvirt.VIR_ERR_NETWORK_EXIST: Conflict,
+        libvirt.VIR_ERR_STORAGE_VOL_EXIST: Conflict,
+        libvirt.VIR_ERR_OPERATION_TIMEOUT: Busy,
+        libvirt.VIR_ERR_RESOURCE_BUSY: Busy,
+        libvirt.VIR_ERR_NO_SUPPORT: OperationNotSupported,
+        libvirt.VIR_ERR_OPERATION_UNSUPPORTED: OperationNotSupported,
+        libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED: OperationNotSupported,
+        libvirt.VIR_ERR_CONFIG_UNSUPPORTED: OperationNotSupported,
+    }
+
+
+def _missing(entity: str) -> Callable[[str], SimplestackError]:
+    def make(text: str) -> SimplestackError:
+        quoted = _QUOTED.search(text)
+        return EntityNotFound(entity, quoted[1] if quoted else text)
+
+    return make

@@ -1,10 +1,14 @@
-"""Sessions: connections to libvirt."""
+"""Sessions: connections to libvirt, and who may have one."""
 
+import contextlib
 from dataclasses import dataclass
 
-from simplestack import Credentials, Target, check_account
+from simplestack import Credentials, Target, Unauthorized, check_account
+from simplestack_kvm import faults
+from simplestack_kvm.events import start_event_loop
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.settings import KvmSettings
+from simplestack_kvm.transports import Route, accounts_decide, chosen_transport, find_route
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -17,9 +21,25 @@ class KvmSession:
 
 
 def connect(target: Target, credentials: Credentials, settings: KvmSettings) -> KvmSession:
-    """Connect to a host."""
-    check_account(settings.accounts, credentials)
-    return KvmSession(libvirt.open("qemu:///system"), settings, target)
+    """Connect to a host's libvirt.
+
+    Nobody rides on this service's own rights: unless the other end asks for the caller's password, the
+    caller must have an account in the settings.
+
+    :raises Unauthorized: libvirt, sshd or the accounts refuse the credentials
+    :raises HypervisorTimeout: the host is silent
+    :raises HypervisorUnavailable: the host cannot be reached, or verified, or libvirt is not installed here
+    """
+    _refuse_unusable(credentials)
+    if accounts_decide(chosen_transport(target, settings), settings):
+        check_account(settings.accounts, credentials)
+        route = find_route(target, credentials, settings)
+    else:
+        route = find_route(target, credentials, settings)
+        if not route.checks_password:
+            check_account(settings.accounts, credentials)
+    start_event_loop()
+    return KvmSession(_open(route, target, credentials, settings), settings, target)
 
 
 def disconnect(session: KvmSession) -> None:
@@ -30,3 +50,52 @@ def disconnect(session: KvmSession) -> None:
 def check(session: KvmSession) -> bool:
     """Tell whether the connection is alive, without a round trip."""
     return bool(session.connection.isAlive())
+
+
+class _Answers:
+    """Gives libvirt the caller's credentials when the other end asks for them."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self.password_was_asked = False
+
+    def give(self, questions: list[list[str | int | None]], _context: None) -> int:
+        """Fill in the answers (member 4) by the kind of question (member 0); -1 ends the login."""
+        for question in questions:
+            if question[0] == libvirt.VIR_CRED_AUTHNAME:
+                question[4] = self._credentials.username
+            elif question[0] == libvirt.VIR_CRED_PASSPHRASE and not self.password_was_asked:
+                # Asked again, it was wrong. To repeat it would only lock the account.
+                self.password_was_asked = True
+                question[4] = self._credentials.password
+            else:
+                return -1
+        return 0
+
+
+def _open(
+    route: Route, target: Target, credentials: Credentials, settings: KvmSettings
+) -> "libvirt.virConnect":
+    answers = _Answers(credentials)
+    kinds = [libvirt.VIR_CRED_AUTHNAME, libvirt.VIR_CRED_PASSPHRASE] if route.checks_password else []
+    try:
+        connection = libvirt.openAuth(route.uri, [kinds, answers.give, None], libvirt.VIR_CONNECT_NO_ALIASES)
+    except libvirt.libvirtError as error:
+        raise faults.not_connected(error, target, as_caller=route.checks_password) from None
+    try:
+        if route.checks_password and not answers.password_was_asked:
+            # An sshd can let anybody in, for example. Then the accounts decide after all.
+            check_account(settings.accounts, credentials)
+        connection.setKeepAlive(settings.keepalive_interval_seconds, settings.keepalive_count)
+    except BaseException:
+        with contextlib.suppress(libvirt.libvirtError):  # what matters is on its way already
+            connection.close()
+        raise
+    return connection
+
+
+def _refuse_unusable(credentials: Credentials) -> None:
+    """Refuse a user name that the C libraries below would replace, cut short or take for several lines."""
+    name = credentials.username
+    if not name or not name.isprintable() or "\0" in credentials.password:
+        raise Unauthorized("wrong user name or password")

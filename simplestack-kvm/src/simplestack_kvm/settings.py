@@ -56,3 +56,31 @@ class KvmSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_
         """Refuse what cannot work together."""
         if self.ssh_auth == "key" and (self.ssh_key_user is None or self.ssh_key_file is None):
             raise ValueError('ssh_auth = "key" needs ssh_key_user and ssh_key_file')
+
+
+def warnings(settings: KvmSettings) -> list[str]:
+    """Say what an operator should know when the service starts."""
+    lines = []
+    if not settings.accounts:
+        if settings.transport in ("auto", "unix") or settings.ssh_auth == "key":
+            lines.append(
+                "no accounts: libvirt checks no password on its unix socket, nor behind the service's key. "
+                "Requests that go there are answered with 401; `simplestack hash-password` makes accounts"
+            )
+        if settings.transport in ("auto", "tls", "tcp"):
+            lines.append(
+                "no accounts: requests to tls and tcp hosts whose libvirtd does not ask for SASL are "
+                "answered with 401"
+            )
+    if not settings.tls_verify:
+        lines.append(
+            "tls_verify is off: anybody on the way to the hosts can read passwords and change guests"
+        )
+    if not settings.ssh_verify:
+        lines.append("ssh_verify is off: anybody on the way to the hosts can take passwords")
+    if settings.transport == "tcp":
+        lines.append(
+            "transport is tcp: anybody on the way to the hosts can read what SASL does not encrypt; "
+            "tls and ssh have no such gap"
+        )
+    return lines
