@@ -133,7 +133,7 @@ Try, in another terminal ("ZGVtbzpkZW1v" is base64 of "demo:demo"; the mock hype
     curl -H 'X-Simplestack-Hypervisor-Token: ZGVtbzpkZW1v' http://{address}/mock/demo/guests
     curl http://{address}/
 
-and http://{address}/docs in a browser. Ctrl-C stops the service.
+The README goes on from here. Ctrl-C stops the service.
 """
     )
 

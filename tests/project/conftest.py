@@ -36,7 +36,7 @@ def run_shell(tmp_path: Path) -> Callable[[str], str]:
     if shutil.which("curl") is None:
         missing = "curl is missing: apt-get install -y --no-install-recommends curl"
         (pytest.fail if os.environ.get("SIMPLESTACK_REQUIRE") else pytest.skip)(missing)
-    (tmp_path / ".curlrc").write_text("fail-with-body\nshow-error\n")
+    (tmp_path / ".curlrc").write_text("fail-with-body\nshow-error\nmax-time = 30\n")
 
     def run(script: str) -> str:
         done = subprocess.run(

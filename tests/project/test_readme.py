@@ -36,6 +36,14 @@ def test_the_five_minutes_of_the_readme_make_start_and_export_a_guest(
     assert tarfile.is_tarfile(tmp_path / "first.tar")
 
 
+def test_every_address_that_the_pages_tell_to_get_is_there(tmp_path: Path) -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    paths = {path for page in pages for path in re.findall(r"`GET (/[^`]*)`", page.read_text())}
+    assert {"/", "/healthz", "/mock"} <= paths
+    with running_service(tmp_path) as service:
+        assert {path: service.get(path).status for path in paths} == dict.fromkeys(paths, 200)
+
+
 def test_the_readme_lists_exactly_the_operations_there_are() -> None:
     section = (ROOT / "README.md").read_text().partition("## Operations")[2].partition("\n## ")[0]
     table = section.partition("\n\nA plugin")[0]
