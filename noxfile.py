@@ -35,7 +35,7 @@ EXAMPLES = sorted(str(path.parent.relative_to(ROOT)) for path in ROOT.glob("exam
 TEST_REQUIREMENTS = ("--requirement", "tests/requirements.txt")
 #: Formatting and findings change between minor releases.
 RUFF = "ruff>=0.17.6,<0.18"
-MYPY = "mypy>=2.4,<2.5"
+MYPY = ("mypy>=2.4,<2.5", "types-gunicorn>=26,<27")
 START_SECONDS = 60
 STOP_SECONDS = 30
 
@@ -51,7 +51,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types, strictly: the sources and the examples."""
-    session.install(MYPY, *TEST_REQUIREMENTS, *_editable())
+    session.install(*MYPY, *_editable())
     sources = [f"{name}/src" for name in DISTRIBUTIONS] + [f"{name}/src" for name in EXAMPLES]
     session.run("mypy", *sources)
     session.run("mypy", "bootstrap.py")
