@@ -38,7 +38,7 @@ def _operation(spec: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate["
     _, *parameters = inspect.signature(spec).parameters.values()
     signature = inspect.Signature(parameters)
 
-    def method(stack: "Stack", *args: P.args, **kwargs: P.kwargs) -> R:
+    def method(stack: "Stack", /, *args: P.args, **kwargs: P.kwargs) -> R:
         bound = signature.bind(*args, **kwargs)
         return stack.call(spec.__name__, bound.arguments)  # type: ignore[no-any-return]  # checked by core
 

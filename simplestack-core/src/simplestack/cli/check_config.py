@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from simplestack.cli.configuration import config_option, load
+from simplestack.server.gunicorn import start_warnings
 
 
 @click.command("check-config")
@@ -14,7 +15,7 @@ def check_config(config: Path | None) -> None:
     configuration, registry = load(config)
     for failure in registry.failures:
         click.echo(f"warning: not loaded: {failure}", err=True)
-    for warning in registry.warnings():
+    for warning in start_warnings(configuration, registry):
         click.echo(f"warning: {warning}", err=True)
     names = ", ".join(hypervisor.name for hypervisor in registry.plugins()) or "none"
     click.echo(f"ok: listens on {configuration.server.bind}, hypervisors: {names}")

@@ -17,7 +17,7 @@ class WatchedChunks:
         self,
         chunks: Iterator[bytes],
         on_end: Callable[[BaseException | None, bool, int], None],
-        fetch: Callable[[Callable[[], bytes]], bytes] = lambda following: following(),
+        fetch: Callable[[Callable[[], bytes | None]], bytes | None] = lambda following: following(),
     ) -> None:
         """Watch `chunks`.
 
@@ -40,18 +40,15 @@ class WatchedChunks:
 
     def __next__(self) -> bytes:
         if self._prefetched is not None:
-            chunk, self._prefetched = self._prefetched, None
-            if chunk:
-                return chunk
+            first, self._prefetched = self._prefetched, None
+            if first:
+                return first
         try:
             chunk = self._fetch(self._following)
-        except StopIteration:
-            self._end(None, complete=True)
-            raise
         except BaseException as error:
             self._end(error, complete=False)
             raise
-        if not chunk:
+        if chunk is None:
             self._end(None, complete=True)
             raise StopIteration
         self._sent_bytes += len(chunk)
@@ -61,9 +58,9 @@ class WatchedChunks:
         """Stop before the end: the client has gone away."""
         self._end(None, complete=False)
 
-    def _following(self) -> bytes:
-        # b"" stands for the end: StopIteration must not cross threads through a generator.
-        return next(self._chunks, b"")
+    def _following(self) -> bytes | None:
+        """Return the next chunk; None at the end. An empty one would end a chunked answer early."""
+        return next(filter(None, self._chunks), None)
 
     def _end(self, error: BaseException | None, *, complete: bool) -> None:
         if self._ended:

@@ -76,13 +76,21 @@ class Upload:
             raise InvalidArguments(f"the body broke off after {self._taken_bytes} bytes") from error
 
 
+def upload_of(request: falcon.Request) -> Upload:
+    """Return the request's body, the same each time: what was peeked at is not lost."""
+    upload: Upload | None = request.env.get("simplestack.upload")
+    if upload is None:
+        upload = request.env["simplestack.upload"] = Upload(request)
+    return upload
+
+
 def read_json(request: falcon.Request, kind: type[Struct], *, required: bool, max_bytes: int) -> Struct:
     """Read and validate a JSON body.
 
     :raises InvalidArguments: there is none, it is malformed, or a member is wrong: the message names it
     :raises PayloadTooLarge: it is larger than `max_bytes`
     """
-    text = _read_all(Upload(request), max_bytes)
+    text = _read_all(upload_of(request), max_bytes)
     if not text.strip():
         if required:
             raise InvalidArguments(
@@ -99,7 +107,7 @@ def discard_body(request: falcon.Request, max_bytes: int) -> None:
 
     :raises PayloadTooLarge: it is larger than `max_bytes`
     """
-    _read_all(Upload(request), max_bytes)
+    _read_all(upload_of(request), max_bytes)
 
 
 def decode_json(text: bytes, kind: type[Struct]) -> Struct:

@@ -16,7 +16,7 @@ def read_fields(request: falcon.Request, members: frozenset[str]) -> frozenset[s
     if "fields=" not in request.query_string:
         return None
     asked = request.get_param("fields")
-    if asked is None:
+    if not asked:
         return None
     names = frozenset(name.strip() for name in asked.split(",") if name.strip())
     unknown = sorted(names - members)

@@ -17,11 +17,11 @@ from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.server.authentication import ServiceTokens, read_credentials
 from simplestack.server.bodies import (
     SNIFF_BYTES,
-    Upload,
     discard_body,
     is_labelled_json,
     looks_like_image,
     read_json,
+    upload_of,
 )
 from simplestack.server.fields import read_fields, trimmed
 from simplestack.server.request_id import HEADER, request_id
@@ -94,7 +94,7 @@ class Responder:
                 kind = asked.hypervisor.bodies.get(asked.operation.name, body.type)
                 return read_json(request, kind, required=body.required, max_bytes=max_bytes)
             case StreamBody():
-                upload: Upload = request.env.get("simplestack.upload") or Upload(request)
+                upload = upload_of(request)
                 if upload.is_empty:
                     raise InvalidArguments("an image is required as the body")
                 return upload
@@ -104,9 +104,7 @@ class Responder:
 
     def _sniffed(self, request: falcon.Request) -> Operation:
         """Tell a create from an import: by the body's first bytes, since old clients label both as JSON."""
-        upload = Upload(request)
-        request.env["simplestack.upload"] = upload
-        head = upload.peek(SNIFF_BYTES)
+        head = upload_of(request).peek(SNIFF_BYTES)
         is_json = not looks_like_image(head) and (
             is_labelled_json(request) or (request.content_type is None and head.lstrip()[:1] == b"{")
         )

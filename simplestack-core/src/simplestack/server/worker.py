@@ -20,8 +20,20 @@ _CLIENT_TIMEOUT = struct.pack("@ll", _CLIENT_TIMEOUT_SECONDS, 0)
 _STATUS_LINE = re.compile(rb"\AHTTP/1\.1 (?P<status>[0-9]{3}) (?P<reason>[^\r\n]*)")
 
 
+def _without_header_values(record: logging.LogRecord) -> bool:
+    """Cut what gunicorn logs of a malformed request: the line it quotes may be a header with a token."""
+    if isinstance(record.msg, str) and record.msg.startswith("Invalid request from ip="):
+        record.msg = record.msg.partition(": ")[0]
+    return True
+
+
 class Worker(ThreadWorker):
     """``gunicorn --worker-class simplestack.server.Worker``; ``simplestack serve`` uses it by itself."""
+
+    def init_process(self) -> None:
+        """Start; called in the new process."""
+        self.log.error_log.addFilter(_without_header_values)
+        super().init_process()
 
     def handle(self, conn: TConn) -> Any:
         """Serve a connection, with time limits on what its client sends and takes."""
@@ -33,7 +45,7 @@ class Worker(ThreadWorker):
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what never became a request: gunicorn decides the status, we write the body."""
         page = _Page()
-        super().handle_error(req, page, addr, exc)  # type: ignore[arg-type]  # only sendall is called
+        super().handle_error(req, page, addr, exc)  # type: ignore[arg-type]  # it has all that is called
         answer = _STATUS_LINE.match(page.written)
         if answer is None:
             return
@@ -54,6 +66,10 @@ class _Page:
     """Takes the place of the client's socket while gunicorn writes its page."""
 
     written = b""
+
+    def gettimeout(self) -> float:
+        """Say that it never blocks."""
+        return 0.0
 
     def sendall(self, data: bytes) -> None:
         """Keep what is written."""

@@ -8,7 +8,7 @@ connect anew.
 import logging
 import threading
 import time
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -114,12 +114,12 @@ class SessionPool:
         """Make an empty pool.
 
         :param max_sessions: bound on all sessions
-        :param max_connecting: bound on those in the making, so that hosts which do not answer cannot hold
-            every thread of the service
+        :param max_connecting: bound on those of one hypervisor that are in the making, so that hosts which do
+            not answer cannot hold every thread of the service
         """
         self._max_sessions = max_sessions
         self._max_connecting = max_connecting
-        self._connecting = 0
+        self._connecting: Counter[str] = Counter()
         self._changed = threading.Condition()
         self._slots: defaultdict[SessionKey, list[_Slot]] = defaultdict(list)
         #: Sessions, those in the making and those left behind included.
@@ -273,11 +273,12 @@ class SessionPool:
         return True
 
     def _add(self, key: SessionKey, maker: SessionMaker) -> _Slot:
-        if self._connecting >= self._max_connecting:
+        if self._connecting[key.hypervisor] >= self._max_connecting:
             raise HypervisorUnavailable(
-                f"{self._connecting} connections are being made already, at hosts that answer slowly or never"
+                f"{self._connecting[key.hypervisor]} connections of {key.hypervisor} are being made already, "
+                "at hosts that answer slowly or never"
             )
-        self._connecting += 1
+        self._connecting[key.hypervisor] += 1
         slot = _Slot(key, maker, users=1)
         self._slots[key].append(slot)
         self._count += 1
@@ -306,13 +307,13 @@ class SessionPool:
             raise
         with self._changed:
             slot.session = session
-            self._connecting -= 1
+            self._connecting[slot.key.hypervisor] -= 1
             self._changed.notify_all()
 
     def _fail(self, slot: _Slot, error: BaseException) -> None:
         with self._changed:
             slot.failure = error
-            self._connecting -= 1
+            self._connecting[slot.key.hypervisor] -= 1
             self._remove(slot)
             if isinstance(error, Unauthorized):
                 self._remember_refusal(slot, error)

@@ -1,0 +1,134 @@
+"""Settings: an unknown or wrong key is an error that names it and says why."""
+
+from pathlib import Path
+
+import pytest
+
+from simplestack.config.errors import SettingsError
+from simplestack.config.load import Configuration, load_configuration
+from simplestack.plugins.registry import load_registry
+
+
+def load(tmp_path: Path, text: str, **environment: str) -> Configuration:
+    path = tmp_path / "simplestack.toml"
+    path.write_text(text)
+    configuration = load_configuration(path, environment)
+    load_registry(configuration)
+    return configuration
+
+
+def test_without_a_file_the_service_listens_on_loopback_and_every_plugin_answers() -> None:
+    configuration = load_configuration(environment={})
+    assert configuration.server.bind == "127.0.0.1:8081"
+    registry = load_registry(configuration)
+    assert "mock" in registry.hypervisors
+    assert registry.settings["mock"].general.allowed_hosts is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[server]\nbnid = 'x'", r"server.bnid: there is no such setting; did you mean 'bind'\?"),
+        ("[server]\nthreads = '8'", r"server.threads: expected `int`, got `str`"),
+        ("[server]\nthreads = 0", r"server.threads: expected `int` >= 1"),
+        ("[server]\nlog_level = 'loud'", r"server.log_level: expected `str` matching"),
+        ("[sevrer]\n", r"sevrer: there is no such setting"),
+        ("server = 1", r"server: expected a table"),
+        ("hypervisors = 1", r"hypervisors: expected a table"),
+        ("[hypervisors]\nmock = 1", r"hypervisors.mock: expected a table"),
+        (
+            "[server]\nhypervisors = ['xen']",
+            r"server.hypervisors: no plugin 'xen'.*pip install simplestack-xen",
+        ),
+        ("[hypervisors.nope]\n", r"hypervisors: no plugin 'nope' is installed"),
+        (
+            "[hypervisors.mock]\nallowed_host = []",
+            r"hypervisors.mock.allowed_host: .*did you mean 'allowed_hosts'",
+        ),
+        ("[hypervisors.mock]\nallowed_hosts = 'a'", r"hypervisors.mock.allowed_hosts: expected `array"),
+        (
+            "[hypervisors.mock.hosts.demo]\nrset = true",
+            r'hypervisors.mock.hosts."demo".rset: there is no such',
+        ),
+        ("[hypervisors.mock.hosts.demo]\nallowed_hosts = []", r'hosts."demo".allowed_hosts: cannot be set'),
+        ("[server]\ncertificate = 'a.pem'", r"server.certificate and server.private_key: give both"),
+        (
+            "[server]\ntokens = {a = 'plain'}",
+            r"server.tokens.a: not a hash made by `simplestack service-token`",
+        ),
+        ("[server", r"is not TOML"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load(tmp_path, text)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"missing.toml: cannot be read: No such file"):
+        load_configuration(tmp_path / "missing.toml", {})
+
+
+def test_the_environment_wins_over_the_file_and_the_command_line_over_both(tmp_path: Path) -> None:
+    path = tmp_path / "simplestack.toml"
+    path.write_text("[server]\nthreads = 3\nworkers = 3\nkeep_alive_seconds = 3")
+    environment = {"SIMPLESTACK_SERVER__THREADS": "4", "SIMPLESTACK_SERVER__WORKERS": "4"}
+    server = load_configuration(path, environment, {"workers": 5}).server
+    assert (server.keep_alive_seconds, server.threads, server.workers) == (3, 4, 5)
+
+
+def test_the_environment_names_the_file_and_settings_of_plugins(tmp_path: Path) -> None:
+    path = tmp_path / "simplestack.toml"
+    path.write_text("[server]\nthreads = 3")
+    environment = {
+        "SIMPLESTACK_CONFIG": str(path),
+        "SIMPLESTACK_HYPERVISORS__MOCK__ALLOWED_HOSTS": '["demo"]',
+        "SIMPLESTACK_SERVER__LOG_LEVEL": "debug",
+        "SIMPLESTACK_PORT_8081_TCP_ADDR": "10.0.0.1",
+    }
+    configuration = load_configuration(environment=environment)
+    assert configuration.server.threads == 3
+    assert configuration.server.log_level == "debug"
+    assert load_registry(configuration).settings["mock"].general.allowed_hosts == ["demo"]
+
+
+def test_an_unknown_key_in_the_environment_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"server.bnid: there is no such setting"):
+        load_configuration(environment={"SIMPLESTACK_SERVER__BNID": "x"})
+
+
+def test_a_host_of_its_own_settings_has_the_general_ones_besides(tmp_path: Path) -> None:
+    text = """
+    [hypervisors.mock]
+    call_timeout_seconds = 20
+    [hypervisors.mock.hosts."DEMO"]
+    idle_timeout_seconds = 7
+    """
+    registry = load_registry(load(tmp_path, text))
+    mock = registry.hypervisors["mock"]
+    own, _ = registry.settings_at(mock, "demo")
+    other, _ = registry.settings_at(mock, "other")
+    assert (own.call_timeout_seconds, own.idle_timeout_seconds) == (20, 7)
+    assert (other.call_timeout_seconds, other.idle_timeout_seconds) == (20, 300)
+
+
+@pytest.mark.parametrize(
+    "bind", ["0.0.0.0:8081", "[::]:8081", "192.0.2.1:80", "host.example.com:80", ":8081"]
+)
+def test_beyond_loopback_the_hypervisors_and_their_hosts_must_be_given(tmp_path: Path, bind: str) -> None:
+    with pytest.raises(SettingsError, match=r"server.hypervisors is missing"):
+        load(tmp_path, f"[server]\nbind = '{bind}'")
+    with pytest.raises(SettingsError, match=r"hypervisors.mock.allowed_hosts is missing"):
+        load(tmp_path, f"[server]\nbind = '{bind}'\nhypervisors = ['mock']")
+    text = f"[server]\nbind = '{bind}'\nhypervisors = ['mock']\n[hypervisors.mock]\nallowed_hosts = ['*']"
+    assert load(tmp_path, text).exposed
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:1", "localhost:1", "[::1]:1", "127.9.9.9:1", "unix:/run/s.sock"])
+def test_loopback_needs_neither(tmp_path: Path, bind: str) -> None:
+    assert not load(tmp_path, f"[server]\nbind = '{bind}'").exposed
+
+
+def test_mock_answers_beyond_loopback_only_when_named(tmp_path: Path) -> None:
+    configuration = load(tmp_path, "[server]\nbind = '0.0.0.0:1'\nhypervisors = []")
+    assert load_registry(configuration).hypervisors == {}

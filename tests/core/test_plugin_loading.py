@@ -1,0 +1,140 @@
+"""Loading plugins: what is wrong is said with the plugin's name and what to do; the others answer."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.distributions import describe, install
+
+GOOD = """
+@hookimpl
+def guest_list(session):
+    return []
+plugin = HypervisorPlugin(name="good", title="Good", connect=lambda t, c, s: object(),
+                          disconnect=lambda s: None, hooks=(me,), settings=HypervisorSettings)
+"""
+
+
+def plugins_command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "simplestack", "plugins", *arguments],
+        env={"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            "raise RuntimeError('no SDK here')",
+            "importing plugin_bad:plugin failed: RuntimeError: no SDK here",
+        ),
+        ("import nothing_of_this_name", "No module named 'nothing_of_this_name'"),
+        ("plugin = 42", "plugin_bad:plugin is int, not a simplestack.HypervisorPlugin"),
+        ("@hookimpl\ndef guest_lsit(session): ...", "unknown hook 'guest_lsit'; did you mean 'guest_list'?"),
+        (
+            "@hookimpl\ndef guest_info(session, guest): ...",
+            "guest_info: unknown argument 'guest'; did you mean 'guest_id'?",
+        ),
+        (
+            "@hookimpl\ndef guest_info(session, vm): ...",
+            "unknown argument 'vm'; the hook has session, guest_id",
+        ),
+        ("@hookimpl\ndef tag_list(session, guest_id=None): ...", "'guest_id' must have no default"),
+        ("@hookimpl\ndef tag_list(session, *, guest_id): ...", "'guest_id' must be a plain one"),
+        ("@hookimpl\nasync def tag_list(session): ...", "tag_list: is a coroutine function"),
+        (
+            "@hookimpl\ndef disk_create(session, disk: int): ...",
+            "'disk' is annotated with <class 'int'>, which is not DiskCreate",
+        ),
+        ("@hookimpl\ndef disk_create(session, disk: 'Mising'): ...", "name 'Mising' is not defined"),
+        ("@hookimpl(specname='guest_list')\ndef other(session): ...", "'guest_list' is implemented by"),
+    ],
+)
+def test_a_broken_plugin_is_named_with_the_reason_and_the_others_work(
+    plugins: Path, change: str, reason: str
+) -> None:
+    install(plugins, "good", GOOD)
+    source = GOOD.replace('"good"', '"bad"') + change + "\n"
+    install(plugins, "bad", source)
+    result = plugins_command(plugins)
+    assert result.returncode == 1
+    assert "not loaded: plugin 'bad' (simplestack-bad 1.0): " in result.stderr
+    assert reason in result.stderr
+    assert "good       simplestack-good 1.0  Good" in result.stdout
+    assert "Traceback" not in result.stderr
+
+
+def test_two_distributions_that_claim_one_name_are_both_refused(plugins: Path) -> None:
+    install(plugins, "good", GOOD)
+    describe(plugins, "simplestack-rogue", "good", "plugin_good:plugin")
+    result = plugins_command(plugins)
+    assert "simplestack-good 1.0 and simplestack-rogue 1.0 both bring a plugin of this name" in result.stderr
+    assert "Good" not in result.stdout
+
+
+def test_an_alias_that_belongs_to_another_plugin_is_refused(plugins: Path) -> None:
+    source = GOOD.replace('"good"', '"zgood"').replace("title", 'aliases=("mock",), title')
+    install(plugins, "zgood", source)
+    assert "its alias 'mock' belongs to plugin 'mock'" in plugins_command(plugins).stderr
+
+
+def test_a_name_that_is_a_page_of_the_service_is_refused(plugins: Path) -> None:
+    install(plugins, "healthz", GOOD.replace('"good"', '"healthz"'))
+    assert "'healthz' cannot be a hypervisor's name in URLs" in plugins_command(plugins).stderr
+
+
+def test_plugins_that_the_settings_leave_out_are_not_even_imported(plugins: Path, tmp_path: Path) -> None:
+    install(plugins, "bad", "raise RuntimeError('imported')")
+    config = tmp_path / "simplestack.toml"
+    config.write_text("[server]\nhypervisors = ['mock']")
+    result = plugins_command(plugins, "--config", str(config))
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_table_says_which_operations_each_plugin_implements(plugins: Path) -> None:
+    install(plugins, "good", GOOD + "@hookimpl\ndef guest_start(session, guest_id): ...\n")
+    lines = plugins_command(plugins).stdout.splitlines()
+    header = next(line for line in lines if line.startswith("operation"))
+    assert header.split() == ["operation", "good", "kvm", "mock"] or header.split() == [
+        "operation",
+        "good",
+        "mock",
+    ]
+    marks = {line.split()[0]: line.split()[1] for line in lines if line.count(" ") > 10 and line[0] != " "}
+    assert (marks["guest_list"], marks["power_guest"], marks["guest_info"]) == ("yes", "partly", "-")
+    assert "2/39" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (
+            "@hookimpl\ndef operation_call(operation): ...\nplugin = me",
+            "must be marked with @hookimpl(wrapper=True)",
+        ),
+        (
+            "@hookimpl(wrapper=True, tryfirst=True)\ndef operation_call():\n    return (yield)\nplugin = me",
+            "must not be marked tryfirst",
+        ),
+        ("plugin = me", "has no @hookimpl(wrapper=True) function named operation_call"),
+        ("@hookimpl\ndef guest_list(session): ...\nplugin = me", "unknown hook 'guest_list'"),
+    ],
+)
+def test_a_service_plugin_can_only_wrap(plugins: Path, source: str, reason: str) -> None:
+    install(plugins, "odd", source, "simplestack.services")
+    program = "from simplestack.server import create_app; import logging; logging.basicConfig(); create_app()"
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(plugins)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "not loaded: plugin 'odd' (simplestack-odd 1.0)" in result.stderr
+    assert reason in result.stderr

@@ -1,0 +1,125 @@
+"""Hosts are data: parsed strictly, and dialled only when they are allowed."""
+
+import pytest
+
+from simplestack import HostNotAllowed, HypervisorUnavailable, InvalidArguments
+from simplestack.sessions.targets import AllowList, parse_target
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "port"),
+    [
+        ("demo", "demo", None),
+        ("Host7.HV.example.com", "host7.hv.example.com", None),
+        ("10.0.0.1", "10.0.0.1", None),
+        ("10.0.0.1:443", "10.0.0.1", 443),
+        ("[::1]:443", "::1", 443),
+        ("[2001:DB8::1]", "2001:db8::1", None),
+        ("host_7", "host_7", None),
+    ],
+)
+def test_a_name_or_an_address_with_an_optional_port_is_a_host(text: str, name: str, port: int | None) -> None:
+    target = parse_target(text)
+    assert (target.name, target.port) == (name, port)
+    assert parse_target(str(target)) == target
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a/b",
+        "a?b",
+        "a@b",
+        "a b",
+        "a\nb",
+        "a\n",
+        "a#b",
+        "a%b",
+        "a:b",
+        "a:",
+        ":443",
+        "a:0",
+        "a:99999",
+        "a:123456",
+        "::1",
+        "[::1",
+        "[]",
+        "[a]",
+        "[fe80::1%eth0]",
+        "-a",
+        "a..b",
+        ".a",
+        "1.2.3",
+        "256.1.1.1",
+        "1.2.3.4.5",
+        "127.1",  # inet_aton reads addresses out of these two
+        "0x7f.1",
+        "a" * 64,
+        "a." * 127 + "aa",
+        "ä",
+        "a'b",
+        'a"b',
+        "a\\b",
+        "a;b",
+        "a&b",
+        "http://a",
+    ],
+)
+def test_anything_else_is_not_a_host(text: str) -> None:
+    with pytest.raises(InvalidArguments):
+        parse_target(text)
+
+
+def resolve(name: str) -> list[str]:
+    known = {"inside": ["10.1.2.3"], "outside": ["192.0.2.1"], "both": ["10.1.2.3", "192.0.2.1"]}
+    if name.endswith((".com", ".org")):
+        return ["192.0.2.1"]
+    if name not in known:
+        raise OSError(-2, "Name or service not known")
+    return known[name]
+
+
+ALLOWED = AllowList(["localhost", "10.0.0.0/8", "*.hv.example.com", "192.0.2.9", "fd00::/8"], resolve)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "10.1.2.3", "inside", "a.hv.example.com", "192.0.2.9:443", "[fd00::1]"]
+)
+def test_what_the_settings_name_may_be_dialled(host: str) -> None:
+    ALLOWED.check(parse_target(host))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "192.0.2.1",
+        "outside",
+        "both",
+        "hv.example.com",
+        "a.hv.example.com.evil.org",
+        "[::1]",
+        "[::ffff:192.0.2.1]",
+    ],
+)
+def test_nothing_else_may_be_dialled(host: str) -> None:
+    with pytest.raises(HostNotAllowed):
+        ALLOWED.check(parse_target(host))
+
+
+def test_a_name_that_only_a_range_could_allow_must_resolve() -> None:
+    with pytest.raises(HypervisorUnavailable, match="nowhere does not resolve"):
+        ALLOWED.check(parse_target("nowhere"))
+
+
+def test_without_ranges_no_name_is_looked_up() -> None:
+    def refuse(_name: str) -> list[str]:
+        raise AssertionError("looked up")
+
+    with pytest.raises(HostNotAllowed):
+        AllowList(["a"], refuse).check(parse_target("b"))
+
+
+def test_a_star_allows_all() -> None:
+    AllowList(["*"]).check(parse_target("anything.example.org"))
