@@ -69,8 +69,8 @@ def prepare(path: Path, *, reset: bool) -> None:
         with _alone(path):
             _create_private(path)
             with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
                 _check_form(connection, path)
+                connection.execute("PRAGMA journal_mode = WAL")
                 if reset:
                     _empty_once(connection)
     except OSError as error:
