@@ -1,7 +1,19 @@
 """Simplestack's plugin for KVM and QEMU, through libvirt."""
 
 from simplestack import HypervisorPlugin
-from simplestack_kvm import faults, hosts, networks, pools, session, storages
+from simplestack_kvm import (
+    disks,
+    faults,
+    guests,
+    guests_create,
+    guests_update,
+    hosts,
+    networks,
+    pools,
+    power,
+    session,
+    storages,
+)
 from simplestack_kvm.settings import KvmSettings, warnings
 
 #: The entry point ``kvm`` of the group ``simplestack.hypervisors``.
@@ -15,7 +27,7 @@ plugin = HypervisorPlugin(
     check=session.check,
     translate=faults.translate,
     warnings=warnings,
-    hooks=(hosts, networks, pools, storages),
+    hooks=(disks, guests, guests_create, guests_update, hosts, networks, pools, power, storages),
     shares_sessions=True,
     may_hang=True,
 )

@@ -1,0 +1,230 @@
+"""Disks of guests. Their id is the device's name, such as ``vda``."""
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import UNSET
+
+from simplestack import (
+    Busy,
+    Disk,
+    DiskCreate,
+    DiskUpdate,
+    EntityNotFound,
+    GuestState,
+    InvalidArguments,
+    InvalidState,
+    gib,
+    gib_to_bytes,
+    hookimpl,
+)
+from simplestack_kvm.documents import parse_document
+from simplestack_kvm.domain_xml import (
+    HOTPLUG_BUSES,
+    disk_element,
+    free_target,
+    names_element,
+    taken_targets,
+)
+from simplestack_kvm.domains import find_domain, modification_flags, need, state_of, wait_until
+from simplestack_kvm.ownership import own_volumes
+from simplestack_kvm.records import (
+    DISK_NAMES,
+    DiskRecord,
+    disk_elements,
+    disk_entity,
+    disk_names,
+    disk_records,
+)
+from simplestack_kvm.resizing import plan_growth
+from simplestack_kvm.sdk import libvirt
+from simplestack_kvm.session import KvmSession
+from simplestack_kvm.volumes import (
+    choose_pool,
+    delete_volume,
+    discard_volume,
+    disk_sizes,
+    make_volume,
+    source_of,
+)
+
+#: How long a guest may take to let go of a disk, and how often it is asked.
+DETACH_SECONDS = 20.0
+DETACH_AGAIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    """A disk of a guest."""
+
+    domain: "libvirt.virDomain"
+    disk: DiskRecord
+    position: int
+
+
+@hookimpl
+def disk_list(session: KvmSession, guest_id: str) -> list[Disk]:
+    """List a domain's disks, in the order of its description; CD drives and floppies are none."""
+    domain = find_domain(session, guest_id)
+    disks = disk_records(_document(domain))
+    sizes = disk_sizes(session, domain, disks, active=bool(domain.isActive()))
+    return [
+        disk_entity(disk, position, size)
+        for position, (disk, size) in enumerate(zip(disks, sizes, strict=True))
+    ]
+
+
+@hookimpl
+def disk_info(session: KvmSession, guest_id: str, disk_id: str) -> Disk:
+    """Show one disk of a domain."""
+    return _show(session, _find(session, guest_id, disk_id))
+
+
+@hookimpl
+def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
+    """Make a volume and attach it, on the bus of the guest's first disk.
+
+    :raises InvalidState: the guest runs, and its disks are on a bus that takes none then (SATA, IDE)
+    """
+    domain = find_domain(session, guest_id)
+    _refuse_saved(domain, "adding a disk to the guest")
+    live = _document(domain)
+    defined = _document(domain, libvirt.VIR_DOMAIN_XML_INACTIVE)
+    existing = disk_records(live)
+    bus = existing[0].bus if existing and existing[0].bus else "virtio"
+    _refuse_cold_bus(domain, "adding a disk to the guest", bus)
+    target = free_target(bus, taken_targets(live, defined))
+    volume = make_volume(choose_pool(session, disk.storage_id), domain.UUIDString(), gib_to_bytes(disk.size))
+    try:
+        element = disk_element(source_of(volume), target, bus)
+        domain.attachDeviceFlags(ET.tostring(element, encoding="unicode"), modification_flags(domain))
+    except BaseException:
+        discard_volume(volume)
+        raise
+    if disk.name is not None:
+        _set_name(domain, target, disk.name)
+    return _show(session, _find(session, guest_id, target))
+
+
+@hookimpl
+def disk_update(session: KvmSession, guest_id: str, disk_id: str, changes: DiskUpdate) -> Disk:
+    """Rename or grow a disk. The name is kept in the domain's metadata; the volume keeps its own."""
+    found = _find(session, guest_id, disk_id)
+    grow = None
+    if changes.size is not UNSET:
+        (size_bytes,) = disk_sizes(session, found.domain, [found.disk], active=bool(found.domain.isActive()))
+        wanted_bytes = gib_to_bytes(changes.size)
+        if size_bytes is not None and wanted_bytes < size_bytes:
+            raise InvalidArguments(
+                f"`size` is {changes.size:g} GiB, the disk has {gib(size_bytes):g} GiB: disks only grow"
+            )
+        if wanted_bytes != size_bytes:
+            grow = plan_growth(session, found.domain, found.disk, wanted_bytes)
+    if grow is not None:
+        grow()
+    if changes.name is not UNSET:
+        _set_name(found.domain, found.disk.target, changes.name)
+    return _show(session, _find(session, guest_id, disk_id))
+
+
+@hookimpl
+def disk_delete(session: KvmSession, guest_id: str, disk_id: str) -> None:
+    """Detach a disk, wait until the guest has let go of it, and delete its volume.
+
+    A volume that another guest uses, or another volume is based on, stays, as does a disk in no active pool.
+
+    :raises InvalidState: the guest runs, and the disk's bus lets go of none then (SATA, IDE)
+    """
+    found = _find(session, guest_id, disk_id)
+    domain, disk = found.domain, found.disk
+    _refuse_saved(domain, "removing a disk of the guest")
+    _refuse_cold_bus(domain, "removing a disk of the guest", disk.bus)
+    volumes = own_volumes(session, domain.UUIDString(), [disk])
+    if domain.isActive():
+        _unplug(domain, disk.target)
+    if domain.isPersistent():
+        defined = _element(_document(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), disk.target)
+        if defined is not None:
+            domain.detachDeviceFlags(
+                ET.tostring(defined, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_CONFIG
+            )
+    _set_name(domain, disk.target, None)
+    for volume in volumes:
+        delete_volume(volume)
+
+
+def _unplug(domain: "libvirt.virDomain", target: str) -> None:
+    """Take a disk out of a running guest.
+
+    libvirt reports success after 5 s though the guest still has it; only its description tells. So the
+    definition is changed later, and a guest that does not let go is left as it was.
+    """
+    rounds = int(DETACH_SECONDS / DETACH_AGAIN_SECONDS)
+    for number in range(rounds):
+        element = _element(_document(domain), target)
+        if element is None:
+            return
+        try:
+            domain.detachDeviceFlags(ET.tostring(element, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        except libvirt.libvirtError:
+            # QEMU refuses to ask again while it waits for the guest. The first refusal is a real one.
+            if number == 0:
+                raise
+        if wait_until(lambda: _element(_document(domain), target) is None, DETACH_AGAIN_SECONDS):
+            return
+    raise Busy(
+        f"the guest does not let go of disk {target}: unmount it there, or stop the guest, and try again"
+    )
+
+
+def _find(session: KvmSession, guest_id: str, disk_id: str) -> _Found:
+    domain = find_domain(session, guest_id)
+    for position, disk in enumerate(disk_records(_document(domain))):
+        if disk.target == disk_id:
+            return _Found(domain=domain, disk=disk, position=position)
+    raise EntityNotFound("Disk", disk_id)
+
+
+def _show(session: KvmSession, found: _Found) -> Disk:
+    (size,) = disk_sizes(session, found.domain, [found.disk], active=bool(found.domain.isActive()))
+    return disk_entity(found.disk, found.position, size)
+
+
+def _document(domain: "libvirt.virDomain", flags: int = 0) -> ET.Element:
+    return parse_document(domain.XMLDesc(flags | libvirt.VIR_DOMAIN_XML_SECURE))
+
+
+def _element(document: ET.Element, target: str) -> ET.Element | None:
+    for element in disk_elements(document):
+        found = element.find("target")
+        if found is not None and found.get("dev") == target:
+            return element
+    return None
+
+
+def _refuse_saved(domain: "libvirt.virDomain", attempt: str) -> None:
+    """Refuse to change the hardware of a guest that is saved to disk with the hardware that it had."""
+    if not domain.isActive():
+        need(domain, attempt, GuestState.STOPPED)
+
+
+def _refuse_cold_bus(domain: "libvirt.virDomain", attempt: str, bus: str) -> None:
+    if domain.isActive() and bus not in HOTPLUG_BUSES:
+        raise InvalidState(
+            f"{attempt}, whose disks are on its {bus} bus", state_of(domain), GuestState.STOPPED
+        )
+
+
+def _set_name(domain: "libvirt.virDomain", target: str, name: str | None) -> None:
+    """Keep a disk's name in the metadata, or forget it."""
+    names = disk_names(_document(domain))
+    if names.get(target) == name:
+        return
+    names.pop(target, None)
+    if name is not None:
+        names[target] = name
+    text: Any = ET.tostring(names_element(names), encoding="unicode") if names else None  # None removes it
+    domain.setMetadata(
+        libvirt.VIR_DOMAIN_METADATA_ELEMENT, text, "simplestack-disks", DISK_NAMES, modification_flags(domain)
+    )

@@ -1,0 +1,140 @@
+"""The making of guests: all of it, or nothing."""
+
+import logging
+import uuid
+from contextlib import ExitStack
+
+from simplestack import Conflict, Guest, GuestCreate, InvalidArguments, gib_to_bytes, hookimpl
+from simplestack_kvm.documents import parse_document
+from simplestack_kvm.domain_xml import HostKind, Plan, VolumeSource, build_domain, host_kind
+from simplestack_kvm.guests import show_guest
+from simplestack_kvm.lookups import find_network
+from simplestack_kvm.sdk import libvirt
+from simplestack_kvm.session import KvmSession
+from simplestack_kvm.volumes import (
+    choose_pool,
+    copy_volume,
+    discard_volume,
+    find_volume,
+    make_volume,
+    source_of,
+)
+
+#: libvirt keeps a domain in a file of its name, and writes that with ``.xml.new`` at its end.
+MAX_NAME_BYTES = 255 - len(".xml.new")
+
+_log = logging.getLogger(__name__)
+
+
+@hookimpl
+def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
+    """Make a guest of an image's full copy, of empty disks, or of both.
+
+    ``paravirtualized`` (the default) gives it virtio devices; without it they are SATA (or IDE) and e1000.
+
+    :raises InvalidArguments: a name that libvirt cannot keep
+    :raises NotImplementedError: from a template
+    """
+    if guest.template is not None:
+        raise NotImplementedError(
+            "this hypervisor's guests are not made from templates: name an `image`, a volume in a storage"
+        )
+    check_name(session, guest.name)
+    networks = [find_network(session, wanted.network).name() for wanted in guest.network_interfaces]
+    iso = _iso(session, guest)
+    host = host_kind(parse_document(session.connection.getCapabilities()))
+    guest_id = str(uuid.uuid4())
+    with ExitStack() as undo:
+        plan = Plan(
+            uuid=guest_id,
+            name=guest.name,
+            memory_mib=guest.memory or 0,
+            cpus=guest.cpus or 1,
+            paravirtualized=guest.paravirtualized is not False,
+            disks=_disks(session, guest, guest_id, undo),
+            iso=iso,
+            networks=networks,
+        )
+        domain = _define(session, plan, host)
+        undo.callback(_undefine, domain)
+        if guest.start:
+            domain.create()
+        made = show_guest(session, domain)
+        undo.pop_all()
+    return made
+
+
+def check_name(session: KvmSession, name: str) -> None:
+    """Pass a name that a guest can have.
+
+    :raises InvalidArguments: libvirt cannot keep it
+    :raises Conflict: another guest has it
+    """
+    if "/" in name or not name.strip() or len(name.encode()) > MAX_NAME_BYTES:
+        raise InvalidArguments(
+            f"`name` {name[:80]!r} cannot be a guest's: it must have no slash, not be blank, be at most "
+            f"{MAX_NAME_BYTES} bytes long"
+        )
+    if _is_taken(session, name):
+        raise taken(name)
+
+
+def taken(name: str) -> Conflict:
+    """Return the error of a name that another guest has."""
+    return Conflict(f"the name {name!r} is taken by another guest: choose another one")
+
+
+def _is_taken(session: KvmSession, name: str) -> bool:
+    try:
+        session.connection.lookupByName(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return False
+        raise
+    return True
+
+
+def _disks(
+    session: KvmSession, guest: GuestCreate, guest_id: str, undo: ExitStack
+) -> list[tuple[VolumeSource, str | None]]:
+    """Make the volumes. All pools and the image are looked up before the first is made."""
+    disks: list[tuple[VolumeSource, str | None]] = []
+    if guest.image is None and not guest.disks:
+        return disks
+    default = choose_pool(session, guest.storage)
+    image = None if guest.image is None else find_volume(session, guest.image, "Image", default)
+    pools = [choose_pool(session, disk.storage) if disk.storage else default for disk in guest.disks]
+    if image is not None:
+        volume = copy_volume(default, guest_id, image)
+        undo.callback(discard_volume, volume)
+        disks.append((source_of(volume), None))
+    for disk, pool in zip(guest.disks, pools, strict=True):
+        volume = make_volume(pool, guest_id, gib_to_bytes(disk.size))
+        undo.callback(discard_volume, volume)
+        disks.append((source_of(volume), disk.name))
+    return disks
+
+
+def _iso(session: KvmSession, guest: GuestCreate) -> VolumeSource | None:
+    if guest.iso is None:
+        return None
+    return source_of(find_volume(session, guest.iso, "ISO", choose_pool(session, guest.storage)))
+
+
+def _define(session: KvmSession, plan: Plan, host: HostKind) -> "libvirt.virDomain":
+    try:
+        return session.connection.defineXML(build_domain(plan, host))
+    except libvirt.libvirtError:
+        # Somebody may have taken the name meanwhile; libvirt has no error number of its own for that.
+        if _is_taken(session, plan.name):
+            raise taken(plan.name) from None
+        raise
+
+
+def _undefine(domain: "libvirt.virDomain") -> None:
+    try:
+        if domain.isActive():
+            domain.destroy()
+        domain.undefine()
+    except libvirt.libvirtError:
+        _log.warning("a half-made guest %s could not be removed", domain.UUIDString(), exc_info=True)

@@ -1,0 +1,112 @@
+"""Power of guests."""
+
+import time
+
+from simplestack import GuestState, OperationTimeout, hookimpl
+from simplestack_kvm.domains import (
+    change_state,
+    end_remnant,
+    find_domain,
+    is_off,
+    need,
+    state_code,
+    wait_until,
+)
+from simplestack_kvm.sdk import libvirt
+from simplestack_kvm.session import KvmSession
+
+#: A guest that still boots misses its power button: it is pressed again.
+PRESS_AGAIN_SECONDS = 5.0
+
+
+@hookimpl
+def guest_start(session: KvmSession, guest_id: str) -> None:
+    """Start a domain."""
+    domain = find_domain(session, guest_id)
+
+    def start() -> None:
+        end_remnant(domain)
+        domain.create()
+
+    change_state(domain, "starting the guest", (GuestState.STOPPED,), start)
+
+
+@hookimpl
+def guest_shutdown(session: KvmSession, guest_id: str, force: bool) -> None:
+    """Press the ACPI power button (or ask the guest agent) and wait; with `force`, end the domain.
+
+    With `force` a saved memory image is thrown away, too.
+    """
+    domain = find_domain(session, guest_id)
+    if force:
+        _force(domain)
+    else:
+        _ask(domain, session.settings.shutdown_timeout_seconds)
+
+
+@hookimpl
+def guest_suspend(session: KvmSession, guest_id: str) -> None:
+    """Pause a domain in memory."""
+    domain = find_domain(session, guest_id)
+    change_state(domain, "pausing the guest", (GuestState.STARTED,), domain.suspend)
+
+
+@hookimpl
+def guest_resume(session: KvmSession, guest_id: str) -> None:
+    """Let a domain go on that is paused, asleep by its own power management, or saved to disk."""
+    domain = find_domain(session, guest_id)
+
+    def resume() -> None:
+        code = state_code(domain)
+        if code == libvirt.VIR_DOMAIN_PMSUSPENDED:
+            domain.pMWakeup()
+        elif code == libvirt.VIR_DOMAIN_PAUSED:
+            domain.resume()
+        else:
+            domain.create()
+
+    change_state(domain, "resuming the guest", (GuestState.PAUSED,), resume)
+
+
+@hookimpl
+def guest_reboot(session: KvmSession, guest_id: str, force: bool) -> None:
+    """Reboot a domain through ACPI or the guest agent; with `force`, reset it."""
+    domain = find_domain(session, guest_id)
+    action = domain.reset if force else domain.reboot
+    change_state(domain, "rebooting the guest", (GuestState.STARTED,), action)
+
+
+def _force(domain: "libvirt.virDomain") -> None:
+    def stop() -> None:
+        if domain.isActive():
+            domain.destroy()
+        else:
+            domain.managedSaveRemove()
+
+    change_state(domain, "stopping the guest", (GuestState.STARTED, GuestState.PAUSED), stop)
+
+
+def _ask(domain: "libvirt.virDomain", timeout_seconds: float) -> None:
+    attempt = "asking the guest to shut down"
+    deadline = time.monotonic() + timeout_seconds
+    change_state(domain, attempt, (GuestState.STARTED,), domain.shutdown)
+    while not wait_until(
+        lambda: is_off(domain), min(PRESS_AGAIN_SECONDS, max(0.0, deadline - time.monotonic()))
+    ):
+        if time.monotonic() >= deadline:
+            # Paused by somebody else meanwhile, it cannot shut down.
+            need(domain, attempt, GuestState.STARTED)
+            raise OperationTimeout(
+                f"the guest was asked to shut down and still runs after {timeout_seconds:g} s: ask again, or "
+                "use force_stop, which cuts its power"
+            )
+        _press_again(domain)
+
+
+def _press_again(domain: "libvirt.virDomain") -> None:
+    try:
+        domain.shutdown()
+    except libvirt.libvirtError as error:
+        # It stopped just now, which the next look at it tells.
+        if error.get_error_code() not in (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
+            raise

@@ -1,0 +1,197 @@
+"""What libvirt says of domains, as records and entities: pure functions."""
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from simplestack import Disk, Guest, GuestState, gib
+
+#: Domain states (virDomainState) that are not STOPPED.
+_STATES = {
+    1: GuestState.STARTED,  # running
+    2: GuestState.STARTED,  # blocked on a resource
+    3: GuestState.PAUSED,
+    4: GuestState.STARTED,  # being shut down
+    7: GuestState.PAUSED,  # suspended by its own power management
+}
+#: libvirt writes memory in KiB, in XML and in statistics.
+_KIB_PER_MIB = 1024
+#: Our part of a domain's metadata: the names of disks.
+DISK_NAMES = "urn:simplestack:kvm:disks"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiskRecord:
+    """A ``<disk>`` that is a disk: no CD drive and no floppy."""
+
+    #: ``vda``: unique in its domain.
+    target: str
+    bus: str
+    #: The file or block device, where it is one.
+    path: str | None
+    #: Pool and volume, where the domain names those instead of a path.
+    volume: tuple[str, str] | None
+    #: The above for people, or a network disk's protocol and name.
+    source: str | None
+    name: str
+    #: Whether the guest has it to itself, and may write to it.
+    own: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DomainRecord:
+    """A domain's description, read."""
+
+    uuid: str
+    name: str
+    cpus: int
+    memory_mib: int
+    disks: tuple[DiskRecord, ...]
+    #: MAC address (lower-case) and name of the libvirt network, if it is one's, in the order of the devices.
+    interfaces: tuple[tuple[str, str | None], ...]
+    agent_connected: bool
+
+
+def state_of_code(code: int, *, saved: bool = False) -> GuestState:
+    """Return the state of a virDomainState number, one that libvirt may yet invent included.
+
+    :param saved: whether there is a saved memory image, which the next start resumes from
+    """
+    state = _STATES.get(code, GuestState.STOPPED)
+    return GuestState.PAUSED if saved and state == GuestState.STOPPED else state
+
+
+def domain_record(domain: ET.Element) -> DomainRecord:
+    """Read a ``<domain>``, of whoever's making."""
+    vcpu = domain.find("vcpu")
+    cpus = 1 if vcpu is None else int(vcpu.get("current") or vcpu.text or 1)
+    memory = domain.find("currentMemory")
+    if memory is None:
+        memory = domain.find("memory")
+    return DomainRecord(
+        uuid=domain.findtext("uuid", "").strip().lower(),
+        name=domain.findtext("name", ""),
+        cpus=cpus,
+        memory_mib=0 if memory is None else int(memory.text or 0) // _KIB_PER_MIB,
+        disks=disk_records(domain),
+        interfaces=tuple(_interface(found) for found in domain.iterfind("devices/interface")),
+        agent_connected=any(
+            target.get("name") == "org.qemu.guest_agent.0" and target.get("state") == "connected"
+            for target in domain.iterfind("devices/channel/target")
+        ),
+    )
+
+
+def disk_elements(domain: ET.Element) -> list[ET.Element]:
+    """Return the ``<disk>`` elements that are disks, in the order of the devices."""
+    return [disk for disk in domain.iterfind("devices/disk") if disk.get("device", "disk") in ("disk", "lun")]
+
+
+def disk_records(domain: ET.Element) -> tuple[DiskRecord, ...]:
+    """Read a domain's disks, in the order of the devices."""
+    names = disk_names(domain)
+    return tuple(_disk(disk, names) for disk in disk_elements(domain))
+
+
+def disk_names(domain: ET.Element) -> dict[str, str]:
+    """Return the names that clients gave to disks, by target."""
+    found = domain.iterfind(f"metadata/{{{DISK_NAMES}}}disks/{{{DISK_NAMES}}}disk")
+    return {disk.get("target", ""): disk.get("name", "") for disk in found}
+
+
+def disk_entity(disk: DiskRecord, position: int, size_bytes: int | None) -> Disk:
+    """Make the entity; a disk whose size cannot be found out has size 0."""
+    return Disk(
+        id=disk.target,
+        name=disk.name,
+        number=str(position),
+        size=gib(size_bytes or 0),
+        extra_info=disk.source,
+    )
+
+
+def guest_entity(
+    record: DomainRecord, state: GuestState, host: str, disk_bytes: Iterable[int | None], ip: str | None
+) -> Guest:
+    """Make the entity of a domain's description; disks of unknown size count nothing."""
+    return Guest(
+        id=record.uuid,
+        name=record.name,
+        cpus=record.cpus,
+        memory=record.memory_mib,
+        hdd=gib(sum(size or 0 for size in disk_bytes)),
+        paravirtualized=is_paravirtualized(disk.target for disk in record.disks),
+        ip=ip,
+        state=state,
+        host=host,
+    )
+
+
+def guest_entity_of_stats(
+    uuid: str, name: str, stats: Mapping[str, Any], state: GuestState, host: str
+) -> Guest:
+    """Make the entity of bulk statistics of a domain that is off."""
+    disks = stats_disks(stats)
+    return Guest(
+        id=uuid.lower(),
+        name=name,
+        cpus=int(stats.get("vcpu.current", 1)),
+        memory=int(stats.get("balloon.current", 0)) // _KIB_PER_MIB,
+        hdd=gib(sum(size for _, size in disks)),
+        paravirtualized=is_paravirtualized(target for target, _ in disks),
+        state=state,
+        host=host,
+    )
+
+
+def stats_disks(stats: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return target and bytes of each drive in bulk statistics; 0 bytes where there is no medium or file."""
+    return [
+        (str(stats.get(f"block.{number}.name", "")), int(stats.get(f"block.{number}.capacity", 0)))
+        for number in range(int(stats.get("block.count", 0)))
+    ]
+
+
+def may_have_removable(stats: Mapping[str, Any]) -> bool:
+    """Tell whether a drive may be a CD drive or a floppy: statistics do not say; only virtio has neither."""
+    return any(not target.startswith(("vd", "xvd")) for target, _ in stats_disks(stats))
+
+
+def is_paravirtualized(targets: Iterable[str]) -> bool | None:
+    """Tell whether the first disk is virtio's (``vda``); None without any disk."""
+    first = next(iter(targets), None)
+    return None if first is None else first.startswith(("vd", "xvd"))
+
+
+def _disk(disk: ET.Element, names: Mapping[str, str]) -> DiskRecord:
+    target = disk.find("target")
+    device = "" if target is None else target.get("dev", "")
+    bus = "" if target is None else target.get("bus", "")
+    source = disk.find("source")
+    attributes = {} if source is None else source.attrib
+    path = attributes.get("file") or attributes.get("dev")
+    volume = None
+    shown = path
+    if disk.get("type") == "volume":
+        volume = (attributes.get("pool", ""), attributes.get("volume", ""))
+        shown = "/".join(volume)
+    elif path is None and "name" in attributes:
+        shown = f"{attributes.get('protocol', '')}:{attributes['name']}"
+    base_name = re.split("[/:]", shown)[-1] if shown else device
+    return DiskRecord(
+        target=device,
+        bus=bus,
+        path=path,
+        volume=volume,
+        source=shown,
+        name=names.get(device) or base_name or device,
+        own=disk.find("readonly") is None and disk.find("shareable") is None,
+    )
+
+
+def _interface(interface: ET.Element) -> tuple[str, str | None]:
+    mac, source = interface.find("mac"), interface.find("source")
+    network = source.get("network") if source is not None and interface.get("type") == "network" else None
+    return ("" if mac is None else mac.get("address", "").lower(), network)

@@ -1,0 +1,208 @@
+"""Volumes: the disks' data in storage pools."""
+
+import logging
+import secrets
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from typing import Any
+
+from simplestack import Conflict, EntityNotFound, InsufficientStorage, gib
+from simplestack_kvm.documents import parse_document
+from simplestack_kvm.domain_xml import VolumeSource
+from simplestack_kvm.lookups import find_pool
+from simplestack_kvm.records import DiskRecord
+from simplestack_kvm.sdk import libvirt
+from simplestack_kvm.session import KvmSession
+
+#: Pools whose volumes are files, and so can be qcow2. The others' volumes are block devices: raw.
+FILE_POOLS = frozenset({"dir", "fs", "netfs"})
+
+_log = logging.getLogger(__name__)
+
+
+def choose_pool(session: KvmSession, id_or_name: str | None) -> "libvirt.virStoragePool":
+    """Return the pool that a request names, or the setting does, or the active one with most room.
+
+    :raises EntityNotFound: ``Storage``
+    """
+    wanted = id_or_name or session.settings.default_storage
+    if wanted is not None:
+        return find_pool(session, wanted)
+    pools = active_pools(session)
+    if not pools:
+        raise EntityNotFound("Storage", "(any active pool)")
+    return max(pools, key=_available_bytes)
+
+
+def find_volume(
+    session: KvmSession, name: str, entity: str, preferred: "libvirt.virStoragePool"
+) -> "libvirt.virStorageVol":
+    """Find a volume by name: in the preferred pool, then in all active ones.
+
+    libvirt does not see by itself what is copied into a pool by other means, so pools are refreshed before
+    a volume counts as missing.
+
+    :param entity: what the client calls it: ``Image`` or ``ISO``
+    :raises EntityNotFound: `entity`
+    :raises Conflict: several pools have one
+    """
+    pools = active_pools(session)
+    for refresh in (False, True):
+        if refresh:
+            _refresh(pools)
+        found = _named([preferred], name) or _named(pools, name)
+        if len(found) > 1:
+            where = ", ".join(sorted(volume.storagePoolLookupByVolume().name() for volume in found))
+            raise Conflict(f"{entity} {name!r} is ambiguous, it is in the storages {where}: name a `storage`")
+        if found:
+            return found[0]
+    raise EntityNotFound(entity, name)
+
+
+def make_volume(pool: "libvirt.virStoragePool", guest_id: str, size_bytes: int) -> "libvirt.virStorageVol":
+    """Make an empty volume for a guest.
+
+    :raises InsufficientStorage: a pool without sparse volumes has no room
+    """
+    return pool.createXML(_volume_xml(pool, guest_id, size_bytes))
+
+
+def copy_volume(
+    pool: "libvirt.virStoragePool", guest_id: str, image: "libvirt.virStorageVol"
+) -> "libvirt.virStorageVol":
+    """Copy a volume for a guest, in full: what happens to the image later does not matter.
+
+    :raises InsufficientStorage: there is less room than the image occupies
+    """
+    _kind, capacity_bytes, allocation_bytes = _volume_info(image)
+    available_bytes = _available_bytes(pool)
+    if allocation_bytes > available_bytes:
+        raise InsufficientStorage(
+            f"storage {pool.name()} has {gib(available_bytes):.3g} GiB left, "
+            f"image {image.name()} needs {gib(allocation_bytes):.3g} GiB"
+        )
+    return pool.createXMLFrom(_volume_xml(pool, guest_id, capacity_bytes), image)
+
+
+def source_of(volume: "libvirt.virStorageVol") -> VolumeSource:
+    """Return how a domain refers to a volume."""
+    document = parse_document(volume.XMLDesc())
+    target_format = document.find("target/format")
+    return VolumeSource(
+        path=volume.path(),
+        block=document.get("type") == "block",
+        format="raw" if target_format is None else target_format.get("type", "raw"),
+    )
+
+
+def delete_volume(volume: "libvirt.virStorageVol") -> None:
+    """Delete a volume; one that is gone already is no error."""
+    try:
+        volume.delete()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+            raise
+
+
+def discard_volume(volume: "libvirt.virStorageVol") -> None:
+    """Delete a volume after a failure, which matters more than one of this."""
+    try:
+        delete_volume(volume)
+    except libvirt.libvirtError:
+        _log.warning("volume %s could not be removed after a failure", volume.key(), exc_info=True)
+
+
+def volume_of(session: KvmSession, disk: DiskRecord) -> "libvirt.virStorageVol | None":
+    """Return the volume that a disk is; None for a disk that is in no active pool."""
+    return look_up_volume(session, disk.path, disk.volume)
+
+
+def look_up_volume(
+    session: KvmSession, path: str | None, pool_and_name: tuple[str, str] | None
+) -> "libvirt.virStorageVol | None":
+    """Return the volume of a path, or of a pool's name and its own; None where no active pool has it."""
+    connection = session.connection
+    try:
+        if pool_and_name is not None:
+            pool, name = pool_and_name
+            return connection.storagePoolLookupByName(pool).storageVolLookupByName(name)
+        return None if path is None else connection.storageVolLookupByPath(path)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in (
+            libvirt.VIR_ERR_NO_STORAGE_VOL,
+            libvirt.VIR_ERR_NO_STORAGE_POOL,
+            libvirt.VIR_ERR_OPERATION_INVALID,  # the pool is not active
+        ):
+            return None
+        raise
+
+
+def disk_sizes(
+    session: KvmSession, domain: "libvirt.virDomain", disks: Sequence[DiskRecord], *, active: bool
+) -> list[int | None]:
+    """Return the disks' sizes in bytes; None where that cannot be found out: a file that is missing."""
+    return [_disk_size(session, domain, disk, active=active) for disk in disks]
+
+
+def _disk_size(
+    session: KvmSession, domain: "libvirt.virDomain", disk: DiskRecord, *, active: bool
+) -> int | None:
+    try:
+        # Of a running guest blockInfo asks QEMU, which takes ten times as long as to ask the pool.
+        volume = volume_of(session, disk) if active else None
+        if volume is not None:
+            return _volume_info(volume)[1]
+        return int(domain.blockInfo(disk.target)[0])
+    except libvirt.libvirtError as error:
+        if error.get_error_domain() == libvirt.VIR_FROM_RPC:
+            raise
+        _log.info("the size of disk %s of guest %s is not known: %s", disk.target, domain.UUIDString(), error)
+        return None
+
+
+def active_pools(session: KvmSession) -> list["libvirt.virStoragePool"]:
+    """Return the active storage pools."""
+    return session.connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
+
+
+def _available_bytes(pool: "libvirt.virStoragePool") -> int:
+    info: Any = pool.info()  # the binding's own annotation says str
+    return int(info[3])
+
+
+def _volume_info(volume: "libvirt.virStorageVol") -> tuple[int, int, int]:
+    info: Any = volume.info()  # the binding's own annotation says str
+    return info[0], info[1], info[2]
+
+
+def _named(pools: Sequence["libvirt.virStoragePool"], name: str) -> list["libvirt.virStorageVol"]:
+    found = []
+    for pool in pools:
+        try:
+            found.append(pool.storageVolLookupByName(name))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+                raise
+    return found
+
+
+def _refresh(pools: Sequence["libvirt.virStoragePool"]) -> None:
+    for pool in pools:
+        try:
+            pool.refresh()
+        except libvirt.libvirtError as error:
+            # Another volume is being made in it just now, or its server is away.
+            _log.info("storage %s could not be refreshed: %s", pool.name(), error)
+
+
+def _volume_xml(pool: "libvirt.virStoragePool", guest_id: str, size_bytes: int) -> str:
+    """Describe a new volume. Its name is ours alone, so that no name from outside meets a path."""
+    is_file = parse_document(pool.XMLDesc()).get("type") in FILE_POOLS
+    volume = ET.Element("volume")
+    name = f"{guest_id}-{secrets.token_hex(4)}"
+    ET.SubElement(volume, "name").text = f"{name}.qcow2" if is_file else name
+    ET.SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
+    if is_file:
+        ET.SubElement(volume, "allocation", unit="bytes").text = "0"
+        ET.SubElement(ET.SubElement(volume, "target"), "format", type="qcow2")
+    return ET.tostring(volume, encoding="unicode")
