@@ -105,7 +105,7 @@ def test_a_writer_that_is_killed_leaves_whole_guests_and_right_books(connect: Co
         process.stdin.flush()
         told = [process.stdout.readline().split()[1] for _ in range(20)]
         process.kill()
-        told += [line.split()[1] for line in process.communicate()[0].splitlines()]
+        told += [line.split()[1] for line in process.stdout.read().splitlines()]
     found = {guest.name for guest in guests.guest_list(session)}
     assert found >= set(told)
     assert len(found) <= 2 + len(told) + 1

@@ -99,8 +99,11 @@ def forked(session: MockSession, number: int) -> None:
     other = threading.Thread(target=wait)
     other.start()
     connected.wait()
+    inherited = session.database.connection()
     child = os.fork()
     if child == 0:
+        if session.database.connection() is inherited:
+            os._exit(3)
         guests.guest_create(session, GuestCreate(name="in the child", memory=64))
         os._exit(0)
     guests.guest_create(session, GuestCreate(name="in the parent", memory=64))
