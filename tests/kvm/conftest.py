@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import libvirt
 import pytest
+
 from simplestack import Target
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
@@ -45,9 +46,24 @@ def require_libvirtd() -> None:
 
 @pytest.fixture(scope="session")
 def libvirtd() -> Iterator[Libvirtd]:
-    """Run a libvirtd: unix socket, SASL over tcp, the client's certificate over tls, sshd; NAT network, pool."""
+    """Run a libvirtd with a network, a pool, and an sshd beside it.
+
+    It authenticates by SASL over tcp, by the client's certificate over tls, and not at all over unix.
+    """
     require_libvirtd()
     daemon = counterpart.start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def other_libvirtd() -> Iterator[Libvirtd]:
+    """Run a libvirtd the other way round: SASL over tls, nothing over tcp.
+
+    It asks clients for no certificates, and its own is of ``localhost`` and no address.
+    """
+    require_libvirtd()
+    daemon = counterpart.start(auth_tcp="none", auth_tls="sasl", network=False, server_names="DNS:localhost")
     yield daemon
     daemon.stop()
 

@@ -25,6 +25,8 @@ from simplestack import (
 from simplestack_kvm.sdk import is_loaded, libvirt
 
 _PATH = re.compile(r"(?<![\w/:])(?:/[\w.@+-]+){2,}/?")
+#: libvirt would ask the caller whether to accept the key, and finds nobody to ask.
+_UNKNOWN_HOST_KEY = "no suitable callback for host key verification"
 _QUOTED = re.compile(r"'([^']+)'")
 _NO_SPACE = re.compile(r"no space left|not enough (free )?space|disk quota exceeded", re.IGNORECASE)
 _TAKEN = re.compile(r"already exists|already in use|is already (defined|active)", re.IGNORECASE)
@@ -55,14 +57,19 @@ def translate(error: Exception) -> SimplestackError | None:
 def not_connected(error: "libvirt.libvirtError", target: Target, *, as_caller: bool) -> SimplestackError:
     """Translate what ``virConnectOpenAuth`` raised. Local paths, of keys above all, are left out.
 
-    :param as_caller: whether the login was the caller's; else it was this service's, with a key or certificate
+    :param as_caller: whether the caller's password was given; else nothing of the caller's can be wrong
     """
     code, text = error.get_error_code(), _PATH.sub("(a local file)", error.get_error_message() or "")
-    if code in (libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_CANCELLED):
-        if as_caller:
-            return Unauthorized(f"{target} refused the user name or the password")
+    if as_caller and code in (
+        libvirt.VIR_ERR_AUTH_FAILED,
+        libvirt.VIR_ERR_AUTH_CANCELLED,
+        libvirt.VIR_ERR_LIBSSH,
+    ):
+        return Unauthorized(f"{target} refused the user name or the password")
+    if _UNKNOWN_HOST_KEY in text:
         return HypervisorUnavailable(
-            f"{target} does not let this service in with its key or certificate: {text}"
+            f"{target}: its ssh host key is not among the known ones; the operator of this service can "
+            "check it and add it to ssh_known_hosts_file"
         )
     return HypervisorUnavailable(f"cannot connect to libvirt at {target}: {text}")
 

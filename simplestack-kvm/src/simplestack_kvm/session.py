@@ -81,7 +81,7 @@ def _open(
     try:
         connection = libvirt.openAuth(route.uri, [kinds, answers.give, None], libvirt.VIR_CONNECT_NO_ALIASES)
     except libvirt.libvirtError as error:
-        raise faults.not_connected(error, target, as_caller=route.checks_password) from None
+        raise faults.not_connected(error, target, as_caller=answers.password_was_asked) from None
     try:
         if route.checks_password and not answers.password_was_asked:
             # An sshd can let anybody in, for example. Then the accounts decide after all.

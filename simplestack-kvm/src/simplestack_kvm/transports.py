@@ -5,12 +5,13 @@ part is percent-encoded, and no file of the service's own user can answer for th
 https://libvirt.org/uri.html#remote-uris
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from simplestack import Credentials, HypervisorUnavailable, InvalidArguments, Target
+from simplestack import Credentials, HypervisorUnavailable, InvalidArguments, Target, Unauthorized
 from simplestack_kvm.probe import Auth, Peer, Probe
 from simplestack_kvm.settings import KvmSettings
 
@@ -19,6 +20,8 @@ _TCP_PORT, _TLS_PORT, _SSH_PORT = 16509, 16514, 22
 _UNIX_SOCKETS = ("/run/libvirt/virtqemud-sock", "/run/libvirt/libvirt-sock")
 #: Takes the place of an auth.conf of the service's user, whose passwords would go out for the caller's.
 _NO_CREDENTIALS = Path(__file__).with_name("no-credentials.conf")
+#: libssh refuses such names without a reason: they could mean something to a shell.
+_NO_SSH_USER = re.compile(r"""\A-|['"`;&<>|(){}\\$]|\s\Z""")
 #: The probe's part of the time to connect; the rest is for the login.
 _PROBE_SHARE = 0.5
 
@@ -96,6 +99,8 @@ def _route(scheme: str, host: str, peer: Peer, parameters: dict[str, str | None]
 
 def _ssh_route(host: str, credentials: Credentials, settings: KvmSettings) -> Route:
     with_key = settings.ssh_auth == "key"
+    if not with_key and _NO_SSH_USER.search(credentials.username):
+        raise Unauthorized(f"{credentials.username!r} can be no user of an ssh server")
     user = (settings.ssh_key_user or "") if with_key else credentials.username
     parameters = {
         "sshauth": "privkey" if with_key else "password",

@@ -37,7 +37,7 @@ COMMANDS = {
 }
 
 _LIBVIRTD_CONF = """
-listen_tls = {listen_tls:d}
+listen_tls = 1
 listen_tcp = 1
 listen_addr = "127.0.0.1"
 tcp_port = "{tcp_port}"
@@ -49,6 +49,7 @@ unix_sock_rw_perms = "0700"
 key_file = "{folder}/pki/serverkey.pem"
 cert_file = "{folder}/pki/servercert.pem"
 ca_file = "{folder}/pki/cacert.pem"
+tls_no_verify_certificate = {any_client:d}
 keepalive_interval = 5
 log_filters = "1:none"
 log_outputs = "3:file:{folder}/log/libvirtd.log"
@@ -60,6 +61,7 @@ Port {port}
 HostKey {folder}/ssh/host_key
 AuthorizedKeysFile {folder}/ssh/service_key.pub
 PasswordAuthentication yes
+PermitEmptyPasswords yes
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 StrictModes no
@@ -83,7 +85,12 @@ class Libvirtd:
     pool: str = "simplestack-test"
     #: Known to SASL (tcp), and to sshd.
     username: str = "operator"
+    #: So is this one, who would like to be part of a URI.
+    hostile_username: str = "o?keyfile=x#%41+"
+    #: Of both.
     password: str = "correct horse: battery/staple?"
+    #: Whom sshd lets in without asking for a password.
+    open_username: str = "anybody"
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     @property
@@ -118,7 +125,7 @@ class Libvirtd:
             if not entry.name.isdigit():
                 continue
             try:
-                same = os.readlink(entry / "ns/pid") == os.readlink(f"/proc/{self._init()}/ns/pid")
+                same = (entry / "ns/pid").readlink() == Path(f"/proc/{self._init()}/ns/pid").readlink()
                 if same and (entry / "comm").read_text().strip() == "libvirtd":
                     return int(entry.name)
             except OSError:  # it ended while we looked
@@ -162,8 +169,17 @@ def missing_packages() -> list[str]:
     )
 
 
-def start(*, auth_tcp: str = "sasl", auth_tls: str = "none", network: bool = True) -> Libvirtd:
-    """Start a libvirtd with an active network and an active storage pool."""
+def start(
+    *,
+    auth_tcp: str = "sasl",
+    auth_tls: str = "none",
+    network: bool = True,
+    server_names: str = "DNS:localhost,IP:127.0.0.1",
+) -> Libvirtd:
+    """Start a libvirtd with an active storage pool and an active network.
+
+    :param server_names: who the server's certificate says it is
+    """
     folder = Path(tempfile.mkdtemp(prefix="simplestack-libvirtd-"))
     folder.chmod(0o755)  # QEMU runs as another user and reads disks below it
     number = _free_subnet()
@@ -176,6 +192,7 @@ def start(*, auth_tcp: str = "sasl", auth_tls: str = "none", network: bool = Tru
         bridge=f"sstest{number}",
     )
     _write_configuration(daemon, auth_tcp, auth_tls)
+    make_certificates(folder / "pki", server_names)
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     with (folder / "log/init.log").open("wb") as log:
         daemon.process = subprocess.Popen(
@@ -207,18 +224,17 @@ def _write_configuration(daemon: Libvirtd, auth_tcp: str, auth_tls: str) -> None
             folder=folder,
             tcp_port=daemon.tcp_port,
             tls_port=daemon.tls_port,
-            listen_tls=True,
             auth_tcp=auth_tcp,
             auth_tls=auth_tls,
+            any_client=auth_tls != "none",
         )
     )
-    make_certificates(folder / "pki")
-    _make_sasl_user(daemon)
+    _make_sasl_users(daemon)
     _make_ssh(daemon)
 
 
-def make_certificates(folder: Path) -> None:
-    """Make an authority, a server's certificate for localhost and a client's."""
+def make_certificates(folder: Path, server_names: str) -> None:
+    """Make an authority, a server's certificate and a client's."""
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
 
     def openssl(*arguments: str) -> None:
@@ -228,7 +244,7 @@ def make_certificates(folder: Path) -> None:
         "req", "-x509", *curve, "-subj", "/CN=Simplestack tests", "-keyout", "cakey.pem", "-out", "cacert.pem"
     )
     names = {
-        "server": ("localhost", "DNS:localhost,IP:127.0.0.1,IP:::1"),
+        "server": ("localhost", server_names),
         "client": ("service", "DNS:service"),
     }
     for name, (common, alternative) in names.items():
@@ -238,17 +254,18 @@ def make_certificates(folder: Path) -> None:
         openssl("req", "-x509", *curve, *signed, *extension, "-subj", f"/CN={common}", *files)
 
 
-def _make_sasl_user(daemon: Libvirtd) -> None:
+def _make_sasl_users(daemon: Libvirtd) -> None:
     database = daemon.folder / "sasldb2"
     (daemon.folder / "etc-sasl2/libvirt.conf").write_text(
         f"mech_list: scram-sha-256 digest-md5\nsasldb_path: {database}\n"
     )
-    subprocess.run(
-        ["saslpasswd2", "-p", "-c", "-f", str(database), "-a", "libvirt", daemon.username],
-        input=daemon.password.encode(),
-        check=True,
-        capture_output=True,
-    )
+    for username in (daemon.username, daemon.hostile_username):
+        subprocess.run(
+            ["saslpasswd2", "-p", "-c", "-f", str(database), "-a", "libvirt", username],
+            input=daemon.password.encode(),
+            check=True,
+            capture_output=True,
+        )
 
 
 def _make_ssh(daemon: Libvirtd) -> None:
@@ -268,13 +285,12 @@ def _make_ssh(daemon: Libvirtd) -> None:
         capture_output=True,
         text=True,
     ).stdout.strip()
-    # Uid 0 under another name: libvirtd lets root do everything, and root's own password stays what it is.
-    (folder / "passwd").write_text(
-        Path("/etc/passwd").read_text() + f"{daemon.username}:x:0:0::/nonexistent:/bin/sh\n"
-    )
-    (folder / "shadow").write_text(
-        Path("/etc/shadow").read_text() + f"{daemon.username}:{hashed}:19000:0:99999:7:::\n"
-    )
+    hashes = {daemon.username: hashed, daemon.hostile_username: hashed, daemon.open_username: ""}
+    # Uid 0 under other names: libvirtd lets root do everything, and root's own password stays what it is.
+    users = "".join(f"{name}:x:0:0::/nonexistent:/bin/sh\n" for name in hashes)
+    shadows = "".join(f"{name}:{hashed}:19000:0:99999:7:::\n" for name, hashed in hashes.items())
+    (folder / "passwd").write_text(Path("/etc/passwd").read_text() + users)
+    (folder / "shadow").write_text(Path("/etc/shadow").read_text() + shadows)
     (folder / "shadow").chmod(0o600)
 
 
