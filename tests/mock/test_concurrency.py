@@ -27,7 +27,18 @@ Connect = Callable[..., MockSession]
 @contextmanager
 def started(database: str, task: str, number: int, **environment: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", str(WRITERS), database, task, str(number)],
+        # Python 3.12 warns of a fork beside other threads, which one of the tasks is about.
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-W",
+            "ignore:This process",
+            str(WRITERS),
+            database,
+            task,
+            str(number),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

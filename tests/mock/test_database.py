@@ -1,6 +1,7 @@
 """The file: where it lies, who may read it, and what is said of one that cannot be used."""
 
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -34,6 +35,13 @@ def test_the_default_file_is_in_the_state_directory_of_the_user(monkeypatch: pyt
     assert default_database() == "/home/somebody/.local/state/simplestack/mock.sqlite3"
     monkeypatch.delenv("XDG_STATE_HOME")
     assert default_database() == "/home/somebody/.local/state/simplestack/mock.sqlite3"
+
+
+def test_a_user_without_a_home_has_the_file_in_var(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)
+    assert default_database() == "/var/lib/simplestack/mock.sqlite3"
 
 
 def test_worlds_outlive_their_sessions(database: str) -> None:
@@ -108,6 +116,7 @@ def test_a_folder_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
 def test_a_service_that_starts_says_that_nothing_is_protected(database: str) -> None:
     (line,) = plugin.warnings(MockSettings(database=database))
     assert "any user and password" in line
+    assert not Path(database).exists()
 
 
 def test_errors_of_the_database_are_translated() -> None:

@@ -85,9 +85,14 @@ def prepare(path: Path, *, reset: bool) -> None:
 
 
 def check_file(path: Path) -> str | None:
-    """Return what is wrong with the file, with its path, for the operator; None when it can be used."""
+    """Return what is wrong with a file that exists, with its path, for the operator; None if nothing is."""
     try:
+        path.stat()
         prepare(path, reset=False)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"{path}: {error.strerror}"
     except HypervisorError as error:
         return f"{path}: {error.message}"
     return None

@@ -17,7 +17,10 @@ def default_database() -> str:
     """Return the file in the user's state directory (XDG Base Directory Specification 0.8)."""
     state = os.environ.get("XDG_STATE_HOME", "")
     # The specification: "If an implementation encounters a relative path ... it should ... ignore it."
-    folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
+    try:
+        folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
+    except RuntimeError:  # a user without a home, as containers have them
+        folder = Path("/var/lib")
     return str(folder / "simplestack" / "mock.sqlite3")
 
 
@@ -25,7 +28,8 @@ class MockSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown
     """Settings of the mock: where its worlds lie, and how large they may grow."""
 
     #: The SQLite file that holds all worlds. All workers of a service share it, and so may several services
-    #: on one machine; a network file system is no place for it.
+    #: on one machine; a network file system is no place for it. By default it is
+    #: ``simplestack/mock.sqlite3`` below ``$XDG_STATE_HOME``, else ``~/.local/state``, else ``/var/lib``.
     database: str = field(default_factory=default_database)
     #: Whether each start of a service begins with worlds as new. What tells a start is
     #: ``SIMPLESTACK_INSTANCE`` in the environment, else the parent process, which all workers have in common.
