@@ -84,7 +84,7 @@ def _open(
         raise faults.not_connected(error, target, as_caller=answers.password_was_asked) from None
     try:
         if route.checks_password and not answers.password_was_asked:
-            # An sshd can let anybody in, for example. Then the accounts decide after all.
+            # The other end let somebody in without a password after all; here nobody gets in that way.
             check_account(settings.accounts, credentials)
         connection.setKeepAlive(settings.keepalive_interval_seconds, settings.keepalive_count)
     except BaseException:
