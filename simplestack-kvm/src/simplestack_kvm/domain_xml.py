@@ -16,7 +16,8 @@ HOTPLUG_BUSES = frozenset({"virtio", "scsi", "usb"})
 
 _PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd", "xen": "xvd", "fdc": "fd"}
 
-ET.register_namespace("simplestack-disks", DISK_NAMES)
+# setMetadata adds a prefix of its own (its key) and fails where the document has the same one.
+ET.register_namespace("disks", DISK_NAMES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

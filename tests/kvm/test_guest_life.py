@@ -1,0 +1,105 @@
+"""The life of a real guest: QEMU's software emulation, a Linux that boots, and its network."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+
+from simplestack import (
+    DiskCreate,
+    DiskUpdate,
+    EntityNotFound,
+    GuestCreate,
+    GuestState,
+    GuestUpdate,
+    InvalidState,
+    NewDisk,
+    NewNetworkInterface,
+)
+from simplestack_kvm.disks import disk_create, disk_delete, disk_list, disk_update
+from simplestack_kvm.guests import guest_delete, guest_info, guest_list
+from simplestack_kvm.guests_create import guest_create
+from simplestack_kvm.guests_update import guest_update
+from simplestack_kvm.power import guest_reboot, guest_resume, guest_shutdown, guest_start, guest_suspend
+from simplestack_kvm.session import KvmSession
+
+from .counterparts.libvirtd import Libvirtd
+
+ALL_FIELDS = frozenset({"id", "name", "cpus", "memory", "hdd", "paravirtualized", "ip", "state", "host"})
+BOOT_SECONDS = 90
+
+Until = Callable[[Callable[[], bool], float, str], None]
+
+
+def answers(address: str | None) -> bool:
+    """Tell whether the guest's web server says hello: its address is on this machine's own bridge."""
+    if address is None:
+        return False
+    try:
+        with urllib.request.urlopen(f"http://{address}/", timeout=2) as response:
+            return bool(response.read().strip() == b"hello")
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
+
+
+def test_a_guest_lives_from_its_image_to_its_deletion(
+    session: KvmSession, libvirtd: Libvirtd, guest_volume: str, until: Until
+) -> None:
+    before = {path.name for path in libvirtd.pool_folder.iterdir()}
+    made = guest_create(
+        session,
+        GuestCreate(
+            name="life of a guest <&>",
+            memory=128,
+            cpus=1,
+            image=guest_volume,
+            disks=[NewDisk(size=0.5, name="data")],
+            network_interfaces=[NewNetworkInterface(network=libvirtd.network)],
+            storage=libvirtd.pool,
+            start=True,
+        ),
+    )
+    assert (made.state, made.memory, made.cpus) == (GuestState.STARTED, 128, 1)
+    assert made.paravirtualized is True
+    assert made.hdd == pytest.approx(48 / 1024 + 0.5)
+
+    until(lambda: answers(guest_info(session, made.id).ip), BOOT_SECONDS, "the guest answers")
+    shown = guest_info(session, made.id)
+    assert [guest for guest in guest_list(session, ALL_FIELDS) if guest.id == made.id] == [shown]
+
+    guest_suspend(session, made.id)
+    assert guest_info(session, made.id).state == GuestState.PAUSED
+    assert not answers(shown.ip)
+    with pytest.raises(InvalidState, match="PAUSED"):
+        guest_shutdown(session, made.id, force=False)
+    guest_resume(session, made.id)
+    until(lambda: answers(shown.ip), BOOT_SECONDS, "the resumed guest answers")
+
+    added = disk_create(session, made.id, DiskCreate(size=0.25, name="hot", storage_id=libvirtd.pool))
+    assert (added.id, added.name, added.size) == ("vdc", "hot", 0.25)
+    assert disk_update(session, made.id, added.id, DiskUpdate(size=0.5)).size == 0.5
+    assert guest_info(session, made.id).hdd == pytest.approx(48 / 1024 + 1)
+    disk_delete(session, made.id, added.id)
+    assert [disk.name for disk in disk_list(session, made.id)][1:] == ["data"]
+    assert guest_update(session, made.id, GuestUpdate(hdd=1.0)).hdd == 1.0
+    assert guest_update(session, made.id, GuestUpdate(memory=120)).memory == 120
+
+    guest_reboot(session, made.id, force=True)
+    until(lambda: answers(guest_info(session, made.id).ip), BOOT_SECONDS, "the reset guest answers")
+    guest_reboot(session, made.id, force=False)
+    until(lambda: not answers(shown.ip), BOOT_SECONDS, "the guest reboots")
+    until(lambda: answers(guest_info(session, made.id).ip), BOOT_SECONDS, "the rebooted guest answers")
+
+    with pytest.raises(InvalidState, match="STARTED"):
+        guest_start(session, made.id)
+    with pytest.raises(InvalidState, match="STARTED"):
+        guest_delete(session, made.id)
+    guest_shutdown(session, made.id, force=False)
+    stopped = guest_info(session, made.id)
+    assert (stopped.state, stopped.ip) == (GuestState.STOPPED, None)
+
+    guest_delete(session, made.id)
+    with pytest.raises(EntityNotFound):
+        guest_info(session, made.id)
+    assert {path.name for path in libvirtd.pool_folder.iterdir()} == before | {guest_volume}
