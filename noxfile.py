@@ -150,7 +150,10 @@ def _service(session: nox.Session) -> Iterator[tuple[subprocess.Popen[bytes], st
     try:
         yield process, f"http://{address}"
         process.send_signal(signal.SIGTERM)
-        status = process.wait(STOP_SECONDS)
+        try:
+            status = process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            session.error(f"the service runs on, {STOP_SECONDS} s after SIGTERM")
         if status != 0:
             session.error(f"the service ended with exit status {status} after SIGTERM")
     finally:
