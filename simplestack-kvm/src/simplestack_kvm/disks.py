@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from simplestack import (
     Busy,
+    Conflict,
     Disk,
     DiskCreate,
     DiskUpdate,
@@ -98,7 +99,7 @@ def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
     volume = make_volume(choose_pool(session, disk.storage_id), domain.UUIDString(), gib_to_bytes(disk.size))
     try:
         element = disk_element(source_of(volume), target, bus)
-        domain.attachDeviceFlags(ET.tostring(element, encoding="unicode"), modification_flags(domain))
+        _attach(domain, element)
     except BaseException:
         discard_volume(volume)
         raise
@@ -152,6 +153,18 @@ def disk_delete(session: KvmSession, guest_id: str, disk_id: str) -> None:
     _set_name(domain, disk.target, None)
     for volume in volumes:
         delete_volume(volume)
+
+
+def _attach(domain: "libvirt.virDomain", disk: ET.Element) -> None:
+    try:
+        domain.attachDeviceFlags(ET.tostring(disk, encoding="unicode"), modification_flags(domain))
+    except libvirt.libvirtError as error:
+        # An "internal error", as so much is.
+        if "No more available PCI" in (error.get_error_message() or ""):
+            raise Conflict(
+                "the guest has no free device: stop it and add the disk then, or remove another one"
+            ) from None
+        raise
 
 
 def _unplug(domain: "libvirt.virDomain", target: str) -> None:

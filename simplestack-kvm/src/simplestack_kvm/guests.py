@@ -14,8 +14,8 @@ from simplestack_kvm.records import (
     domain_record,
     guest_entity,
     guest_entity_of_stats,
-    may_have_removable,
     state_of_code,
+    tells_all,
 )
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
@@ -31,9 +31,9 @@ _CHEAP_FIELDS = frozenset({"id", "name", "state", "host"})
 def guest_list(session: KvmSession, fields: frozenset[str]) -> list[Guest]:
     """List all domains.
 
-    Those that are off cost four round trips together, however many they are, but for those with a CD, a
-    floppy or a disk that is not virtio's: these cost two more each. Those that run cost one each, and with
-    ``hdd`` two more for each disk: asking QEMU for statistics takes ten times as long.
+    Those that are off cost five round trips together, however many they are, but for those with a CD, a
+    floppy, or a disk that is not virtio's or has no file: these cost two or three more each. Those that run
+    cost one each, and with ``hdd`` two more for each disk: statistics of QEMU's take ten times as long.
     """
     connection = session.connection
     states = {
@@ -129,7 +129,7 @@ class _Listing:
         state = state_of_code(code, saved=uuid in self._saved)
         stats = self._off.get(uuid)
         if not self._details or (
-            stats is not None and code == libvirt.VIR_DOMAIN_SHUTOFF and not may_have_removable(stats)
+            stats is not None and code == libvirt.VIR_DOMAIN_SHUTOFF and tells_all(stats)
         ):
             return guest_entity_of_stats(uuid, domain.name(), stats or {}, state, self._host)
         try:

@@ -70,9 +70,10 @@ def check_name(session: KvmSession, name: str) -> None:
     :raises InvalidArguments: libvirt cannot keep it
     :raises Conflict: another guest has it
     """
-    if "/" in name or not name.strip() or len(name.encode()) > MAX_NAME_BYTES:
+    # libvirt makes paths of names, and of a dot alone one that it then tries to delete.
+    if "/" in name or not name.strip(" .") or len(name.encode()) > MAX_NAME_BYTES:
         raise InvalidArguments(
-            f"`name` {name[:80]!r} cannot be a guest's: it must have no slash, not be blank, be at most "
+            f"`name` {name[:80]!r} cannot be a guest's: it must have no slash, more than dots and be at most "
             f"{MAX_NAME_BYTES} bytes long"
         )
     if _is_taken(session, name):

@@ -55,7 +55,20 @@ def _backing_paths(session: KvmSession) -> set[str]:
     paths = set()
     for pool in active_pools(session):
         for volume in pool.listAllVolumes():
-            path = parse_document(volume.XMLDesc()).findtext("backingStore/path")
+            try:
+                path = parse_document(volume.XMLDesc()).findtext("backingStore/path")
+            except libvirt.libvirtError as error:
+                # Its file was removed by other means than libvirt: what it was based on is nobody's now.
+                if (
+                    error.get_error_code()
+                    not in (
+                        libvirt.VIR_ERR_NO_STORAGE_VOL,
+                        libvirt.VIR_ERR_SYSTEM_ERROR,
+                    )
+                    or error.get_error_domain() == libvirt.VIR_FROM_RPC
+                ):
+                    raise
+                continue
             if path:
                 paths.add(path)
     return paths

@@ -154,9 +154,17 @@ def stats_disks(stats: Mapping[str, Any]) -> list[tuple[str, int]]:
     ]
 
 
-def may_have_removable(stats: Mapping[str, Any]) -> bool:
-    """Tell whether a drive may be a CD drive or a floppy: statistics do not say; only virtio has neither."""
-    return any(not target.startswith(("vd", "xvd")) for target, _ in stats_disks(stats))
+def tells_all(stats: Mapping[str, Any]) -> bool:
+    """Tell whether bulk statistics say all of a domain's disks.
+
+    They do not tell CD drives and floppies from disks, of which only virtio has neither, and they lack the
+    sizes of disks that the domain names by pool and volume.
+    """
+    return all(
+        str(stats.get(f"block.{number}.name", "")).startswith(("vd", "xvd"))
+        and f"block.{number}.capacity" in stats
+        for number in range(int(stats.get("block.count", 0)))
+    )
 
 
 def is_paravirtualized(targets: Iterable[str]) -> bool | None:

@@ -149,7 +149,8 @@ def _disk_size(
 ) -> int | None:
     try:
         # Of a running guest blockInfo asks QEMU, which takes ten times as long as to ask the pool.
-        volume = volume_of(session, disk) if active else None
+        # Of one that is off it cannot find disks that are named by pool and volume.
+        volume = volume_of(session, disk) if active or disk.volume else None
         if volume is not None:
             return _volume_info(volume)[1]
         return int(domain.blockInfo(disk.target)[0])
