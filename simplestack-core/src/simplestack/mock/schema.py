@@ -10,6 +10,7 @@ from pathlib import Path
 
 from simplestack.errors import HypervisorError
 from simplestack.mock.faults import translate
+from simplestack.mock.version import Version
 
 _log = logging.getLogger("simplestack.mock")
 
@@ -72,7 +73,8 @@ def prepare(path: Path, *, reset: bool) -> None:
                 _check_form(connection, path)
                 connection.execute("PRAGMA journal_mode = WAL")
                 if reset:
-                    _empty_once(connection)
+                    with Version(path).changing():
+                        _empty_once(connection)
     except OSError as error:
         _log.error("%s: %s", path, error.strerror)
         raise HypervisorError(

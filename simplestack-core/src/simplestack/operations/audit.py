@@ -1,6 +1,5 @@
 """The audit: one structured line for each operation, whatever becomes of it."""
 
-import logging
 import time
 from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
@@ -11,16 +10,16 @@ from msgspec import Struct, json
 from simplestack.entities.transfer import Export
 from simplestack.errors import SimplestackError
 from simplestack.markers import hookimpl
+from simplestack.operations.audit_output import AuditOutput
 from simplestack.operations.context import CallContext
 from simplestack.operations.streams import WatchedChunks
-
-_log = logging.getLogger("simplestack.audit")
+from simplestack.operations.table import OPERATIONS
 
 
 class AuditLine(Struct, kw_only=True, omit_defaults=True):
     """What is known of an operation when it is over."""
 
-    time: str
+    time: datetime
     request_id: str
     hypervisor: str
     host: str
@@ -37,6 +36,11 @@ class AuditLine(Struct, kw_only=True, omit_defaults=True):
 
 
 _encode = json.Encoder().encode
+_output = AuditOutput()
+#: The hooks that change nothing.
+_READING = frozenset(
+    hook for operation in OPERATIONS if operation.method == "GET" for hook in operation.hooks
+)
 
 
 class Audit:
@@ -80,7 +84,7 @@ def write_line(
 ) -> None:
     """Write one line."""
     line = AuditLine(
-        time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        time=datetime.now(UTC),
         request_id=context.request_id,
         hypervisor=context.hypervisor,
         host=context.host,
@@ -92,4 +96,4 @@ def write_line(
         duration_ms=round((time.monotonic() - started_seconds) * 1000, 3),
         bytes=sent_bytes,
     )
-    _log.info("%s", _encode(line).decode())
+    _output.write(_encode(line) + b"\n", at_once=operation not in _READING)

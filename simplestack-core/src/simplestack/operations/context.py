@@ -1,10 +1,9 @@
 """What is known of a call besides its arguments."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class CallContext:
+class CallContext(Struct, frozen=True, kw_only=True):
     """Who asks for an operation, and where. Holds no secret that a service plugin could log."""
 
     #: The plugin's name, not an alias.

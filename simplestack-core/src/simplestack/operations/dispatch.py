@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from simplestack.config.settings import HypervisorSettings
@@ -36,25 +35,21 @@ _DISCONNECT_SECONDS = 5
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Call(CallContext):
+class Call(CallContext, frozen=True, kw_only=True):
     """A context together with what core needs to answer it. Service plugins see the context's members."""
 
-    target: Target = field(repr=False, kw_only=True)
-    credentials: Credentials = field(repr=False, kw_only=True)
+    target: Target
+    credentials: Credentials
 
 
 class _Maker:
     """Makes, checks and ends the sessions of one hypervisor at one host."""
 
-    def __init__(
-        self, hypervisor: Hypervisor, settings: HypervisorSettings, allowed: AllowList, call: Call
-    ) -> None:
+    def __init__(self, hypervisor: Hypervisor, settings: HypervisorSettings, allowed: AllowList) -> None:
         plugin = hypervisor.plugin
         self._plugin = plugin
-        self._settings = settings
+        self.settings = settings
         self._allowed = allowed
-        self._call = call
         self.check = plugin.check
         self.shares_sessions = plugin.shares_sessions
         self.max_sessions = settings.max_sessions_per_host
@@ -63,12 +58,16 @@ class _Maker:
         self.connect_timeout_seconds = settings.connect_timeout_seconds
         self.refusal_seconds = settings.refusal_seconds
 
-    def connect(self, on_late: Callable[[Any], None]) -> Any:
-        self._allowed.check(self._call.target)
+    def connect(self, call: Call, on_late: Callable[[Any], None]) -> Any:
+        self._allowed.check(call.target)
+
+        def connected() -> Any:
+            return self._plugin.connect(call.target, call.credentials, self.settings)
+
         try:
             if self._plugin.may_hang:
-                return call_within(self.connect_timeout_seconds, self._connect, lambda: on_late)
-            return self._connect()
+                return call_within(self.connect_timeout_seconds, connected, lambda: on_late)
+            return connected()
         except Abandoned:
             raise
         except Exception as error:
@@ -82,12 +81,9 @@ class _Maker:
             else:
                 self._plugin.disconnect(session)
         except Abandoned:
-            _log.warning("%s: logging out took too long and was left behind", self._call.target)
+            _log.warning("%s: logging out took too long and was left behind", self._plugin.name)
         except Exception:  # the session is gone either way, and its client has its answer
-            _log.exception("%s: logging out failed", self._call.target)
-
-    def _connect(self) -> Any:
-        return self._plugin.connect(self._call.target, self._call.credentials, self._settings)
+            _log.exception("%s: logging out failed", self._plugin.name)
 
 
 class Dispatcher:
@@ -96,6 +92,7 @@ class Dispatcher:
     def __init__(self, registry: Registry, max_sessions: int, max_connecting: int, *, audit: bool) -> None:
         self.registry = registry
         self._bounds = max_sessions, max_connecting
+        self._makers: dict[tuple[str, str | None], _Maker] = {}
         self.pool = SessionPool(*self._bounds)
         self._operation_call, failures = make_operation_call(
             self._perform, registry.services, Audit() if audit else None
@@ -142,18 +139,27 @@ class Dispatcher:
                 f"({hypervisor.distribution} {hypervisor.version})",
                 {"operation": operation, "hypervisor": hypervisor.name},
             )
-        settings, allowed = self.registry.settings_at(hypervisor, context.target.name)
-        key = SessionKey(hypervisor.name, str(context.target), context.credentials.digest())
-        lease = self.pool.take(key, _Maker(hypervisor, settings, allowed, context))
+        maker = self._maker(hypervisor, context.target.name)
+        key = SessionKey(hypervisor.name, context.host, context.credentials.digest())
+        run = _Run(hypervisor, maker.settings, self.pool.take(key, maker, context))
         try:
-            result = _Run(hypervisor, settings, lease).hook(operation, caller, arguments)
+            result = run.hook(operation, caller, arguments)
         except BaseException:
-            lease.release()
+            run.lease.release()
             raise
         if isinstance(result, Export):
-            return _leased(result, _Run(hypervisor, settings, lease), lease)
-        lease.release()
+            return _leased(result, run)
+        run.lease.release()
         return result
+
+    def _maker(self, hypervisor: Hypervisor, host: str) -> _Maker:
+        """Return the maker for a host: its own where it has settings of its own, else the general one."""
+        own = host if host in self.registry.settings[hypervisor.name].by_host else None
+        maker = self._makers.get((hypervisor.name, own))
+        if maker is None:
+            maker = _Maker(hypervisor, *self.registry.settings_at(hypervisor, host))
+            self._makers[hypervisor.name, own] = maker
+        return maker
 
 
 class _Run:
@@ -162,7 +168,7 @@ class _Run:
     def __init__(self, hypervisor: Hypervisor, settings: HypervisorSettings, lease: Lease) -> None:
         self._hypervisor = hypervisor
         self._limit_seconds = settings.call_timeout_seconds
-        self._lease = lease
+        self.lease = lease
 
     def hook(self, operation: str, caller: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         """Call the hook and check what it returns."""
@@ -170,7 +176,7 @@ class _Run:
         if "stream" in arguments and self._hypervisor.plugin.may_hang:
             progress = Progress()
             arguments = {**arguments, "stream": WatchedUpload(arguments["stream"], progress)}
-        session = self._lease.session
+        session = self.lease.session
         result = self.within_limit(lambda: caller(session=session, **arguments), progress)
         check_result(self._hypervisor.name, operation, result)
         return result
@@ -186,12 +192,12 @@ class _Run:
             if isinstance(raised, HypervisorUnavailable | HypervisorTimeout) and not isinstance(
                 raised, OperationTimeout
             ):
-                self._lease.discard()
+                self.lease.discard()
             raise raised from (None if raised is error else error)
 
     def _guarded(self, part: Callable[[], T], progress: Progress | None) -> T:
         try:
-            return call_within(self._limit_seconds, part, self._lease.abandon, progress)
+            return call_within(self._limit_seconds, part, self.lease.abandon, progress)
         except Abandoned:
             raise HypervisorTimeout(
                 f"{self._hypervisor.name} did not answer within {self._limit_seconds:g} s; "
@@ -199,12 +205,12 @@ class _Run:
             ) from None
 
 
-def _leased(export: Export, run: _Run, lease: Lease) -> Export:
+def _leased(export: Export, run: _Run) -> Export:
     """Keep the session with the stream."""
 
     def ended(_error: BaseException | None, complete: bool, _sent_bytes: int) -> None:
         del complete
-        lease.release()
+        run.lease.release()
 
     return Export(WatchedChunks(export.chunks, ended, run.within_limit), export.size)
 

@@ -10,16 +10,24 @@ class WrongResult(Exception):
     """A plugin returned something else than its hookspec says."""
 
 
+#: The type of what each hook returns; of the items, where it returns a list.
+_TYPES = {
+    hook: get_args(result)[0] if get_origin(result) is list else result for hook, result in RESULTS.items()
+}
+_LISTS = frozenset(hook for hook, result in RESULTS.items() if get_origin(result) is list)
+
+
 def check_result(hypervisor: str, hook: str, result: Any) -> None:
     """Pass what the hook may return.
 
     :raises WrongResult: it returned something else
     """
-    expected = RESULTS[hook]
-    if get_origin(expected) is list:
-        (item,) = get_args(expected)
-        fits = isinstance(result, list) and all(isinstance(found, item) for found in result)
+    expected = _TYPES[hook] or NoneType
+    if hook in _LISTS:
+        fits = isinstance(result, list) and all(isinstance(found, expected) for found in result)
     else:
-        fits = isinstance(result, NoneType if expected is None else expected)
+        fits = isinstance(result, expected)
     if not fits:
-        raise WrongResult(f"plugin {hypervisor!r}: {hook} returned {type(result).__name__}, not {expected}")
+        raise WrongResult(
+            f"plugin {hypervisor!r}: {hook} returned {type(result).__name__}, not {RESULTS[hook]}"
+        )

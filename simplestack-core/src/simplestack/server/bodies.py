@@ -107,7 +107,8 @@ def discard_body(request: falcon.Request, max_bytes: int) -> None:
 
     :raises PayloadTooLarge: it is larger than `max_bytes`
     """
-    _read_all(upload_of(request), max_bytes)
+    if request.env.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in request.env:
+        _read_all(upload_of(request), max_bytes)
 
 
 def decode_json(text: bytes, kind: type[Struct]) -> Struct:

@@ -78,16 +78,10 @@ def start_warnings(configuration: Configuration, registry: Registry) -> list[str
 
 
 def set_up_logging(level: str) -> None:
-    """Send the audit to standard output as bare lines, all else to standard error."""
+    """Send the log to standard error; standard output is the audit's."""
     logging.captureWarnings(capture=True)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    audit = logging.getLogger("simplestack.audit")
-    audit.propagate = False
-    audit.setLevel(logging.INFO)
-    audit_handler = logging.StreamHandler(sys.stdout)
-    audit_handler.setFormatter(logging.Formatter("%(message)s"))
-    audit.handlers[:] = [audit_handler]

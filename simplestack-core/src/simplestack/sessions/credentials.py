@@ -17,8 +17,5 @@ class Credentials:
 
     def digest(self) -> bytes:
         """Return a keyed digest of user and password, the pool's key."""
-        digest = hashlib.blake2b(key=_DIGEST_KEY, digest_size=32)
-        digest.update(self.username.encode())
-        digest.update(b"\0")
-        digest.update(self.password.encode())
-        return digest.digest()
+        text = f"{self.username}\0{self.password}"
+        return hashlib.blake2b(text.encode(), key=_DIGEST_KEY, digest_size=32).digest()

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -47,9 +46,10 @@ class SessionMaker(Protocol):
     connect_timeout_seconds: float
     refusal_seconds: float
 
-    def connect(self, on_late: Callable[[Any], None]) -> Any:
+    def connect(self, call: Any, on_late: Callable[[Any], None]) -> Any:
         """Make a session.
 
+        :param call: what `take` was given
         :param on_late: gets the session, or None, when it comes after the time was up
         :raises Abandoned: the time is up, and a thread that is still at it was left behind
         """
@@ -120,7 +120,8 @@ class SessionPool:
         self._max_sessions = max_sessions
         self._max_connecting = max_connecting
         self._connecting: Counter[str] = Counter()
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.Lock())
+        self._waiting = 0
         self._slots: defaultdict[SessionKey, list[_Slot]] = defaultdict(list)
         #: Sessions, those in the making and those left behind included.
         self._count = 0
@@ -129,25 +130,17 @@ class SessionPool:
         self._closed = threading.Event()
         self._reaper: threading.Thread | None = None
 
-    @contextmanager
-    def lease(self, key: SessionKey, maker: SessionMaker) -> Iterator[Lease]:
-        """Lend a session for the length of a ``with`` block."""
-        lease = self.take(key, maker)
-        try:
-            yield lease
-        finally:
-            lease.release()
-
-    def take(self, key: SessionKey, maker: SessionMaker) -> Lease:
+    def take(self, key: SessionKey, maker: SessionMaker, call: Any) -> Lease:
         """Lend a session until its lease is released: one that lies idle, or a new one.
 
+        :param call: what the maker needs to know of the call, to make a session
         :raises HypervisorUnavailable: no session could be had within the connect time-out
         :raises Unauthorized: the hypervisor refused this login a moment ago
         """
         while True:
             slot, is_new = self._claim(key, maker)
             if is_new:
-                self._connect(slot)
+                self._connect(slot, call)
                 return Lease(self, slot)
             if maker.check(slot.session):
                 return Lease(self, slot)
@@ -197,7 +190,7 @@ class SessionPool:
                 slot.broken = True
                 self._remove(slot)
             ended = slot.broken and slot.users == 0 and slot.abandoned_calls == 0
-            if slot.users == 0:
+            if self._waiting:
                 self._changed.notify_all()
         if ended:
             self._end(slot)
@@ -232,8 +225,7 @@ class SessionPool:
                         return slot, False
                 if not (making and maker.shares_sessions) and self._has_room(key, maker):
                     return self._add(key, maker), True
-                remaining = deadline - time.monotonic()
-                if remaining <= 0 or not self._changed.wait(remaining):
+                if not self._wait_until(deadline):
                     raise HypervisorUnavailable(
                         f"no free session at {key.target}: {self._count_at[key.place]} of at most "
                         f"{maker.max_sessions} are in use or hang, "
@@ -241,6 +233,14 @@ class SessionPool:
                     )
                 if making is not None and maker.shares_sessions and making.failure is not None:
                     raise making.failure
+
+    def _wait_until(self, deadline_seconds: float) -> bool:
+        """Wait for any change; tell whether there was one in time."""
+        self._waiting += 1
+        try:
+            return self._changed.wait(max(0, deadline_seconds - time.monotonic()))
+        finally:
+            self._waiting -= 1
 
     def _refuse_crowd(self, key: SessionKey, maker: SessionMaker) -> None:
         if maker.max_calls is None:
@@ -288,13 +288,13 @@ class SessionPool:
             self._reaper.start()
         return slot
 
-    def _connect(self, slot: _Slot) -> None:
+    def _connect(self, slot: _Slot, call: Any) -> None:
         def late(session: Any) -> None:
             slot.session = session
             self._end(slot)
 
         try:
-            session = slot.maker.connect(late)
+            session = slot.maker.connect(call, late)
         except Abandoned:  # the slot stays counted until the thread that was left behind comes back
             limit = f"{slot.maker.connect_timeout_seconds:g} s"
             error = HypervisorTimeout(f"{slot.key.target} did not let a session be made within {limit}")

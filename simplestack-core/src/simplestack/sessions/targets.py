@@ -1,6 +1,7 @@
 """Where a request wants to go: strict parsing of the host, and which hosts may be dialled."""
 
 import fnmatch
+import functools
 import ipaddress
 import re
 import socket
@@ -45,6 +46,7 @@ class Target:
         return name if self.port is None else f"{name}:{self.port}"
 
 
+@functools.lru_cache(maxsize=1024)
 def parse_target(text: str) -> Target:
     """Parse ``name[:port]``, ``1.2.3.4[:port]`` or ``[::1][:port]``.
 
