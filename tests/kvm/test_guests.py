@@ -1,6 +1,11 @@
 """Guests on a real libvirtd: lists, domains of foreign origin, changes, deletion."""
 
+import re
+import sys
 import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import FrameType
 
 import libvirt
 import pytest
@@ -48,6 +53,36 @@ def test_the_list_shows_each_guest_as_its_own_page_does(session: KvmSession, lib
         assert listed[running.UUIDString()].state == GuestState.PAUSED
         assert listed[saved.UUIDString()].state == GuestState.PAUSED
         assert first.host == connection.getHostname()
+
+
+def round_trips(action: Callable[[], object]) -> int:
+    """Count the calls into libvirt that ask libvirtd; names, UUIDs and references are kept in the client."""
+    local = re.compile(r"vir\w+(Get(Name|UUID|UUIDString|ID|Connect)|Free|Ref)$")
+    called: list[str] = []
+
+    def notice(_frame: FrameType, event: str, function: object) -> None:
+        name = getattr(function, "__name__", "")
+        if event == "c_call" and name.startswith("vir") and not local.match(name):
+            called.append(name)
+
+    sys.setprofile(notice)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return len(called)
+
+
+def test_guests_that_are_off_cost_no_round_trip_each(session: KvmSession, libvirtd: Libvirtd) -> None:
+    with ExitStack() as stack:
+        disk = stack.enter_context(volume(session.connection, libvirtd.pool, GIB))
+        devices = file_disk(disk.path(), "vda", "virtio")
+        stack.enter_context(foreign(session.connection, devices))
+        one = round_trips(lambda: guest_list(session, ALL_FIELDS))
+        for _ in range(10):
+            stack.enter_context(foreign(session.connection, devices))
+        assert round_trips(lambda: guest_list(session, ALL_FIELDS)) == one
+        assert 0 < one <= 5
 
 
 def test_a_list_of_names_and_states_asks_for_no_details(session: KvmSession) -> None:

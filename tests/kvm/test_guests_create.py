@@ -26,6 +26,7 @@ from simplestack_kvm.guests import guest_delete
 from simplestack_kvm.guests_create import guest_create
 from simplestack_kvm.session import KvmSession
 
+from .conftest import lacking
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign, volume
 
@@ -81,13 +82,21 @@ def test_what_is_missing_is_named_and_nothing_is_left(
     assert traces(session, libvirtd) == before
 
 
-def test_a_guest_that_cannot_start_leaves_nothing(session: KvmSession, libvirtd: Libvirtd) -> None:
+def test_a_guest_that_cannot_start_leaves_nothing(
+    session: KvmSession, libvirtd: Libvirtd, raw_image: Path
+) -> None:
     before = traces(session, libvirtd)
     # More memory than QEMU can be given here: found out at the start, when all has been made.
     with pytest.raises(libvirt.libvirtError):
         guest_create(
             session,
-            GuestCreate(name="too large", memory=60 * 1024**2, disks=[NewDisk(size=1)], start=True),
+            GuestCreate(
+                name="too large",
+                memory=60 * 1024**2,
+                image=raw_image.name,
+                disks=[NewDisk(size=1)],
+                start=True,
+            ),
         )
     assert traces(session, libvirtd) == before
 
@@ -168,7 +177,7 @@ def test_a_full_storage_is_refused_and_nothing_is_left(
         ["losetup", "--find", "--show", str(disk)], check=False, capture_output=True, text=True
     )
     if loop.returncode != 0:
-        pytest.skip("needs a loop device, none can be had here")
+        lacking("needs a loop device, none can be had here")
     device = loop.stdout.strip()
     pool = session.connection.storagePoolDefineXML(
         f"<pool type='fs'><name>{small.name}</name><source><device path='{device}'/><format type='ext4'/>"

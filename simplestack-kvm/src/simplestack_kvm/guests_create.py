@@ -76,7 +76,7 @@ def check_name(session: KvmSession, name: str) -> None:
             f"`name` {name[:80]!r} cannot be a guest's: it must have no slash, more than dots and be at most "
             f"{MAX_NAME_BYTES} bytes long"
         )
-    if _is_taken(session, name):
+    if is_taken(session, name):
         raise taken(name)
 
 
@@ -85,7 +85,8 @@ def taken(name: str) -> Conflict:
     return Conflict(f"the name {name!r} is taken by another guest: choose another one")
 
 
-def _is_taken(session: KvmSession, name: str) -> bool:
+def is_taken(session: KvmSession, name: str) -> bool:
+    """Tell whether a guest has this name."""
     try:
         session.connection.lookupByName(name)
     except libvirt.libvirtError as error:
@@ -127,7 +128,7 @@ def _define(session: KvmSession, plan: Plan, host: HostKind) -> "libvirt.virDoma
         return session.connection.defineXML(build_domain(plan, host))
     except libvirt.libvirtError:
         # Somebody may have taken the name meanwhile; libvirt has no error number of its own for that.
-        if _is_taken(session, plan.name):
+        if is_taken(session, plan.name):
             raise taken(plan.name) from None
         raise
 

@@ -18,7 +18,7 @@ from simplestack import (
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.domains import find_domain, modification_flags, need, state_of, wait_until
 from simplestack_kvm.guests import show_guest
-from simplestack_kvm.guests_create import check_name, taken
+from simplestack_kvm.guests_create import check_name, is_taken, taken
 from simplestack_kvm.records import DomainRecord, domain_record, is_paravirtualized
 from simplestack_kvm.resizing import plan_growth
 from simplestack_kvm.sdk import libvirt
@@ -47,7 +47,7 @@ def guest_update(session: KvmSession, guest_id: str, changes: GuestUpdate) -> Gu
     if changes.name is not UNSET and changes.name != record.name:
         need(domain, "renaming the guest", GuestState.STOPPED)
         check_name(session, changes.name)
-        steps.append(_renaming(domain, changes.name))
+        steps.append(_renaming(session, domain, changes.name))
     if changes.memory is not UNSET and changes.memory != record.memory_mib:
         steps.append(_memory(domain, changes.memory))
     if changes.cpus is not UNSET and changes.cpus != record.cpus:
@@ -70,14 +70,14 @@ def _refuse_impossible(record: DomainRecord, changes: GuestUpdate) -> None:
         raise NotImplementedError("this hypervisor has no templates: any stopped guest can be copied")
 
 
-def _renaming(domain: "libvirt.virDomain", name: str) -> Step:
+def _renaming(session: KvmSession, domain: "libvirt.virDomain", name: str) -> Step:
     def rename() -> None:
         try:
             domain.rename(name)
         except libvirt.libvirtError as error:
             if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
                 need(domain, "renaming the guest", GuestState.STOPPED)
-            if error.get_error_code() == libvirt.VIR_ERR_OPERATION_FAILED:
+            if is_taken(session, name):
                 raise taken(name) from None
             raise
 
