@@ -69,7 +69,8 @@ def http_problem(status: int) -> tuple[str, str]:
 
 def problem_body(name: str, message: str, identity: str, details: dict[str, Any] | None = None) -> bytes:
     """Return the body that every error has."""
-    return json.encode({**(details or {}), "error": name, "message": message, "request_id": identity})
+    shape = {"error": name, "message": message, "request_id": identity}
+    return json.encode(shape | {key: value for key, value in (details or {}).items() if key not in shape})
 
 
 def add_error_handlers(app: falcon.App[Any, Any]) -> None:
