@@ -57,6 +57,9 @@ def test_hostile_names_and_paths_stay_data() -> None:
 def test_the_host_decides_what_kind_of_domain_a_guest_is() -> None:
     assert host_kind(capabilities("qemu", "kvm")).domain_type == "kvm"
     assert host_kind(capabilities("qemu")).domain_type == "qemu"
+    assert host_kind(capabilities("qemu", "kvm"), "qemu").domain_type == "qemu"
+    with pytest.raises(Conflict, match="no kvm guests"):
+        host_kind(capabilities("qemu"), "kvm")
     assert host_kind(capabilities("qemu")).machine == "q35"
     assert host_kind(capabilities("qemu", machines=("pc",))).machine is None
     with pytest.raises(Conflict, match="install QEMU"):

@@ -56,17 +56,25 @@ class Plan:
     networks: Sequence[str]
 
 
-def host_kind(capabilities: ET.Element) -> HostKind:
-    """Read from the host's capabilities what guests it can run, its own architecture's above all."""
+def host_kind(capabilities: ET.Element, virtualization: str = "auto") -> HostKind:
+    """Read from the host's capabilities what guests it can run, its own architecture's above all.
+
+    :param virtualization: the setting of that name
+    :raises Conflict: it cannot run what is wanted
+    """
     arch_name = capabilities.findtext("host/cpu/arch", "x86_64")
     for arch in capabilities.iterfind("guest/arch"):
         if arch.get("name") != arch_name:
             continue
         types = {domain.get("type") for domain in arch.iterfind("domain")}
+        if virtualization != "auto" and virtualization not in types:
+            raise Conflict(
+                f"the host's libvirt offers no {virtualization} guests, which the settings ask for"
+            )
         # A domain type may have machines of its own; q35 is among all of them or among none.
         machines = {machine.text for machine in arch.iter("machine")}
         return HostKind(
-            domain_type="kvm" if "kvm" in types else "qemu",
+            domain_type="kvm" if "kvm" in types and virtualization != "qemu" else "qemu",
             arch=arch_name,
             machine="q35" if "q35" in machines else None,
         )

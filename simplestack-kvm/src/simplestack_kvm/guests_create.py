@@ -42,7 +42,7 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
     check_name(session, guest.name)
     networks = [find_network(session, wanted.network).name() for wanted in guest.network_interfaces]
     iso = _iso(session, guest)
-    host = host_kind(parse_document(session.connection.getCapabilities()))
+    host = host_kind(parse_document(session.connection.getCapabilities()), session.settings.virtualization)
     guest_id = str(uuid.uuid4())
     with ExitStack() as undo:
         plan = Plan(

@@ -113,7 +113,11 @@ class Probe:
 
     def _dial(self, port: int) -> tuple[socket.socket, str]:
         try:
-            found = socket.getaddrinfo(self._target.name, port, type=socket.SOCK_STREAM)
+            found = [
+                info
+                for name in self._target.addresses or (self._target.name,)
+                for info in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+            ]
         except socket.gaierror as error:
             raise HypervisorUnavailable(f"{self._target} does not resolve: {error.strerror}") from None
         phase = f"connecting to port {port}"

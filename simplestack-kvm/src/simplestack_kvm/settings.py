@@ -43,12 +43,15 @@ class KvmSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_
     #: Whether the key of an ssh server is verified. Turning it off lets anybody between here and there take
     #: passwords.
     ssh_verify: bool = True
-    #: How often libvirt asks a silent host for a sign of life, and how many times before it gives the
-    #: connection up.
+    #: How often libvirt asks a silent host for a sign of life.
     keepalive_interval_seconds: Annotated[int, Meta(ge=1, le=3600)] = 5
+    #: How many signs of life may be missing before the connection is given up.
     keepalive_count: Annotated[int, Meta(ge=1, le=100)] = 3
     #: Name of the storage pool for new disks of requests that name none. Else the active one with most room.
     default_storage: str | None = None
+    #: What new guests run on: ``kvm`` (hardware virtualisation), ``qemu`` (software emulation), or what the
+    #: host's capabilities say. They say ``kvm`` on some hosts whose kernel then refuses it.
+    virtualization: Literal["auto", "kvm", "qemu"] = "auto"
     #: How long a guest that was asked to shut down may take.
     shutdown_timeout_seconds: Annotated[float, Meta(gt=0, le=3600)] = 40
 
