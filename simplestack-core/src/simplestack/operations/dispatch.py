@@ -24,7 +24,8 @@ from simplestack.plugins.registry import Registry
 from simplestack.plugins.services import make_operation_call
 from simplestack.sessions.credentials import Credentials
 from simplestack.sessions.guard import Abandoned, Progress, call_within
-from simplestack.sessions.pool import Lease, SessionKey, SessionPool
+from simplestack.sessions.maker import SessionKey
+from simplestack.sessions.pool import Lease, SessionPool
 from simplestack.sessions.targets import AllowList, Target
 
 _log = logging.getLogger("simplestack.operations")
@@ -59,10 +60,10 @@ class _Maker:
         self.refusal_seconds = settings.refusal_seconds
 
     def connect(self, call: Call, on_late: Callable[[Any], None]) -> Any:
-        self._allowed.check(call.target)
+        target = self._allowed.check(call.target)
 
         def connected() -> Any:
-            return self._plugin.connect(call.target, call.credentials, self.settings)
+            return self._plugin.connect(target, call.credentials, self.settings)
 
         try:
             if self._plugin.may_hang:
@@ -94,10 +95,9 @@ class Dispatcher:
         self._bounds = max_sessions, max_connecting
         self._makers: dict[tuple[str, str | None], _Maker] = {}
         self.pool = SessionPool(*self._bounds)
-        self._operation_call, failures = make_operation_call(
+        self._operation_call = make_operation_call(
             self._perform, registry.services, Audit() if audit else None
         )
-        self.service_failures = tuple(failures)
         os.register_at_fork(after_in_child=self._forget_sessions)
 
     def hypervisor(self, word: str) -> Hypervisor:

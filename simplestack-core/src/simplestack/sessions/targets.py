@@ -1,5 +1,6 @@
 """Where a request wants to go: strict parsing of the host, and which hosts may be dialled."""
 
+import dataclasses
 import fnmatch
 import functools
 import ipaddress
@@ -14,6 +15,7 @@ from simplestack.errors import HostNotAllowed, HypervisorUnavailable, InvalidArg
 _NAME = re.compile(
     r"\A(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\Z"
 )
+_GLOB = re.compile(r"\A[A-Za-z0-9_.*?-]+\Z")
 _WITH_PORT = re.compile(r"\A(?P<host>\[[^\[\]]*\]|[^\[\]:]*)(:(?P<port>[0-9]{1,5}))?\Z")
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -26,6 +28,9 @@ class Target:
     #: A lower-case name, or an IPv4 or IPv6 address without brackets.
     name: str
     port: int | None = None
+    #: Where the name was allowed because of the addresses that it resolves to: those addresses. A plugin
+    #: dials one of them where it can, since the name may point elsewhere a moment later.
+    addresses: tuple[str, ...] = ()
 
     @property
     def address(self) -> IpAddress | None:
@@ -79,7 +84,8 @@ def parse_target(text: str) -> Target:
 
 
 def _resolve(name: str) -> list[str]:
-    return sorted({info[4][0] for info in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)})  # type: ignore[misc]
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return sorted({str(address[0]) for *_, address in found})
 
 
 class AllowList:
@@ -87,6 +93,8 @@ class AllowList:
 
     A glob is matched against the name in the request. A range is matched against every address that the name
     resolves to, so that a name which points elsewhere does not get through.
+
+    :raises ValueError: a pattern is neither of them
     """
 
     def __init__(self, patterns: Sequence[str], resolve: Callable[[str], list[str]] = _resolve) -> None:
@@ -97,16 +105,18 @@ class AllowList:
             try:
                 self._ranges.append(ipaddress.ip_network(pattern.strip("[]"), strict=False))
             except ValueError:
+                if not _GLOB.match(pattern):
+                    raise ValueError(f"{pattern!r} is no name, glob, address or CIDR range") from None
                 self._globs.append(pattern.lower())
 
-    def check(self, target: Target) -> None:
-        """Pass a target that may be dialled.
+    def check(self, target: Target) -> Target:
+        """Return a target that may be dialled, with its addresses where these are why.
 
         :raises HostNotAllowed: it may not
         :raises HypervisorUnavailable: only ranges could allow it, and its name does not resolve
         """
         if any(fnmatch.fnmatchcase(target.name, glob) for glob in self._globs):
-            return
+            return target
         address = target.address
         if self._ranges and address is None:
             try:
@@ -118,7 +128,7 @@ class AllowList:
         else:
             addresses = [] if address is None else [address]
         if addresses and all(any(found in network for network in self._ranges) for found in addresses):
-            return
+            return dataclasses.replace(target, addresses=tuple(str(found) for found in addresses))
         raise HostNotAllowed(
             f"host {target} is not among the allowed_hosts of this service; its operator can add it"
         )
