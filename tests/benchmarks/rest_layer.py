@@ -95,12 +95,12 @@ def main() -> None:
 
 def report(results: dict[str, dict[str, list[float]]]) -> None:
     """Print medians, and medians of the rounds' ratios."""
-    print("connections  bare req/s  ours req/s  ratio   bare p99 ms  ours p99 ms  ratio")  # noqa: T201
+    print("connections  bare req/s  ours req/s  ratio   bare p99 ms  ours p99 ms  ratio")  # noqa: T201  its output
     for connections, rows in results.items():
         median = {name: statistics.median(values) for name, values in rows.items()}
         rate = statistics.median(o / b for o, b in zip(rows["ours"], rows["bare"], strict=True))
         p99 = statistics.median(o / b for o, b in zip(rows["ours99"], rows["bare99"], strict=True))
-        print(  # noqa: T201
+        print(  # noqa: T201  its output
             f"{connections:>11}{median['bare']:12.0f}{median['ours']:12.0f}{rate:7.2f}"
             f"{median['bare99']:14.1f}{median['ours99']:13.1f}{p99:7.2f}"
         )

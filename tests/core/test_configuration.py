@@ -51,6 +51,8 @@ def test_without_a_file_the_service_listens_on_loopback_and_every_plugin_answers
             r'hypervisors.mock.hosts."demo".rset: there is no such',
         ),
         ("[hypervisors.mock.hosts.demo]\nallowed_hosts = []", r'hosts."demo".allowed_hosts: cannot be set'),
+        ("[hypervisors.mock]\nallowed_hosts = ['10/99']", r"mock.allowed_hosts: '10/99' is no name"),
+        ("[server]\nservices = ['policy']", r"server.services: no plugin 'policy' is installed"),
         ("[server]\ncertificate = 'a.pem'", r"server.certificate and server.private_key: give both"),
         (
             "[server]\ntokens = {a = 'plain'}",

@@ -128,13 +128,32 @@ def test_the_table_says_which_operations_each_plugin_implements(plugins: Path) -
 )
 def test_a_service_plugin_can_only_wrap(plugins: Path, source: str, reason: str) -> None:
     install(plugins, "odd", source, "simplestack.services")
-    program = "from simplestack.server import create_app; import logging; logging.basicConfig(); create_app()"
-    result = subprocess.run(
+    result = plugins_command(plugins)
+    assert result.returncode == 1
+    assert "not loaded: plugin 'odd' (simplestack-odd 1.0): " in result.stderr
+    assert reason in result.stderr
+
+
+def test_nothing_is_served_without_a_policy_that_is_installed(plugins: Path, tmp_path: Path) -> None:
+    install(plugins, "odd", "raise RuntimeError('no')", "simplestack.services")
+    config = tmp_path / "simplestack.toml"
+    config.write_text("")
+    program = "from simplestack.server import create_app; create_app()"
+    for command in (["-m", "simplestack", "serve", "--bind", "127.0.0.1:0"], ["-c", program]):
+        result = subprocess.run(
+            [sys.executable, *command],
+            env={"PYTHONPATH": str(plugins), "SIMPLESTACK_CONFIG": str(config)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 1
+        assert (
+            "service plugin 'odd' (simplestack-odd 1.0): importing plugin_odd:plugin failed" in result.stderr
+        )
+    config.write_text("[server]\nservices = []")
+    subprocess.run(
         [sys.executable, "-c", program],
-        env={"PYTHONPATH": str(plugins)},
-        capture_output=True,
-        text=True,
+        env={"PYTHONPATH": str(plugins), "SIMPLESTACK_CONFIG": str(config)},
         check=True,
     )
-    assert "not loaded: plugin 'odd' (simplestack-odd 1.0)" in result.stderr
-    assert reason in result.stderr

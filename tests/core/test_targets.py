@@ -87,7 +87,18 @@ ALLOWED = AllowList(["localhost", "10.0.0.0/8", "*.hv.example.com", "192.0.2.9",
     "host", ["localhost", "10.1.2.3", "inside", "a.hv.example.com", "192.0.2.9:443", "[fd00::1]"]
 )
 def test_what_the_settings_name_may_be_dialled(host: str) -> None:
-    ALLOWED.check(parse_target(host))
+    assert str(ALLOWED.check(parse_target(host))) == str(parse_target(host))
+
+
+def test_a_name_that_a_range_allows_comes_with_the_addresses_that_were_allowed() -> None:
+    assert ALLOWED.check(parse_target("inside:443")).addresses == ("10.1.2.3",)
+    assert ALLOWED.check(parse_target("a.hv.example.com")).addresses == ()
+
+
+@pytest.mark.parametrize("pattern", ["10.0.0.0/33", "10.0.0.1/8/8", "http://a", "a b", "", "user@host"])
+def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="no name, glob, address or CIDR range"):
+        AllowList([pattern])
 
 
 @pytest.mark.parametrize(

@@ -28,5 +28,7 @@ def rows(settings: type[msgspec.Struct]) -> list[str]:
 
 def _shown(field: msgspec.structs.FieldInfo) -> str:
     """Return a default as TOML writes it."""
-    default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-    return "" if default is None else f"`{json.dumps(default)}`"
+    if field.default is not msgspec.NODEFAULT:
+        return "" if field.default is None else f"`{json.dumps(field.default)}`"
+    # A function works the default out from the machine: the comment tells.
+    return f"`{json.dumps(field.default_factory())}`" if field.default_factory in {dict, list} else ""

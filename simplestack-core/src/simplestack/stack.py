@@ -165,8 +165,10 @@ def _load(config: str | None) -> Dispatcher:
     """Load plugins and settings once for each file: all stacks of a process share its sessions."""
     configuration = load_configuration(None if config is None else Path(config))
     server = configuration.server
+    registry = load_registry(configuration)
+    registry.check_services()
     dispatcher = Dispatcher(
-        load_registry(configuration),
+        registry,
         max_sessions=server.max_sessions,
         max_connecting=server.threads,
         audit=False,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from simplestack.cli.configuration import config_option, load
+from simplestack.cli.configuration import config_option, load_to_serve
 from simplestack.server.gunicorn import start_warnings
 
 
@@ -12,7 +12,7 @@ from simplestack.server.gunicorn import start_warnings
 @config_option
 def check_config(config: Path | None) -> None:
     """Check the settings: every key known, every value of its type, every plugin installed."""
-    configuration, registry = load(config)
+    configuration, registry = load_to_serve(config)
     for failure in registry.failures:
         click.echo(f"warning: not loaded: {failure}", err=True)
     for warning in start_warnings(configuration, registry):

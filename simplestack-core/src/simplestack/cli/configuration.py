@@ -32,3 +32,18 @@ def load(config: Path | None, overrides: Mapping[str, Any] | None = None) -> tup
         return configuration, load_registry(configuration)
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
+
+
+def load_to_serve(
+    config: Path | None, overrides: Mapping[str, Any] | None = None
+) -> tuple[Configuration, Registry]:
+    """Load settings and plugins that a service can start with.
+
+    :raises click.ClickException: a setting is wrong, or a service plugin is missing
+    """
+    configuration, registry = load(config, overrides)
+    try:
+        registry.check_services()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    return configuration, registry

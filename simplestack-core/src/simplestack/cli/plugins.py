@@ -7,7 +7,6 @@ import click
 from simplestack.cli.configuration import config_option, load
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.hypervisor import Hypervisor
-from simplestack.plugins.registry import Registry
 
 
 @click.command()
@@ -25,8 +24,12 @@ def plugins(config: Path | None) -> None:
         click.echo(f"{service.name:10} {service.distribution} {service.version}  service")
     click.echo()
     _table(found)
-    if registry.failures:
-        _failures(registry)
+    failures = registry.failures + registry.service_failures
+    if failures:
+        click.echo()
+        for failure in failures:
+            click.echo(f"not loaded: {failure}", err=True)
+        raise click.exceptions.Exit(1)
 
 
 def _line(hypervisor: Hypervisor) -> str:
@@ -47,10 +50,3 @@ def _table(found: list[Hypervisor]) -> None:
 def _mark(hypervisor: Hypervisor, hooks: tuple[str, ...]) -> str:
     implemented = sum(hook in hypervisor.callers for hook in hooks)
     return "yes" if implemented == len(hooks) else "partly" if implemented else "-"
-
-
-def _failures(registry: Registry) -> None:
-    click.echo()
-    for failure in registry.failures:
-        click.echo(f"not loaded: {failure}", err=True)
-    raise click.exceptions.Exit(1)

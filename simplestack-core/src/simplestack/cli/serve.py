@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from simplestack.cli.configuration import config_option, load
+from simplestack.cli.configuration import config_option, load_to_serve
 from simplestack.server.gunicorn import GunicornService
 
 
@@ -19,5 +19,5 @@ from simplestack.server.gunicorn import GunicornService
 def serve(config: Path | None, **options: Any) -> None:
     """Run the service. SIGTERM stops it: requests in flight are finished, sessions are logged out."""
     overrides = {name: value for name, value in options.items() if value is not None}
-    configuration, registry = load(config, overrides)
+    configuration, registry = load_to_serve(config, overrides)
     GunicornService(configuration, registry).run()

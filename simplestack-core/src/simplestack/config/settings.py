@@ -40,12 +40,16 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     bind: str = "127.0.0.1:8081"
     #: Names of the installed plugins that answer. All of them while bound to loopback.
     hypervisors: list[str] | None = None
+    #: Names of the installed service plugins that wrap every operation. All of them by default. The service
+    #: does not start without one that is in use and cannot be loaded: it may be a policy.
+    services: list[str] | None = None
     #: Worker processes; 0 is one for each core.
     workers: Annotated[int, Meta(ge=0, le=1024)] = 0
     #: Threads of each worker: so many requests are in flight at once.
     threads: Count = 32
-    #: Files (PEM) that make the service speak HTTPS.
+    #: File (PEM) with the certificate chain that makes the service speak HTTPS.
     certificate: str | None = None
+    #: File (PEM) with the certificate's private key.
     private_key: str | None = None
     #: Hashes of service tokens by the name of their holder, made by ``simplestack service-token``. Where
     #: there are any, each request needs one in ``Authorization: Bearer`` or ``X-Simplestack-Token``.
@@ -60,4 +64,5 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_sessions: Count = 256
     #: Whether each operation writes an audit line (JSON) to standard output.
     audit: bool = True
+    #: The least that the log has: ``debug``, ``info``, ``warning`` or ``error``.
     log_level: Annotated[str, Meta(pattern=r"\A(debug|info|warning|error)\Z")] = "info"

@@ -5,10 +5,10 @@ pluggy finds the same faults, but reports the first only, by the object's repr a
 
 import difflib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FunctionType, ModuleType
 
-from simplestack.hookspecs import SPEC_MODULES
+from simplestack.hookspecs import SPEC_MODULES, services
 from simplestack.markers import PROJECT_NAME
 
 _IMPL_MARK = f"{PROJECT_NAME}_impl"
@@ -23,11 +23,16 @@ SPEC_PARAMETERS = {
 }
 
 
+#: The only hook of service plugins.
+SERVICE_HOOK = services.operation_call.__name__
+SERVICE_PARAMETERS = tuple(inspect.signature(services.operation_call).parameters)
+
+
 class PluginFault(Exception):
     """A plugin cannot be used; the message says why and what to do."""
 
 
-def implementations(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
+def implementations(module: object) -> Iterator[tuple[str, FunctionType]]:
     """Yield the functions of a module that are marked with ``@hookimpl``, by the hook they implement."""
     for name, function in vars(module).items():
         mark = getattr(function, _IMPL_MARK, None)
@@ -56,11 +61,37 @@ def check_modules(modules: tuple[ModuleType, ...]) -> None:
         raise PluginFault("; ".join(faults))
 
 
+def check_service(module: object) -> None:
+    """Pass a service plugin: it wraps ``operation_call``, and nothing else.
+
+    :raises PluginFault: with everything that does not fit
+    """
+    found = dict(implementations(module))
+    function = found.pop(SERVICE_HOOK, None)
+    faults = [f"unknown hook {hook!r}; a service plugin has {SERVICE_HOOK!r} alone" for hook in found]
+    if function is None:
+        faults.append(f"it has no @hookimpl(wrapper=True) function named {SERVICE_HOOK}")
+    else:
+        mark = getattr(function, _IMPL_MARK)
+        if not mark["wrapper"]:
+            faults.append(f"its {SERVICE_HOOK} must be marked with @hookimpl(wrapper=True)")
+        if mark["tryfirst"]:
+            faults.append(f"its {SERVICE_HOOK} must not be marked tryfirst: the audit is outermost")
+        faults += _parameter_faults(function, SERVICE_PARAMETERS)
+    if faults:
+        raise PluginFault("; ".join(faults))
+
+
 def _faults(hook: str, function: FunctionType) -> Iterator[str]:
     if hook not in SPEC_PARAMETERS:
         yield f"unknown hook {hook!r}{_did_you_mean(hook, SPEC_PARAMETERS)}"
         return
-    known = SPEC_PARAMETERS[hook]
+    yield from _parameter_faults(function, SPEC_PARAMETERS[hook])
+    if inspect.iscoroutinefunction(function):
+        yield "is a coroutine function; hooks are called synchronously"
+
+
+def _parameter_faults(function: FunctionType, known: tuple[str, ...]) -> Iterator[str]:
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
             yield f"parameter {parameter.name!r} must be a plain one: pluggy passes arguments by position"
@@ -69,10 +100,8 @@ def _faults(hook: str, function: FunctionType) -> Iterator[str]:
         elif parameter.name not in known:
             hint = _did_you_mean(parameter.name, known) or f"; the hook has {', '.join(known)}"
             yield f"unknown argument {parameter.name!r}{hint}"
-    if inspect.iscoroutinefunction(function):
-        yield "is a coroutine function; hooks are called synchronously"
 
 
-def _did_you_mean(word: str, known: object) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)  # type: ignore[call-overload]
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
 
 from simplestack.plugins.description import HypervisorPlugin
-from simplestack.plugins.diagnosis import PluginFault
+from simplestack.plugins.diagnosis import PluginFault, check_service
 from simplestack.plugins.hypervisor import Hypervisor, make_hypervisor
 
 HYPERVISOR_GROUP = "simplestack.hypervisors"
@@ -47,9 +47,9 @@ class Service:
     module: Any
 
 
-def installed_names() -> list[str]:
-    """Return the names of all installed hypervisor plugins, without importing any."""
-    return sorted({entry_point.name for entry_point in _entry_points(HYPERVISOR_GROUP)})
+def installed_names(group: str) -> list[str]:
+    """Return the names of all installed plugins of a group, without importing any."""
+    return sorted({entry_point.name for entry_point in _entry_points(group)})
 
 
 def load_hypervisors(enabled: Collection[str] | None) -> tuple[list[Hypervisor], list[LoadFailure]]:
@@ -62,9 +62,13 @@ def load_hypervisors(enabled: Collection[str] | None) -> tuple[list[Hypervisor],
     return _without_clashes(hypervisors, failures)
 
 
-def load_services() -> tuple[list[Service], list[LoadFailure]]:
-    """Load the installed service plugins."""
-    return _load_each(_entry_points(SERVICE_GROUP), _load_service)
+def load_services(enabled: Collection[str] | None) -> tuple[list[Service], list[LoadFailure]]:
+    """Load the installed service plugins.
+
+    :param enabled: names of those to load; None loads all
+    """
+    points = [point for point in _entry_points(SERVICE_GROUP) if enabled is None or point.name in enabled]
+    return _load_each(points, _load_service)
 
 
 def _entry_points(group: str) -> list[EntryPoint]:
@@ -114,7 +118,9 @@ def _load_hypervisor(point: EntryPoint) -> Hypervisor:
 
 
 def _load_service(point: EntryPoint) -> Service:
-    return Service(point.name, *_origin(point), point.load())
+    module = point.load()
+    check_service(module)
+    return Service(point.name, *_origin(point), module)
 
 
 def _without_clashes(

@@ -11,6 +11,8 @@ from simplestack.config.errors import SettingsError
 from simplestack.config.load import Configuration
 from simplestack.config.settings import HypervisorSettings
 from simplestack.plugins.discovery import (
+    HYPERVISOR_GROUP,
+    SERVICE_GROUP,
     LoadFailure,
     Service,
     installed_names,
@@ -46,6 +48,7 @@ class Registry:
     hypervisors: Mapping[str, Hypervisor]
     services: tuple[Service, ...]
     failures: tuple[LoadFailure, ...]
+    service_failures: tuple[LoadFailure, ...]
     settings: Mapping[str, HostSettings]
 
     def plugins(self) -> list[Hypervisor]:
@@ -56,6 +59,16 @@ class Registry:
         """Return the settings for a host, and which hosts are allowed."""
         found = self.settings[hypervisor.name]
         return found.by_host.get(host, found.general), found.allowed
+
+    def check_services(self) -> None:
+        """Pass when every service plugin in use was loaded: without a policy, nothing may be served.
+
+        :raises SettingsError: one was not
+        """
+        for failure in self.service_failures:
+            raise SettingsError(
+                f"service {failure}. The service does not start without it; server.services can leave it out"
+            )
 
     def warnings(self) -> list[str]:
         """Return what the plugins have to say about their settings, general and for single hosts."""
@@ -87,23 +100,34 @@ def load_registry(configuration: Configuration) -> Registry:
     """
     enabled = configuration.server.hypervisors
     hypervisors, failures = load_hypervisors(enabled)
-    services, service_failures = load_services()
-    failed = {failure.name for failure in failures}
-    _check_names(configuration, enabled, {found.name for found in hypervisors} | failed)
+    services, service_failures = load_services(configuration.server.services)
+    _check_names(configuration)
     return Registry(
         hypervisors={word: found for found in hypervisors for word in (found.name, *found.plugin.aliases)},
         services=tuple(services),
-        failures=(*failures, *service_failures),
+        failures=tuple(failures),
+        service_failures=tuple(service_failures),
         settings={found.name: _settings(configuration, found) for found in hypervisors},
     )
 
 
-def _check_names(configuration: Configuration, enabled: list[str] | None, known: set[str]) -> None:
-    for key, names in (("server.hypervisors", enabled or []), ("hypervisors", configuration.hypervisors)):
+def _check_names(configuration: Configuration) -> None:
+    """Pass settings that name installed plugins only.
+
+    :raises SettingsError: a plugin that they name is not installed
+    """
+    server = configuration.server
+    for key, group, names in (
+        ("server.hypervisors", HYPERVISOR_GROUP, server.hypervisors or []),
+        ("hypervisors", HYPERVISOR_GROUP, configuration.hypervisors),
+        ("server.services", SERVICE_GROUP, server.services or []),
+    ):
+        installed = installed_names(group)
         for name in names:
-            if name not in known and name not in installed_names():
-                hint = _DISTRIBUTIONS.get(name)
-                advice = f"`pip install {hint}` adds it" if hint else f"installed are: {', '.join(known)}"
+            if name not in installed:
+                hint = _DISTRIBUTIONS.get(name) if group == HYPERVISOR_GROUP else None
+                known = ", ".join(installed) or "none"
+                advice = f"`pip install {hint}` adds it" if hint else f"installed are: {known}"
                 raise SettingsError(f"{key}: no plugin {name!r} is installed; {advice}")
 
 
@@ -127,7 +151,10 @@ def _settings(configuration: Configuration, hypervisor: Hypervisor) -> HostSetti
             if unfit in changes:
                 raise SettingsError(f"{place}.{unfit}: cannot be set for one host")
         by_host[host.lower().strip("[]")] = _convert(merged, hypervisor, place)
-    return HostSettings(general, AllowList(allowed), by_host)
+    try:
+        return HostSettings(general, AllowList(allowed), by_host)
+    except ValueError as error:
+        raise SettingsError(f"hypervisors.{name}.allowed_hosts: {error}") from None
 
 
 def _convert(raw: dict[str, Any], hypervisor: Hypervisor, place: str) -> HypervisorSettings:

@@ -35,6 +35,7 @@ def create_app(config: str | Path | None = None) -> App:
     """
     configuration = load_configuration(None if config is None else Path(config))
     registry = load_registry(configuration)
+    registry.check_services()
     return make_app(configuration, registry, local_only=not _is_explicit(configuration))
 
 
@@ -51,7 +52,7 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
         audit=server.audit,
     )
     atexit.register(dispatcher.close)
-    for failure in (*registry.failures, *dispatcher.service_failures):
+    for failure in registry.failures:
         _log.error("not loaded: %s", failure)
     tokens = ServiceTokens(server.tokens)
     app = App(middleware=[_RawPath(), *([_LocalOnly()] if local_only else [])])

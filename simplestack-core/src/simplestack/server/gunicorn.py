@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import uuid
 from typing import Any
@@ -11,6 +12,7 @@ from gunicorn.app.base import BaseApplication
 from simplestack.config.load import Configuration
 from simplestack.plugins.registry import Registry
 from simplestack.server.app import make_app
+from simplestack.server.worker import STOP_SIGNALS
 
 _log = logging.getLogger("simplestack.server")
 
@@ -55,6 +57,10 @@ class GunicornService(BaseApplication):
     def run(self) -> None:
         """Serve until a signal ends it."""
         set_up_logging(self._configuration.server.log_level)
+        os.register_at_fork(
+            before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS),
+            after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS),
+        )
         super().run()
 
     def _when_ready(self, _arbiter: Any) -> None:

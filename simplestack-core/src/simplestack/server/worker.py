@@ -2,6 +2,7 @@
 
 import logging
 import re
+import signal
 import struct
 from socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
 from typing import Any
@@ -27,6 +28,10 @@ def _without_header_values(record: logging.LogRecord) -> bool:
     return True
 
 
+#: Until a worker has handlers of its own it has the arbiter's, which do nothing there: signals would be lost.
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+
+
 class Worker(ThreadWorker):
     """``gunicorn --worker-class simplestack.server.Worker``; ``simplestack serve`` uses it by itself."""
 
@@ -34,6 +39,11 @@ class Worker(ThreadWorker):
         """Start; called in the new process."""
         self.log.error_log.addFilter(_without_header_values)
         super().init_process()
+
+    def init_signals(self) -> None:
+        """Take signals from here on, one that came since the fork included."""
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def handle(self, conn: TConn) -> Any:
         """Serve a connection, with time limits on what its client sends and takes."""
