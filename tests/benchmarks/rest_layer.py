@@ -40,11 +40,20 @@ def load(url: str, connections: int, seconds: int) -> tuple[float, float]:
 
 
 @contextlib.contextmanager
-def bare_falcon() -> Iterator[str]:
+def bare_falcon(worker_class: str) -> Iterator[str]:
     """Run the yardstick with the options that `simplestack serve` gives gunicorn by default."""
     port = free_port()
-    options = f"--workers {os.cpu_count()} --threads 32 --worker-class gthread --keep-alive 75 --timeout 60"
-    command = [sys.executable, "-m", "gunicorn", *options.split(), "--bind", f"127.0.0.1:{port}"]
+    options = f"--workers {os.cpu_count()} --threads 32 --keep-alive 75 --timeout 60"
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        *options.split(),
+        "--worker-class",
+        worker_class,
+        "--bind",
+        f"127.0.0.1:{port}",
+    ]
     process = subprocess.Popen(
         [*command, "--no-control-socket", "--chdir", str(Path(__file__).parent), "bare_app:app"],
         stderr=subprocess.DEVNULL,
@@ -70,12 +79,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--bare-worker",
+        default="gthread",
+        help="worker class of bare Falcon: gunicorn's own, or simplestack.server.Worker",
+    )
     options = parser.parse_args()
     results: dict[str, dict[str, list[float]]] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
         running_service(Path(folder)) as service,
-        bare_falcon() as bare,
+        bare_falcon(options.bare_worker) as bare,
     ):
         guest = service.get("/mock/demo/guests").json[0]["id"]
         ours = f"http://127.0.0.1:{service.port}/mock/demo/guests/{guest}"

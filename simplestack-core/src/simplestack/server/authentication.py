@@ -1,6 +1,5 @@
 """Who asks: the hypervisor's credentials, and the service's own tokens."""
 
-import base64
 import binascii
 import hmac
 from collections.abc import Mapping
@@ -26,7 +25,7 @@ def read_credentials(request: falcon.Request) -> Credentials:
     if not token:
         raise Unauthorized(f"there is no hypervisor token; {_HOW}")
     try:
-        text = base64.b64decode(token, validate=True).decode()
+        text = binascii.a2b_base64(token, strict_mode=True).decode()
     except (binascii.Error, ValueError):
         raise Unauthorized(f"the hypervisor token is not base64 of UTF-8 text; {_HOW}") from None
     username, colon, password = text.partition(":")

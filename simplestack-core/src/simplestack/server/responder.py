@@ -1,7 +1,7 @@
 """The one responder of all operations: read the request, make the call, write the answer."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import falcon
@@ -112,8 +112,7 @@ class Responder:
         return next(operation for operation in self._operations if isinstance(operation.body, wanted))
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(NamedTuple):
     """A request whose path and credentials have been read."""
 
     operation: Operation

@@ -1,7 +1,8 @@
-"""Gunicorn's threaded worker with two changes: errors in our shape, and no endless waiting for a client."""
+"""Gunicorn's threaded worker, with errors in our shape, time limits for clients, and threads that linger."""
 
 import logging
 import re
+import select
 import signal
 import struct
 from socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
@@ -18,7 +19,18 @@ _log = logging.getLogger("simplestack.server")
 _CLIENT_TIMEOUT_SECONDS = 60
 #: ``struct timeval``. Set at the socket, since gunicorn resets Python's own time-out before each request.
 _CLIENT_TIMEOUT = struct.pack("@ll", _CLIENT_TIMEOUT_SECONDS, 0)
+#: A client with more to ask at once does so within a round trip.
+_LINGER_MILLISECONDS = 20
 _STATUS_LINE = re.compile(rb"\AHTTP/1\.1 (?P<status>[0-9]{3}) (?P<reason>[^\r\n]*)")
+
+
+def _speaks_soon(conn: TConn) -> bool:
+    """Wait a moment for a kept connection's next request."""
+    if conn.is_http2:
+        return False
+    poll = select.poll()
+    poll.register(conn.sock, select.POLLIN)
+    return bool(poll.poll(_LINGER_MILLISECONDS))
 
 
 def _without_header_values(record: logging.LogRecord) -> bool:
@@ -46,11 +58,19 @@ class Worker(ThreadWorker):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def handle(self, conn: TConn) -> Any:
-        """Serve a connection, with time limits on what its client sends and takes."""
+        """Serve a connection, with time limits on what its client sends and takes.
+
+        Gunicorn hands a connection back to its main thread after each request. While there are threads
+        enough for all connections, the thread waits for the next request itself, which spares two changes of
+        threads.
+        """
         if not conn.initialized:
             conn.sock.setsockopt(SOL_SOCKET, SO_RCVTIMEO, _CLIENT_TIMEOUT)
             conn.sock.setsockopt(SOL_SOCKET, SO_SNDTIMEO, _CLIENT_TIMEOUT)
-        return super().handle(conn)
+        kept = super().handle(conn)
+        while kept is True and self.alive and self.nr_conns <= self.cfg.threads and _speaks_soon(conn):
+            kept = super().handle(conn)
+        return kept
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what never became a request: gunicorn decides the status, we write the body."""

@@ -53,7 +53,8 @@ class SessionPool:
         :param max_sessions: bound on all sessions
         :param max_connecting: bound on those of one hypervisor that are in the making
         """
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._waiting = 0
         self._slots = Slots(max_sessions, max_connecting)
         self._refusals = Refusals()
@@ -79,7 +80,7 @@ class SessionPool:
 
     def counts(self) -> dict[str, int]:
         """Return how many sessions there are, for the health report."""
-        with self._changed:
+        with self._lock:
             return {"sessions": self._slots.count}
 
     def close(self) -> None:
@@ -93,13 +94,13 @@ class SessionPool:
 
     def discard(self, slot: Slot) -> None:
         """Take a session out of use; it is logged out when its last user gives it back."""
-        with self._changed:
+        with self._lock:
             slot.broken = True
             self._slots.remove(slot)
 
     def release(self, slot: Slot) -> None:
         """Take a session back."""
-        with self._changed:
+        with self._lock:
             slot.users -= 1
             slot.idle_since_seconds = time.monotonic()
             if self._closed.is_set():
@@ -113,11 +114,11 @@ class SessionPool:
 
     def abandon(self, slot: Slot) -> Callable[[Any], None]:
         """Count a call that is left behind; its session is not logged out under its feet."""
-        with self._changed:
+        with self._lock:
             slot.abandoned_calls += 1
 
         def came_back(_result: Any) -> None:
-            with self._changed:
+            with self._lock:
                 slot.abandoned_calls -= 1
                 is_over = slot.is_over
             if is_over:
@@ -129,7 +130,7 @@ class SessionPool:
         """Find a session for one more user, or the right to make one."""
         deadline = time.monotonic() + maker.connect_timeout_seconds
         while True:
-            with self._changed:
+            with self._lock:
                 self._refusals.check(key)
                 self._slots.check_crowd(key, maker)
                 making = None
@@ -175,18 +176,18 @@ class SessionPool:
             self._fail(slot, error)
             raise error from None
         except BaseException as error:
-            with self._changed:
+            with self._lock:
                 self._slots.uncount(slot)
             self._fail(slot, error)
             raise
-        with self._changed:
+        with self._lock:
             slot.session = session
             self._slots.made(slot)
             self._changed.notify_all()
         self._start_reaper()
 
     def _fail(self, slot: Slot, error: BaseException) -> None:
-        with self._changed:
+        with self._lock:
             slot.failure = error
             self._slots.made(slot)
             self._slots.remove(slot)
@@ -195,7 +196,7 @@ class SessionPool:
             self._changed.notify_all()
 
     def _end_idle(self, wanted: Callable[[Slot], bool]) -> None:
-        with self._changed:
+        with self._lock:
             idle = self._slots.idle(wanted)
             for slot in idle:
                 self._slots.remove(slot)
@@ -206,13 +207,13 @@ class SessionPool:
         for slot in slots:
             if slot.session is not None:
                 slot.maker.disconnect(slot.session)
-            with self._changed:
+            with self._lock:
                 self._slots.uncount(slot)
                 self._changed.notify_all()
 
     def _start_reaper(self) -> None:
         if self._reaper is None:
-            with self._changed:
+            with self._lock:
                 if self._reaper is None:
                     self._reaper = threading.Thread(target=self._reap, name="simplestack-reaper", daemon=True)
                     self._reaper.start()
