@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.distributions import install
-from support.service import Answer, Service, running_service
+from support.service import Answer, Service, running_service, wait_for
 
 PLUGIN = """
 from pathlib import Path
@@ -49,6 +49,10 @@ def guest_reboot(session, guest_id, force):
 plugin = HypervisorPlugin(name="hang", title="Hangs", connect=connect, disconnect=disconnect, hooks=(me,),
                           settings=HypervisorSettings, shares_sessions=True, may_hang=True)
 """
+FORGIVING = """
+[hypervisors.hang.hosts.silent-forgiven]
+hung_timeout_seconds = 0.1
+"""
 CONFIG = """
 [server]
 workers = 1
@@ -64,7 +68,7 @@ max_sessions_per_host = 2
 def service(tmp_path: Path, plugins: Path) -> Iterator[Service]:
     install(plugins, "hang", PLUGIN)
     with running_service(
-        tmp_path, CONFIG, plugins=plugins, environment={"HANG_FOLDER": str(tmp_path)}
+        tmp_path, CONFIG + FORGIVING, plugins=plugins, environment={"HANG_FOLDER": str(tmp_path)}
     ) as made:
         yield made
         (tmp_path / "let-go").touch()
@@ -111,6 +115,14 @@ def test_sessions_that_hang_are_bounded_for_each_host(service: Service, tmp_path
     assert marks(tmp_path, "connect-silent-*") == 2
     answer = service.get("/hang/silent/guests")
     assert (answer.status, answer.error) == (503, "HypervisorUnavailable")
+
+
+def test_a_host_whose_sessions_hang_gets_its_places_back_after_a_time(service: Service) -> None:
+    for _ in range(2):
+        assert service.get("/hang/silent-forgiven/guests").status == 504
+    # Had they not been forgiven, this one would not even be tried: 503.
+    wait_for(lambda: service.get("/hang/silent-forgiven/guests").status == 504, what="a place")
+    assert "a connection to silent-forgiven is left behind" in service.log
 
 
 def test_a_call_that_hangs_is_504_and_its_session_is_replaced(service: Service, tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ class HypervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     call_timeout_seconds: Seconds = 50
     #: Sessions that each worker process may have at one host, those in the making included.
     max_sessions_per_host: Count = 8
+    #: For how long a session that hangs, in the making or in a call beyond its time limit, keeps its place at
+    #: the host. Its thread cannot be stopped, so until it comes back it counts among `server.max_sessions`.
+    hung_timeout_seconds: Seconds = 600
     #: Calls that may be under way at one host at once in each worker process, where the plugin shares
     #: sessions and its calls can hang; more are refused with 503, so that one host cannot hold all threads.
     max_calls_per_host: Count = 16

@@ -56,6 +56,7 @@ class _Maker:
         self.max_sessions = settings.max_sessions_per_host
         self.max_calls = settings.max_calls_per_host if plugin.may_hang and plugin.shares_sessions else None
         self.idle_timeout_seconds = settings.idle_timeout_seconds
+        self.hung_timeout_seconds = settings.hung_timeout_seconds
         self.connect_timeout_seconds = settings.connect_timeout_seconds
         self.refusal_seconds = settings.refusal_seconds
 

@@ -25,6 +25,7 @@ class SessionMaker(Protocol):
     #: Users that all sessions at the host may have at once; None is no bound.
     max_calls: int | None
     idle_timeout_seconds: float
+    hung_timeout_seconds: float
     connect_timeout_seconds: float
     refusal_seconds: float
 

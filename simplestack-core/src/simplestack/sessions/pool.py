@@ -5,6 +5,7 @@ rides on somebody's session. What the client cannot observe is all that it does:
 connect anew.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +16,8 @@ from simplestack.sessions.guard import Abandoned
 from simplestack.sessions.maker import SessionKey, SessionMaker
 from simplestack.sessions.refusals import Refusals
 from simplestack.sessions.slots import Slot, Slots
+
+_log = logging.getLogger("simplestack.sessions")
 
 
 class Lease:
@@ -114,8 +117,10 @@ class SessionPool:
 
     def abandon(self, slot: Slot) -> Callable[[Any], None]:
         """Count a call that is left behind; its session is not logged out under its feet."""
+        _log.warning("a call at %s is left behind: it hangs beyond its time", slot.key.target)
         with self._lock:
             slot.abandoned_calls += 1
+            self._slots.hang(slot)
 
         def came_back(_result: Any) -> None:
             with self._lock:
@@ -168,12 +173,16 @@ class SessionPool:
             slot.session = session
             self._end([slot])
 
+        self._start_reaper()
         try:
             session = slot.maker.connect(call, late)
         except Abandoned:  # the slot counts until the thread that was left behind comes back
+            _log.warning("a connection to %s is left behind: it hangs beyond its time", slot.key.target)
             limit = f"{slot.maker.connect_timeout_seconds:g} s"
             error = HypervisorTimeout(f"{slot.key.target} did not let a session be made within {limit}")
             self._fail(slot, error)
+            with self._lock:
+                self._slots.hang(slot)
             raise error from None
         except BaseException as error:
             with self._lock:
@@ -184,7 +193,6 @@ class SessionPool:
             slot.session = session
             self._slots.made(slot)
             self._changed.notify_all()
-        self._start_reaper()
 
     def _fail(self, slot: Slot, error: BaseException) -> None:
         with self._lock:
@@ -219,7 +227,10 @@ class SessionPool:
                     self._reaper.start()
 
     def _reap(self) -> None:
-        """Log out what has been idle for too long, once a second."""
+        """Log out what has been idle for too long, and forgive what hangs, once a second."""
         while not self._closed.wait(1):
+            with self._lock:
+                self._slots.forgive_hung()
+                self._changed.notify_all()
             now = time.monotonic()
             self._end_idle(lambda slot: now - slot.idle_since_seconds > slot.maker.idle_timeout_seconds)  # noqa: B023  called at once

@@ -24,6 +24,8 @@ class Slot:
     #: Calls in threads that were left behind and still use the session.
     abandoned_calls: int = 0
     idle_since_seconds: float = field(default_factory=time.monotonic)
+    #: Whether it still takes a place at its host.
+    counts_at_host: bool = True
 
     @property
     def is_idle(self) -> bool:
@@ -55,6 +57,8 @@ class Slots:
         self._slots: defaultdict[SessionKey, list[Slot]] = defaultdict(list)
         self._connecting: Counter[str] = Counter()
         self._at: Counter[tuple[str, str]] = Counter()
+        #: Slots with a thread that was left behind, and since when.
+        self._hung: dict[Slot, float] = {}
         self.count = 0
 
     def __iter__(self) -> Iterator[Slot]:
@@ -123,10 +127,30 @@ class Slots:
             if not slots:
                 del self._slots[slot.key]
 
+    def hang(self, slot: Slot) -> None:
+        """Say that a thread with a removed slot's session was left behind."""
+        self._hung[slot] = time.monotonic()
+
+    def forgive_hung(self) -> None:
+        """Let the host's other users have the places of those that have hung for too long."""
+        now = time.monotonic()
+        for slot, since_seconds in list(self._hung.items()):
+            if now - since_seconds > slot.maker.hung_timeout_seconds:
+                del self._hung[slot]
+                self._give_up_place(slot)
+
     def uncount(self, slot: Slot) -> None:
         """Give the place of a removed slot free."""
         self.count -= 1
+        self._hung.pop(slot, None)
+        if slot.counts_at_host:
+            self._give_up_place(slot)
+
+    def _give_up_place(self, slot: Slot) -> None:
+        slot.counts_at_host = False
         self._at[slot.key.place] -= 1
+        if not self._at[slot.key.place]:
+            del self._at[slot.key.place]
 
     def explain_full(self, key: SessionKey, maker: SessionMaker) -> str:
         """Say why there is no session to be had."""
