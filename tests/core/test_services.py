@@ -112,6 +112,7 @@ def test_what_a_plugin_leaves_out_is_501(odd: Service) -> None:
     assert (answer.json["operation"], answer.json["hypervisor"]) == ("network_list", "odd")
     assert odd.audit_of("o-1")["outcome"] == "NotImplementedError"
     assert odd.get("/healthz").json["sessions"] == 0
+    assert odd.request("HEAD", "/odd/h/guests/1/export").status == 501
 
 
 def test_a_plugin_that_says_not_implemented_is_501_with_its_reason(odd: Service) -> None:

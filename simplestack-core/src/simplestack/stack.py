@@ -4,12 +4,13 @@ import atexit
 import functools
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from simplestack.config.load import load_configuration
+from simplestack.entities.guest import Guest
 from simplestack.hookspecs import (
     disks,
     guests,
@@ -52,7 +53,7 @@ class Stack:
     .. code-block:: python
 
         with Stack("mock", "demo", "admin", "secret") as stack:
-            for guest in stack.guest_list(frozenset({"id", "name"})):
+            for guest in stack.guest_list():
                 print(guest.id, guest.name)
 
     The methods are the hooks of :mod:`simplestack.hookspecs`, and raise :mod:`simplestack.errors`. Entities
@@ -108,12 +109,20 @@ class Stack:
         """
         return self._dispatcher.call(self._call, hook, arguments)
 
+    def guest_list(self, fields: Iterable[str] | None = None) -> list[Guest]:
+        """List all guests.
+
+        :param fields: the members that matter, which may save round trips; None for all
+        """
+        known = self._dispatcher.hypervisor(self._call.hypervisor).members.get("guest_list", frozenset())
+        wanted = known if fields is None else frozenset(fields)
+        return self.call("guest_list", {"fields": wanted})  # type: ignore[no-any-return]  # checked by core
+
     pool_info = _operation(pools.pool_info)
     host_list = _operation(hosts.host_list)
     host_info = _operation(hosts.host_info)
     storage_list = _operation(storages.storage_list)
     storage_info = _operation(storages.storage_info)
-    guest_list = _operation(guests.guest_list)
     guest_info = _operation(guests.guest_info)
     guest_create = _operation(guests.guest_create)
     guest_update = _operation(guests.guest_update)

@@ -66,7 +66,7 @@ class Responder:
             target=target,
             credentials=credentials,
         )
-        if request.method == "HEAD" and operation.result is Export:
+        if request.method == "HEAD" and operation.result is Export and operation.name in hypervisor.callers:
             operation = _EXISTENCE_OF_GUEST
         self._perform(request, response, _Request(operation, hypervisor, call, ids, base))
 
