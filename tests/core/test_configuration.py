@@ -7,6 +7,7 @@ import pytest
 from simplestack.config.errors import SettingsError
 from simplestack.config.load import Configuration, load_configuration
 from simplestack.plugins.registry import load_registry
+from simplestack.sessions.accounts import hash_password
 
 
 def load(tmp_path: Path, text: str, **environment: str) -> Configuration:
@@ -134,3 +135,29 @@ def test_loopback_needs_neither(tmp_path: Path, bind: str) -> None:
 def test_mock_answers_beyond_loopback_only_when_named(tmp_path: Path) -> None:
     configuration = load(tmp_path, "[server]\nbind = '0.0.0.0:1'\nhypervisors = []")
     assert load_registry(configuration).hypervisors == {}
+
+
+def test_a_hypervisor_is_configured_by_its_name_and_not_by_an_alias(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"hypervisors: no plugin 'qemu' is installed; installed are: "):
+        load(tmp_path, "[hypervisors.qemu]")
+
+
+def test_every_kind_of_setting_has_its_place(tmp_path: Path) -> None:
+    text = f"""
+    [server]
+    bind = "127.0.0.1:8081"
+    hypervisors = ["kvm", "mock"]
+    [hypervisors.kvm]
+    allowed_hosts = ["localhost", "10.0.0.0/8", "*.hv.example.com"]
+    transport = "ssh"
+    [hypervisors.kvm.hosts.localhost]
+    transport = "unix"
+    [hypervisors.kvm.accounts]
+    admin = "{hash_password("secret")}"
+    """
+    registry = load_registry(load(tmp_path, text))
+    kvm = registry.hypervisors["kvm"]
+    assert kvm is registry.hypervisors["qemu"]
+    transports = [registry.settings_at(kvm, host)[0].transport for host in ("localhost", "10.0.0.1")]
+    assert transports == ["unix", "ssh"]
+    assert "admin" in registry.settings_at(kvm, "localhost")[0].accounts

@@ -25,10 +25,11 @@ from simplestack.sessions.targets import AllowList
 #: What to install for a hypervisor that is not there.
 _DISTRIBUTIONS = {
     "kvm": "simplestack-kvm",
-    "qemu": "simplestack-kvm",
     "xen": "simplestack-xen",
     "vmware": "simplestack-vmware",
 }
+#: What clients of the first generation call a hypervisor, where that is not its name.
+_WORDS_OF_OLD = {"qemu": "kvm"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,9 @@ class Registry:
         broken = [failure for failure in self.failures if failure.name == word]
         if broken:
             return f"the plugin for {word[:63]!r} is installed but could not be loaded; there are: {names}"
-        if word in _DISTRIBUTIONS:
-            return f"{text}. `pip install {_DISTRIBUTIONS[word]}` adds it, unless the settings leave it out"
+        distribution = _DISTRIBUTIONS.get(_WORDS_OF_OLD.get(word, word))
+        if distribution is not None:
+            return f"{text}. `pip install {distribution}` adds it, unless the settings leave it out"
         close = difflib.get_close_matches(word, list(self.hypervisors), n=1)
         return f"{text}; did you mean {close[0]!r}?" if close else text
 
