@@ -197,6 +197,14 @@ def test_one_connection_serves_many_requests_errors_included(service: Service) -
             response.read()
 
 
+def test_requests_that_come_together_are_answered_in_turn(service: Service) -> None:
+    first = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Request-Id: p-1\r\n\r\n"
+    last = b"GET /mock HTTP/1.1\r\nHost: a\r\nX-Request-Id: p-2\r\nConnection: close\r\n\r\n"
+    answers = service.raw(first + last)
+    assert answers.count(b"HTTP/1.1 200 OK") == 2
+    assert answers.index(b"x-request-id: p-1") < answers.index(b"x-request-id: p-2")
+
+
 def test_the_pages_outside_the_base_path_say_what_there_is(service: Service) -> None:
     index = service.get("/").json
     assert (index["name"], index["hypervisors"]["mock"]["distribution"]) == (

@@ -8,6 +8,7 @@ import struct
 from socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
 from typing import Any
 
+from gunicorn.http import RequestParser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from simplestack.server.problems import http_problem, problem_body
@@ -26,8 +27,10 @@ _STATUS_LINE = re.compile(rb"\AHTTP/1\.1 (?P<status>[0-9]{3}) (?P<reason>[^\r\n]
 
 def _speaks_soon(conn: TConn) -> bool:
     """Wait a moment for a kept connection's next request."""
-    if conn.is_http2:
+    if not isinstance(conn.parser, RequestParser):  # HTTP/2 keeps count of its requests by itself
         return False
+    if conn.parser.unreader.buf.getvalue():  # read ahead already, with the last request
+        return True
     poll = select.poll()
     poll.register(conn.sock, select.POLLIN)
     return bool(poll.poll(_LINGER_MILLISECONDS))
