@@ -5,6 +5,7 @@ import re
 import select
 import signal
 import struct
+import time
 from socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
 from typing import Any
 
@@ -22,6 +23,9 @@ _CLIENT_TIMEOUT_SECONDS = 60
 _CLIENT_TIMEOUT = struct.pack("@ll", _CLIENT_TIMEOUT_SECONDS, 0)
 #: A client with more to ask at once does so within a round trip.
 _LINGER_MILLISECONDS = 20
+#: A worker waits so long for each connection that it has, up to so many, before it takes one more.
+_YIELD_SECONDS = 0.0001
+_YIELDING_CONNECTIONS = 10
 _STATUS_LINE = re.compile(rb"\AHTTP/1\.1 (?P<status>[0-9]{3}) (?P<reason>[^\r\n]*)")
 
 
@@ -59,6 +63,15 @@ class Worker(ThreadWorker):
         """Take signals from here on, one that came since the fork included."""
         super().init_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def accept(self, listener: Any) -> None:
+        """Accept a connection, after a moment in which a worker with fewer of them may take it.
+
+        Kept connections stay where they are. Taken as they come, most may land in one process, and one core.
+        """
+        if self.nr_conns:
+            time.sleep(min(self.nr_conns, _YIELDING_CONNECTIONS) * _YIELD_SECONDS)
+        super().accept(listener)
 
     def handle(self, conn: TConn) -> Any:
         """Serve a connection, with time limits on what its client sends and takes.
