@@ -37,7 +37,8 @@ def guest_list(session):
 @hookimpl
 def guest_export(session, guest_id):
     def chunks():
-        yield b"first"
+        if guest_id != "late":
+            yield b"first"
         while not (folder / "let-go").exists():
             time.sleep(0.05)
     return Export(chunks())
@@ -151,6 +152,11 @@ def test_an_export_that_stalls_ends_and_its_session_is_replaced(service: Service
     assert not answer.endswith(b"0\r\n\r\n"), "a broken export must not look complete"
     assert service.get("/hang/h/guests", headers={"X-Simplestack-Hypervisor-Token": "YTpi"}).status == 200
     assert marks(tmp_path, "connect-h-*") == 2
+
+
+def test_an_export_without_a_first_byte_is_504(service: Service) -> None:
+    answer = service.get("/hang/h/guests/late/export")
+    assert (answer.status, answer.error) == (504, "HypervisorTimeout")
 
 
 def test_sessions_are_shared_and_logged_out_when_the_service_stops(service: Service, tmp_path: Path) -> None:

@@ -9,10 +9,14 @@ from support.distributions import install
 from support.service import Service, running_service
 
 POLICY = """
+import msgspec
+
 @hookimpl(wrapper=True)
 def operation_call(operation, arguments, context):
     assert not hasattr(context, "password")
     assert "secret" not in repr(context)
+    assert b"secret" not in msgspec.json.encode(context)
+    assert not hasattr(context, "credentials")
     if operation == "guest_delete" and context.user != "root":
         raise PermissionDenied(f"{context.user} may not {operation} {arguments['guest_id']}")
     return (yield)

@@ -169,6 +169,16 @@ def test_a_body_without_a_label_is_json_when_it_looks_so(service: Service) -> No
     assert service.delete(made.headers["location"]).status == 204
 
 
+@pytest.mark.parametrize("label", ["application/x-www-form-urlencoded", "text/plain"])
+def test_json_under_another_label_is_refused_and_not_taken_for_an_image(service: Service, label: str) -> None:
+    before = service.get(f"{BASE}/guests").json
+    body = json.dumps({"name": "labelled", "memory": 64}).encode()
+    answer = service.post(f"{BASE}/guests", body, headers={"Content-Type": label})
+    assert (answer.status, answer.error) == (415, "UnsupportedMediaType")
+    assert "Content-Type: application/json" in answer.json["message"]
+    assert service.get(f"{BASE}/guests").json == before
+
+
 def test_an_import_without_a_body_is_400(service: Service) -> None:
     storage = service.get(f"{BASE}/storages").json[0]["id"]
     answer = service.post(f"{BASE}/storages/{storage}/guests")

@@ -25,6 +25,7 @@ from simplestack.hookspecs import (
     tags,
     transfer,
 )
+from simplestack.operations.context import CallContext
 from simplestack.operations.dispatch import Call, Dispatcher
 from simplestack.plugins.registry import load_registry
 from simplestack.sessions.credentials import Credentials
@@ -81,14 +82,8 @@ class Stack:
         self._dispatcher = _dispatcher(None if config is None else str(config))
         found = self._dispatcher.hypervisor(hypervisor)
         target = parse_target(host)
-        self._call = Call(
-            hypervisor=found.name,
-            host=str(target),
-            user=username,
-            request_id="-",
-            target=target,
-            credentials=Credentials(username, password),
-        )
+        context = CallContext(hypervisor=found.name, host=str(target), user=username, request_id="-")
+        self._call = Call(context, target, Credentials(username, password))
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +95,7 @@ class Stack:
         traceback: TracebackType | None,
     ) -> None:
         """Log idle sessions to this host out."""
-        self._dispatcher.pool.close_at(self._call.hypervisor, self._call.host)
+        self._dispatcher.pool.close_at(self._call.context.hypervisor, self._call.context.host)
 
     def call(self, hook: str, arguments: dict[str, Any]) -> Any:
         """Call a hook by its name.
@@ -114,7 +109,9 @@ class Stack:
 
         :param fields: the members that matter, which may save round trips; None for all
         """
-        known = self._dispatcher.hypervisor(self._call.hypervisor).members.get("guest_list", frozenset())
+        known = self._dispatcher.hypervisor(self._call.context.hypervisor).members.get(
+            "guest_list", frozenset()
+        )
         wanted = known if fields is None else frozenset(fields)
         return self.call("guest_list", {"fields": wanted})  # type: ignore[no-any-return]  # checked by core
 

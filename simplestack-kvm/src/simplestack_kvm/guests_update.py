@@ -67,7 +67,7 @@ def _refuse_impossible(record: DomainRecord, changes: GuestUpdate) -> None:
             "that it boots with; make a new guest"
         )
     if changes.template is True:
-        raise NotImplementedError("this hypervisor has no templates: any stopped guest can be copied")
+        raise NotImplementedError("this hypervisor has no templates: a guest is made of an image")
 
 
 def _renaming(session: KvmSession, domain: "libvirt.virDomain", name: str) -> Step:

@@ -3,7 +3,8 @@
 import logging
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from contextvars import ContextVar
+from typing import Any, NamedTuple, TypeVar
 
 from simplestack.config.settings import HypervisorSettings
 from simplestack.entities.transfer import Export
@@ -36,11 +37,16 @@ _DISCONNECT_SECONDS = 5
 T = TypeVar("T")
 
 
-class Call(CallContext, frozen=True, kw_only=True):
-    """A context together with what core needs to answer it. Service plugins see the context's members."""
+class Call(NamedTuple):
+    """A context, and what core needs besides to answer it. Service plugins get the context alone."""
 
+    context: CallContext
     target: Target
     credentials: Credentials
+
+
+#: What this thread is calling. It goes round the service plugins, which could log whatever they are given.
+_current: ContextVar[Call] = ContextVar("simplestack.call")
 
 
 class _Maker:
@@ -119,7 +125,11 @@ class Dispatcher:
         :param arguments: the hook's arguments but the session
         :raises SimplestackError: what went wrong
         """
-        return self._operation_call(operation=hook, arguments=arguments, context=call)
+        token = _current.set(call)
+        try:
+            return self._operation_call(operation=hook, arguments=arguments, context=call.context)
+        finally:
+            _current.reset(token)
 
     def close(self) -> None:
         """Log all sessions out."""
@@ -130,8 +140,7 @@ class Dispatcher:
         self.pool = SessionPool(*self._bounds)
 
     def _perform(self, operation: str, arguments: Mapping[str, Any], context: CallContext) -> Any:
-        if not isinstance(context, Call):
-            raise TypeError("a service plugin passed on a context of its own making")
+        call = _current.get()
         hypervisor = self.registry.hypervisors[context.hypervisor]
         caller = hypervisor.callers.get(operation)
         if caller is None:
@@ -140,9 +149,9 @@ class Dispatcher:
                 f"({hypervisor.distribution} {hypervisor.version})",
                 {"operation": operation, "hypervisor": hypervisor.name},
             )
-        maker = self._maker(hypervisor, context.target.name)
-        key = SessionKey(hypervisor.name, context.host, context.credentials.digest())
-        run = _Run(hypervisor, maker.settings, self.pool.take(key, maker, context))
+        maker = self._maker(hypervisor, call.target.name)
+        key = SessionKey(hypervisor.name, context.host, call.credentials.digest())
+        run = _Run(hypervisor, maker.settings, self.pool.take(key, maker, call))
         try:
             result = run.hook(operation, caller, arguments)
         except BaseException:

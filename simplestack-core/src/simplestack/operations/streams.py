@@ -70,6 +70,10 @@ class WatchedChunks:
             close = getattr(self._chunks, "close", None)
             if close is not None:
                 close()
+        except ValueError:
+            # "generator already executing": in a thread that was left behind, whose error is on its way.
+            if error is None:
+                raise
         finally:
             self._on_end(error, complete, self._sent_bytes)
 

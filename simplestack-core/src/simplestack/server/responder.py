@@ -9,6 +9,7 @@ from msgspec import json
 
 from simplestack.entities.transfer import Export
 from simplestack.errors import InvalidArguments
+from simplestack.operations.context import CallContext
 from simplestack.operations.dispatch import Call, Dispatcher
 from simplestack.operations.model import JsonBody, Operation, StreamBody
 from simplestack.operations.streams import WatchedChunks
@@ -57,15 +58,14 @@ class Responder:
         target = parse_target(_decoded(segments.pop("host")))
         ids = {name: _decoded(value) for name, value in segments.items()}
         operation = self._operations[0] if len(self._operations) == 1 else self._sniffed(request)
-        call = Call(
+        context = CallContext(
             hypervisor=hypervisor.name,
             host=str(target),
             user=credentials.username,
             request_id=request_id(request),
             client=client,
-            target=target,
-            credentials=credentials,
         )
+        call = Call(context, target, credentials)
         if request.method == "HEAD" and operation.result is Export and operation.name in hypervisor.callers:
             operation = _EXISTENCE_OF_GUEST
         self._perform(request, response, _Request(operation, hypervisor, call, ids, base))
@@ -105,9 +105,9 @@ class Responder:
     def _sniffed(self, request: falcon.Request) -> Operation:
         """Tell a create from an import: by the body's first bytes, since old clients label both as JSON."""
         head = upload_of(request).peek(SNIFF_BYTES)
-        is_json = not looks_like_image(head) and (
-            is_labelled_json(request) or (request.content_type is None and head.lstrip()[:1] == b"{")
-        )
+        is_raw = request.content_type == "application/octet-stream"
+        looks_like_json = head.lstrip()[:1] == b"{" and not is_raw
+        is_json = not looks_like_image(head) and (is_labelled_json(request) or looks_like_json)
         wanted = JsonBody if is_json or not head else StreamBody
         return next(operation for operation in self._operations if isinstance(operation.body, wanted))
 
