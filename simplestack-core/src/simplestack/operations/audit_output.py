@@ -40,8 +40,10 @@ class AuditOutput:
     def flush(self) -> None:
         """Write all lines that wait."""
         with self._writing:
-            lines, self._lines = self._lines, []
-            text = b"".join(lines)
+            # The list stays the same one: another thread may be about to append to it.
+            count = len(self._lines)
+            text = b"".join(self._lines[:count])
+            del self._lines[:count]
             try:
                 while text:
                     text = text[os.write(sys.stdout.fileno(), text) :]
