@@ -22,6 +22,8 @@ def plugins(config: Path | None) -> None:
         click.echo(_line(hypervisor))
     for service in registry.services:
         click.echo(f"{service.name:10} {service.distribution} {service.version}  service")
+    for name, distribution in registry.absent():
+        click.echo(f"{name:10} not installed; `pip install {distribution}` adds it")
     click.echo()
     _table(found)
     failures = registry.failures + registry.service_failures

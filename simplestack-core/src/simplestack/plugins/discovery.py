@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
 
+from simplestack.plugins.compatibility import IncompatibleCore, check_core_requirement
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.plugins.diagnosis import PluginFault, check_service
 from simplestack.plugins.hypervisor import Hypervisor, make_hypervisor
@@ -31,7 +32,10 @@ class LoadFailure:
     name: str
     distribution: str
     version: str
+    #: For the operator: it may quote exceptions.
     reason: str
+    #: What clients may be told to have done about it; empty where the reason is not for them.
+    remedy: str = ""
 
     def __str__(self) -> str:
         return f"plugin {self.name!r} ({self.distribution} {self.version}): {self.reason}"
@@ -95,13 +99,17 @@ def _load_each(
             reason = f"{names} both bring a plugin of this name, so neither is used; uninstall one"
             failures.append(LoadFailure(name, *_origin(claimants[0]), reason))
             continue
+        (point,) = claimants
         try:
-            loaded.append(load(claimants[0]))
+            check_core_requirement(point.dist)
+            loaded.append(load(point))
+        except IncompatibleCore as error:
+            failures.append(LoadFailure(name, *_origin(point), str(error), error.remedy))
         except PluginFault as error:
-            failures.append(LoadFailure(name, *_origin(claimants[0]), str(error)))
+            failures.append(LoadFailure(name, *_origin(point), str(error)))
         except Exception as error:
-            reason = f"importing {claimants[0].value} failed: {type(error).__name__}: {error}"
-            failures.append(LoadFailure(name, *_origin(claimants[0]), reason))
+            reason = f"importing {point.value} failed: {type(error).__name__}: {error}"
+            failures.append(LoadFailure(name, *_origin(point), reason))
     return loaded, failures
 
 

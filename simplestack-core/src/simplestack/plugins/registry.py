@@ -81,14 +81,22 @@ class Registry:
                 lines += [f"{hypervisor.name}{place}: {line}" for line in hypervisor.plugin.warnings(own)]
         return lines
 
+    def absent(self) -> list[tuple[str, str]]:
+        """Return the known hypervisors that nothing is installed for, and the distribution for each."""
+        installed = installed_names(HYPERVISOR_GROUP)
+        return [(name, found) for name, found in sorted(_DISTRIBUTIONS.items()) if name not in installed]
+
     def explain_missing(self, word: str) -> str:
         """Say why a word names no hypervisor, and what to do."""
         names = ", ".join(hypervisor.name for hypervisor in self.plugins()) or "none"
         text = f"no hypervisor {word[:63]!r} here; there are: {names}"
-        broken = [failure for failure in self.failures if failure.name == word]
-        if broken:
-            return f"the plugin for {word[:63]!r} is installed but could not be loaded; there are: {names}"
-        distribution = _DISTRIBUTIONS.get(_WORDS_OF_OLD.get(word, word))
+        name = _WORDS_OF_OLD.get(word, word)
+        for failure in self.failures:
+            if failure.name == name:
+                remedy = failure.remedy or "`simplestack plugins`, run where the service runs, says why"
+                problem = "is installed but could not be loaded"
+                return f"the plugin for {word[:63]!r} {problem}: {remedy}; there are: {names}"
+        distribution = _DISTRIBUTIONS.get(name)
         if distribution is not None:
             return f"{text}. `pip install {distribution}` adds it, unless the settings leave it out"
         close = difflib.get_close_matches(word, list(self.hypervisors), n=1)
