@@ -1,7 +1,7 @@
 """Guests: virtual machines, whatever their hypervisor calls them."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -75,6 +75,18 @@ class GuestCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     paravirtualized: bool | None = None
     #: Whether it is started once it exists.
     start: bool = False
+
+    #: What `__post_init__` refuses, as JSON Schema says it.
+    schema_rules: ClassVar = {
+        "anyOf": [
+            {"required": [member], "properties": {member: {"not": {"type": "null"}}}}
+            for member in ("memory", "template")
+        ],
+        "not": {
+            "required": ["template", "image"],
+            "properties": {"template": {"type": "string"}, "image": {"type": "string"}},
+        },
+    }
 
     def __post_init__(self) -> None:
         """Refuse what no hypervisor could make sense of."""

@@ -7,6 +7,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from simplestack.entities.limits import MAX_RATE_BITS, Description, Mac, Name
 
 VlanTag = Annotated[int, Meta(ge=1, le=4094)]
+#: False alone; true names no rate.
+NoRate = Annotated[bool, Meta(extra_json_schema={"const": False})]
 LockingMode = Literal["network_default", "locked", "unlocked", "disabled"]
 
 
@@ -64,7 +66,7 @@ class NetworkInterfaceUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_f
     network: Name | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     #: bit/s; null, false and 0 lift the limit.
-    ratelimit: Annotated[int, Meta(ge=0, le=MAX_RATE_BITS)] | bool | UnsetType | None = UNSET
+    ratelimit: Annotated[int, Meta(ge=0, le=MAX_RATE_BITS)] | NoRate | UnsetType | None = UNSET
     locking_mode: LockingMode | UnsetType = UNSET
     ipv4_allowed: list[str] | UnsetType = UNSET
     ipv6_allowed: list[str] | UnsetType = UNSET

@@ -21,6 +21,7 @@ What holds for all of them:
 - Bodies are validated structs. Annotate the parameter with a subclass of the struct to accept more members.
 - An id that does not exist, or whose disk, interface or snapshot belongs to another guest, raises
   :class:`~simplestack.EntityNotFound`.
+- What a docstring says is the REST contract's reference too, but for paragraphs that begin with "Plugins:".
 - A hook that a plugin leaves out answers 501 NotImplementedError; one that raises
   :class:`NotImplementedError` with a reason does too. Nobody writes stubs.
 - Any other error of the SDK is translated into one of :mod:`simplestack.errors`. What is not translated

@@ -10,7 +10,7 @@ from simplestack.markers import hookspec
 def guest_list(session: Any, fields: frozenset[str]) -> list[Guest]:
     """List all guests: full entities, without templates, snapshots and control domains.
 
-    One guest that is in an odd state must not fail the whole list.
+    Plugins: one guest that is in an odd state must not fail the whole list.
 
     :param fields: members the client asked for. All members where it asked for none in particular. What is
         not in it need not be found out, where that saves a round trip: the member's default will do.
@@ -27,7 +27,7 @@ def guest_info(session: Any, guest_id: str) -> Guest:
 
 @hookspec(firstresult=True)
 def guest_create(session: Any, guest: GuestCreate) -> Guest:
-    """Make a guest, from a template, from an image, or with empty disks; start it when ``guest.start``.
+    """Make a guest: from a template, from an image, or with empty disks; ``start`` starts it at once.
 
     When any step fails, everything that was made before it is removed again.
 
@@ -40,7 +40,7 @@ def guest_create(session: Any, guest: GuestCreate) -> Guest:
 
 @hookspec(firstresult=True)
 def guest_update(session: Any, guest_id: str, changes: GuestUpdate) -> Guest:
-    """Change a guest. Members that are UNSET stay. Everything that can be refused is refused first.
+    """Change a guest. What the body does not name stays. Everything that can be refused is refused first.
 
     :returns: the guest after the change
     :raises EntityNotFound: ``Guest``

@@ -11,8 +11,9 @@ from simplestack.markers import hookspec
 def guest_import(session: Any, stream: ImportStream, size: int | None, storage_id: str | None) -> Guest:
     """Make a guest from an image in the format that :func:`guest_export` writes.
 
-    Read the stream piece by piece, never as a whole. When it fails, or the hypervisor does, remove all that
-    was made.
+    When it fails half-way, all that was made is removed again.
+
+    Plugins: read the stream piece by piece, never as a whole.
 
     :param stream: the client's bytes
     :param size: how many there are; None when the client does not say (a chunked body)
@@ -29,7 +30,7 @@ def guest_import(session: Any, stream: ImportStream, size: int | None, storage_i
 def guest_export(session: Any, guest_id: str) -> Export:
     """Stream a guest's image, in a format that :func:`guest_import` reads.
 
-    The session stays with the stream until its chunks are exhausted or closed.
+    Plugins: the session stays with the stream until its chunks are exhausted or closed.
 
     :raises EntityNotFound: ``Guest``
     :raises InvalidState: the guest is running and the hypervisor cannot export it so

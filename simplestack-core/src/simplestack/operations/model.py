@@ -40,6 +40,8 @@ class Operation:
     #: What the hook returns: an entity, ``list`` of one, ``Export``, or None.
     result: Any
     status: int = 200
+    #: What it does, where that is not what its first hook's docstring says first.
+    summary: str | None = None
     body: JsonBody | StreamBody | None = None
     #: Path of the thing made, below the base path: from the ids of the path, the result's ``id`` or the
     #: body's members.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
@@ -62,3 +63,6 @@ class HypervisorPlugin(Generic[S]):
     #: Called once by a starting service, before any request: reports what an operator should know
     #: (verification that is off, accounts that are missing) as lines for the log.
     warnings: Callable[[S], list[str]] = _no_warnings
+    #: A JSON file of examples for the OpenAPI document: by operation, the ids of its path (``parameters``),
+    #: its JSON body (``request``) and its JSON answer (``answer``), each where there is one.
+    examples: Path | None = None

@@ -12,7 +12,7 @@ from simplestack.markers import PROJECT_NAME
 from simplestack.operations.table import BODIES, OPERATIONS, RESULTS
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.plugins.diagnosis import PluginFault, check_modules, implementations
-from simplestack.plugins.narrowing import narrowed_body, result_members
+from simplestack.plugins.narrowing import narrowed_body, narrowed_entity
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Hypervisor:
     callers: dict[str, Callable[..., Any]]
     #: The struct that a hook's body is validated with.
     bodies: dict[str, type[Struct]]
+    #: The entity that a hook returns, or a list of, by hook.
+    entities: dict[str, type[Struct]]
     #: The members that ``?fields=`` may name, by hook.
     members: dict[str, frozenset[str]]
 
@@ -70,11 +72,17 @@ def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: s
         }
     except (pluggy.PluginValidationError, NameError, TypeError) as error:
         raise PluginFault(str(error)) from error
+    entities = {
+        hook: entity
+        for hook in functions
+        if (entity := narrowed_entity(functions[hook], RESULTS[hook])) is not None
+    }
     return Hypervisor(
         plugin=plugin,
         distribution=distribution,
         version=version,
         callers={hook: getattr(manager.hook, hook) for hook in functions},
         bodies=bodies,
-        members={hook: result_members(functions[hook], RESULTS[hook]) for hook in functions},
+        entities=entities,
+        members={hook: frozenset(entity.__struct_fields__) for hook, entity in entities.items()},
     )

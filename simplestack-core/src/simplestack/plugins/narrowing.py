@@ -39,17 +39,19 @@ def narrowed_body(function: Callable[..., Any], parameter: str, core_type: type[
     return found
 
 
-def result_members(function: Callable[..., Any], core_result: Any) -> frozenset[str]:
-    """Return the members that ``?fields=`` may name: those of the entity that the hook says it returns."""
-    try:
-        found = annotation(function, "return")
-    except NameError:
-        found = None
-    found = entity_of(found)
+def narrowed_entity(function: Callable[..., Any], core_result: Any) -> type[Struct] | None:
+    """Return the entity that a hook returns, or a list of: core's, or the plugin's subclass of it.
+
+    None for a hook that returns no entity.
+    """
     core_entity = entity_of(core_result)
-    if found is None or core_entity is None or not issubclass(found, core_entity):
-        found = core_entity
-    return frozenset() if found is None else frozenset(found.__struct_fields__)
+    if core_entity is None:
+        return None
+    try:
+        found = entity_of(annotation(function, "return"))
+    except NameError:  # imported for type checkers only
+        found = None
+    return found if found is not None and issubclass(found, core_entity) else core_entity
 
 
 def entity_of(result: Any) -> type[Struct] | None:

@@ -14,6 +14,7 @@ from simplestack.errors import PermissionDenied
 from simplestack.operations.dispatch import Dispatcher
 from simplestack.plugins.registry import Registry, load_registry
 from simplestack.server.authentication import ServiceTokens
+from simplestack.server.documents import OpenApiPage, ReferencePage
 from simplestack.server.meta import Health, HypervisorPage, Index
 from simplestack.server.problems import add_error_handlers
 from simplestack.server.responder import Service
@@ -60,6 +61,9 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     add_routes(app, Service(dispatcher, tokens, server.max_json_bytes))
     app.add_route("/", Index(dispatcher, tokens))
     app.add_route("/healthz", Health(dispatcher))
+    app.add_route("/openapi.json", OpenApiPage(dispatcher, tokens))
+    app.add_route("/docs", ReferencePage())
+    app.add_route("/docs/{asset}", ReferencePage())
     app.add_route("/{hypervisor}", HypervisorPage(dispatcher, tokens))
     return app
 

@@ -43,12 +43,17 @@ class ServiceTokens:
         """Take the holders' names and the hashes of their tokens."""
         self._hashes = dict(hashes)
 
+    @property
+    def are_asked_for(self) -> bool:
+        """Whether requests need one."""
+        return bool(self._hashes)
+
     def holder(self, request: falcon.Request) -> str | None:
         """Return whose token the request bears; None when the service asks for none.
 
         :raises Unauthorized: it bears none, or one that nobody holds
         """
-        if not self._hashes:
+        if not self.are_asked_for:
             return None
         scheme, _, bearer = request.env.get("HTTP_AUTHORIZATION", "").partition(" ")
         given = bearer.strip() if scheme.lower() == "bearer" else ""

@@ -4,13 +4,54 @@ from importlib.metadata import version
 from typing import Any
 
 import falcon
-from msgspec import json
+from msgspec import Struct, json
 
 from simplestack.operations.dispatch import Dispatcher
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.server.authentication import ServiceTokens
 from simplestack.server.request_id import HEADER, request_id
+
+
+class PluginSummary(Struct, frozen=True, kw_only=True):
+    """A hypervisor plugin that this service has."""
+
+    #: For people.
+    title: str
+    #: Of its distribution.
+    version: str
+    #: What pip installs.
+    distribution: str
+    #: Other words for it in the URL.
+    aliases: list[str]
+
+
+class ServiceSummary(Struct, frozen=True, kw_only=True):
+    """What this server is, and its plugins."""
+
+    name: str
+    version: str
+    #: The hypervisors, by the word in the URL.
+    hypervisors: dict[str, PluginSummary]
+    #: Versions of the service plugins, by name.
+    services: dict[str, str]
+
+
+class PluginDetails(PluginSummary, frozen=True, kw_only=True):
+    """A hypervisor plugin and what it can do."""
+
+    #: The word in the URL.
+    name: str
+    #: Whether it implements an operation, for each of the contract.
+    operations: dict[str, bool]
+
+
+class HealthReport(Struct, frozen=True, kw_only=True):
+    """That a worker answers."""
+
+    status: str
+    #: Sessions that this worker holds with hypervisors, idle ones included.
+    sessions: int
 
 
 class _Page:
@@ -44,12 +85,12 @@ class Index(_Page):
         self._send(
             request,
             response,
-            {
-                "name": "simplestack",
-                "version": version("simplestack-core"),
-                "hypervisors": {found.name: _summary(found) for found in registry.plugins()},
-                "services": {service.name: service.version for service in registry.services},
-            },
+            ServiceSummary(
+                name="simplestack",
+                version=version("simplestack-core"),
+                hypervisors={found.name: PluginSummary(**_summary(found)) for found in registry.plugins()},
+                services={service.name: service.version for service in registry.services},
+            ),
         )
 
 
@@ -66,7 +107,8 @@ class HypervisorPage(_Page):
         found = self._dispatcher.hypervisor(segments["hypervisor"])
         implemented = found.operations
         operations = {operation.name: operation.name in implemented for operation in OPERATIONS}
-        self._send(request, response, {"name": found.name, **_summary(found), "operations": operations})
+        details = PluginDetails(name=found.name, operations=operations, **_summary(found))
+        self._send(request, response, details)
 
 
 class Health(_Page):
@@ -77,7 +119,7 @@ class Health(_Page):
 
     def on_get(self, request: falcon.Request, response: falcon.Response, **_segments: str) -> None:
         """Say that all is well."""
-        self._send(request, response, {"status": "ok", **self._dispatcher.pool.counts()})
+        self._send(request, response, HealthReport(status="ok", **self._dispatcher.pool.counts()))
 
 
 def _summary(found: Hypervisor) -> dict[str, Any]:

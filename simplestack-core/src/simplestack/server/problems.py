@@ -30,8 +30,8 @@ _STATUS: dict[type[SimplestackError], int] = {
     errors.InsufficientStorage: 507,
 }
 
-#: What the HTTP layers below the operations refuse, and why.
-_HTTP_ERRORS = {
+#: What the HTTP layers below the operations refuse: the error's name and its message.
+HTTP_ERRORS = {
     400: ("InvalidArguments", "the request is malformed"),
     404: ("RouteNotFound", "no operation has this path"),
     405: (
@@ -52,17 +52,17 @@ _HTTP_ERRORS = {
 _INTERNAL = ("InternalError", "an internal error; the service's log has the details under this request_id")
 
 
-def status_of(error: SimplestackError) -> int:
-    """Return the HTTP status of an error: that of its class, or of the nearest class above it."""
-    for kind in type(error).__mro__:
-        if kind in _STATUS:
-            return _STATUS[kind]
+def status_of(kind: type[SimplestackError]) -> int:
+    """Return the HTTP status of a class of errors: its own, or that of the nearest class above it."""
+    for known in kind.__mro__:
+        if known in _STATUS:
+            return _STATUS[known]
     return 500
 
 
 def http_problem(status: int) -> tuple[str, str]:
     """Return the name and the message of an error of the HTTP layers."""
-    return _HTTP_ERRORS.get(
+    return HTTP_ERRORS.get(
         status, _INTERNAL if status >= 500 else ("InvalidArguments", "the request was refused")
     )
 
@@ -85,7 +85,7 @@ def _on_error(
 ) -> None:
     if error.retry_after_seconds is not None:
         response.set_header("Retry-After", str(error.retry_after_seconds))
-    status = status_of(error)
+    status = status_of(type(error))
     if status == 401:
         response.set_header("WWW-Authenticate", 'Simplestack realm="hypervisor", Bearer realm="simplestack"')
     _answer(request, response, status, error.name, error.message, details=error.details)

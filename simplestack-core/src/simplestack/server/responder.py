@@ -1,5 +1,6 @@
 """The one responder of all operations: read the request, make the call, write the answer."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -29,7 +30,8 @@ from simplestack.server.request_id import HEADER, request_id
 from simplestack.sessions.targets import parse_target
 
 _encode = json.Encoder().encode
-_MAX_ID_LENGTH = 1024
+MAX_ID_LENGTH = 1024
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +135,9 @@ def _decoded(segment: str) -> str:
         text = unquote(segment, errors="strict") if "%" in segment else segment
     except UnicodeDecodeError:
         raise InvalidArguments(f"{segment[:100]!r} in the path is not percent-encoded UTF-8") from None
-    if not text.isprintable() or len(text) > _MAX_ID_LENGTH:
+    if _CONTROL_CHARACTERS.search(text) or len(text) > MAX_ID_LENGTH:
         raise InvalidArguments(
-            f"{segment[:100]!r} in the path is longer than {_MAX_ID_LENGTH} characters "
+            f"{segment[:100]!r} in the path is longer than {MAX_ID_LENGTH} characters "
             "or has control characters"
         )
     return text

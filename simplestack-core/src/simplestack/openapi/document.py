@@ -1,0 +1,99 @@
+"""The whole document."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from simplestack.docstrings import read_docstring
+from simplestack.hookspecs import SPEC_MODULES
+from simplestack.openapi import pages
+from simplestack.openapi.components import components
+from simplestack.openapi.examples import read_examples
+from simplestack.openapi.failures import share
+from simplestack.openapi.kinds import body_kinds, result_kinds
+from simplestack.openapi.operations import Describer
+from simplestack.openapi.schemas import Schemas
+from simplestack.operations.model import Operation
+from simplestack.operations.table import OPERATIONS
+from simplestack.plugins.hypervisor import Hypervisor
+
+_BASE_PATH = "/{hypervisor}/{host}"
+
+
+def openapi_document(
+    hypervisors: Sequence[Hypervisor], *, base_url: str = "/", asks_for_service_token: bool = False
+) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of a service that has these hypervisors.
+
+    With all of a service's hypervisors it has all operations of the contract. With one alone, it has those
+    that this one implements, with its own bodies and answers.
+
+    :param base_url: where the service is, such as the path that a proxy puts in front
+    :param asks_for_service_token: whether requests need a service token besides the hypervisor's
+    :raises ValueError: a plugin's examples cannot be read
+    """
+    rows = _rows(hypervisors)
+    schemas = Schemas(
+        bodies=[kind for row in rows for kind in body_kinds(row, hypervisors)],
+        results=[*(kind for row in rows for kind in result_kinds(row, hypervisors)), *pages.KINDS],
+    )
+    describer = Describer(
+        hypervisors, rows, {found.name: read_examples(found) for found in hypervisors}, schemas
+    )
+    paths: dict[str, Any] = {}
+    by_place: dict[tuple[str, str], list[Operation]] = {}
+    for row in rows:
+        by_place.setdefault((row.path, row.method), []).append(row)
+    for (path, method), same_place in by_place.items():
+        item = paths.setdefault(_BASE_PATH + path.rstrip("/"), {})
+        item[method.lower()] = describer.describe(same_place)
+    paths |= pages.paths(schemas, _SERVICE_TOKENS if asks_for_service_token else [])
+    return {
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Simplestack",
+            "summary": "One REST API in front of many hypervisors.",
+            "version": version("simplestack-core"),
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+            "description": _DESCRIPTION,
+        },
+        "servers": [{"url": base_url}],
+        "security": _security(asks_for_service_token=asks_for_service_token),
+        "tags": [*_tags(), pages.TAG],
+        "paths": paths,
+        "components": {
+            "responses": share(paths),
+            **components(hypervisors, schemas, with_service_token=asks_for_service_token),
+        },
+    }
+
+
+_SERVICE_TOKENS: list[dict[str, list[str]]] = [{"service_token": []}, {"first_generation_service_token": []}]
+_DESCRIPTION = """\
+Each request names a hypervisor and a host, and brings the credentials for it. The service connects, does one
+thing and answers. A hypervisor that cannot do what is asked for answers 501 `NotImplementedError`;
+`x-simplestack-hypervisors` of an operation names those that can.
+
+Memory is in MiB, disks and storages are in GiB, network rates in bit/s, times in UTC as RFC 3339 has them.
+Members may be added to answers at any time; clients ignore those that they do not know.\
+"""
+
+
+def _rows(hypervisors: Sequence[Hypervisor]) -> tuple[Operation, ...]:
+    if len(hypervisors) != 1:
+        return OPERATIONS
+    return tuple(row for row in OPERATIONS if row.name in hypervisors[0].operations)
+
+
+def _security(*, asks_for_service_token: bool) -> list[dict[str, list[str]]]:
+    hypervisor: dict[str, list[str]] = {"hypervisor_token": []}
+    if not asks_for_service_token:
+        return [hypervisor]
+    return [hypervisor | token for token in _SERVICE_TOKENS]
+
+
+def _tags() -> list[dict[str, str]]:
+    return [
+        {"name": module.__name__.rpartition(".")[2], "description": read_docstring(module).summary}
+        for module in SPEC_MODULES
+    ]

@@ -1,0 +1,199 @@
+"""The operations of the REST contract as OpenAPI operation objects."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+
+from msgspec import UNSET
+
+from simplestack.docstrings import read_docstring
+from simplestack.entities.transfer import Export
+from simplestack.hookspecs import SPEC_MODULES
+from simplestack.openapi.examples import Example
+from simplestack.openapi.failures import failures
+from simplestack.openapi.kinds import body_kinds, result_kinds
+from simplestack.openapi.links import links, parameters
+from simplestack.openapi.schemas import Schema, Schemas
+from simplestack.operations.model import JsonBody, Operation
+from simplestack.plugins.diagnosis import SPEC_PARAMETERS
+from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.plugins.narrowing import entity_of
+
+BINARY = "application/octet-stream"
+JSON = "application/json"
+_STREAM: Schema = {"type": "string", "contentMediaType": BINARY}
+
+SPECS: Mapping[str, Callable[..., Any]] = {
+    name: vars(module)[name] for module in SPEC_MODULES for name in SPEC_PARAMETERS if name in vars(module)
+}
+#: What the arguments in paths are.
+PATH_PARAMETERS = {
+    "host_id": "Id of a host of the pool.",
+    "storage_id": "Id of a storage.",
+    "guest_id": "Id of a guest.",
+    "disk_id": "Id of a disk of this guest.",
+    "network_id": "Id of a network.",
+    "interface_id": "MAC address of a network interface of this guest, in any letter case.",
+    "snapshot_id": "Id of a snapshot of this guest.",
+    "name": "A tag of this guest.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Describer:
+    """Describes operations as the given hypervisors have them."""
+
+    hypervisors: Sequence[Hypervisor]
+    #: All that the document has.
+    rows: Sequence[Operation]
+    #: By hypervisor and operation.
+    examples: Mapping[str, Mapping[str, Example]]
+    schemas: Schemas
+
+    def describe(self, rows: Sequence[Operation]) -> dict[str, Any]:
+        """Return the operation object of the rows that share a method and a path."""
+        first = rows[0]
+        hooks = list(dict.fromkeys(hook for row in rows for hook in row.hooks))
+        specs = [SPECS[hook] for hook in hooks]
+        described: dict[str, Any] = {
+            "operationId": first.name,
+            "tags": [tag_of(first)],
+            "summary": _summary(rows),
+            "description": _description(hooks),
+            "x-simplestack-operations": [row.name for row in rows],
+            "x-simplestack-hypervisors": {
+                row.name: [found.name for found in self.hypervisors if row.name in found.operations]
+                for row in rows
+            },
+            "parameters": self._parameters(rows),
+        }
+        content = {media: its for row in rows for media, its in self._body(row).items()}
+        if content:
+            required = all(row.body.required for row in rows if isinstance(row.body, JsonBody))
+            described["requestBody"] = {"required": required, "content": content}
+        described["responses"] = {str(first.status): self._success(rows), **failures(rows, specs)}
+        return described
+
+    def _parameters(self, rows: Sequence[Operation]) -> list[dict[str, Any]]:
+        found = [_parameter("hypervisor"), _parameter("host")]
+        for name in parameters(rows[0].path):
+            parameter = {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "description": PATH_PARAMETERS[name],
+                "schema": {"$ref": "#/components/schemas/Id"},
+            }
+            values = {
+                hypervisor: {"value": example.parameters[name]}
+                for hypervisor, example in self._examples_of(rows)
+                if name in example.parameters
+            }
+            found.append({**parameter, "examples": values} if values else parameter)
+        members = {
+            member
+            for row in rows
+            for kind in result_kinds(row, self.hypervisors)
+            if (entity := entity_of(kind)) is not None and entity_of(row.result) is not None
+            for member in entity.__struct_fields__
+        }
+        if members:
+            found.append(_fields(sorted(members)))
+        return [*found, _parameter("request_id")]
+
+    def _body(self, row: Operation) -> dict[str, Any]:
+        if row.body is None:
+            return {}
+        if not isinstance(row.body, JsonBody):
+            return {BINARY: {"schema": _STREAM}}
+        schema = _any_of([self.schemas.of(kind) for kind in body_kinds(row, self.hypervisors)])
+        values = {
+            hypervisor: {"value": example.request}
+            for hypervisor, example in self._examples_of([row])
+            if example.request is not UNSET
+        }
+        return {JSON: {"schema": schema, "examples": values} if values else {"schema": schema}}
+
+    def _success(self, rows: Sequence[Operation]) -> dict[str, Any]:
+        first = rows[0]
+        headers = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
+        if first.location is not None:
+            headers["Location"] = {"$ref": "#/components/headers/Location"}
+        answer = {"description": _returns(first), "headers": headers}
+        kinds = [kind for row in rows for kind in result_kinds(row, self.hypervisors)]
+        if first.result is Export:
+            answer["content"] = {BINARY: {"schema": _STREAM}}
+        elif kinds:
+            answer["content"] = {JSON: self._answer(rows, list(dict.fromkeys(kinds)))}
+        found = links(first, self.rows)
+        return {**answer, "links": found} if found else answer
+
+    def _answer(self, rows: Sequence[Operation], kinds: Sequence[Any]) -> dict[str, Any]:
+        schemas = [self.schemas.of(kind) for kind in kinds]
+        if entity_of(rows[0].result) is not None:
+            schemas += [self._trimmed(kind) for kind in kinds]
+        values = {
+            hypervisor: {"value": example.answer}
+            for hypervisor, example in reversed(self._examples_of(rows))
+            if example.answer is not UNSET
+        }
+        return {"schema": _any_of(schemas), "examples": values} if values else {"schema": _any_of(schemas)}
+
+    def _trimmed(self, kind: Any) -> Schema:
+        if get_origin(kind) is list:
+            return {"type": "array", "items": self._trimmed(get_args(kind)[0])}
+        return self.schemas.trimmed(kind)
+
+    def _examples_of(self, rows: Sequence[Operation]) -> list[tuple[str, Example]]:
+        return [
+            (hypervisor, its[row.name])
+            for row in rows
+            for hypervisor, its in self.examples.items()
+            if row.name in its
+        ]
+
+
+def tag_of(row: Operation) -> str:
+    """Return the tag of an operation: the module of its first hookspec."""
+    return SPECS[row.hooks[0]].__module__.rpartition(".")[2]
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/parameters/{name}"}
+
+
+def _fields(members: list[str]) -> dict[str, Any]:
+    return {
+        "name": "fields",
+        "in": "query",
+        "description": "Members wanted in the answer, with commas between them; `id` is always among them. "
+        "Fewer members can make the hypervisor's part faster.",
+        "style": "form",
+        "explode": False,
+        "schema": {"type": "array", "items": {"type": "string", "enum": members}},
+    }
+
+
+def _summary(rows: Sequence[Operation]) -> str:
+    return " ".join(row.summary or read_docstring(SPECS[row.hooks[0]]).summary for row in rows)
+
+
+def _returns(row: Operation) -> str:
+    text = read_docstring(SPECS[row.hooks[0]]).returns
+    return f"{text[0].upper()}{text[1:]}." if text else "Done."
+
+
+def _description(hooks: Sequence[str]) -> str:
+    """Join what the hookspecs say to clients: of a single hook what follows its summary, of several all."""
+    texts = {}
+    for hook in hooks:
+        doc = read_docstring(SPECS[hook])
+        paragraphs = [text for text in doc.description.split("\n\n") if not text.startswith("Plugins:")]
+        texts[hook] = "\n\n".join(
+            paragraphs if len(hooks) == 1 else [f"`{hook}`: {doc.summary}", *paragraphs]
+        )
+    return "\n\n".join(text for text in texts.values() if text)
+
+
+def _any_of(schemas: Sequence[Schema]) -> Schema:
+    return schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}

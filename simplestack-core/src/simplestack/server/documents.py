@@ -1,0 +1,118 @@
+"""``GET /openapi.json`` and ``GET /docs``: the reference, for programs and for people."""
+
+import hashlib
+import importlib.util
+import threading
+from importlib.resources import files
+from pathlib import Path
+
+import falcon
+from msgspec import json
+
+from simplestack.errors import OperationNotSupported
+from simplestack.operations.dispatch import Dispatcher
+from simplestack.server.authentication import ServiceTokens
+from simplestack.server.request_id import HEADER, request_id
+
+#: Distribution and package that bring Swagger UI: the distribution's own part, for Flask, stays unused.
+_ASSETS = "flask_swagger_ui"
+#: What the page loads, and what it is.
+_FILES = {
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "favicon-32x32.png": "image/png",
+}
+_OWN_FILES = {"reference.js": "text/javascript; charset=utf-8"}
+#: Swagger UI sets styles from its scripts and has its icons in data URLs; nothing comes from elsewhere.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class OpenApiPage:
+    """``GET /openapi.json``: the document, made once in each worker."""
+
+    def __init__(self, dispatcher: Dispatcher, tokens: ServiceTokens) -> None:
+        self._dispatcher = dispatcher
+        self._tokens = tokens
+        self._made: dict[tuple[str | None, str], tuple[bytes, str]] = {}
+        self._lock = threading.Lock()
+
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Answer with the document, or with 304 where the client has it."""
+        self._tokens.holder(request)
+        word = request.get_param("hypervisor")
+        name = None if word is None else self._dispatcher.hypervisor(word).name
+        with self._lock:
+            key = name, request.root_path
+            if key not in self._made:
+                self._made[key] = self._make(*key)
+            document, etag = self._made[key]
+        response.set_header(HEADER, request_id(request))
+        response.etag = etag
+        response.set_header("Cache-Control", "no-cache")
+        if request.if_none_match and etag in request.if_none_match:
+            response.status = falcon.HTTP_304
+            return
+        response.content_type = falcon.MEDIA_JSON
+        response.data = document
+
+    on_head = on_get
+
+    def _make(self, name: str | None, base_url: str) -> tuple[bytes, str]:
+        from simplestack.openapi import openapi_document  # noqa: PLC0415  few workers are ever asked for it
+
+        registry = self._dispatcher.registry
+        hypervisors = registry.plugins() if name is None else [registry.hypervisors[name]]
+        document = json.encode(
+            openapi_document(
+                hypervisors,
+                base_url=base_url or "/",
+                asks_for_service_token=self._tokens.are_asked_for,
+            )
+        )
+        return document, hashlib.sha256(document).hexdigest()[:32]
+
+
+class ReferencePage:
+    """``GET /docs``: Swagger UI, with all that it loads from this service."""
+
+    def on_get(self, request: falcon.Request, response: falcon.Response, asset: str | None = None) -> None:
+        """Answer with the page, or with a file that it loads."""
+        name = asset or "reference.html"
+        content_type = {**_FILES, **_OWN_FILES, "reference.html": falcon.MEDIA_HTML}.get(name)
+        if content_type is None:
+            raise falcon.HTTPNotFound
+        if name in _FILES:
+            folder = _assets()
+            response.data = (folder / name).read_bytes()
+        else:
+            _assets()
+            response.data = (files("simplestack.server") / "reference" / name).read_bytes()
+        response.content_type = content_type
+        response.set_headers(
+            {
+                HEADER: request_id(request),
+                "Content-Security-Policy": _POLICY,
+                "X-Content-Type-Options": "nosniff",
+                "Referrer-Policy": "no-referrer",
+                "Cache-Control": "no-cache",
+            }
+        )
+
+    on_head = on_get
+
+
+def _assets() -> Path:
+    """Return the folder of Swagger UI's files.
+
+    :raises OperationNotSupported: they are not installed
+    """
+    found = importlib.util.find_spec(_ASSETS)
+    if found is None or not found.submodule_search_locations:
+        raise OperationNotSupported(
+            "the interactive reference is not installed: `pip install 'simplestack-core[docs]'` adds it; "
+            "/openapi.json is there without"
+        )
+    return Path(found.submodule_search_locations[0], "dist")

@@ -1,0 +1,172 @@
+"""The OpenAPI document: what it says, and how it is got."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from simplestack.openapi import openapi_document
+from simplestack.operations.table import OPERATIONS
+from simplestack.plugins.discovery import load_hypervisors
+from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.sessions.tokens import new_token, token_hash
+from support.service import Service, running_service
+
+
+@pytest.fixture(scope="module")
+def hypervisors() -> dict[str, Hypervisor]:
+    return {found.name: found for found in load_hypervisors(None)[0]}
+
+
+@pytest.fixture(scope="module")
+def document(service: Service) -> Any:
+    return service.get("/openapi.json", headers={"X-Simplestack-Hypervisor-Token": None}).json
+
+
+def operations_of(document: Any) -> dict[str, Any]:
+    return {
+        operation["operationId"]: operation
+        for item in document["paths"].values()
+        for operation in item.values()
+    }
+
+
+def rows_of(document: Any) -> set[str]:
+    return {
+        row
+        for operation in operations_of(document).values()
+        for row in operation.get("x-simplestack-operations", [])
+    }
+
+
+def test_the_document_of_all_hypervisors_is_valid_openapi(document: Any) -> None:
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    assert document["openapi"].startswith("3.1.")
+
+
+@pytest.mark.parametrize("name", ["kvm", "mock"])
+def test_the_document_of_one_hypervisor_is_valid_and_has_its_operations_alone(
+    hypervisors: dict[str, Hypervisor], name: str
+) -> None:
+    document = openapi_document([hypervisors[name]])
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    assert rows_of(document) == set(hypervisors[name].operations)
+
+
+def test_every_row_of_the_table_is_at_its_path_with_its_method_and_status(document: Any) -> None:
+    assert rows_of(document) == {row.name for row in OPERATIONS}
+    for row in OPERATIONS:
+        operation = document["paths"]["/{hypervisor}/{host}" + row.path.rstrip("/")][row.method.lower()]
+        assert row.name in operation["x-simplestack-operations"]
+        assert str(row.status) in operation["responses"]
+
+
+def test_an_operation_says_which_hypervisors_have_it(document: Any) -> None:
+    operations = operations_of(document)
+    assert operations["guest_clone"]["x-simplestack-hypervisors"] == {"guest_clone": ["mock"]}
+    assert operations["guest_info"]["x-simplestack-hypervisors"] == {"guest_info": ["kvm", "mock"]}
+
+
+def test_members_and_parameters_are_explained_with_their_units(document: Any) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["Guest"]["properties"]["memory"]["description"] == "MiB"
+    assert schemas["GuestUpdate"]["properties"]["hdd"]["description"].startswith("GiB. Grows the last disk")
+    unexplained = [
+        parameter["name"]
+        for operation in operations_of(document).values()
+        for parameter in operation["parameters"]
+        if "$ref" not in parameter and not parameter["description"]
+    ]
+    assert unexplained == []
+
+
+def test_errors_are_those_that_the_hookspecs_raise(document: Any) -> None:
+    def names(operation: str, status: str) -> list[str]:
+        reference = operations_of(document)[operation]["responses"][status]["$ref"]
+        response = document["components"]["responses"][reference.rpartition("/")[2]]
+        _, narrowed = response["content"]["application/json"]["schema"]["allOf"]
+        found: list[str] = narrowed["properties"]["error"]["enum"]
+        return found
+
+    assert names("guest_delete", "409") == ["Busy", "InvalidState"]
+    assert names("guest_info", "404") == ["EntityNotFound", "HypervisorNotFound"]
+    assert names("host_list", "404") == ["HypervisorNotFound"]
+    assert names("disk_create", "507") == ["InsufficientStorage"]
+    assert "507" not in operations_of(document)["disk_list"]["responses"]
+    assert "409" not in operations_of(document)["disk_list"]["responses"]
+
+
+def test_what_a_create_makes_is_linked_to_what_can_be_done_with_it(document: Any) -> None:
+    links = operations_of(document)["disk_create"]["responses"]["201"]["links"]
+    assert set(links) == {"disk_info", "disk_update", "disk_delete"}
+    assert links["disk_info"]["parameters"] == {
+        "hypervisor": "$request.path.hypervisor",
+        "host": "$request.path.host",
+        "guest_id": "$request.path.guest_id",
+        "disk_id": "$response.body#/id",
+    }
+    listed = operations_of(document)["guest_list"]["responses"]["200"]["links"]
+    assert listed["guest_info"]["parameters"]["guest_id"] == "$response.body#/0/id"
+
+
+def test_every_link_leads_to_an_operation_of_the_same_document(hypervisors: dict[str, Hypervisor]) -> None:
+    for chosen in ([hypervisors["kvm"]], [hypervisors["mock"]], list(hypervisors.values())):
+        operations = operations_of(openapi_document(chosen))
+        targets = {
+            link["operationId"]
+            for operation in operations.values()
+            for response in operation["responses"].values()
+            for link in response.get("links", {}).values()
+        }
+        assert targets
+        assert targets <= set(operations)
+
+
+def test_a_client_that_has_the_document_is_not_sent_it_again(service: Service) -> None:
+    first = service.get("/openapi.json")
+    again = service.get("/openapi.json", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+    assert service.get("/openapi.json", headers={"If-None-Match": '"other"'}).status == 200
+    head = service.request("HEAD", "/openapi.json")
+    assert (head.status, head.headers["etag"], head.body) == (200, first.headers["etag"], b"")
+
+
+def test_the_document_of_one_hypervisor_is_got_by_name_or_alias(service: Service) -> None:
+    own = service.get("/openapi.json?hypervisor=kvm").json
+    assert own == service.get("/openapi.json?hypervisor=qemu").json
+    assert own["components"]["parameters"]["hypervisor"]["schema"]["enum"] == ["kvm", "qemu"]
+    unknown = service.get("/openapi.json?hypervisor=xen")
+    assert (unknown.status, unknown.error) == (404, "HypervisorNotFound")
+
+
+def test_the_command_prints_what_the_service_answers(service: Service, tmp_path: Path) -> None:
+    file = tmp_path / "openapi.json"
+    command = [sys.executable, "-m", "simplestack", "openapi"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    subprocess.run([*command, "--output", str(file)], check=True)
+    assert json.loads(printed) == service.get("/openapi.json").json
+    assert file.read_text() == printed
+    refused = subprocess.run([*command, "--hypervisor", "xen"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "pip install simplestack-xen" in refused.stderr
+
+
+def test_a_service_with_tokens_asks_for_one_and_its_document_says_so(tmp_path: Path) -> None:
+    made = new_token()
+    with running_service(tmp_path, f"[server.tokens]\nclient = '{token_hash(made)}'") as service:
+        refused = service.get("/openapi.json")
+        document = service.get("/openapi.json", headers={"Authorization": f"Bearer {made}"}).json
+    assert (refused.status, refused.error) == (401, "Unauthorized")
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    assert document["security"][0] == {"hypervisor_token": [], "service_token": []}
+    assert document["paths"]["/"]["get"]["security"][0] == {"service_token": []}
+    assert document["paths"]["/healthz"]["get"]["security"] == []
+
+
+def test_behind_a_prefix_the_document_names_it(tmp_path: Path) -> None:
+    with running_service(tmp_path, prefix="/cloud") as service:
+        assert service.get("/cloud/openapi.json").json["servers"] == [{"url": "/cloud"}]
