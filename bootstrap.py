@@ -25,7 +25,7 @@ NOX = "nox>=2025.10.14,<2027"
 #: What the tests' counterparts need: one Debian package a line.
 TEST_PACKAGES = ROOT / "tests/kvm/counterparts/apt-packages.txt"
 APT_LISTS = Path("/var/lib/apt/lists")
-TEST_SESSIONS = ("lint", "types", "packages", "tests")
+TEST_SESSIONS = ("lint", "types", "docs", "packages", "tests")
 
 
 def main(arguments: list[str]) -> NoReturn:

@@ -20,7 +20,7 @@ import nox
 nox.needs_version = ">=2025.10.14"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "types", "packages", "tests"]
+nox.options.sessions = ["lint", "types", "docs", "packages", "tests"]
 
 ROOT = Path(__file__).resolve().parent
 CORE = "simplestack-core"
@@ -33,9 +33,10 @@ DISTRIBUTIONS = [
 ]
 EXAMPLES = sorted(str(path.parent.relative_to(ROOT)) for path in ROOT.glob("examples/*/pyproject.toml"))
 TEST_REQUIREMENTS = ("--requirement", "tests/requirements.txt")
+DOCS_REQUIREMENTS = ("--requirement", "docs/requirements.txt")
 #: Formatting and findings change between minor releases.
 RUFF = "ruff>=0.17.6,<0.18"
-MYPY = ("mypy>=2.4,<2.5", "types-gunicorn>=26,<27")
+MYPY = ("mypy>=2.4,<2.5", "types-gunicorn>=26,<27", "types-docutils>=0.22,<0.24")
 START_SECONDS = 60
 STOP_SECONDS = 30
 
@@ -51,10 +52,21 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types, strictly: the sources and the examples."""
-    session.install(*MYPY, *_editable())
+    session.install(*MYPY, *DOCS_REQUIREMENTS, *_editable())
     sources = [f"{name}/src" for name in DISTRIBUTIONS] + [f"{name}/src" for name in EXAMPLES]
     session.run("mypy", *sources)
+    session.run("mypy", "docs/_extensions", "docs/conf.py")
     session.run("mypy", "bootstrap.py")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into docs/_build/html. A warning is an error."""
+    session.install(*DOCS_REQUIREMENTS, *_editable())
+    output = "docs/_build/html"
+    # Pages come out of the sources, which Sphinx does not watch: every build is a whole one.
+    session.run("sphinx-build", "--fresh-env", "--fail-on-warning", "--keep-going", "--quiet", "docs", output)
+    session.log(f"file://{ROOT}/{output}/index.html")
 
 
 @nox.session

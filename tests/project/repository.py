@@ -17,6 +17,7 @@ _MADE = {
     ".pytest_cache",
     "__pycache__",
     "dist",
+    "_build",
 }
 
 

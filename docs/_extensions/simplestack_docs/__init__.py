@@ -1,0 +1,13 @@
+"""What this site has that Sphinx does not: pages out of the sources, and links to the repository's files."""
+
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from simplestack_docs import repository
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Tell Sphinx what there is."""
+    repository.setup(app)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,87 @@
+"""The documentation site: it builds without a warning, stands on its own, and its links lead somewhere."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+
+from project.repository import ROOT
+from project.site import Page, pages
+
+#: What Sphinx makes without a page of ours.
+MADE_PAGES = {"genindex.html", "search.html", "py-modindex.html"}
+OFF_SITE = re.compile(r"\A(https?:)?//")
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet"]
+    built = subprocess.run(
+        [*command, "--doctree-dir", tmp_path_factory.mktemp("doctrees"), ROOT / "docs", output],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (built.returncode, built.stderr) == (0, "")
+    return output
+
+
+@pytest.fixture(scope="session")
+def site(folder: Path) -> dict[str, Page]:
+    return dict(pages(folder))
+
+
+def test_every_page_of_the_repository_is_in_the_site(site: dict[str, Page]) -> None:
+    written = {
+        path.with_suffix(".html").name for path in (ROOT / "docs").iterdir() if path.suffix in {".md", ".rst"}
+    }
+    assert written == set(site) - MADE_PAGES
+
+
+def test_nothing_is_loaded_from_another_site(site: dict[str, Page], folder: Path) -> None:
+    loaded = [(name, asset) for name, page in site.items() for asset in page.assets]
+    assert loaded
+    assert [(name, asset) for name, asset in loaded if OFF_SITE.match(asset)] == []
+    styles = [
+        path
+        for path in folder.rglob("*.css")
+        if re.search(r"(@import|url\()\s*['\"]?(https?:)?//", path.read_text())
+    ]
+    assert styles == []
+
+
+def test_every_asset_of_a_page_is_there(site: dict[str, Page], folder: Path) -> None:
+    missing = [
+        (name, asset)
+        for name, page in site.items()
+        for asset in page.assets
+        if not asset.startswith("data:")
+        and not (folder / name).parent.joinpath(asset.partition("?")[0]).is_file()
+    ]
+    assert missing == []
+
+
+def test_every_link_within_the_site_leads_to_an_anchor_that_is_there(
+    site: dict[str, Page], folder: Path
+) -> None:
+    broken = []
+    for name, page in site.items():
+        for link in page.links:
+            if re.match(r"\A([a-z]+:|//)", link):
+                continue
+            path, anchor = urldefrag(link)
+            target = unquote(path) or name
+            if target not in site:
+                broken += [] if (folder / target).is_file() else [(name, link)]
+            elif anchor and unquote(anchor) not in site[target].anchors:
+                broken.append((name, link))
+    assert broken == []
+
+
+def test_the_site_can_be_searched(folder: Path) -> None:
+    index = (folder / "searchindex.js").read_text()
+    assert re.search(r"\bscrypt\b", index)
