@@ -19,8 +19,8 @@ class SimplestackError(Exception):
 
     def __init__(self, message: str, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
-        self.message = message
-        self.details = dict(details or {})
+        self.message: str = message
+        self.details: dict[str, object] = dict(details or {})
 
 
 class InvalidArguments(SimplestackError):
@@ -98,7 +98,7 @@ class Busy(SimplestackError):
 
     def __init__(self, message: str, retry_after_seconds: int = 5) -> None:
         super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds: int | None = retry_after_seconds
 
 
 class LengthRequired(SimplestackError):
@@ -145,7 +145,7 @@ class HypervisorUnavailable(SimplestackError):
 
     def __init__(self, message: str, retry_after_seconds: int = 10) -> None:
         super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds: int | None = retry_after_seconds
 
 
 class HypervisorTimeout(SimplestackError):

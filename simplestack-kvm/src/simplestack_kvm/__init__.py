@@ -1,6 +1,17 @@
 """Simplestack's plugin for KVM and QEMU, through libvirt."""
 
-from simplestack import HypervisorPlugin
+try:
+    from simplestack import HypervisorPlugin
+except ImportError as error:
+    if error.name != "simplestack":  # something that core itself lacks
+        raise
+    # pip installs core along, unless told not to. The import package is not named as its distribution is.
+    raise ImportError(
+        "simplestack_kvm is a plugin of simplestack-core 2, which is not installed: "
+        "`pip install --upgrade simplestack-core`",
+        name="simplestack",
+    ) from error
+
 from simplestack_kvm import (
     disks,
     faults,
