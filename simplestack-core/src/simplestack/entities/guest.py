@@ -77,7 +77,7 @@ class GuestCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     start: bool = False
 
     #: What `__post_init__` refuses, as JSON Schema says it.
-    schema_rules: ClassVar = {
+    schema_rules: ClassVar[dict[str, object]] = {
         "anyOf": [
             {"required": [member], "properties": {member: {"not": {"type": "null"}}}}
             for member in ("memory", "template")
