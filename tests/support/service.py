@@ -158,12 +158,14 @@ def running_service(
     environment: Mapping[str, str] | None = None,
     plugins: Path | None = None,
     prefix: str = "",
+    python: str = sys.executable,
 ) -> Iterator[Service]:
     """Run ``simplestack serve`` with a TOML config, until the block ends.
 
     :param folder: where its files go
     :param plugins: a folder of installed distributions, beside those of the environment
     :param prefix: the path that a proxy in front of it would add
+    :param python: the interpreter whose environment it is installed in
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "simplestack.toml"
@@ -175,7 +177,7 @@ def running_service(
         env["SCRIPT_NAME"] = prefix
     if plugins is not None:
         env["PYTHONPATH"] = str(plugins)
-    command = [sys.executable, "-m", "simplestack", "serve", "--config", str(path)]
+    command = [python, "-m", "simplestack", "serve", "--config", str(path)]
     log_path, audit_path = folder / "service.log", folder / "audit.log"
     with log_path.open("wb") as log, audit_path.open("wb") as audit:
         process = subprocess.Popen(
