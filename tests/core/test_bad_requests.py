@@ -250,3 +250,12 @@ def test_an_id_with_control_characters_is_400(service: Service) -> None:
 def test_a_hostile_id_is_just_an_unknown_one(service: Service, identity: str) -> None:
     answer = service.get(f"{BASE}/guests/{identity}")
     assert (answer.status, answer.error) == (404, "EntityNotFound")
+
+
+def test_a_whole_number_may_be_written_with_a_point(service: Service) -> None:
+    body = b'{"name": "whole", "memory": 64.0, "cpus": 2e0, "disks": [{"size": 1.5}]}'
+    made = service.post(f"{BASE}/guests", body, headers={"Content-Type": "application/json"})
+    assert (made.status, made.json["memory"], made.json["cpus"], made.json["hdd"]) == (201, 64, 2, 1.5), made
+    assert service.delete(made.headers["location"]).status == 204
+    refused = service.post(f"{BASE}/guests", body.replace(b"whole", b"").replace(b"64.0", b"64.5"))
+    assert refused.error == "InvalidArguments"

@@ -47,6 +47,7 @@ def guest_update(session: Any, guest_id: str, changes: GuestUpdate) -> Guest:
     :raises Conflict: the name is taken
     :raises InvalidArguments: ``hdd`` below the sum of the disks, or without any disk
     :raises InvalidState: a change that this power state does not allow
+    :raises InsufficientStorage: no room for the disk to grow
     """
 
 
@@ -70,4 +71,5 @@ def guest_clone(session: Any, guest_id: str, name: str) -> Guest:
     :raises EntityNotFound: ``Guest``
     :raises Conflict: the name is taken
     :raises InvalidState: the guest is not stopped and the hypervisor needs it to be
+    :raises InsufficientStorage: no room for the copy's disks
     """

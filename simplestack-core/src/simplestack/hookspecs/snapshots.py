@@ -20,6 +20,7 @@ def snapshot_create(session: Any, guest_id: str, name: str) -> Snapshot:
 
     :param name: as the client gave it, or the UTC time
     :raises EntityNotFound: ``Guest``
+    :raises InsufficientStorage: no room for it
     """
 
 

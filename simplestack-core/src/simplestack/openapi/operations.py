@@ -21,7 +21,7 @@ from simplestack.plugins.narrowing import entity_of
 
 BINARY = "application/octet-stream"
 JSON = "application/json"
-_STREAM: Schema = {"type": "string", "contentMediaType": BINARY}
+_STREAM: Schema = {"type": "string", "contentMediaType": BINARY, "minLength": 1}
 
 SPECS: Mapping[str, Callable[..., Any]] = {
     name: vars(module)[name] for module in SPEC_MODULES for name in SPEC_PARAMETERS if name in vars(module)
@@ -166,11 +166,11 @@ def _fields(members: list[str]) -> dict[str, Any]:
     return {
         "name": "fields",
         "in": "query",
-        "description": "Members wanted in the answer, with commas between them; `id` is always among them. "
-        "Fewer members can make the hypervisor's part faster.",
+        "description": "Members wanted in the answer, with commas between them; none names all. `id` is "
+        "always among them. Fewer members can make the hypervisor's part faster.",
         "style": "form",
         "explode": False,
-        "schema": {"type": "array", "items": {"type": "string", "enum": members}},
+        "schema": {"type": "array", "items": {"type": "string", "enum": ["", *members]}},
     }
 
 

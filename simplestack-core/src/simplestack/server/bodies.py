@@ -117,7 +117,13 @@ def decode_json(text: bytes, kind: type[Struct]) -> Struct:
     :raises InvalidArguments: the message names the member and says what was expected
     """
     try:
-        return msgspec.json.decode(text, type=kind)
+        try:
+            return msgspec.json.decode(text, type=kind)
+        except msgspec.ValidationError as error:
+            if "got `float`" not in str(error):
+                raise
+            # JSON has one kind of number: 512.0 is an integer, too.
+            return msgspec.convert(_whole_numbers(msgspec.json.decode(text)), kind)
     except msgspec.ValidationError as error:
         raise InvalidArguments(_explain(str(error), kind)) from None
     except msgspec.DecodeError as error:
@@ -158,6 +164,19 @@ def _read_all(upload: Upload, max_bytes: int) -> bytes:
     if len(text) > max_bytes:
         raise too_large
     return text
+
+
+def _whole_numbers(value: Any) -> Any:
+    """Return a JSON value with its whole numbers as ints, however they are written."""
+    match value:
+        case dict():
+            return {key: _whole_numbers(its) for key, its in value.items()}
+        case list():
+            return [_whole_numbers(its) for its in value]
+        case float() if value.is_integer():
+            return int(value)
+        case _:
+            return value
 
 
 def _explain(text: str, kind: type[Struct]) -> str:
