@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from simplestack.plugins.discovery import load_hypervisors
 from simplestack.sessions.accounts import hash_password
+from support.examples import Recorder, Surroundings, compare, tell
 from support.service import Answer, Service, running_service, token, wait_for
 
 from .counterparts import libvirtd as counterpart
@@ -101,6 +103,38 @@ def test_the_life_of_a_guest(service: Service, libvirtd: Libvirtd, guest_volume:
     assert service.delete(path).status == 204
     assert service.get(path).json["message"] == f"Guest:{made.json['id']} not found"
     assert set(libvirtd.pool_folder.iterdir()) == files
+
+
+def test_the_examples_of_the_openapi_document_are_what_it_answers(
+    service: Service, libvirtd: Libvirtd, guest_volume: str
+) -> None:
+    (kvm,) = (found for found in load_hypervisors(["kvm"])[0] if found.name == "kvm")
+    replacements = {
+        str(libvirtd.pool_folder): "/var/lib/libvirt/images",
+        guest_volume: "debian-12.qcow2",
+        f'"{socket.gethostname()}"': '"kvm-1"',
+    }
+    recorder = Recorder(service, BASE, frozenset(kvm.operations), replacements)
+    surroundings = Surroundings(
+        create={
+            "memory": 128,
+            "image": guest_volume,
+            "storage": libvirtd.pool,
+            "network_interfaces": [{"network": libvirtd.network}],
+        },
+        storage=libvirtd.pool,
+    )
+
+    def booted(guest_id: str) -> None:
+        def address() -> bool:
+            shown = service.get(f"{BASE}/guests/{guest_id}").json["ip"]
+            return shown is not None and hello(shown)
+
+        wait_for(address, BOOT_SECONDS, "its web server")
+
+    tell(recorder, surroundings, booted)
+    assert kvm.plugin.examples is not None
+    compare(recorder, kvm.plugin.examples)
 
 
 def test_a_disk_of_another_guest_is_not_found(service: Service, libvirtd: Libvirtd) -> None:

@@ -39,6 +39,5 @@ def test_no_request_gets_an_answer_that_the_document_does_not_have(
     counts = _COUNTS.search(attack.stdout)
     assert counts, attack.stdout
     record_property("schemathesis", counts[0])
-    print(attack.stdout)
     assert int(counts["generated"]) > 1000
     assert " 500 " not in service.log

@@ -1,5 +1,7 @@
 """Simplestack's plugin for KVM and QEMU, through libvirt."""
 
+from pathlib import Path
+
 try:
     from simplestack import HypervisorPlugin
 except ImportError as error:
@@ -41,4 +43,5 @@ plugin = HypervisorPlugin(
     hooks=(disks, guests, guests_create, guests_update, hosts, networks, pools, power, storages),
     shares_sessions=True,
     may_hang=True,
+    examples=Path(__file__).with_name("examples.json"),
 )

@@ -6,6 +6,8 @@ and password are accepted. The worlds lie in an SQLite file that all workers of 
 (:class:`~simplestack.mock.settings.MockSettings`).
 """
 
+from pathlib import Path
+
 from simplestack.mock import (
     disks,
     guests,
@@ -50,4 +52,5 @@ plugin = HypervisorPlugin(
     translate=translate,
     shares_sessions=True,
     warnings=warnings,
+    examples=Path(__file__).with_name("examples.json"),
 )

@@ -1,0 +1,101 @@
+"""The examples in the document: those of the mock are what it answers, and every plugin's fit the schemas."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+
+from simplestack.openapi import openapi_document
+from simplestack.openapi.examples import read_examples
+from simplestack.openapi.kinds import body_kinds, result_kinds
+from simplestack.operations.table import OPERATIONS
+from simplestack.plugins.discovery import load_hypervisors
+from support.examples import Recorder, Surroundings, compare, tell
+from support.service import Service
+
+INSTALLED = {found.name: found for found in load_hypervisors(None)[0]}
+ROWS = {row.name: row for row in OPERATIONS}
+EXAMPLES = [(name, row) for name, found in INSTALLED.items() for row in read_examples(found)]
+
+
+def test_the_mocks_examples_are_what_it_answers(service: Service) -> None:
+    mock = INSTALLED["mock"]
+    recorder = Recorder(service, "/mock/demo", frozenset(mock.operations))
+    surroundings = Surroundings(
+        create={
+            "memory": 1024,
+            "image": "debian-12.img",
+            "disks": [{"size": 20, "storage": "Local storage"}],
+            "network_interfaces": [{"network": "Pool network"}],
+        },
+        storage="Local storage",
+        network="Pool network",
+        iso="debian-12-netinst.iso",
+    )
+    tell(recorder, surroundings, booted=lambda _guest: None)
+    assert mock.plugin.examples is not None
+    compare(recorder, mock.plugin.examples)
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_every_operation_of_every_hypervisor_has_an_example(name: str) -> None:
+    missing = sorted(set(INSTALLED[name].operations) - read_examples(INSTALLED[name]).keys())
+    assert not missing, f"add examples of {missing} to {INSTALLED[name].plugin.examples}"
+
+
+@pytest.mark.parametrize(("name", "operation"), EXAMPLES)
+def test_an_example_is_what_the_service_takes_and_answers(name: str, operation: str) -> None:
+    hypervisor, row = INSTALLED[name], ROWS[operation]
+    example = read_examples(hypervisor)[operation]
+    for kind in body_kinds(row, [hypervisor]):
+        msgspec.convert(example.request, kind)
+    for kind in result_kinds(row, [hypervisor]):
+        msgspec.convert(example.answer, kind)
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_the_examples_in_the_document_fit_its_schemas(name: str) -> None:
+    document = openapi_document([INSTALLED[name]])
+    checked = 0
+    for where, schema, value in _examples(document):
+        errors = list(
+            Draft202012Validator({**schema, "components": document["components"]}).iter_errors(value)
+        )
+        assert errors == [], where
+        checked += 1
+    assert checked > len(INSTALLED[name].operations)
+
+
+def _examples(part: Any, where: str = "") -> list[tuple[str, Any, Any]]:
+    found: list[tuple[str, Any, Any]] = []
+    if isinstance(part, dict):
+        if "schema" in part and "examples" in part:
+            found += [(where, part["schema"], example["value"]) for example in part["examples"].values()]
+        for name, its in part.items():
+            found += _examples(its, f"{where}/{name}")
+    elif isinstance(part, list):
+        for position, its in enumerate(part):
+            found += _examples(its, f"{where}/{position}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('{"guest_rename": {}}', "there is no operation 'guest_rename'"),
+        ('{"guest_info": {"reply": {}}}', "unknown field `reply`"),
+        (None, "No such file"),
+    ],
+)
+def test_a_file_of_wrong_examples_is_named_with_its_fault(
+    tmp_path: Path, text: str | None, fault: str
+) -> None:
+    file = tmp_path / "examples.json"
+    if text is not None:
+        file.write_text(text)
+    plugin = dataclasses.replace(INSTALLED["mock"].plugin, examples=file)
+    with pytest.raises(ValueError, match=f"examples of mock, {file}: .*{fault}"):
+        read_examples(dataclasses.replace(INSTALLED["mock"], plugin=plugin))
