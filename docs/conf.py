@@ -12,6 +12,12 @@ version = release = version_of("simplestack-core")
 
 extensions = ["myst_parser", "sphinx_click", "simplestack_docs"]
 nitpicky = True
+autodoc_member_order = "bysource"
+#: What is not ours has no page here.
+nitpick_ignore_regex = [
+    ("py:.*", r"(collections\.abc|pathlib|types|ipaddress)\..*"),
+    ("py:class", r"simplestack\.plugins\.description\.S"),  # a TypeVar
+]
 exclude_patterns = ["_build", "_extensions"]
 #: Headings of Markdown pages get anchors down to this level.
 myst_heading_anchors = 4

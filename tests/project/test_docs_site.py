@@ -8,8 +8,16 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 
+import simplestack
 from project.repository import ROOT
 from project.site import Page, pages
+from simplestack import SimplestackError, errors
+from simplestack.cli.main import main
+from simplestack.config.settings import ServerSettings
+from simplestack.operations.table import HOOKS, OPERATIONS
+from simplestack.plugins.discovery import load_hypervisors
+from simplestack.server.problems import HTTP_ERRORS
+from simplestack_docs.rest import document
 
 #: What Sphinx makes without a page of ours.
 MADE_PAGES = {"genindex.html", "search.html", "py-modindex.html"}
@@ -40,6 +48,44 @@ def test_every_page_of_the_repository_is_in_the_site(site: dict[str, Page]) -> N
         path.with_suffix(".html").name for path in (ROOT / "docs").iterdir() if path.suffix in {".md", ".rst"}
     }
     assert written == set(site) - MADE_PAGES
+
+
+def test_every_operation_has_a_section(site: dict[str, Page]) -> None:
+    assert {operation.name for operation in OPERATIONS} - site["rest.html"].anchors == set()
+
+
+def test_every_member_of_a_body_and_of_an_answer_is_told(site: dict[str, Page]) -> None:
+    schemas = document()["components"]["schemas"].values()
+    members = {member for schema in schemas for member in schema.get("properties", ())}
+    assert members - set(re.findall(r"\w+", site["rest.html"].text)) == set()
+
+
+def test_every_hook_is_told(site: dict[str, Page]) -> None:
+    told = {anchor.rpartition(".")[2] for anchor in site["hooks.html"].anchors}
+    assert {*HOOKS, "operation_call"} - told == set()
+
+
+def test_every_public_name_is_told(site: dict[str, Page]) -> None:
+    names = {f"simplestack.{name}" for name in simplestack.__all__}
+    assert names - site["python.html"].anchors == set()
+
+
+def test_every_error_that_clients_get_is_told(site: dict[str, Page]) -> None:
+    kinds = [getattr(errors, name) for name in dir(errors)]
+    names = {kind.name for kind in kinds if isinstance(kind, type) and issubclass(kind, SimplestackError)}
+    names |= {name for name, _ in HTTP_ERRORS.values()}
+    assert {f"error-{name}" for name in names} - site["rest.html"].anchors == set()
+
+
+def test_every_setting_of_the_service_and_of_each_hypervisor_is_told(site: dict[str, Page]) -> None:
+    installed, _ = load_hypervisors(None)
+    told = {anchor.rpartition(".")[2] for anchor in site["settings.html"].anchors if "Settings." in anchor}
+    for kind in (ServerSettings, *(found.plugin.settings for found in installed)):
+        assert set(kind.__struct_fields__) - told == set()
+
+
+def test_every_command_is_told(site: dict[str, Page]) -> None:
+    assert {f"simplestack-{name}" for name in main.commands} - site["cli.html"].anchors == set()
 
 
 def test_nothing_is_loaded_from_another_site(site: dict[str, Page], folder: Path) -> None:

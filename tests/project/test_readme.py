@@ -8,16 +8,9 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-import pytest
-
 from project.repository import ROOT, code_blocks
-from project.settings_reference import rows
-from simplestack.config.settings import HypervisorSettings, ServerSettings
-from simplestack.mock import MockSettings
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.discovery import load_hypervisors
-from simplestack_kvm.settings import KvmSettings
 from support.service import running_service
 
 SERVICE = "http://127.0.0.1:8081"
@@ -71,12 +64,6 @@ def test_the_settings_in_the_deployment_guide_are_accepted(tmp_path: Path) -> No
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     assert "listens on 0.0.0.0:8443, hypervisors: mock" in checked.stdout
-
-
-@pytest.mark.parametrize("settings", [ServerSettings, HypervisorSettings, MockSettings, KvmSettings])
-def test_the_list_of_settings_has_each_with_its_default_and_meaning(settings: type[msgspec.Struct]) -> None:
-    page = (ROOT / "docs/settings.md").read_text()
-    assert [row for row in rows(settings) if f"{row}\n" not in page] == []
 
 
 def test_continuous_integration_runs_the_command_of_the_readme() -> None:

@@ -4,10 +4,11 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from simplestack_docs import repository
+from simplestack_docs import python, repository, rest_reference, rest_tables, settings
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx what there is."""
-    repository.setup(app)
+    for module in (python, repository, rest_reference, rest_tables, settings):
+        module.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,5 +1,6 @@
 """What a plugin's author and a script's author import. What is not here is private."""
 
+from simplestack.config.errors import SettingsError
 from simplestack.config.settings import HypervisorSettings
 from simplestack.entities.disk import Disk, DiskCreate, DiskUpdate
 from simplestack.entities.guest import (
@@ -94,6 +95,7 @@ __all__ = [
     "PayloadTooLarge",
     "PermissionDenied",
     "Pool",
+    "SettingsError",
     "SimplestackError",
     "Snapshot",
     "Stack",

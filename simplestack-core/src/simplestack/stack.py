@@ -57,8 +57,9 @@ class Stack:
             for guest in stack.guest_list():
                 print(guest.id, guest.name)
 
-    The methods are the hooks of :mod:`simplestack.hookspecs`, and raise :mod:`simplestack.errors`. Entities
-    come and go as structs. Sessions are pooled; those of the process are logged out when it exits.
+    The methods are the hooks of :mod:`simplestack.hookspecs`, and raise
+    :class:`~simplestack.SimplestackError`. Entities come and go as structs. Sessions are pooled; those of the
+    process are logged out when it exits.
     """
 
     def __init__(

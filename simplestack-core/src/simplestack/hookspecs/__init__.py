@@ -24,8 +24,8 @@ What holds for all of them:
 - What a docstring says is the REST contract's reference too, but for paragraphs that begin with "Plugins:".
 - A hook that a plugin leaves out answers 501 NotImplementedError; one that raises
   :class:`NotImplementedError` with a reason does too. Nobody writes stubs.
-- Any other error of the SDK is translated into one of :mod:`simplestack.errors`. What is not translated
-  is a defect and answers 500.
+- Any other error of the SDK is translated into a :class:`~simplestack.SimplestackError`. What is not
+  translated is a defect and answers 500.
 - A failure half-way leaves nothing behind: no half-made guest, volume, task or session.
 - A list costs a constant number of round trips, whatever its length.
 """

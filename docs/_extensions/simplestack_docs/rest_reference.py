@@ -1,0 +1,158 @@
+"""``rest-reference``: a section for each operation of the REST contract."""
+
+import json
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from simplestack.errors import EntityNotFound
+from simplestack_docs.installed import hypervisors
+from simplestack_docs.prose import code, inline, paragraph, paragraphs, table
+from simplestack_docs.rest import common_reasons, document, link, operations, reasons
+from simplestack_docs.schemas import kind, members_table
+from simplestack_docs.sections import section
+
+_JSON = "application/json"
+
+
+class Reference(SphinxDirective):
+    """``rest-reference``: a section for each kind of thing, and in it one for each operation."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the sections, in the order of the contract."""
+        found: list[nodes.Node] = []
+        for tag in document()["tags"]:
+            content = [
+                self._operation(method, path, operation)
+                for method, path, operation in operations()
+                if tag["name"] in operation["tags"]
+            ]
+            if content:
+                found.append(
+                    section(self, [f"{tag['name']}-operations"], nodes.Text(tag["name"].title()), content)
+                )
+        return found
+
+    def _operation(self, method: str, path: str, operation: Mapping[str, Any]) -> nodes.section:
+        names = operation["x-simplestack-operations"]
+        call = f"{method} {path}"
+        content: list[nodes.Node] = [code(call, "text")]
+        if len(names) == 1:
+            content += paragraphs(operation["summary"], link)
+        content += paragraphs(operation["description"], link)
+        content += self._parameters(operation)
+        content += self._body(operation)
+        content += self._answer(operation)
+        content += self._failures(operation)
+        content += self._examples(method, path, operation)
+        content.append(self._having(operation))
+        title = ", ".join(names)
+        return section(self, names, nodes.literal(title, title), content)
+
+    def _parameters(self, operation: Mapping[str, Any]) -> list[nodes.Node]:
+        own = [parameter for parameter in operation["parameters"] if parameter.get("in") == "path"]
+        return paragraphs("\n".join(f"- `{{{its['name']}}}`: {its['description']}" for its in own))
+
+    def _body(self, operation: Mapping[str, Any]) -> list[nodes.Node]:
+        if "requestBody" not in operation:
+            return []
+        body = operation["requestBody"]
+        found: list[nodes.Node] = []
+        for media, content in body["content"].items():
+            if media != _JSON:
+                found.append(paragraph(f"Body, `{media}`: the image, as a stream."))
+                continue
+            note = "" if body["required"] else " It may be left out."
+            for name in _references(content["schema"]):
+                schema = document()["components"]["schemas"][name]
+                found.append(paragraph(f"Body, JSON, `{name}`: {schema['description']}{note}", link))
+                found.append(members_table(schema, is_body=True, link=link))
+        return found
+
+    def _answer(self, operation: Mapping[str, Any]) -> list[nodes.Node]:
+        status, response = next(iter(operation["responses"].items()))
+        parts = [f"Answers {status} {HTTPStatus(int(status)).phrase}"]
+        if "content" in response:
+            ((media, content),) = response["content"].items()
+            parts.append(f" with {_answered(content['schema']) if media == _JSON else 'a stream of bytes'}")
+        if response["description"] != "Done.":
+            parts.append(f": {response['description'][0].lower()}{response['description'][1:].rstrip('.')}")
+        parts.append(".")
+        if "Location" in response["headers"]:
+            parts.append(" `Location` is its path.")
+        if any(its.get("name") == "fields" for its in operation["parameters"]):
+            parts.append(" `?fields=` trims it to the members named.")
+        return [paragraph("".join(parts), link)]
+
+    def _failures(self, operation: Mapping[str, Any]) -> list[nodes.Node]:
+        own = [reason for reason in reasons(operation) if reason not in common_reasons()]
+        rows = [
+            ([nodes.Text(str(status))], [_error(name)], inline(_when(name, when), link))
+            for status, name, when in own
+        ]
+        return [table(("status", "error", "when"), rows)] if rows else []
+
+    def _examples(self, method: str, path: str, operation: Mapping[str, Any]) -> Iterator[nodes.Node]:
+        requests = _example_values(operation.get("requestBody", {}))
+        success = next(iter(operation["responses"].values()))
+        answers = _example_values(success)
+        for found in hypervisors():
+            if found.name not in requests and found.name not in answers:
+                continue
+            place = path.replace("{hypervisor}", found.name)
+            for its in operation["parameters"]:
+                if found.name in its.get("examples", {}):
+                    value = quote(str(its["examples"][found.name]["value"]), safe=":")
+                    place = place.replace(f"{{{its['name']}}}", value)
+            yield paragraph(f"Example, {found.plugin.title}:")
+            request = _pretty(requests[found.name]) if found.name in requests else ""
+            yield code(f"{method} {place}\n{request}".strip(), "text")
+            if found.name in answers:
+                yield code(_pretty(answers[found.name]), "json")
+
+    def _having(self, operation: Mapping[str, Any]) -> nodes.paragraph:
+        by_name = operation["x-simplestack-hypervisors"]
+        parts = []
+        for name, having in by_name.items():
+            which = ", ".join(f"`{hypervisor}`" for hypervisor in having) or "none of the installed ones"
+            parts.append(f"{which} (`{name}`)" if len(by_name) > 1 else which)
+        return paragraph(f"Hypervisors that have it: {'; '.join(parts)}.")
+
+
+def _references(schema: Mapping[str, Any]) -> list[str]:
+    choices = schema.get("anyOf", [schema])
+    return [choice["$ref"].rpartition("/")[2] for choice in choices]
+
+
+def _answered(schema: Mapping[str, Any]) -> str:
+    """Return in words what an answer is, without what ``?fields=`` makes of it."""
+    texts = [kind(choice) for choice in schema.get("anyOf", [schema])]
+    return " or ".join(text for text in texts if not text.endswith("Fields`"))
+
+
+def _example_values(described: Mapping[str, Any]) -> dict[str, Any]:
+    examples = described.get("content", {}).get(_JSON, {}).get("examples", {})
+    return {name: example["value"] for name, example in examples.items()}
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _when(name: str, when: str) -> str:
+    """Complete the hookspecs' words: what is not found they only name."""
+    return f"No such {when}" if name == EntityNotFound.name else f"{when[0].upper()}{when[1:]}"
+
+
+def _error(name: str) -> nodes.reference:
+    return nodes.reference("", "", nodes.literal(name, name), internal=True, refid=f"error-{name}")
+
+
+def setup(app: Sphinx) -> None:
+    """Register the directive."""
+    app.add_directive("rest-reference", Reference)

@@ -1,0 +1,82 @@
+"""JSON Schemas in words: what a member is, and its limits."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from docutils import nodes
+
+from simplestack_docs.prose import Cell, Link, inline, no_link, table
+
+Schema = Mapping[str, Any]
+
+_REFERENCE = "#/components/schemas/"
+#: Regular expressions that have a word of their own.
+_PATTERNS = {
+    r"^[^\x00-\x1f\x7f]+$": "no control characters",
+    r"^[^\x00-\x1f\x7f]*$": "no control characters",
+    r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$": "six octets with colons",
+}
+
+
+def members_table(schema: Schema, *, is_body: bool, link: Link = no_link) -> nodes.table:
+    """Return a table of an object's members.
+
+    :param is_body: whether clients send it: then it has defaults, and members that may be left out
+    """
+    required = set(schema.get("required", ()))
+    rows: list[list[Cell]] = []
+    for name, member in schema["properties"].items():
+        row: list[Cell] = [[nodes.literal(name, name)], inline(kind(member), link)]
+        if is_body:
+            row.append([nodes.Text("required")] if name in required else inline(_default(member)))
+        rows.append([*row, inline(member.get("description", ""), link)])
+    heads = ("member", "is", "default", "meaning") if is_body else ("member", "is", "meaning")
+    return table(heads, rows)
+
+
+def _default(member: Schema) -> str:
+    default = member.get("default")
+    return "" if default in (None, "", [], {}) else f"`{json.dumps(default)}`"
+
+
+def kind(schema: Schema) -> str:
+    """Return in words what a value is: ``integer, 1 to 4096, or null``."""
+    match schema:
+        case {"$ref": str(reference)}:
+            text = f"`{reference.removeprefix(_REFERENCE)}`"
+        case {"anyOf": choices}:
+            text = ", or ".join(kind(choice) for choice in choices)
+        case {"const": value}:
+            text = f"`{json.dumps(value)}`"
+        case {"enum": values}:
+            text = " or ".join(f"`{json.dumps(value)}`" for value in values)
+        case {"type": "array", "items": items}:
+            text = f"list of {kind(items)}"
+        case {"type": "object", "additionalProperties": {} as values}:
+            text = f"object of {kind(values)}"
+        case {"type": "null"}:
+            text = "`null`"
+        case {"type": str(name)}:
+            text = ", ".join([name, *_limits(schema)])
+        case _:
+            text = "any value"
+    return text
+
+
+def _limits(schema: Schema) -> Iterator[str]:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if "exclusiveMinimum" in schema:
+        yield f"above {schema['exclusiveMinimum']:,}"
+    if low is not None and high is not None:
+        yield f"{low:,} to {high:,}"
+    elif low is not None:
+        yield f"at least {low:,}"
+    elif high is not None:
+        yield f"at most {high:,}"
+    if "minLength" in schema:
+        yield f"{schema['minLength']:,} to {schema['maxLength']:,} characters"
+    elif "maxLength" in schema:
+        yield f"at most {schema['maxLength']:,} characters"
+    if "pattern" in schema:
+        yield _PATTERNS.get(schema["pattern"], f"`{schema['pattern']}`")
