@@ -61,6 +61,15 @@ def test_operations_lists_all_39() -> None:
     assert result.stdout.endswith("39 operations\n")
 
 
+def test_plugins_imports_neither_the_server_nor_a_hypervisors_library() -> None:
+    program = (
+        "import sys; from simplestack.cli.main import main; main(['plugins'], standalone_mode=False); "
+        "print(sorted({'falcon', 'gunicorn', 'libvirt'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_check_config_says_whether_the_service_would_start(tmp_path: Path) -> None:
     config = tmp_path / "simplestack.toml"
     config.write_text("[server]\nbind = '127.0.0.1:9000'\nhypervisors = ['mock']")

@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from simplestack.cli.configuration import config_option, load_to_serve
-from simplestack.server.gunicorn import start_warnings
 
 
 @click.command("check-config")
 @config_option
 def check_config(config: Path | None) -> None:
     """Check the settings: every key known, every value of its type, every plugin installed."""
+    from simplestack.server.gunicorn import start_warnings  # noqa: PLC0415  the other commands start without it
+
     configuration, registry = load_to_serve(config)
     for failure in registry.failures:
         click.echo(f"warning: not loaded: {failure}", err=True)

@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from simplestack.cli.configuration import config_option, load_to_serve
-from simplestack.server.gunicorn import GunicornService
 
 
 @click.command()
@@ -18,6 +17,8 @@ from simplestack.server.gunicorn import GunicornService
 @click.option("--private-key", type=click.Path(exists=True, dir_okay=False), help="Its key (PEM).")
 def serve(config: Path | None, **options: Any) -> None:
     """Run the service. SIGTERM stops it: requests in flight are finished, sessions are logged out."""
+    from simplestack.server.gunicorn import GunicornService  # noqa: PLC0415  the other commands start without it
+
     overrides = {name: value for name, value in options.items() if value is not None}
     configuration, registry = load_to_serve(config, overrides)
     GunicornService(configuration, registry).run()
