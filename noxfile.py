@@ -29,7 +29,8 @@ TEST_REQUIREMENTS = ("--requirement", "tests/requirements.txt")
 DOCS_REQUIREMENTS = ("--requirement", "docs/requirements.txt")
 #: Formatting and findings change between minor releases.
 RUFF = "ruff>=0.17.6,<0.18"
-MYPY = ("mypy>=2.4,<2.5", "types-gunicorn>=26,<27", "types-docutils>=0.22,<0.24")
+MYPY = "mypy>=2.4,<2.5"
+STUBS = ("types-gunicorn>=26,<27", "types-docutils>=0.22,<0.24")
 
 
 @nox.session
@@ -43,7 +44,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types, strictly: the sources and the examples."""
-    session.install(*MYPY, *DOCS_REQUIREMENTS, *_editable())
+    session.install(MYPY, *STUBS, *DOCS_REQUIREMENTS, *_editable())
     sources = [f"{name}/src" for name in DISTRIBUTIONS] + [f"{name}/src" for name in EXAMPLES]
     session.run("mypy", *sources)
     session.run("mypy", "docs/_extensions", "docs/conf.py")
@@ -93,7 +94,7 @@ def serve(session: nox.Session) -> None:
 @nox.session
 def packages(session: nox.Session) -> None:
     """Build what is released into dist/, check it, install it as its users will and see it work."""
-    session.install("--requirement", "tests/packages/requirements.txt")
+    session.install(MYPY, "--requirement", "tests/packages/requirements.txt")
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
     for name in DISTRIBUTIONS:
         session.run("python", "-m", "build", "--no-isolation", "--outdir=dist", name, silent=True)

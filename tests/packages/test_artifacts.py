@@ -33,13 +33,12 @@ def metadata(wheel: Path) -> email.message.Message:
 
 
 def package_files(distribution: str) -> set[str]:
-    """Return the files of a distribution's package, relative to `src`."""
+    """Return the files of a distribution's package that belong to the repository, relative to `src`."""
     source = ROOT / distribution / "src"
-    return {
-        str(path.relative_to(source))
-        for path in source.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and ".egg-info" not in str(path)
-    }
+    if (ROOT / ".git").exists():
+        return set(run(["git", "ls-files"], source).stdout.splitlines())
+    files = (path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(source)) for path in files}
 
 
 def build(sources: Path, output: Path, *what: str) -> dict[str, bytes]:
