@@ -19,14 +19,20 @@ class Page:
     links: list[str] = field(default_factory=list)
     assets: list[str] = field(default_factory=list)
     text: str = ""
+    #: Blocks of code.
+    code: list[str] = field(default_factory=list)
 
 
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.page = Page()
+        self._in_code = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if tag == "pre":
+            self._in_code = True
+            self.page.code.append("")
         is_asset = tag == "link" and dict(attributes).get("rel") not in _LEADING
         for name, value in attributes:
             if value is None:
@@ -38,8 +44,13 @@ class _Reader(HTMLParser):
             elif (tag, name) == ("a", "href"):
                 self.page.links.append(value)
 
+    def handle_endtag(self, tag: str) -> None:
+        self._in_code = self._in_code and tag != "pre"
+
     def handle_data(self, data: str) -> None:
         self.page.text += data
+        if self._in_code:
+            self.page.code[-1] += data
 
 
 def read_page(path: Path) -> Page:

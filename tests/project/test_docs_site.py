@@ -1,5 +1,6 @@
 """The documentation site: it builds without a warning, stands on its own, and its links lead somewhere."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import pytest
+from msgspec import UNSET
 
 import simplestack
 from project.repository import ROOT
@@ -14,6 +16,7 @@ from project.site import Page, pages
 from simplestack import SimplestackError, errors
 from simplestack.cli.main import main
 from simplestack.config.settings import ServerSettings
+from simplestack.openapi.examples import read_examples
 from simplestack.operations.table import HOOKS, OPERATIONS
 from simplestack.plugins.discovery import load_hypervisors
 from simplestack.server.problems import HTTP_ERRORS
@@ -58,6 +61,28 @@ def test_every_member_of_a_body_and_of_an_answer_is_told(site: dict[str, Page]) 
     schemas = document()["components"]["schemas"].values()
     members = {member for schema in schemas for member in schema.get("properties", ())}
     assert members - set(re.findall(r"\w+", site["rest.html"].text)) == set()
+
+
+def test_every_member_of_a_body_and_of_an_answer_has_a_meaning() -> None:
+    schemas = document()["components"]["schemas"].items()
+    silent = [
+        f"{name}.{member}"
+        for name, schema in schemas
+        for member, its in schema.get("properties", {}).items()
+        if not its.get("description")
+    ]
+    assert silent == []
+
+
+def test_every_example_is_shown(site: dict[str, Page]) -> None:
+    answers = [json.loads(block) for block in site["rest.html"].code if block.lstrip().startswith(("{", "["))]
+    for found in load_hypervisors(None)[0]:
+        examples = read_examples(found)
+        assert examples
+        missing = [
+            name for name, its in examples.items() if its.answer is not UNSET and its.answer not in answers
+        ]
+        assert missing == []
 
 
 def test_every_hook_is_told(site: dict[str, Page]) -> None:

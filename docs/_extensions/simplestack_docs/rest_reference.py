@@ -1,16 +1,18 @@
 """``rest-reference``: a section for each operation of the REST contract."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 from docutils import nodes
+from msgspec import UNSET
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from simplestack.errors import EntityNotFound
+from simplestack.openapi.examples import Example, read_examples
 from simplestack_docs.installed import hypervisors
 from simplestack_docs.prose import code, inline, paragraph, paragraphs, table
 from simplestack_docs.rest import common_reasons, document, link, operations, reasons
@@ -49,8 +51,8 @@ class Reference(SphinxDirective):
         content += self._body(operation)
         content += self._answer(operation)
         content += self._failures(operation)
-        content += self._examples(method, path, operation)
         content.append(self._having(operation))
+        content += self._examples(method, path, names)
         title = ", ".join(names)
         return section(self, names, nodes.literal(title, title), content)
 
@@ -97,23 +99,15 @@ class Reference(SphinxDirective):
         ]
         return [table(("status", "error", "when"), rows)] if rows else []
 
-    def _examples(self, method: str, path: str, operation: Mapping[str, Any]) -> Iterator[nodes.Node]:
-        requests = _example_values(operation.get("requestBody", {}))
-        success = next(iter(operation["responses"].values()))
-        answers = _example_values(success)
-        for found in hypervisors():
-            if found.name not in requests and found.name not in answers:
-                continue
-            place = path.replace("{hypervisor}", found.name)
-            for its in operation["parameters"]:
-                if found.name in its.get("examples", {}):
-                    value = quote(str(its["examples"][found.name]["value"]), safe=":")
-                    place = place.replace(f"{{{its['name']}}}", value)
-            yield paragraph(f"Example, {found.plugin.title}:")
-            request = _pretty(requests[found.name]) if found.name in requests else ""
-            yield code(f"{method} {place}\n{request}".strip(), "text")
-            if found.name in answers:
-                yield code(_pretty(answers[found.name]), "json")
+    def _examples(self, method: str, path: str, names: Sequence[str]) -> Iterator[nodes.Node]:
+        for name in names:
+            for found in hypervisors():
+                example = read_examples(found).get(name)
+                if example is not None:
+                    title = f"Example: {found.name}" if len(names) == 1 else f"Example: {found.name}, {name}"
+                    yield nodes.raw("", f"<details><summary>{title}</summary>", format="html")
+                    yield from _example(method, path.replace("{hypervisor}", found.name), example)
+                    yield nodes.raw("", "</details>", format="html")
 
     def _having(self, operation: Mapping[str, Any]) -> nodes.paragraph:
         by_name = operation["x-simplestack-hypervisors"]
@@ -135,9 +129,13 @@ def _answered(schema: Mapping[str, Any]) -> str:
     return " or ".join(text for text in texts if not text.endswith("Fields`"))
 
 
-def _example_values(described: Mapping[str, Any]) -> dict[str, Any]:
-    examples = described.get("content", {}).get(_JSON, {}).get("examples", {})
-    return {name: example["value"] for name, example in examples.items()}
+def _example(method: str, path: str, example: Example) -> Iterator[nodes.Node]:
+    for name, value in example.parameters.items():
+        path = path.replace(f"{{{name}}}", quote(value, safe=":"))
+    request = "" if example.request is UNSET else f"\n\n{_pretty(example.request)}"
+    yield code(f"{method} {path}{request}", "text")
+    if example.answer is not UNSET:
+        yield code(_pretty(example.answer), "json")
 
 
 def _pretty(value: Any) -> str:

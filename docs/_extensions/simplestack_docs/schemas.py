@@ -11,10 +11,10 @@ from simplestack_docs.prose import Cell, Link, inline, no_link, table
 Schema = Mapping[str, Any]
 
 _REFERENCE = "#/components/schemas/"
-#: Regular expressions that have a word of their own.
+#: Regular expressions that have words of their own. That no name has control characters is said once for all.
 _PATTERNS = {
-    r"^[^\x00-\x1f\x7f]+$": "no control characters",
-    r"^[^\x00-\x1f\x7f]*$": "no control characters",
+    r"^[^\x00-\x1f\x7f]+$": "",
+    r"^[^\x00-\x1f\x7f]*$": "",
     r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$": "six octets with colons",
 }
 
@@ -58,7 +58,7 @@ def kind(schema: Schema) -> str:
         case {"type": "null"}:
             text = "`null`"
         case {"type": str(name)}:
-            text = ", ".join([name, *_limits(schema)])
+            text = ", ".join([name, *filter(None, _limits(schema))])
         case _:
             text = "any value"
     return text

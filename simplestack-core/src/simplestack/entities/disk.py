@@ -10,6 +10,7 @@ class Disk(Struct, frozen=True, kw_only=True):
 
     #: Unique within its guest.
     id: str
+    #: What people call it; where nobody named it, what the hypervisor calls it.
     name: str
     #: Position of the device in the guest.
     number: str
@@ -24,13 +25,16 @@ class DiskCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     #: GiB
     size: SizeGiB
+    #: The hypervisor makes one up when absent.
     name: Name | None = None
+    #: Id or name of the storage that holds it; the hypervisor chooses when absent.
     storage_id: Name | None = None
 
 
 class DiskUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Changes to a disk. A disk only grows."""
 
+    #: The new name.
     name: Name | UnsetType = UNSET
     #: GiB
     size: SizeGiB | UnsetType = UNSET

@@ -21,16 +21,21 @@ class Guest(Struct, frozen=True, kw_only=True):
 
     #: Outlives sessions and is safe in a URL; a UUID.
     id: str
+    #: What people call it.
     name: str
+    #: Virtual CPUs.
     cpus: int
     #: MiB
     memory: int
     #: GiB, the sum of the guest's disks.
     hdd: float
+    #: Whether it uses paravirtual devices; null where the hypervisor does not tell.
     paravirtualized: bool | None = None
+    #: Whether the hypervisor's tools in the guest are current; null where that is not known.
     tools_up_to_date: bool | None = None
     #: The first address known.
     ip: str | None = None
+    #: Its power state.
     state: GuestState
     #: Name of the host it runs on.
     host: str | None = None
@@ -41,6 +46,7 @@ class NewDisk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     #: GiB
     size: SizeGiB
+    #: The hypervisor makes one up when absent.
     name: Name | None = None
     #: Id or name of the storage that holds it; the guest's ``storage`` by default.
     storage: Name | None = None
@@ -56,6 +62,7 @@ class NewNetworkInterface(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class GuestCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a new guest shall be: a copy of ``template``, or built from ``image`` and ``disks``."""
 
+    #: What people will call it.
     name: Name
     #: MiB. Needed unless a template gives it.
     memory: MemoryMiB | None = None
@@ -67,11 +74,13 @@ class GuestCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     image: Name | None = None
     #: Empty disks, after the image's.
     disks: list[NewDisk] = []
+    #: In the order of their devices.
     network_interfaces: list[NewNetworkInterface] = []
     #: Name of an ISO image that is put into the guest's CD drive.
     iso: Name | None = None
     #: Id or name of the storage for disks that name none.
     storage: Name | None = None
+    #: Whether it gets paravirtual devices; the template's or the hypervisor's habit when absent.
     paravirtualized: bool | None = None
     #: Whether it is started once it exists.
     start: bool = False
@@ -99,12 +108,15 @@ class GuestCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class GuestUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Changes to a guest. A member that is absent stays as it is."""
 
+    #: The new name.
     name: Name | UnsetType = UNSET
     #: MiB
     memory: MemoryMiB | UnsetType = UNSET
+    #: Virtual CPUs.
     cpus: Cpus | UnsetType = UNSET
     #: GiB. Grows the last disk so that the sum of the disks is this; less than the sum is refused.
     hdd: SizeGiB | UnsetType = UNSET
+    #: Whether it gets paravirtual devices.
     paravirtualized: bool | UnsetType = UNSET
     #: Whether the guest is a template.
     template: bool | UnsetType = UNSET
@@ -113,23 +125,28 @@ class GuestUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class GuestClone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The name of a guest's copy."""
 
+    #: What people will call the copy.
     name: Name
 
 
 class PowerRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The power action asked for."""
 
+    #: ``stop`` asks the guest's operating system to shut down, ``force_stop`` cuts the power.
     state: Literal["start", "stop", "force_stop", "pause", "resume"]
 
 
 class RebootRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``force`` resets the guest without asking it."""
 
+    #: Whether to reset the guest without asking its operating system.
     force: bool = False
 
 
 class ActionResult(Struct, frozen=True, kw_only=True):
     """The answer to a power action that succeeded."""
 
+    #: The power action that was asked for, or ``reboot``.
     action: str
+    #: Always ``ok``: what fails is an error.
     message: str = "ok"

@@ -6,7 +6,9 @@ from msgspec import Struct
 class Pool(Struct, frozen=True, kw_only=True):
     """What the connection reaches as a whole: a pool, a cluster, or one host."""
 
+    #: Outlives sessions.
     id: str
+    #: The same as ``id``.
     uuid: str
     #: Address of the pool's master.
     master: str
@@ -21,6 +23,9 @@ class Pool(Struct, frozen=True, kw_only=True):
 class Host(Struct, frozen=True, kw_only=True):
     """A machine that runs guests."""
 
+    #: Outlives sessions and is safe in a URL.
     id: str
+    #: What people call it.
     name: str
+    #: Where the pool reaches it.
     address: str

@@ -8,7 +8,9 @@ from simplestack.entities.limits import Name
 class Snapshot(Struct, frozen=True, kw_only=True):
     """A moment of a guest that it can go back to."""
 
+    #: Outlives sessions and is safe in a URL.
     id: str
+    #: What people call it.
     name: str
     #: The guest's power state at that moment.
     state: str | None = None
@@ -21,4 +23,5 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 class SnapshotCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new snapshot; without a name it gets the UTC time."""
 
+    #: What people will call it; the UTC time when absent.
     name: Name | UnsetType = UNSET

@@ -6,7 +6,9 @@ from msgspec import Struct
 class Storage(Struct, frozen=True, kw_only=True):
     """A place that holds disks. All sizes are in GiB."""
 
+    #: Outlives sessions and is safe in a URL.
     id: str
+    #: What people call it.
     name: str
     #: The hypervisor's own word: ``nfs``, ``lvm``, ``dir``, ``iso``, ...
     type: str
@@ -14,4 +16,5 @@ class Storage(Struct, frozen=True, kw_only=True):
     used_space: float
     #: Promised to disks; more than ``used_space`` where disks are sparse.
     allocated_space: float
+    #: All that it can hold.
     size: float

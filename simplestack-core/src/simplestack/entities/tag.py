@@ -8,4 +8,5 @@ from simplestack.entities.limits import Name
 class TagCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A tag to put on a guest."""
 
+    #: The tag.
     name: Name

@@ -10,7 +10,9 @@ class CallContext(Struct, frozen=True, kw_only=True):
     hypervisor: str
     #: As the client named it.
     host: str
+    #: Who logs in at the hypervisor.
     user: str
+    #: Leads to the request in the log; ``-`` for calls of a :class:`~simplestack.Stack`.
     request_id: str
     #: Name of the service token that the request came with.
     client: str | None = None

@@ -29,7 +29,9 @@ class PluginSummary(Struct, frozen=True, kw_only=True):
 class ServiceSummary(Struct, frozen=True, kw_only=True):
     """What this server is, and its plugins."""
 
+    #: Always ``simplestack``.
     name: str
+    #: The version of simplestack-core.
     version: str
     #: The hypervisors, by the word in the URL.
     hypervisors: dict[str, PluginSummary]
@@ -49,6 +51,7 @@ class PluginDetails(PluginSummary, frozen=True, kw_only=True):
 class HealthReport(Struct, frozen=True, kw_only=True):
     """That a worker answers."""
 
+    #: Always ``ok``.
     status: str
     #: Sessions that this worker holds with hypervisors, idle ones included.
     sessions: int
