@@ -23,11 +23,14 @@ from simplestack.mock import (
     transfer,
 )
 from simplestack.mock.faults import translate
+from simplestack.mock.laboratory.interference import around, mount
+from simplestack.mock.laboratory.laboratory import Laboratory
+from simplestack.mock.laboratory.rules import Rule
 from simplestack.mock.session import MockSession, connect, disconnect, warnings
 from simplestack.mock.settings import MockSettings
 from simplestack.plugins.description import HypervisorPlugin
 
-__all__ = ["MockSession", "MockSettings", "plugin"]
+__all__ = ["Laboratory", "MockSession", "MockSettings", "Rule", "plugin"]
 
 plugin = HypervisorPlugin(
     name="mock",
@@ -52,5 +55,7 @@ plugin = HypervisorPlugin(
     translate=translate,
     shares_sessions=True,
     warnings=warnings,
+    around=around,
+    mount=mount,
     examples=Path(__file__).with_name("examples.json"),
 )

@@ -2,7 +2,7 @@
 
 import itertools
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from simplestack.errors import Conflict, EntityNotFound, HypervisorError
 from simplestack.mock.addresses import new_mac
@@ -99,18 +99,27 @@ class Change:
         :raises Conflict: its name or a MAC address is taken, or there are too many guests
         :raises InsufficientStorage: no room for its disks
         """
-        (guests,) = self._connection.execute(
+        self.add_guests([guest])
+
+    def add_guests(self, guests: Sequence[GuestRecord]) -> None:
+        """Keep new guests, all or none.
+
+        :raises Conflict: a name or a MAC address is taken, or there are too many guests
+        :raises InsufficientStorage: no room for their disks
+        """
+        (present,) = self._connection.execute(
             "SELECT COUNT(*) FROM guest WHERE world = ?", (self.world,)
         ).fetchone()
-        refuse_more("guests", "the world", guests, self.settings.max_guests)
-        self.check_name(guest.name)
-        self._check_bounds(None, guest)
-        self._ledger.book(None, guest)
-        self._connection.execute(
-            "INSERT INTO guest (world, id, name, template, host, memory_mib, entity, record) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (self.world, guest.id, *_columns(guest)),
-        )
+        refuse_more("guests", "the world", present + len(guests) - 1, self.settings.max_guests)
+        for guest in guests:
+            self.check_name(guest.name)
+            self._check_bounds(None, guest)
+            self._ledger.book(None, guest)
+            self._connection.execute(
+                "INSERT INTO guest (world, id, name, template, host, memory_mib, entity, record) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (self.world, guest.id, *_columns(guest)),
+            )
 
     def save_guest(self, before: GuestRecord, after: GuestRecord) -> None:
         """Keep a guest that has changed.
@@ -168,18 +177,31 @@ class Change:
         sites = [site for site in self.landscape.storages if site.holds_disks]
         return max(sites, key=lambda site: site.size_bytes - self._ledger.allocated(site))
 
-    def host_for(self, guest: GuestRecord, memory_mib: int) -> str:
-        """Return the name of a host that can hold a guest in memory: the one that does, else the freest.
-
-        :param memory_mib: what the guest is going to have
-        :raises HypervisorError: no host has so much
-        """
+    def free_memory_mib(self) -> dict[str, int]:
+        """Return how much memory is free, by host."""
         free = {host.name: HOST_MEMORY_MIB - HOST_OVERHEAD_MIB for host in self.landscape.hosts}
         for host, occupied_mib in self._connection.execute(
             "SELECT host, SUM(memory_mib) FROM guest WHERE world = ? AND host IS NOT NULL GROUP BY host",
             (self.world,),
         ):
             free[host] -= occupied_mib
+        return free
+
+    def highest_number(self, prefix: str) -> int:
+        """Return the highest number that follows a prefix in a guest's name; 0 where there is none."""
+        (highest,) = self._connection.execute(
+            "SELECT MAX(CAST(SUBSTR(name, ?) AS INTEGER)) FROM guest WHERE world = ? AND name GLOB ?",
+            (len(prefix) + 1, self.world, f"{prefix}[0-9]*"),
+        ).fetchone()
+        return highest or 0
+
+    def host_for(self, guest: GuestRecord, memory_mib: int) -> str:
+        """Return the name of a host that can hold a guest in memory: the one that does, else the freest.
+
+        :param memory_mib: what the guest is going to have
+        :raises HypervisorError: no host has so much
+        """
+        free = self.free_memory_mib()
         if guest.host is not None:
             free[guest.host] += guest.hardware.memory_mib
             if free[guest.host] >= memory_mib:

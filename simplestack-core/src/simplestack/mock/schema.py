@@ -17,7 +17,7 @@ _log = logging.getLogger("simplestack.mock")
 #: "SSmk", which tells the file from other applications' (https://www.sqlite.org/fileformat.html#application_id).
 _APPLICATION_ID = 0x53536D6B
 #: Goes up whenever a table or a record changes its form.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 #: How long a writer waits for others.
 BUSY_SECONDS = 20
 
@@ -56,8 +56,27 @@ CREATE TABLE storage (
     world TEXT NOT NULL, id TEXT NOT NULL, allocated INTEGER NOT NULL, used INTEGER NOT NULL,
     PRIMARY KEY (world, id)
 ) WITHOUT ROWID;
+CREATE TABLE laboratory_rule (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    world TEXT NOT NULL,
+    rule BLOB NOT NULL,
+    calls INTEGER NOT NULL DEFAULT 0,
+    hits INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE laboratory_call (
+    world TEXT NOT NULL, hook TEXT NOT NULL, calls INTEGER NOT NULL, PRIMARY KEY (world, hook)
+) WITHOUT ROWID;
 """
-_CONTENTS = ("start", "world", "guest", "mac", "network", "storage")
+#: The tables of a world's contents, with the column that names the world.
+_OF_WORLDS = {
+    "world": "name",
+    "guest": "world",
+    "mac": "world",
+    "network": "world",
+    "storage": "world",
+    "laboratory_rule": "world",
+    "laboratory_call": "world",
+}
 
 
 def prepare(path: Path, *, reset: bool) -> None:
@@ -142,12 +161,18 @@ def _check_form(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
+def forget_world(connection: sqlite3.Connection, world: str) -> None:
+    """Remove a world with all that is in it. The caller holds a transaction."""
+    for table, column in _OF_WORLDS.items():
+        connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (world,))  # noqa: S608  names of our own
+
+
 def _empty_once(connection: sqlite3.Connection) -> None:
     instance = _service_start()
     connection.execute("BEGIN EXCLUSIVE")
     try:
         if connection.execute("SELECT instance FROM start").fetchone() != (instance,):
-            for table in _CONTENTS:
+            for table in ("start", *_OF_WORLDS):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608  names of our own
             connection.execute("INSERT INTO start (only, instance) VALUES (1, ?)", (instance,))
         connection.execute("COMMIT")

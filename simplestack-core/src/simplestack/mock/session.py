@@ -1,6 +1,7 @@
 """Sessions: a world, the file that it lies in, and the bounds."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from simplestack.entities.guest import Guest
 from simplestack.errors import EntityNotFound, InsufficientStorage
 from simplestack.mock.changes import Change
 from simplestack.mock.database import Database, leave_database, use_database
+from simplestack.mock.laboratory import store
+from simplestack.mock.laboratory.crowd import add_crowd
 from simplestack.mock.landscape import Landscape, landscape_of
 from simplestack.mock.records import GuestRecord, NetworkRecord, decode_guest, decode_network
 from simplestack.mock.schema import check_file
@@ -126,10 +129,17 @@ class MockSession:
                         "host name of one of them, or raise `max_worlds` in [hypervisors.mock]"
                     )
                 connection.execute("INSERT INTO world (name) VALUES (?)", (self.world,))
-                # What a world begins with does not depend on how low its bounds are.
-                free = MockSettings(content_bytes=self.settings.content_bytes)
-                seed(Change(connection, self.world, self.landscape, free))
+                self._begin(connection)
             yield Change(connection, self.world, self.landscape, self.settings)
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Fill a new world."""
+        # What a world begins with does not depend on how low its bounds are.
+        free = MockSettings(content_bytes=self.settings.content_bytes)
+        seed(Change(connection, self.world, self.landscape, free))
+        bounded = Change(connection, self.world, self.landscape, self.settings)
+        add_crowd(bounded, self.settings.seed_guests)
+        store.add(connection, self.world, self.settings.rules)
 
     def exists(self) -> bool:
         """Whether the world has been made."""
@@ -165,4 +175,6 @@ def warnings(settings: MockSettings) -> list[str]:
     """Report a database that cannot be used, before the first request meets it."""
     fault = check_file(Path(os.path.expanduser(settings.database)))  # noqa: PTH111  as above
     lines = ["any user and password are accepted: nothing in the mock's worlds is protected"]
+    if settings.laboratory:
+        lines.append("the laboratory is on: whoever reaches this service can make its mock fail")
     return lines if fault is None else [*lines, fault]

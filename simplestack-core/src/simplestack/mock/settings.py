@@ -7,9 +7,12 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from simplestack.config.settings import HypervisorSettings
+from simplestack.mock.laboratory.rules import Rule
 
 Bound = Annotated[int, Meta(ge=1, le=1_000_000)]
 #: A member of a ustar archive is below 8 GiB.
+#: A template and two guests.
+_FIRST_GUESTS = 3
 ContentBytes = Annotated[int, Meta(ge=0, le=4 * 1024**3)]
 
 
@@ -39,7 +42,7 @@ class MockSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown
     #: Worlds, that is different host names.
     max_worlds: Bound = 1_000
     #: Guests of a world, templates included.
-    max_guests: Bound = 10_000
+    max_guests: Bound = 20_000
     #: Networks of a world.
     max_networks: Bound = 512
     #: Disks of a guest.
@@ -52,3 +55,20 @@ class MockSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown
     max_tags: Bound = 64
     #: Entries of an interface's ``ipv4_allowed`` and of its ``ipv6_allowed``.
     max_addresses: Bound = 64
+    #: Whether the laboratory is on: rules make operations slow, fail, hang or drop the connection, and
+    #: `/_mock/{world}` sets them. No place for anything but tests: whoever reaches the service may use it.
+    laboratory: bool = False
+    #: Guests that a new world gets besides its first ones.
+    seed_guests: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    #: Rules that a new world begins with. They need `laboratory`.
+    rules: list[Rule] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Refuse settings that contradict one another."""
+        if self.seed_guests + _FIRST_GUESTS > self.max_guests:
+            raise ValueError(
+                f"`seed_guests` and the {_FIRST_GUESTS} first guests are more than `max_guests`, "
+                f"{self.max_guests}"
+            )
+        if self.rules and not self.laboratory:
+            raise ValueError("`rules` do nothing without `laboratory = true`")

@@ -22,6 +22,14 @@ def _no_warnings(_settings: Any) -> list[str]:
     return []
 
 
+def _nothing_around(_settings: Any) -> None:
+    return None
+
+
+def _nothing_mounted(_app: Any, _settings: Any, _admit: Callable[[Any], Any]) -> None:
+    return None
+
+
 def _always_usable(_session: Any) -> bool:
     return True
 
@@ -63,6 +71,13 @@ class HypervisorPlugin(Generic[S]):
     #: Called once by a starting service, before any request: reports what an operator should know
     #: (verification that is off, accounts that are missing) as lines for the log.
     warnings: Callable[[S], list[str]] = _no_warnings
+    #: Called once by a starting service, with the plugin's settings: returns what goes around every hook, a
+    #: function of the hook's name and of what calls it that returns what is called in its place; or None.
+    around: Callable[[S], Callable[[str, Callable[..., Any]], Callable[..., Any]] | None] = _nothing_around
+    #: Called once by a starting REST service: adds resources of the plugin's own to its falcon application,
+    #: below ``/_NAME/``. It gets the application, the settings, and a function that passes the requests of
+    #: clients that the service serves, and raises Unauthorized for others.
+    mount: Callable[[Any, S, Callable[[Any], Any]], None] = _nothing_mounted
     #: A JSON file of examples for the OpenAPI document: by operation, the ids of its path (``parameters``),
     #: its JSON body (``request``) and its JSON answer (``answer``), each where there is one.
     examples: Path | None = None

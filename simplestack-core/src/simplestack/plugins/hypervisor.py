@@ -1,12 +1,13 @@
 """One plugin made ready for calls: its own manager, and tables of what it implements."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pluggy
 from msgspec import Struct
 
+from simplestack.config.settings import HypervisorSettings
 from simplestack.hookspecs import SPEC_MODULES
 from simplestack.markers import PROJECT_NAME
 from simplestack.operations.table import BODIES, OPERATIONS, RESULTS
@@ -45,6 +46,13 @@ class Hypervisor:
             for operation in OPERATIONS
             if any(hook in self.callers for hook in operation.hooks)
         )
+
+    def with_around(self, settings: HypervisorSettings) -> "Hypervisor":
+        """Return it with what the plugin puts around its hooks under these settings."""
+        wrap = self.plugin.around(settings)
+        if wrap is None:
+            return self
+        return replace(self, callers={hook: wrap(hook, caller) for hook, caller in self.callers.items()})
 
 
 def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: str) -> Hypervisor:

@@ -112,12 +112,14 @@ def load_registry(configuration: Configuration) -> Registry:
     hypervisors, failures = load_hypervisors(enabled)
     services, service_failures = load_services(configuration.server.services)
     _check_names(configuration)
+    settings = {found.name: _settings(configuration, found) for found in hypervisors}
+    in_use = [found.with_around(settings[found.name].general) for found in hypervisors]
     return Registry(
-        hypervisors={word: found for found in hypervisors for word in (found.name, *found.plugin.aliases)},
+        hypervisors={word: found for found in in_use for word in (found.name, *found.plugin.aliases)},
         services=tuple(services),
         failures=tuple(failures),
         service_failures=tuple(service_failures),
-        settings={found.name: _settings(configuration, found) for found in hypervisors},
+        settings=settings,
     )
 
 

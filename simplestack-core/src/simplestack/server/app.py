@@ -59,6 +59,8 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     app = App(middleware=[_RawPath(), *([_LocalOnly()] if local_only else [])])
     add_error_handlers(app)
     add_routes(app, Service(dispatcher, tokens, server.max_json_bytes))
+    for found in registry.plugins():
+        found.plugin.mount(app, registry.settings[found.name].general, tokens.holder)
     app.add_route("/", Index(dispatcher, tokens))
     app.add_route("/healthz", Health(dispatcher))
     app.add_route("/openapi.json", OpenApiPage(dispatcher, tokens))

@@ -1,7 +1,7 @@
 """Request bodies: JSON by its real length and within bounds, images as streams."""
 
 import difflib
-from typing import Any
+from typing import Any, TypeVar
 
 import falcon
 import msgspec
@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from simplestack.entities.transfer import CHUNK_BYTES
 from simplestack.errors import InvalidArguments, PayloadTooLarge
+
+S = TypeVar("S", bound=Struct)
 
 #: The first bytes of the images that hypervisors make, wherever they lie.
 _MAGICS = ((257, b"ustar"), (0, b"QFI\xfb"), (0, b"\x1f\x8b"))
@@ -84,7 +86,7 @@ def upload_of(request: falcon.Request) -> Upload:
     return upload
 
 
-def read_json(request: falcon.Request, kind: type[Struct], *, required: bool, max_bytes: int) -> Struct:
+def read_json(request: falcon.Request, kind: type[S], *, required: bool, max_bytes: int) -> S:
     """Read and validate a JSON body.
 
     :raises InvalidArguments: there is none, it is malformed, or a member is wrong: the message names it
@@ -111,7 +113,7 @@ def discard_body(request: falcon.Request, max_bytes: int) -> None:
         _read_all(upload_of(request), max_bytes)
 
 
-def decode_json(text: bytes, kind: type[Struct]) -> Struct:
+def decode_json(text: bytes, kind: type[S]) -> S:
     """Decode a JSON object.
 
     :raises InvalidArguments: the message names the member and says what was expected

@@ -1,0 +1,125 @@
+"""Rules: which calls meet which fate."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from simplestack import errors
+from simplestack.errors import SimplestackError
+from simplestack.operations.model import StreamBody
+from simplestack.operations.table import HOOKS, OPERATIONS
+
+Seconds = Annotated[float, Meta(ge=0, le=3600)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+
+#: The hooks that an operation, or a hook, stands for.
+_HOOKS = {hook: (hook,) for hook in HOOKS} | {operation.name: operation.hooks for operation in OPERATIONS}
+_EVERY = "*"
+#: An import into a storage, which has its own path, and no hook of its own.
+_INTO_STORAGE = "storage_guest_import"
+_STREAMING = frozenset(
+    {"guest_export"} | {row.name for row in OPERATIONS if isinstance(row.body, StreamBody)}
+)
+_ERRORS: dict[str, type[SimplestackError]] = {
+    kind.name: kind
+    for kind in reversed([*vars(errors).values()])
+    if isinstance(kind, type) and issubclass(kind, SimplestackError) and kind is not SimplestackError
+}
+_DETAILS: dict[str, dict[str, Any]] = {
+    "InvalidState": {"current": "STARTED", "needed": "STOPPED"},
+    "HypervisorError": {"code": "LABORATORY"},
+}
+
+
+class Defect(Exception):
+    """What a rule with the error ``InternalError`` raises: as a plugin with a defect does."""
+
+
+class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What happens to some calls of some operations."""
+
+    #: An operation, a hook, or ``*`` for all.
+    operation: str = _EVERY
+    #: Id of the guest that the call is about; any without it.
+    guest: str | None = None
+    #: ``delay`` waits for ``delay_seconds``. ``error`` fails. ``hang`` does not answer, until the rule is
+    #: removed, or until ``call_timeout_seconds`` of the settings have passed: then it is 504, as for a
+    #: hypervisor that hangs. ``drop`` closes the client's connection without an answer.
+    action: Literal["delay", "error", "hang", "drop"]
+    delay_seconds: Seconds = 0
+    #: Name of the error, as answers have it.
+    error: str | None = None
+    #: The error's message.
+    message: str | None = None
+    #: Further members of the error.
+    details: dict[str, Any] = {}
+    #: The error's ``Retry-After``.
+    retry_after_seconds: Annotated[int, Meta(ge=0, le=86400)] | None = None
+    #: The first call that it happens to, counted from when the rule was made.
+    on_call: Count = 1
+    #: To how many calls it happens; to all without it.
+    times: Count | None = None
+    #: ``after``: the operation takes effect, and then the client is told otherwise.
+    when: Literal["before", "after"] = "before"
+    #: Of exports and imports: so many bytes of the stream pass before it happens.
+    after_bytes: Annotated[int, Meta(ge=0)] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a rule that could not do what it says."""
+        if self.operation != _EVERY and self.operation not in _HOOKS:
+            raise ValueError(f"no operation {self.operation!r}{_did_you_mean(self.operation, _HOOKS)}")
+        if (self.action == "error") != (self.error is not None):
+            raise ValueError("`error` belongs to the action `error`, which needs it")
+        if self.error is not None and self.error not in (*_ERRORS, SimplestackError.name):
+            raise ValueError(f"no error {self.error!r}{_did_you_mean(self.error, _ERRORS)}")
+        if (self.action == "delay") != (self.delay_seconds > 0):
+            raise ValueError("`delay_seconds` belongs to the action `delay`, which needs it")
+        if self.action != "error" and (self.message or self.details or self.retry_after_seconds):
+            raise ValueError("`message`, `details` and `retry_after_seconds` belong to the action `error`")
+        if self.after_bytes is not None and (self.operation not in _STREAMING or self.when == "after"):
+            raise ValueError(
+                f'`after_bytes` belongs to one of {", ".join(sorted(_STREAMING))}, with `when` "before"'
+            )
+
+    def matches(self, hook: str, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether a call is one that the rule is about."""
+        if self.operation != _EVERY and hook not in _HOOKS[self.operation]:
+            return False
+        if self.operation == _INTO_STORAGE and arguments.get("storage_id") is None:
+            return False
+        return self.guest is None or arguments.get("guest_id") == self.guest
+
+    def is_due(self, call: int) -> bool:
+        """Tell whether it happens to the n-th call that it is about."""
+        return call >= self.on_call and (self.times is None or call < self.on_call + self.times)
+
+    def exception(self, hook: str) -> Exception:
+        """Return the error that a call fails with."""
+        name = self.error or SimplestackError.name
+        message = self.message or f"{hook}: the laboratory was told to answer so"
+        if name == SimplestackError.name:
+            return Defect(message)
+        kind = _ERRORS[name]
+        error = kind.__new__(kind)  # its own arguments are of no use here: message and details are given
+        SimplestackError.__init__(error, message, _DETAILS.get(name, {}) | self.details)
+        if self.retry_after_seconds is not None:
+            error.retry_after_seconds = self.retry_after_seconds
+        return error
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """A rule and what has become of it."""
+
+    id: int
+    rule: Rule
+    #: Calls that it was about.
+    calls: int
+    #: Calls that it happened to.
+    hits: int
+
+
+def _did_you_mean(word: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(sorted(known))}"
