@@ -130,3 +130,14 @@ def test_an_export_takes_constant_memory(single: Service) -> None:
     assert received == int(response.headers["content-length"])
     assert received > IMAGE_BYTES
     assert memory_bytes(single) - before < GROWTH_BYTES
+
+
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+def test_an_upload_that_is_refused_before_it_is_read_gets_its_answer(tmp_path: Path, connection: str) -> None:
+    image = bytes(8 * MIB)
+    with running_service(tmp_path) as service:
+        for _ in range(3):
+            answer = service.post(
+                "/mock/demo/storages/nowhere/guests", image, headers={"Connection": connection}
+            )
+            assert (answer.status, answer.error) == (404, "EntityNotFound")

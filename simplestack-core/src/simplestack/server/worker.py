@@ -10,6 +10,7 @@ from socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
 from typing import Any
 
 from gunicorn.http import RequestParser
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from simplestack.server.problems import http_problem, problem_body
@@ -26,6 +27,10 @@ _LINGER_MILLISECONDS = 20
 #: A worker waits so long for each connection that it has, up to so many, before it takes one more.
 _YIELD_SECONDS = 0.0001
 _YIELDING_CONNECTIONS = 10
+#: What is left of an upload that was refused is still read, for so long and up to so much. Closing earlier
+#: makes the kernel send a reset, and that takes the answer from a client that is still sending.
+_DRAIN_SECONDS = 10
+_DRAIN_BYTES = 1024**3
 _STATUS_LINE = re.compile(rb"\AHTTP/1\.1 (?P<status>[0-9]{3}) (?P<reason>[^\r\n]*)")
 
 
@@ -38,6 +43,20 @@ def _speaks_soon(conn: TConn) -> bool:
     poll = select.poll()
     poll.register(conn.sock, select.POLLIN)
     return bool(poll.poll(_LINGER_MILLISECONDS))
+
+
+def _drained(conn: TConn) -> bool:
+    """Read the rest of a body, so that its client comes to read the answer; tell whether all of it came."""
+    if not isinstance(conn.parser, RequestParser):
+        return True
+    try:
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        return bool(
+            conn.parser.finish_body(deadline=deadline, max_bytes=_DRAIN_BYTES)  # type: ignore[func-returns-value]  # the stub says None
+        )
+    except (OSError, ParseException) as error:  # the client has gone away, or broke a chunk
+        _log.debug("the rest of a body could not be read: %s", error)
+        return False
 
 
 def _without_header_values(record: logging.LogRecord) -> bool:
@@ -87,6 +106,10 @@ class Worker(ThreadWorker):
         while kept is True and self.alive and self.nr_conns <= self.cfg.threads and _speaks_soon(conn):
             kept = super().handle(conn)
         return kept
+
+    def _keepalive_after(self, conn: TConn, keepalive: object) -> bool:
+        """Tell whether the connection is kept. Gunicorn's own reads 64 KiB of a refused upload at most."""
+        return _drained(conn) and bool(keepalive)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what never became a request: gunicorn decides the status, we write the body."""
