@@ -52,7 +52,8 @@ def test_the_list_shows_each_guest_as_its_own_page_does(session: KvmSession, lib
         assert listed[running.UUIDString()].cpus == 1
         assert listed[running.UUIDString()].state == GuestState.PAUSED
         assert listed[saved.UUIDString()].state == GuestState.PAUSED
-        assert first.host == connection.getHostname()
+        assert listed[running.UUIDString()].host == connection.getHostname()
+        assert first.host is None, "a guest that is off runs on no host"
 
 
 def round_trips(action: Callable[[], object]) -> int:

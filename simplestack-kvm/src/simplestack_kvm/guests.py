@@ -111,7 +111,7 @@ class _Listing:
         self._details = not fields <= _CHEAP_FIELDS
         self._addresses = AddressBook(session)
         self._saved: set[str] = set()
-        if "state" in fields:
+        if not fields.isdisjoint(("state", "host")):
             flags = libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
             self._saved = {domain.UUIDString() for domain in connection.listAllDomains(flags)}
         self._off: dict[str, Mapping[str, Any]] = {}

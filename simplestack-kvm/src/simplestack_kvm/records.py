@@ -125,7 +125,7 @@ def guest_entity(
         paravirtualized=is_paravirtualized(disk.target for disk in record.disks),
         ip=ip,
         state=state,
-        host=host,
+        host=_running_host(state, host),
     )
 
 
@@ -142,8 +142,13 @@ def guest_entity_of_stats(
         hdd=gib(sum(size for _, size in disks)),
         paravirtualized=is_paravirtualized(target for target, _ in disks),
         state=state,
-        host=host,
+        host=_running_host(state, host),
     )
+
+
+def _running_host(state: GuestState, host: str) -> str | None:
+    """Return the host that a guest runs on; one that is off runs on none, though it is defined somewhere."""
+    return None if state == GuestState.STOPPED else host
 
 
 def stats_disks(stats: Mapping[str, Any]) -> list[tuple[str, int]]:
