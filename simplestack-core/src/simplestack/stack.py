@@ -27,6 +27,7 @@ from simplestack.hookspecs import (
 )
 from simplestack.operations.context import CallContext
 from simplestack.operations.dispatch import Call, Dispatcher
+from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.registry import load_registry
 from simplestack.sessions.credentials import Credentials
 from simplestack.sessions.targets import parse_target
@@ -98,6 +99,15 @@ class Stack:
         """Log idle sessions to this host out."""
         self._dispatcher.pool.close_at(self._call.context.hypervisor, self._call.context.host)
 
+    @property
+    def hypervisor(self) -> Hypervisor:
+        """The loaded plugin: what it implements, and with which bodies and entities."""
+        return self._dispatcher.hypervisor(self._call.context.hypervisor)
+
+    def session_counts(self) -> dict[str, int]:
+        """Return how many ``sessions`` this process has, and how many ``busy_sessions`` are in use."""
+        return self._dispatcher.pool.counts()
+
     def call(self, hook: str, arguments: dict[str, Any]) -> Any:
         """Call a hook by its name.
 
@@ -110,9 +120,7 @@ class Stack:
 
         :param fields: the members that matter, which may save round trips; None for all
         """
-        known = self._dispatcher.hypervisor(self._call.context.hypervisor).members.get(
-            "guest_list", frozenset()
-        )
+        known = self.hypervisor.members.get("guest_list", frozenset())
         wanted = known if fields is None else frozenset(fields)
         return self.call("guest_list", {"fields": wanted})  # type: ignore[no-any-return]  # checked by core
 

@@ -55,6 +55,8 @@ class HealthReport(Struct, frozen=True, kw_only=True):
     status: str
     #: Sessions that this worker holds with hypervisors, idle ones included.
     sessions: int
+    #: Those of them that a request is using.
+    busy_sessions: int
 
 
 class _Page:

@@ -82,9 +82,12 @@ class SessionPool:
             self.release(slot)
 
     def counts(self) -> dict[str, int]:
-        """Return how many sessions there are, for the health report."""
+        """Return how many sessions there are, and how many of them are in use, for the health report."""
         with self._lock:
-            return {"sessions": self._slots.count}
+            return {
+                "sessions": self._slots.count,
+                "busy_sessions": sum(1 for slot in self._slots if slot.users),
+            }
 
     def close(self) -> None:
         """Log every idle session out; those in use when they are given back."""
