@@ -100,5 +100,6 @@ def modification_flags(domain: "libvirt.virDomain") -> int:
 
 def end_remnant(domain: "libvirt.virDomain") -> None:
     """End what is left of a guest that has crashed: libvirt may keep its process, and call it active."""
-    if domain.isActive():
+    # Only what has crashed: a guest that is active without that was started by somebody else just now.
+    if state_code(domain) == libvirt.VIR_DOMAIN_CRASHED and domain.isActive():
         domain.destroy()
