@@ -30,7 +30,12 @@ DOCS_REQUIREMENTS = ("--requirement", "docs/requirements.txt")
 #: Formatting and findings change between minor releases.
 RUFF = "ruff>=0.17.6,<0.18"
 MYPY = "mypy>=2.4,<2.5"
-STUBS = ("types-gunicorn>=26,<27", "types-docutils>=0.22,<0.24")
+STUBS = (
+    "types-gunicorn>=26,<27",
+    "types-docutils>=0.22,<0.24",
+    "types-psutil>=7,<8",
+    "types-jsonschema>=4,<5",
+)
 
 
 @nox.session
@@ -43,11 +48,12 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check types, strictly: the sources and the examples."""
-    session.install(MYPY, *STUBS, *DOCS_REQUIREMENTS, *_editable())
+    """Check types, strictly: the sources, the examples, the tests."""
+    session.install(MYPY, *STUBS, *DOCS_REQUIREMENTS, *TEST_REQUIREMENTS, *_editable())
     sources = [f"{name}/src" for name in DISTRIBUTIONS] + [f"{name}/src" for name in EXAMPLES]
     session.run("mypy", *sources)
     session.run("mypy", "docs/_extensions", "docs/conf.py")
+    session.run("mypy", "tests", "--exclude", "consumer/misuse.py")  # which shall have errors
     session.run("mypy", "bootstrap.py")
 
 

@@ -24,10 +24,10 @@ from simplestack_kvm.guests import guest_list
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.kvm.counterparts import libvirtd as counterpart
-from tests.kvm.counterparts.libvirtd import Libvirtd
+from kvm.counterparts import libvirtd as counterpart
+from kvm.counterparts.libvirtd import Libvirtd
 
 RUNNING = 10
 FIELDS = frozenset({"id", "name", "cpus", "memory", "hdd", "paravirtualized", "ip", "state", "host"})
@@ -62,9 +62,8 @@ def ways(session: KvmSession) -> dict[str, Callable[[], object]]:
     some = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
 
     def looked_up() -> object:
-        names = connection.listDefinedDomains() or []
-        domains = [connection.lookupByName(name) for name in names]
-        domains += [connection.lookupByID(number) for number in connection.listDomainsID() or []]
+        domains = [connection.lookupByName(name) for name in connection.listDefinedDomains()]
+        domains += [connection.lookupByID(int(number)) for number in connection.listDomainsID() or []]
         return [domain.info() for domain in domains]
 
     return {

@@ -34,9 +34,11 @@ def load(url: str, connections: int, seconds: int) -> tuple[float, float]:
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in output:
         raise SystemExit(f"{url} answered with errors:\n{output}")
-    rate = float(re.search(r"Requests/sec:\s+([0-9.]+)", output)[1])
-    value, unit = re.search(r"99%\s+([0-9.]+)(us|ms|s)", output).groups()
-    return rate, float(value) * _UNITS[unit]
+    rate = re.search(r"Requests/sec:\s+([0-9.]+)", output)
+    p99 = re.search(r"99%\s+([0-9.]+)(us|ms|s)", output)
+    if rate is None or p99 is None:
+        raise SystemExit(f"wrk printed no figures:\n{output}")
+    return float(rate[1]), float(p99[1]) * _UNITS[p99[2]]
 
 
 @contextlib.contextmanager
@@ -62,7 +64,7 @@ def bare_falcon(worker_class: str) -> Iterator[str]:
 
     def answers() -> bool:
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as response:
-            return response.status == 200
+            return bool(response.status == 200)
         return False
 
     try:

@@ -8,6 +8,7 @@ from simplestack.config.errors import SettingsError
 from simplestack.config.load import Configuration, load_configuration
 from simplestack.plugins.registry import load_registry
 from simplestack.sessions.accounts import hash_password
+from simplestack_kvm.settings import KvmSettings
 
 
 def load(tmp_path: Path, text: str, **environment: str) -> Configuration:
@@ -158,6 +159,7 @@ def test_every_kind_of_setting_has_its_place(tmp_path: Path) -> None:
     registry = load_registry(load(tmp_path, text))
     kvm = registry.hypervisors["kvm"]
     assert kvm is registry.hypervisors["qemu"]
-    transports = [registry.settings_at(kvm, host)[0].transport for host in ("localhost", "10.0.0.1")]
-    assert transports == ["unix", "ssh"]
-    assert "admin" in registry.settings_at(kvm, "localhost")[0].accounts
+    for host, transport in (("localhost", "unix"), ("10.0.0.1", "ssh")):
+        settings, _ = registry.settings_at(kvm, host)
+        assert isinstance(settings, KvmSettings)
+        assert (settings.transport, list(settings.accounts)) == (transport, ["admin"])

@@ -4,6 +4,7 @@ Those of single hypervisors are with their plugins' tests.
 """
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,7 +15,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
-def guest(service: Service) -> str:
+def guest(service: Service) -> Iterator[str]:
     answer = service.post(f"{BASE}/guests", {"name": "defects", "memory": 64})
     yield answer.json["id"]
     service.delete(f"{BASE}/guests/{answer.json['id']}")

@@ -1,6 +1,7 @@
 """Service plugins and the audit see every operation of every hypervisor."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,7 @@ plugin = HypervisorPlugin(name="odd", title="Odd", connect=lambda t, c, s: objec
 
 
 @pytest.fixture
-def odd(tmp_path: Path, plugins: Path) -> Service:
+def odd(tmp_path: Path, plugins: Path) -> Iterator[Service]:
     install(plugins, "odd", WRONG)
     with running_service(tmp_path, plugins=plugins) as service:
         yield service

@@ -29,7 +29,8 @@ def test_with_a_certificate_it_speaks_https(tmp_path: Path) -> None:
     authority.configure_trust(context)
     port = free_port()
     command = [sys.executable, "-m", "simplestack", "serve", "--bind", f"localhost:{port}", "--workers", "1"]
-    files = ["--certificate", tmp_path / "both.pem", "--private-key", tmp_path / "both.pem"]
+    both = str(tmp_path / "both.pem")
+    files = ["--certificate", both, "--private-key", both]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, *files], env={"XDG_STATE_HOME": str(tmp_path)}, stdout=log, stderr=log

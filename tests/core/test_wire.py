@@ -5,6 +5,7 @@ import http.client
 import io
 import json
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ BASE = "/mock/demo"
 
 
 @pytest.fixture
-def guest(service: Service) -> str:
+def guest(service: Service) -> Iterator[str]:
     answer = service.post(f"{BASE}/guests", {"name": "wire", "memory": 64, "disks": [{"size": 1.5}]})
     assert answer.status == 201, answer
     yield answer.json["id"]
@@ -116,7 +117,8 @@ def test_a_disk_of_another_guest_is_not_found(service: Service, guest: str) -> N
 
 def test_a_snapshot_may_come_without_a_name_or_a_body(service: Service, guest: str) -> None:
     path = f"{BASE}/guests/{guest}/snapshots"
-    for body in (None, {}):
+    bodies: tuple[dict[str, str] | None, ...] = (None, {})
+    for body in bodies:
         made = service.post(path, body)
         assert made.status == 201
         assert made.json["name"].endswith("Z")

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def refusal(target: Target, credentials: Credentials, settings: KvmSettings) -> 
     return caught.value
 
 
-def ssh_settings(libvirtd: Libvirtd, **changes: object) -> KvmSettings:
+def ssh_settings(libvirtd: Libvirtd, **changes: Any) -> KvmSettings:
     return KvmSettings(**{"transport": "ssh", "ssh_known_hosts_file": libvirtd.known_hosts, **changes})
 
 

@@ -229,7 +229,7 @@ def test_defect_14_a_running_guest_is_not_deleted_and_loses_nothing(
         with pytest.raises(InvalidState, match="PAUSED"):
             guest_delete(session, domain.UUIDString())
         assert domain.isPersistent()
-        assert disk.info()[1] == GIB
+        assert int(disk.info()[1]) == GIB
         domain.destroy()
         guest_delete(session, domain.UUIDString())
         names = session.connection.storagePoolLookupByName(libvirtd.pool).listVolumes()

@@ -142,8 +142,8 @@ def test_a_disk_of_another_guest_is_not_found(service: Service, libvirtd: Libvir
     for name, disks in (("one", 1), ("two", 2)):
         body = {"name": name, "memory": 32, "storage": libvirtd.pool, "disks": [{"size": 0.01}] * disks}
         paths.append(service.post(f"{BASE}/guests", body).headers["location"])
-    for method, body in (("GET", None), ("PUT", {"size": 1}), ("DELETE", None)):
-        answer = service.request(method, f"{paths[0]}/disks/vdb", body)
+    for method, change in (("GET", None), ("PUT", {"size": 1}), ("DELETE", None)):
+        answer = service.request(method, f"{paths[0]}/disks/vdb", change)
         assert (answer.status, answer.json["message"]) == (404, "Disk:vdb not found")
     assert len(service.get(f"{paths[1]}/disks").json) == 2
     for path in paths:

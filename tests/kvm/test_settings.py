@@ -45,7 +45,8 @@ def test_missing_accounts_are_reported() -> None:
 
 @pytest.mark.parametrize("setting", ["tls_verify", "ssh_verify"])
 def test_defect_09_verification_that_is_off_is_reported(setting: str) -> None:
-    lines = plugin.warnings(KvmSettings(**{setting: False, "accounts": {"alice": HASH}}))
+    settings = msgspec.convert({setting: False, "accounts": {"alice": HASH}}, KvmSettings)
+    lines = plugin.warnings(settings)
     assert any(setting in line for line in lines)
 
 

@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,7 @@ def answering() -> Iterator[Callable[[bytes], Target]]:
         yield listen
 
 
-def failure(target: Target, **settings: object) -> SimplestackError:
+def failure(target: Target, **settings: Any) -> SimplestackError:
     with pytest.raises(SimplestackError) as caught:
         sessions.connect(target, ALICE, KvmSettings(**{"connect_timeout_seconds": 0.6, **settings}))
     return caught.value

@@ -59,8 +59,11 @@ def test_defect_07_a_host_is_a_name_or_an_address_and_nothing_else(host: str) ->
 
 def test_defect_09_nothing_is_left_unverified_by_default(libvirtd: Libvirtd) -> None:
     caller = Credentials("alice", "x")
-    for transport, port in (("tls", libvirtd.tls_port), ("ssh", libvirtd.ssh_port)):
-        settings = KvmSettings(transport=transport, tls_pki_path=libvirtd.pki)
+    pki = libvirtd.pki
+    for settings, port in (
+        (KvmSettings(transport="tls", tls_pki_path=pki), libvirtd.tls_port),
+        (KvmSettings(transport="ssh", tls_pki_path=pki), libvirtd.ssh_port),
+    ):
         uri = find_route(Target("localhost", port), caller, settings).uri
         parameters = dict(parse_qsl(urlsplit(uri).query))
         assert "no_verify" not in parameters

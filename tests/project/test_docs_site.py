@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import msgspec
 import pytest
 from msgspec import UNSET
 
@@ -105,7 +106,8 @@ def test_every_error_that_clients_get_is_told(site: dict[str, Page]) -> None:
 def test_every_setting_of_the_service_and_of_each_hypervisor_is_told(site: dict[str, Page]) -> None:
     installed, _ = load_hypervisors(None)
     told = {anchor.rpartition(".")[2] for anchor in site["settings.html"].anchors if "Settings." in anchor}
-    for kind in (ServerSettings, *(found.plugin.settings for found in installed)):
+    kinds: list[type[msgspec.Struct]] = [ServerSettings, *(found.plugin.settings for found in installed)]
+    for kind in kinds:
         assert set(kind.__struct_fields__) - told == set()
 
 

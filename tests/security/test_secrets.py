@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,7 @@ def test_a_traceback_of_a_script_does_not_show_the_password(
 
 
 @pytest.fixture(scope="module")
-def locked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Service, str]:
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, str]]:
     made = new_token()
     config = f"[server.tokens]\nother = '{token_hash(new_token())}'\nprovisioning = '{token_hash(made)}'"
     with running_service(tmp_path_factory.mktemp("locked"), config) as service:
