@@ -1,0 +1,132 @@
+"""What holds for every answer: its members, their JSON types, ids, units, addresses and times."""
+
+import ipaddress
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from simplestack.entities.disk import Disk
+from simplestack.entities.guest import Guest, GuestState
+from simplestack.entities.network import NetworkInterface
+from simplestack.entities.pool import Pool
+from simplestack.entities.snapshot import Snapshot
+from simplestack.entities.storage import Storage
+from simplestack.operations.model import Operation
+
+_URL_SAFE = re.compile(r"\A[A-Za-z0-9._~:@!$&'()*+,;=-]{1,1024}\Z")
+_MAC = re.compile(r"\A[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}\Z")
+_UTC = re.compile(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|\+00:00)\Z")
+_STATES = frozenset(GuestState)
+
+
+def check_answer(row: Operation, answer: Any) -> None:
+    """Pass an answer that the contract allows.
+
+    :raises AssertionError: it says what is wrong with which member
+    """
+    kind = row.result
+    if get_origin(kind) is list:
+        assert isinstance(answer, list), f"{row.name} answered {answer!r}, not a list"
+        (item,) = get_args(kind)
+        if item is str:
+            _check_tags(row.name, answer)
+            return
+        for entity in answer:
+            _check_entity(row.name, item, entity)
+        ids = [entity["id"] for entity in answer]
+        assert len(ids) == len(set(ids)), f"{row.name} lists an id twice: {ids}"
+    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        _check_entity(row.name, kind, answer)
+    else:
+        assert answer is None, f"{row.name} answered {answer!r}, and has nothing to say"
+
+
+def _check_entity(operation: str, kind: type[msgspec.Struct], entity: Any) -> None:
+    where = f"the {kind.__name__} of {operation}, {entity}"
+    try:
+        msgspec.convert(entity, kind)
+    except msgspec.ValidationError as error:
+        raise AssertionError(f"{where}: {error}") from None
+    missing = [name for name in kind.__struct_fields__ if name not in entity]
+    assert not missing, f"{where}: no member {', '.join(missing)}"
+    if "id" in kind.__struct_fields__:
+        assert _URL_SAFE.match(entity["id"]), f"{where}: the id cannot go into a URL as it is"
+    check = _CHECKS.get(kind)
+    if check is not None:
+        check(where, entity)
+
+
+def _check_guest(where: str, guest: Any) -> None:
+    try:
+        canonical = str(uuid.UUID(guest["id"]))
+    except ValueError:
+        raise AssertionError(f"{where}: the id is not a UUID") from None
+    assert guest["id"].lower() == canonical, f"{where}: the id is not written as UUIDs are"
+    assert guest["name"], f"{where}: no name"
+    assert guest["cpus"] >= 1, f"{where}: no cpus"
+    assert guest["memory"] >= 1, f"{where}: no memory"
+    assert guest["hdd"] >= 0, f"{where}: hdd"
+    if guest["ip"] is not None:
+        _check_address(where, guest["ip"])
+
+
+def _check_disk(where: str, disk: Any) -> None:
+    assert disk["size"] > 0, f"{where}: no size"
+    assert disk["number"], f"{where}: no number"
+
+
+def _check_interface(where: str, interface: Any) -> None:
+    assert _MAC.match(interface["mac"]), f"{where}: mac is no MAC address"
+    assert interface["id"].lower() == interface["mac"].lower(), f"{where}: the id is not the MAC address"
+    assert interface["ratelimit"] is None or interface["ratelimit"] > 0, f"{where}: ratelimit"
+    for address in (*interface["ipv4_allowed"], *interface["ipv6_allowed"]):
+        _check_address(where, address)
+
+
+def _check_snapshot(where: str, snapshot: Any) -> None:
+    assert snapshot["state"] is None or snapshot["state"] in _STATES, f"{where}: state"
+    assert snapshot["created"] is None or _UTC.match(snapshot["created"]), (
+        f"{where}: created is not RFC 3339 in UTC"
+    )
+    path = snapshot["path"]
+    assert path is None or path.endswith(snapshot["name"]), f"{where}: the path does not lead to it"
+
+
+def _check_storage(where: str, storage: Any) -> None:
+    assert 0 <= storage["used_space"] <= storage["size"], f"{where}: used_space is not within size"
+    assert storage["allocated_space"] >= 0, f"{where}: allocated_space"
+    assert storage["name"], f"{where}: no name"
+    assert storage["type"], f"{where}: no type"
+
+
+def _check_pool(where: str, pool: Any) -> None:
+    assert 0 <= pool["used_memory"] <= pool["total_memory"], (
+        f"{where}: used_memory is not within total_memory"
+    )
+    assert pool["software_info"].get("version"), f"{where}: software_info has no version"
+    assert pool["master"], f"{where}: no master"
+
+
+def _check_address(where: str, address: str) -> None:
+    try:
+        ipaddress.ip_interface(address)
+    except ValueError:
+        raise AssertionError(f"{where}: {address!r} is no IP address") from None
+
+
+def _check_tags(operation: str, tags: list[Any]) -> None:
+    assert all(isinstance(tag, str) for tag in tags), f"{operation} answered {tags}, not strings"
+    assert tags == sorted(set(tags)), f"{operation} answered {tags}, which is not sorted, or has one twice"
+
+
+_CHECKS: dict[type[msgspec.Struct], Callable[[str, Any], None]] = {
+    Guest: _check_guest,
+    Disk: _check_disk,
+    NetworkInterface: _check_interface,
+    Snapshot: _check_snapshot,
+    Storage: _check_storage,
+    Pool: _check_pool,
+}

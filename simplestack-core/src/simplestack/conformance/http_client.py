@@ -1,0 +1,179 @@
+"""The way in through HTTP. It holds every answer against what the wire promises."""
+
+import base64
+import json
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import urllib3
+
+from simplestack.conformance.client import Client
+from simplestack.conformance.marks import ROWS
+from simplestack.conformance.options import Options
+from simplestack.conformance.refusals import NOT_IMPLEMENTED, STATUSES, Refusal
+from simplestack.entities.transfer import CHUNK_BYTES
+from simplestack.operations.model import Operation
+
+TIMEOUT_SECONDS = 180
+
+
+@dataclass
+class Answer:
+    """What a request got."""
+
+    status: int
+    headers: urllib3.HTTPHeaderDict
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, decoded."""
+        return json.loads(self.body)
+
+    def refusal(self, operation: str) -> Refusal:
+        """Return the error, after a look at its shape."""
+        assert self.headers.get("content-type") == "application/json", f"an error of {operation}: {self}"
+        body = self.json
+        name, message = body.pop("error"), body.pop("message")
+        assert STATUSES.get(name) == self.status, f"{operation}: {name} came with status {self.status}"
+        assert isinstance(message, str), f"{operation}: the message of {name} is {message!r}"
+        assert body.pop("request_id") == self.headers.get("x-request-id"), f"the request_id of {operation}"
+        if name in ("Busy", "HypervisorUnavailable"):
+            assert self.headers.get("retry-after", "").isdigit(), f"{operation}: {name} without Retry-After"
+        return Refusal(operation, name, message, body)
+
+
+class HttpClient(Client):
+    """Sends requests to a running service."""
+
+    way = "http"
+
+    def __init__(self, options: Options, url: str, password: str, made: Callable[[str], object]) -> None:
+        super().__init__(made)
+        self._options = options
+        self._url = url
+        #: The base path of the target.
+        self.base = f"/{options.hypervisor}/{quote(options.host, safe=':')}"
+        token = base64.b64encode(f"{options.username}:{password}".encode()).decode()
+        self.headers = {"X-Simplestack-Hypervisor-Token": token}
+        self._pool = urllib3.PoolManager(maxsize=16, retries=False, timeout=TIMEOUT_SECONDS)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send a request to a path below the service's root.
+
+        :param body: bytes and iterators of bytes go as they are, anything else as JSON
+        """
+        sent = dict(self.headers)
+        if body is not None and not isinstance(body, bytes | Iterator):
+            body = json.dumps(body).encode()
+            sent["Content-Type"] = "application/json"
+        response = self._pool.request(method, self._url + path, body=body, headers=sent | (headers or {}))
+        return Answer(response.status, response.headers, response.data)
+
+    def send_and_go_away(self, path: str, body: Iterator[bytes], headers: dict[str, str]) -> bytes:
+        """Send less than was announced, stop sending, and return the beginning of what comes back."""
+        host, _, port = self._url.removeprefix("http://").partition(":")
+        head = "".join(f"{name}: {value}\r\n" for name, value in (self.headers | headers).items())
+        with socket.create_connection((host, int(port)), timeout=TIMEOUT_SECONDS) as connection:
+            connection.sendall(f"POST {path} HTTP/1.1\r\nHost: kit\r\n{head}\r\n".encode())
+            for chunk in body:
+                connection.sendall(chunk)
+            connection.shutdown(socket.SHUT_WR)
+            beginning = connection.recv(12)
+            while connection.recv(65536):
+                continue
+        return beginning
+
+    def below(self, row: Operation, ids: dict[str, str]) -> str:
+        """Return the path of an operation."""
+        quoted = {name: quote(value, safe="") for name, value in ids.items()}
+        return self.base + row.path.format_map(quoted)
+
+    def perform(self, row: Operation, ids: dict[str, str], body: Any) -> Any:
+        """Send the operation's request, and check what only HTTP has: status, Location, labels."""
+        answer = self.send(row.method, self.below(row, ids), body)
+        return self._result(row, ids, body, answer)
+
+    def perform_import(self, row: Operation, file: Path, storage_id: str | None, *, chunked: bool) -> Any:
+        """Stream the file, with its length or chunked."""
+        ids = {} if storage_id is None else {"storage_id": storage_id}
+        headers = {"Content-Type": "application/octet-stream"}
+        if not chunked:
+            headers["Content-Length"] = str(file.stat().st_size)
+        answer = self.send(row.method, self.below(row, ids), _chunks(file), headers)
+        return self._result(row, ids, None, answer)
+
+    def export(self, guest_id: str, file: Path) -> int:
+        """Stream an export into the file."""
+        row = ROWS["guest_export"]
+        url = self._url + self.below(row, {"guest_id": guest_id})
+        response = self._pool.request("GET", url, headers=self.headers, preload_content=False)
+        try:
+            if response.status != row.status:
+                raise Answer(response.status, response.headers, response.data).refusal(row.name)
+            assert response.headers.get("content-type") == "application/octet-stream"
+            written = 0
+            with file.open("wb") as target:
+                for chunk in response.stream(CHUNK_BYTES):
+                    written += target.write(chunk)
+        finally:
+            response.release_conn()
+        assert response.headers.get("content-length") in (None, str(written))
+        return written
+
+    def with_password(self, password: str) -> Client:
+        """Return a client with another token."""
+        return HttpClient(self._options, self._url, password, self._made)
+
+    def busy_sessions(self) -> int:
+        """Ask the service's health report."""
+        return int(self.send("GET", "/healthz").json["busy_sessions"])
+
+    def _result(self, row: Operation, ids: dict[str, str], body: Any, answer: Answer) -> Any:
+        if answer.status >= 400:
+            raise answer.refusal(row.name)
+        assert answer.status == row.status, f"{row.name} answered {answer.status}, not {row.status}"
+        assert answer.headers.get("x-request-id"), f"the answer of {row.name} has no X-Request-Id"
+        if row.status == 204:
+            assert answer.body == b"", f"the 204 of {row.name} has a body: {answer.body[:200]!r}"
+            return None
+        assert answer.headers.get("content-type") == "application/json", f"the label of {row.name}'s answer"
+        result = answer.json
+        if row.location is not None:
+            self._follow(row, ids, body, answer, result)
+        if row.result is None:
+            action = body["state"] if row.name == "power_guest" else "reboot"
+            assert result == {"action": action, "message": "ok"}, f"{row.name} answered {result}"
+            return None
+        return result
+
+    def _follow(self, row: Operation, ids: dict[str, str], body: Any, answer: Answer, result: Any) -> None:
+        """See that the Location leads to what was made."""
+        named = {"name": body["name"]} if isinstance(result, list) else {"id": result["id"]}
+        parts = {name: quote(value, safe=":") for name, value in (ids | named).items()}
+        expected = self.base + (row.location or "").format_map(parts)
+        location = answer.headers.get("location")
+        assert location == expected, f"the Location of {row.name} is {location}, expected {expected}"
+        if isinstance(result, list):  # a tag cannot be shown alone
+            return
+        shown = self.send("GET", location)
+        if shown.status == STATUSES[NOT_IMPLEMENTED]:
+            return
+        assert shown.status == 200, f"GET {location}, the Location of {row.name}, answered {shown}"
+        assert shown.json["id"] == result["id"], f"the Location of {row.name} leads to {shown.json}"
+
+
+def _chunks(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            yield chunk

@@ -1,0 +1,101 @@
+"""What is on a target, to be compared before and after."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from simplestack.conformance.kit import DISK_GIB, PREFIX, Kit
+from simplestack.conformance.refusals import Refusal
+
+#: Guests whose disks, interfaces, snapshots, tags and media are compared too.
+_MOST_GUESTS = 50
+#: What the guests themselves, or their hosts, change.
+_VOLATILE = ("ip", "tools_up_to_date", "host")
+_PARTS = {
+    "disk_list": "disks",
+    "network_interface_list": "network interfaces",
+    "snapshot_list": "snapshots",
+    "tag_list": "tags",
+    "media_info": "media",
+}
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What was found: entities by what they are, and the GiB promised in all storages together."""
+
+    entities: dict[str, Any]
+    allocated_gib: float
+
+
+def take_inventory(kit: Kit) -> Inventory:
+    """Look at everything that can be listed."""
+    entities: dict[str, Any] = {}
+    client = kit.stack
+    if kit.has("guest_list"):
+        for number, guest in enumerate(client.do("guest_list")):
+            stable = {name: value for name, value in guest.items() if name not in _VOLATILE}
+            called = f"guest {guest['name']} ({guest['id']})"
+            entities[called] = stable
+            if number < _MOST_GUESTS:
+                entities |= {f"{part} of {called}": found for part, found in _parts(kit, guest["id"]).items()}
+    if kit.has("network_list"):
+        for network in client.do("network_list"):
+            entities[f"network {network['name_label']} ({network['id']})"] = network
+    if kit.has("host_list"):
+        for host in client.do("host_list"):
+            entities[f"host {host['name']} ({host['id']})"] = host
+    allocated_gib = 0.0
+    if kit.has("storage_list"):
+        for storage in client.do("storage_list"):
+            entities[f"storage {storage['name']} ({storage['id']})"] = {
+                "name": storage["name"],
+                "type": storage["type"],
+            }
+            allocated_gib += storage["allocated_space"]
+    return Inventory(entities, allocated_gib)
+
+
+def differences(before: Inventory, after: Inventory, lasting: list[str]) -> list[str]:
+    """Return a line for each thing that is not as it was.
+
+    Space counts from half a disk of the kit on, since other things on the target may write a little.
+
+    :param lasting: names of networks that the kit made and nothing removes
+    """
+    lines = []
+    for called in sorted(before.entities.keys() | after.entities.keys()):
+        then, now = before.entities.get(called), after.entities.get(called)
+        if called not in after.entities:
+            lines.append(f"{called} is gone")
+        elif called not in before.entities:
+            if not any(called.startswith(f"network {name} ") for name in lasting):
+                lines.append(f"{called} was left behind")
+        elif then != now:
+            lines.append(f"{called} changed from {then} to {now}")
+    more_gib = after.allocated_gib - before.allocated_gib
+    if abs(more_gib) >= DISK_GIB / 2:
+        lines.append(
+            f"the storages have {more_gib:+g} GiB allocated, as if a disk had been left behind or removed"
+        )
+    return lines
+
+
+def remove_leftovers(kit: Kit) -> None:
+    """Remove guests of this run that no answer told of, as far as that is possible."""
+    if not (kit.has("guest_list") and kit.has("guest_delete")):
+        return
+    for guest in kit.stack.do("guest_list"):
+        if guest["name"].startswith(kit.run) and guest["name"].startswith(PREFIX):
+            kit.guests[guest["id"]] = None
+    kit.clean()
+
+
+def _parts(kit: Kit, guest_id: str) -> dict[str, Any]:
+    found = {}
+    for operation, part in _PARTS.items():
+        if kit.has(operation):
+            try:
+                found[part] = kit.stack.do(operation, guest_id)
+            except Refusal as refusal:
+                found[part] = refusal.name
+    return found

@@ -1,0 +1,102 @@
+"""What the kit is told of its target."""
+
+import os
+import re
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_simplestack import PASSWORD_VARIABLE
+
+_VLANS = re.compile(r"\A([0-9]{1,4})-([0-9]{1,4})\Z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What only the person at the keyboard knows; pytest's options, read and checked."""
+
+    hypervisor: str
+    host: str
+    username: str
+    password: str = field(repr=False)
+    any_password: bool = False
+    config: Path | None = None
+    image: str | None = None
+    image_file: Path | None = None
+    template: str | None = None
+    iso: str | None = None
+    storage: str | None = None
+    network: str | None = None
+    other_network: str | None = None
+    trunk: str | None = None
+    vlans: range = range(3900, 4000)
+    guest: str | None = None
+    #: MiB
+    memory: int = 128
+    patience_seconds: float = 120
+
+
+def read_options(config: pytest.Config) -> Options:
+    """Read pytest's options.
+
+    :raises pytest.UsageError: one of them is wrong
+    """
+
+    def given(name: str) -> Any:
+        return config.getoption(f"simplestack_{name}")
+
+    def file(name: str) -> Path | None:
+        path = None if given(name) is None else Path(given(name)).resolve()
+        if path is not None and not path.is_file():
+            raise pytest.UsageError(f"--{name.replace('_', '-')}: {path} is not a file")
+        return path
+
+    return Options(
+        hypervisor=given("hypervisor"),
+        host=given("host"),
+        username=given("username") or "kit",
+        password=_password(given("password"), file("password_file")),
+        any_password=given("any_password"),
+        config=file("config"),
+        image=given("image"),
+        image_file=file("image_file"),
+        template=given("template"),
+        iso=given("iso"),
+        storage=given("storage"),
+        network=given("network"),
+        other_network=given("other_network"),
+        trunk=given("trunk"),
+        vlans=_vlans(given("vlans") or "3900-3999"),
+        guest=given("guest"),
+        memory=int(_number("memory", given("memory") or "128")),
+        patience_seconds=_number("patience", given("patience") or "120"),
+    )
+
+
+def _password(word: str | None, file: Path | None) -> str:
+    if file is not None:
+        return file.read_text().partition("\n")[0]
+    if word is not None:
+        return word
+    # Of a target that lets every password in, none is needed.
+    return os.environ.get(PASSWORD_VARIABLE) or secrets.token_urlsafe(8)
+
+
+def _vlans(text: str) -> range:
+    match = _VLANS.match(text)
+    if match is None or not 1 <= int(match[1]) < int(match[2]) <= 4094:
+        raise pytest.UsageError(f"--vlans: {text!r} is no range of tags such as 3900-3999")
+    return range(int(match[1]), int(match[2]) + 1)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if number <= 0:
+        raise pytest.UsageError(f"--{name}: {text!r} is not a number above 0")
+    return number

@@ -1,0 +1,45 @@
+"""Errors as both ways in show them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+NOT_IMPLEMENTED = "NotImplementedError"
+
+#: The status of each error on the wire.
+STATUSES = {
+    "InvalidArguments": 400,
+    "Unauthorized": 401,
+    "PermissionDenied": 403,
+    "HostNotAllowed": 403,
+    "EntityNotFound": 404,
+    "HypervisorNotFound": 404,
+    "RouteNotFound": 404,
+    "MethodNotAllowed": 405,
+    "InvalidState": 409,
+    "Conflict": 409,
+    "Busy": 409,
+    "LengthRequired": 411,
+    "PayloadTooLarge": 413,
+    "UnsupportedMediaType": 415,
+    "InternalError": 500,
+    NOT_IMPLEMENTED: 501,
+    "HypervisorError": 502,
+    "HypervisorUnavailable": 503,
+    "HypervisorTimeout": 504,
+    "InsufficientStorage": 507,
+}
+
+
+class Refusal(Exception):
+    """An operation was refused.
+
+    :param name: the error's name, as clients read it
+    :param details: its further members, such as ``current`` and ``needed``
+    """
+
+    def __init__(self, operation: str, name: str, message: str, details: Mapping[str, Any]) -> None:
+        super().__init__(f"{operation} was refused with {name}: {message}")
+        self.operation = operation
+        self.name = name
+        self.message = message
+        self.details = dict(details)

@@ -1,0 +1,185 @@
+"""The kit finds what is wrong with a plugin: the mock, each time with one defect of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from support.conformance import run_kit
+from support.distributions import install
+
+_BROKEN = """
+import dataclasses, types
+from msgspec.structs import replace
+from simplestack.mock import plugin as mock, disks, guests, media, networks, power, snapshots, storages, tags
+
+{defect}
+
+def spoilt(module):
+    made = types.ModuleType(module.__name__ + "_spoilt")
+    vars(made).update(vars(module))
+    vars(made).update({{name: its for name, its in DEFECT.items() if name in vars(module)}})
+    return made
+
+plugin = dataclasses.replace(mock, name="broken", hooks=tuple(map(spoilt, mock.hooks)), examples=None)
+"""
+
+_DEFECTS = {
+    "memory in KiB": (
+        """
+@hookimpl
+def guest_info(session, guest_id):
+    shown = guests.guest_info(session, guest_id)
+    return replace(shown, memory=shown.memory * 1024)
+DEFECT = {"guest_info": guest_info}
+""",
+        "guests",
+        "test_a_new_guest_has_what_was_asked_for",
+    ),
+    "a disk of another guest is shown": (
+        """
+@hookimpl
+def disk_info(session, guest_id, disk_id):
+    for guest in guests.guest_list(session):
+        for disk in disks.disk_list(session, guest.id):
+            if disk.id == disk_id:
+                return disk
+    raise EntityNotFound("Disk", disk_id)
+DEFECT = {"disk_info": disk_info}
+""",
+        "disks",
+        "another",
+    ),
+    "a snapshot of another guest is deleted": (
+        """
+@hookimpl
+def snapshot_delete(session, guest_id, snapshot_id):
+    for guest in guests.guest_list(session):
+        for snapshot in snapshots.snapshot_list(session, guest.id):
+            if snapshot.id == snapshot_id:
+                return snapshots.snapshot_delete(session, guest.id, snapshot_id)
+    raise EntityNotFound("Snapshot", snapshot_id)
+DEFECT = {"snapshot_delete": snapshot_delete}
+""",
+        "snapshots",
+        "another",
+    ),
+    "a revert that does nothing": (
+        """
+@hookimpl
+def snapshot_revert(session, guest_id, snapshot_id):
+    return snapshots.snapshot_info(session, guest_id, snapshot_id)
+DEFECT = {"snapshot_revert": snapshot_revert}
+""",
+        "snapshots",
+        "revert",
+    ),
+    "a failed create leaves a guest": (
+        """
+@hookimpl
+def guest_create(session, guest: GuestCreate) -> Guest:
+    for interface in guest.network_interfaces:
+        if interface.network.endswith("nowhere"):
+            guests.guest_create(session, replace(guest, network_interfaces=[]))
+            raise EntityNotFound("Network", interface.network)
+    return guests.guest_create(session, guest)
+DEFECT = {"guest_create": guest_create}
+""",
+        "guests",
+        "leaves_nothing_behind",
+    ),
+    "a guest that runs is started again": (
+        """
+@hookimpl
+def guest_start(session, guest_id):
+    if guests.guest_info(session, guest_id).state == "STOPPED":
+        power.guest_start(session, guest_id)
+DEFECT = {"guest_start": guest_start}
+""",
+        "power",
+        "start-STARTED",
+    ),
+    "an error that nobody translated": (
+        """
+@hookimpl
+def media_mount(session, guest_id, name):
+    if name.startswith("simplestack-kit"):
+        raise KeyError(name)
+    media.media_mount(session, guest_id, name)
+DEFECT = {"media_mount": media_mount}
+""",
+        "media",
+        "test_an_iso",
+    ),
+    "a tag that is not kept": (
+        """
+@hookimpl
+def tag_create(session, guest_id, name):
+    return sorted({*tags.tag_list(session, guest_id), name})
+DEFECT = {"tag_create": tag_create}
+""",
+        "tags",
+        "tag",
+    ),
+    "storages in bytes": (
+        """
+@hookimpl
+def storage_list(session):
+    return [replace(found, allocated_space=found.allocated_space * 1024**3)
+            for found in storages.storage_list(session)]
+DEFECT = {"storage_list": storage_list}
+""",
+        "storages",
+        "test_a_new_disk_is_promised_its_gib",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _DEFECTS)
+def test_the_kit_fails_on(name: str, tmp_path: Path) -> None:
+    defect, module, test = _DEFECTS[name]
+    install(tmp_path / "plugins", "broken", _BROKEN.format(defect=defect))
+    done = run_kit(
+        tmp_path / "run",
+        *("--hypervisor", "broken", "--host", "kit", "--any-password", "-k", f"test_{module}.py"),
+        *("--image", "debian-12.img", "--iso", "virtio-win.iso", "--trunk", "Pool network"),
+        plugins=tmp_path / "plugins",
+    )
+    assert done.status == 1, done.output
+    failed = [line for line in done.output.splitlines() if line.startswith("_") and line.endswith("_")]
+    assert any(test in line for line in failed), done.output
+
+
+def test_what_a_plugin_leaves_behind_fails_the_run_by_name(tmp_path: Path) -> None:
+    defect, _, _ = _DEFECTS["a failed create leaves a guest"]
+    install(tmp_path / "plugins", "broken", _BROKEN.format(defect=defect))
+    done = run_kit(
+        tmp_path / "run",
+        *("--hypervisor", "broken", "--host", "kit", "--any-password", "-k", "test_sessions.py"),
+        *("--image", "debian-12.img", "--iso", "virtio-win.iso", "--trunk", "Pool network"),
+        plugins=tmp_path / "plugins",
+    )
+    assert done.status == 1, done.output
+    assert "TARGET NOT AS BEFORE: guest simplestack-kit-" in done.output
+
+
+def test_a_run_without_a_target_says_what_to_type(tmp_path: Path) -> None:
+    done = run_kit(tmp_path)
+    assert done.status == 4
+    assert "pytest --pyargs simplestack.conformance --hypervisor NAME --host HOST" in done.output
+
+
+def test_options_that_are_missing_are_named_with_what_needs_them(tmp_path: Path) -> None:
+    done = run_kit(tmp_path, "--hypervisor", "mock", "--host", "kit", "--any-password")
+    assert done.status != 0
+    for option in ("--image or --template", "--iso", "--trunk"):
+        assert f"{option}: mock implements " in done.output
+
+
+def test_a_wrong_password_must_be_refused_unless_the_target_lets_all_in(tmp_path: Path) -> None:
+    done = run_kit(
+        tmp_path,
+        *("--hypervisor", "mock", "--host", "kit", "-k", "test_a_wrong_password"),
+        *("--image", "debian-12.img", "--iso", "virtio-win.iso", "--trunk", "Pool network"),
+    )
+    assert done.status == 1
+    assert "must be refused with Unauthorized" in done.output
