@@ -40,13 +40,6 @@ def test_every_address_that_the_pages_tell_to_get_is_there(tmp_path: Path) -> No
         assert {path: service.get(path).status for path in paths} == dict.fromkeys(paths, 200)
 
 
-def test_the_readme_lists_exactly_the_operations_there_are() -> None:
-    section = (ROOT / "README.md").read_text().partition("## Operations")[2].partition("\n## ")[0]
-    table = section.partition("\n\nA plugin")[0]
-    listed = re.findall(r"`([a-z]+_[a-z_]+)`", table)
-    assert sorted(listed) == sorted(operation.name for operation in OPERATIONS)
-
-
 def test_the_readme_says_how_many_operations_each_hypervisor_has() -> None:
     rows = re.findall(
         r"^\| `(\w+)`.*\| (\d+) of (\d+) operations", (ROOT / "README.md").read_text(), re.MULTILINE
