@@ -84,6 +84,13 @@ def test_members_and_parameters_are_explained_with_their_units(document: Any) ->
     assert unexplained == []
 
 
+def test_summaries_are_plain_text_and_descriptions_markdown(document: Any) -> None:
+    create = operations_of(document)["guest_create"]
+    assert "start starts it at once" in create["summary"]
+    assert "`guest_import`: Make a guest from an image" in create["description"]
+    assert not [name for name, its in operations_of(document).items() if "`" in its["summary"]]
+
+
 def test_errors_are_those_that_the_hookspecs_raise(document: Any) -> None:
     def names(operation: str, status: str) -> list[str]:
         reference = operations_of(document)[operation]["responses"][status]["$ref"]

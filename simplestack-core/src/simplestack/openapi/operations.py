@@ -175,7 +175,9 @@ def _fields(members: list[str]) -> dict[str, Any]:
 
 
 def _summary(rows: Sequence[Operation]) -> str:
-    return " ".join(row.summary or read_docstring(SPECS[row.hooks[0]]).summary for row in rows)
+    """Say what it does, as plain text: only descriptions are Markdown."""
+    texts = [row.summary or read_docstring(SPECS[row.hooks[0]]).summary for row in rows]
+    return " ".join(texts).replace("`", "")
 
 
 def _returns(row: Operation) -> str:
