@@ -54,6 +54,7 @@ def plugins_command(folder: Path, *arguments: str) -> subprocess.CompletedProces
         ),
         ("@hookimpl\ndef disk_create(session, disk: 'Mising'): ...", "name 'Mising' is not defined"),
         ("@hookimpl(specname='guest_list')\ndef other(session): ...", "'guest_list' is implemented by"),
+        ("@hookimpl(wrapper=True)\ndef tag_list(session):\n    return (yield)", "tag_list: is a wrapper"),
     ],
 )
 def test_a_broken_plugin_is_named_with_the_reason_and_the_others_work(

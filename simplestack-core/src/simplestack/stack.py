@@ -26,7 +26,7 @@ from simplestack.hookspecs import (
     transfer,
 )
 from simplestack.operations.context import CallContext
-from simplestack.operations.dispatch import Call, Dispatcher
+from simplestack.operations.dispatch import Dispatcher, make_call
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.registry import load_registry
 from simplestack.sessions.credentials import Credentials
@@ -85,7 +85,7 @@ class Stack:
         found = self._dispatcher.hypervisor(hypervisor)
         target = parse_target(host)
         context = CallContext(hypervisor=found.name, host=str(target), user=username, request_id="-")
-        self._call = Call(context, target, Credentials(username, password))
+        self._call = make_call(context, target, Credentials(username, password))
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from simplestack.config.settings import HypervisorSettings
 from simplestack.entities.transfer import Export
@@ -26,7 +26,8 @@ from simplestack.plugins.services import make_operation_call
 from simplestack.sessions.credentials import Credentials
 from simplestack.sessions.guard import Abandoned, Progress, call_within
 from simplestack.sessions.maker import SessionKey
-from simplestack.sessions.pool import Lease, SessionPool
+from simplestack.sessions.pool import SessionPool
+from simplestack.sessions.slots import Slot
 from simplestack.sessions.targets import AllowList, Target
 
 _log = logging.getLogger("simplestack.operations")
@@ -43,6 +44,14 @@ class Call(NamedTuple):
     context: CallContext
     target: Target
     credentials: Credentials
+    #: Which sessions may answer it.
+    key: SessionKey
+
+
+def make_call(context: CallContext, target: Target, credentials: Credentials) -> Call:
+    """Return a call; it may be made any number of times."""
+    key = SessionKey(context.hypervisor, context.host, credentials.digest())
+    return Call(context, target, credentials, key)
 
 
 #: What this thread is calling. It goes round the service plugins, which could log whatever they are given.
@@ -54,7 +63,7 @@ class _Maker:
 
     def __init__(self, hypervisor: Hypervisor, settings: HypervisorSettings, allowed: AllowList) -> None:
         plugin = hypervisor.plugin
-        self._plugin = plugin
+        self.plugin = plugin
         self.settings = settings
         self._allowed = allowed
         self.check = plugin.check
@@ -70,28 +79,28 @@ class _Maker:
         target = self._allowed.check(call.target)
 
         def connected() -> Any:
-            return self._plugin.connect(target, call.credentials, self.settings)
+            return self.plugin.connect(target, call.credentials, self.settings)
 
         try:
-            if self._plugin.may_hang:
+            if self.plugin.may_hang:
                 return call_within(self.connect_timeout_seconds, connected, lambda: on_late)
             return connected()
         except Abandoned:
             raise
         except Exception as error:
-            raised = translated(self._plugin.translate, error)
+            raised = translated(self.plugin.translate, error)
             raise raised from (None if raised is error else error)
 
     def disconnect(self, session: Any) -> None:
         try:
-            if self._plugin.may_hang:
-                call_within(_DISCONNECT_SECONDS, lambda: self._plugin.disconnect(session))
+            if self.plugin.may_hang:
+                call_within(_DISCONNECT_SECONDS, lambda: self.plugin.disconnect(session))
             else:
-                self._plugin.disconnect(session)
+                self.plugin.disconnect(session)
         except Abandoned:
-            _log.warning("%s: logging out took too long and was left behind", self._plugin.name)
+            _log.warning("%s: logging out took too long and was left behind", self.plugin.name)
         except Exception:  # the session is gone either way, and its client has its answer
-            _log.exception("%s: logging out failed", self._plugin.name)
+            _log.exception("%s: logging out failed", self.plugin.name)
 
 
 class Dispatcher:
@@ -150,16 +159,16 @@ class Dispatcher:
                 {"operation": operation, "hypervisor": hypervisor.name},
             )
         maker = self._maker(hypervisor, call.target.name)
-        key = SessionKey(hypervisor.name, context.host, call.credentials.digest())
-        run = _Run(hypervisor, maker.settings, self.pool.take(key, maker, call))
+        slot = self.pool.take(call.key, maker, call)
         try:
+            run = _Run(maker, self.pool, slot)
             result = run.hook(operation, caller, arguments)
         except BaseException:
-            run.lease.release()
+            self.pool.release(slot)
             raise
         if isinstance(result, Export):
-            return _leased(result, run)
-        run.lease.release()
+            return run.leased(result)
+        self.pool.release(slot)
         return result
 
     def _maker(self, hypervisor: Hypervisor, host: str) -> _Maker:
@@ -173,56 +182,67 @@ class Dispatcher:
 
 
 class _Run:
-    """Runs parts of an operation on a leased session, within their time."""
+    """Runs parts of an operation on a session that was taken for it, within their time."""
 
-    def __init__(self, hypervisor: Hypervisor, settings: HypervisorSettings, lease: Lease) -> None:
-        self._hypervisor = hypervisor
-        self._limit_seconds = settings.call_timeout_seconds
-        self.lease = lease
+    __slots__ = ("_maker", "_plugin", "_pool", "_slot")
+
+    def __init__(self, maker: _Maker, pool: SessionPool, slot: Slot) -> None:
+        self._maker = maker
+        self._plugin = maker.plugin
+        self._pool = pool
+        self._slot = slot
 
     def hook(self, operation: str, caller: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         """Call the hook and check what it returns."""
-        progress = None
-        if "stream" in arguments and self._hypervisor.plugin.may_hang:
-            progress = Progress()
-            arguments = {**arguments, "stream": WatchedUpload(arguments["stream"], progress)}
-        session = self.lease.session
-        result = self.within_limit(lambda: caller(session=session, **arguments), progress)
-        check_result(self._hypervisor.name, operation, result)
+        session = self._slot.session
+        try:
+            if not self._plugin.may_hang:
+                result = caller(session=session, **arguments)
+            elif "stream" in arguments:
+                progress = Progress()
+                watched = {**arguments, "stream": WatchedUpload(arguments["stream"], progress)}
+                result = self._guarded(lambda: caller(session=session, **watched), progress)
+            else:
+                result = self._guarded(lambda: caller(session=session, **arguments))
+        except Exception as error:
+            self._fail(error)
+        check_result(self._plugin.name, operation, result)
         return result
 
-    def within_limit(self, part: Callable[[], T], progress: Progress | None = None) -> T:
-        """Run a part of the operation, and translate its errors."""
-        try:
-            if self._hypervisor.plugin.may_hang:
-                return self._guarded(part, progress)
-            return part()
-        except Exception as error:
-            raised = translated(self._hypervisor.plugin.translate, error)
-            if isinstance(raised, HypervisorUnavailable | HypervisorTimeout) and not isinstance(
-                raised, OperationTimeout
-            ):
-                self.lease.discard()
-            raise raised from (None if raised is error else error)
+    def leased(self, export: Export) -> Export:
+        """Keep the session with the stream."""
 
-    def _guarded(self, part: Callable[[], T], progress: Progress | None) -> T:
+        def ended(_error: BaseException | None, complete: bool, _sent_bytes: int) -> None:
+            del complete
+            self._pool.release(self._slot)
+
+        return Export(WatchedChunks(export.chunks, ended, self._fetch), export.size)
+
+    def _fetch(self, following: Callable[[], bytes | None]) -> bytes | None:
+        """Fetch a chunk of an export."""
         try:
-            return call_within(self._limit_seconds, part, self.lease.abandon, progress)
+            return self._guarded(following) if self._plugin.may_hang else following()
+        except Exception as error:
+            self._fail(error)
+
+    def _guarded(self, part: Callable[[], T], progress: Progress | None = None) -> T:
+        limit = self._maker.settings.call_timeout_seconds
+        try:
+            return call_within(limit, part, lambda: self._pool.abandon(self._slot), progress)
         except Abandoned:
             raise HypervisorTimeout(
-                f"{self._hypervisor.name} did not answer within {self._limit_seconds:g} s; "
+                f"{self._plugin.name} did not answer within {limit:g} s; "
                 "whether the operation took effect is unknown"
             ) from None
 
-
-def _leased(export: Export, run: _Run) -> Export:
-    """Keep the session with the stream."""
-
-    def ended(_error: BaseException | None, complete: bool, _sent_bytes: int) -> None:
-        del complete
-        run.lease.release()
-
-    return Export(WatchedChunks(export.chunks, ended, run.within_limit), export.size)
+    def _fail(self, error: Exception) -> NoReturn:
+        """Raise an error as the client may see it, and retire a session that it may have broken."""
+        raised = translated(self._plugin.translate, error)
+        if isinstance(raised, HypervisorUnavailable | HypervisorTimeout) and not isinstance(
+            raised, OperationTimeout
+        ):
+            self._pool.discard(self._slot)
+        raise raised from (None if raised is error else error)
 
 
 def translated(translate: Callable[[Exception], SimplestackError | None], error: Exception) -> Exception:

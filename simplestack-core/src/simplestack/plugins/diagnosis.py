@@ -87,6 +87,9 @@ def _faults(hook: str, function: FunctionType) -> Iterator[str]:
         yield f"unknown hook {hook!r}{_did_you_mean(hook, SPEC_PARAMETERS)}"
         return
     yield from _parameter_faults(function, SPEC_PARAMETERS[hook])
+    mark = getattr(function, _IMPL_MARK)
+    if mark["wrapper"] or mark["hookwrapper"]:
+        yield "is a wrapper, which service plugins are; a hypervisor's hooks answer by themselves"
     if inspect.iscoroutinefunction(function):
         yield "is a coroutine function; hooks are called synchronously"
 

@@ -24,7 +24,8 @@ class Hypervisor:
     #: Name and version of the distribution that brought it.
     distribution: str
     version: str
-    #: What calls the plugin's implementation, by hook. A hook that is missing here answers 501.
+    #: What calls the plugin's implementation with the hook's arguments, by hook. A hook that is missing here
+    #: answers 501.
     callers: dict[str, Callable[..., Any]]
     #: The struct that a hook's body is validated with.
     bodies: dict[str, type[Struct]]
@@ -89,8 +90,25 @@ def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: s
         plugin=plugin,
         distribution=distribution,
         version=version,
-        callers={hook: getattr(manager.hook, hook) for hook in functions},
+        callers={hook: _caller(getattr(manager.hook, hook)) for hook in functions},
         bodies=bodies,
         entities=entities,
         members={hook: frozenset(entity.__struct_fields__) for hook, entity in entities.items()},
     )
+
+
+def _caller(hook: pluggy.HookCaller) -> Callable[..., Any]:
+    """Return the only implementation of a hook, made to take all arguments of the hook.
+
+    pluggy has held it against the hookspec. What a call through it does besides is to choose among several
+    implementations, which takes longer than the rest of what core does.
+    """
+    (implementation,) = hook.get_hookimpls()
+    function, taken = implementation.function, implementation.argnames
+    if hook.spec is None or set(taken) == set(hook.spec.argnames):
+        return function
+
+    def with_some(**arguments: Any) -> Any:
+        return function(**{name: arguments[name] for name in taken})
+
+    return with_some

@@ -11,7 +11,7 @@ from msgspec import json
 from simplestack.entities.transfer import Export
 from simplestack.errors import InvalidArguments
 from simplestack.operations.context import CallContext
-from simplestack.operations.dispatch import Call, Dispatcher
+from simplestack.operations.dispatch import Call, Dispatcher, make_call
 from simplestack.operations.model import JsonBody, Operation, StreamBody
 from simplestack.operations.streams import WatchedChunks
 from simplestack.plugins.diagnosis import SPEC_PARAMETERS
@@ -67,7 +67,7 @@ class Responder:
             request_id=request_id(request),
             client=client,
         )
-        call = Call(context, target, credentials)
+        call = make_call(context, target, credentials)
         if request.method == "HEAD" and operation.result is Export and operation.name in hypervisor.callers:
             operation = _EXISTENCE_OF_GUEST
         self._perform(request, response, _Request(operation, hypervisor, call, ids, base))

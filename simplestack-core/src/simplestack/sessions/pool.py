@@ -20,33 +20,6 @@ from simplestack.sessions.slots import Slot, Slots
 _log = logging.getLogger("simplestack.sessions")
 
 
-class Lease:
-    """A session for the length of a call."""
-
-    __slots__ = ("_pool", "_slot")
-
-    def __init__(self, pool: "SessionPool", slot: Slot) -> None:
-        self._pool = pool
-        self._slot = slot
-
-    @property
-    def session(self) -> Any:
-        """What the plugin's ``connect`` returned."""
-        return self._slot.session
-
-    def discard(self) -> None:
-        """Let nobody use the session any more: it is broken, or may be."""
-        self._pool.discard(self._slot)
-
-    def abandon(self) -> Callable[[Any], None]:
-        """Say that a call on it is left behind; return what must be called when that call comes back."""
-        return self._pool.abandon(self._slot)
-
-    def release(self) -> None:
-        """Give the session back."""
-        self._pool.release(self._slot)
-
-
 class SessionPool:
     """All sessions of this process."""
 
@@ -64,8 +37,8 @@ class SessionPool:
         self._closed = threading.Event()
         self._reaper: threading.Thread | None = None
 
-    def take(self, key: SessionKey, maker: SessionMaker, call: Any) -> Lease:
-        """Lend a session until its lease is released: one that lies idle, or a new one.
+    def take(self, key: SessionKey, maker: SessionMaker, call: Any) -> Slot:
+        """Lend a session until its slot is released: one that lies idle, or a new one.
 
         :param call: what the maker needs to know of the call, to make a session
         :raises HypervisorUnavailable: no session could be had within the connect time-out
@@ -75,9 +48,9 @@ class SessionPool:
             slot, is_new = self._claim(key, maker)
             if is_new:
                 self._connect(slot, call)
-                return Lease(self, slot)
+                return slot
             if maker.check(slot.session):
-                return Lease(self, slot)
+                return slot
             self.discard(slot)
             self.release(slot)
 
@@ -136,7 +109,7 @@ class SessionPool:
 
     def _claim(self, key: SessionKey, maker: SessionMaker) -> tuple[Slot, bool]:
         """Find a session for one more user, or the right to make one."""
-        deadline = time.monotonic() + maker.connect_timeout_seconds
+        deadline = None
         while True:
             with self._lock:
                 self._refusals.check(key)
@@ -156,6 +129,7 @@ class SessionPool:
                     for idle in going:
                         self._slots.remove(idle)
                     break
+                deadline = deadline or time.monotonic() + maker.connect_timeout_seconds
                 if not self._wait_until(deadline):
                     raise HypervisorUnavailable(self._slots.explain_full(key, maker))
                 if making is not None and making.failure is not None:
