@@ -4,13 +4,14 @@ import contextlib
 import http.client
 import io
 import json
+import socket
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.service import Service, running_service
+from support.service import Service, running_service, token
 
 BASE = "/mock/demo"
 
@@ -215,6 +216,41 @@ def test_requests_that_come_together_are_answered_in_turn(service: Service) -> N
     answers = service.raw(first + last)
     assert answers.count(b"HTTP/1.1 200 OK") == 2
     assert answers.index(b"x-request-id: p-1") < answers.index(b"x-request-id: p-2")
+
+
+def test_an_image_in_odd_pieces_is_read_to_its_last_byte_and_no_further(service: Service) -> None:
+    image = b"QFI\xfb" + bytes(3_000_017)
+    head = (
+        "POST /mock/demo/guests HTTP/1.1\r\nHost: a\r\nContent-Type: application/octet-stream\r\n"
+        f"X-Simplestack-Hypervisor-Token: {token()}\r\nContent-Length: {len(image)}\r\n\r\n"
+    ).encode()
+    next_request = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(service.address, timeout=20) as connection:
+        connection.sendall(head + image[:300_001])
+        for start in range(300_001, len(image), 700_001):
+            connection.sendall(image[start : start + 700_001])
+        connection.sendall(next_request)
+        made = http.client.HTTPResponse(connection)
+        made.begin()
+        guest = json.loads(made.read())
+        healthy = http.client.HTTPResponse(connection)
+        healthy.begin()
+        assert (made.status, healthy.status) == (201, 200)
+    disk = service.get(f"/mock/demo/guests/{guest['id']}/disks").json[0]
+    assert disk["size"] == pytest.approx(len(image) / 1024**3, abs=1e-6)
+
+
+@pytest.mark.parametrize("sent", [1000, 100_000, 2_000_000])
+def test_an_image_that_breaks_off_is_400_and_makes_no_guest(service: Service, sent: int) -> None:
+    before = service.get("/mock/demo/guests").json
+    answer = service.raw(
+        b"POST /mock/demo/guests HTTP/1.1\r\nHost: a\r\nContent-Type: application/octet-stream\r\n"
+        + f"X-Simplestack-Hypervisor-Token: {token()}\r\nContent-Length: 3000000\r\n\r\n".encode()
+        + bytes(sent)
+    )
+    assert answer.startswith(b"HTTP/1.1 400 "), answer
+    assert f"after {sent} of the 3000000 bytes".encode() in answer
+    assert service.get("/mock/demo/guests").json == before
 
 
 def test_the_pages_outside_the_base_path_say_what_there_is(service: Service) -> None:

@@ -1,6 +1,6 @@
 """What is on the disks: bytes that follow from a seed, so that only the seed is kept.
 
-A content is one block of 1 MiB from SHAKE128 over the seed, again and again up to its length.
+A content is one block of 256 KiB from SHAKE128 over the seed, again and again up to its length.
 """
 
 import functools
@@ -8,18 +8,20 @@ import hashlib
 import uuid
 from collections.abc import Iterator
 
-from simplestack.entities.transfer import CHUNK_BYTES
 from simplestack.mock.records import Content
+
+#: A block stays in a core's cache while it is sent or compared.
+_BLOCK_BYTES = 256 * 1024
 
 
 @functools.lru_cache(maxsize=16)
 def _block(seed: str) -> bytes:
-    return hashlib.shake_128(seed.encode()).digest(CHUNK_BYTES)
+    return hashlib.shake_128(seed.encode()).digest(_BLOCK_BYTES)
 
 
 def content_chunks(content: Content) -> Iterator[bytes]:
-    """Yield a content's bytes, 1 MiB at a time."""
-    whole, rest = divmod(content.length, CHUNK_BYTES)
+    """Yield a content's bytes, a block at a time."""
+    whole, rest = divmod(content.length, _BLOCK_BYTES)
     for _ in range(whole):
         yield _block(content.seed)
     if rest:

@@ -10,9 +10,9 @@ from simplestack.config.settings import HypervisorSettings
 from simplestack.mock.laboratory.rules import Rule
 
 Bound = Annotated[int, Meta(ge=1, le=1_000_000)]
-#: A member of a ustar archive is below 8 GiB.
 #: A template and two guests.
 _FIRST_GUESTS = 3
+#: A member of a ustar archive is below 8 GiB.
 ContentBytes = Annotated[int, Meta(ge=0, le=4 * 1024**3)]
 
 

@@ -13,6 +13,7 @@ from gunicorn.http import RequestParser
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from simplestack.server.body_reader import read_directly
 from simplestack.server.problems import http_problem, problem_body
 from simplestack.server.request_id import HEADER, new_request_id
 
@@ -106,6 +107,11 @@ class Worker(ThreadWorker):
         while kept is True and self.alive and self.nr_conns <= self.cfg.threads and _speaks_soon(conn):
             kept = super().handle(conn)
         return kept
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        """Serve a request, with a body that can be read fast."""
+        read_directly(req)
+        return super().handle_request(req, conn)
 
     def _keepalive_after(self, conn: TConn, keepalive: object) -> bool:
         """Tell whether the connection is kept. Gunicorn's own reads 64 KiB of a refused upload at most."""
