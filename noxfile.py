@@ -76,11 +76,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Measure the REST layer. No part of continuous integration: other work on the machine disturbs it."""
-    if shutil.which("wrk") is None:
-        session.error("wrk makes the load: apt-get install -y --no-install-recommends wrk")
-    session.install(f"--editable=./{CORE}")
-    session.run("python", "tests/benchmarks/rest_layer.py", *session.posargs)
+    """Measure. No part of continuous integration: other work on the machine disturbs it."""
+    session.install(*TEST_REQUIREMENTS, *_editable())
+    session.run("python", "-m", "benchmarks", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
 @nox.session

@@ -1,126 +1,79 @@
-"""GET /mock/demo/guests/{id} with default settings beside a bare Falcon app under the same gunicorn.
+"""The REST layer with its default settings beside a bare Falcon app that answers with the same bytes.
 
-    python tests/benchmarks/rest_layer.py [--rounds N] [--seconds N] [--json FILE]
-
-Both run at once and are loaded in turn, round by round, by wrk (apt-get install wrk), so that what else the
-machine does touches both. Read the ratios: absolute figures drift with the machine.
+Both run at once, under gunicorn with the same number of workers and threads, and wrk loads them in turn. The
+bare app parses no token, calls no plugin, reads no database and writes no audit.
 """
 
-import argparse
-import contextlib
-import json
-import os
 import re
-import statistics
 import subprocess
-import sys
 import tempfile
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+from benchmarks.comparisons import Comparison, take_turns
+from benchmarks.requirements import path_of
+from benchmarks.scale import Scale
+from benchmarks.services import bare_falcon
+from support.service import running_service, token
 
-from support.service import free_port, running_service, token, wait_for
-
-CONNECTIONS = (1, 8, 32)
+_CONNECTIONS = (1, 8, 32)
+_LISTS = (1_000, 10_000)
+_CONFIG = "".join(f'[hypervisors.mock.hosts."of-{count}"]\nseed_guests = {count - 2}\n' for count in _LISTS)
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
-def load(url: str, connections: int, seconds: int) -> tuple[float, float]:
-    """Return requests per second and p99 in ms."""
+def run(scale: Scale) -> Iterator[Comparison]:
+    """Compare a guest and lists of guests, under load."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with running_service(folder / "service", _CONFIG) as service:
+            ours = f"http://127.0.0.1:{service.port}/mock"
+            guest = service.get("/mock/demo/guests").json[0]["id"]
+            paths = {"guest": f"demo/guests/{guest}"}
+            paths |= {f"guests-{count}": f"of-{count}/guests" for count in _LISTS}
+            for answer, path in paths.items():
+                found = service.get(f"/mock/{path}")
+                (folder / f"{answer}.json").write_bytes(found.body)
+            with bare_falcon(folder) as port:
+                bare = f"http://127.0.0.1:{port}"
+                for connections in _CONNECTIONS:
+                    urls = f"{ours}/{paths['guest']}", f"{bare}/guest"
+                    what = f"GET of a guest, {connections} connection{'s' if connections > 1 else ''}"
+                    yield from _compare(what, urls, connections, scale)
+                for count in _LISTS:
+                    urls = f"{ours}/of-{count}/guests", f"{bare}/guests-{count}"
+                    yield from _compare(f"GET of {count:,} guests, 1 connection", urls, 1, scale)
+
+
+def _compare(what: str, urls: tuple[str, str], connections: int, scale: Scale) -> Iterator[Comparison]:
+    late: dict[str, list[float]] = {url: [] for url in urls}
+
+    def loaded(url: str) -> Callable[[], float]:
+        def rate() -> float:
+            per_second, p99 = _load(url, connections, scale.seconds)
+            late[url].append(p99)
+            return per_second
+
+        return rate
+
+    rates = take_turns(scale.rounds, {url: loaded(url) for url in urls})
+    yield _comparison(what, "requests/s", rates[urls[0]], rates[urls[1]])
+    yield _comparison(f"{what}, 99th percentile", "ms", late[urls[0]][1:], late[urls[1]][1:])
+
+
+def _comparison(what: str, unit: str, ours: list[float], other: list[float]) -> Comparison:
+    return Comparison(
+        benchmark="rest-layer", what=what, beside="bare Falcon, static", unit=unit, ours=ours, other=other
+    )
+
+
+def _load(url: str, connections: int, seconds: int) -> tuple[float, float]:
+    """Return requests per second and the 99th percentile of their latency in ms."""
     header = f"X-Simplestack-Hypervisor-Token: {token()}"
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", header, url]
+    command = [path_of("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", header, url]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in output:
-        raise SystemExit(f"{url} answered with errors:\n{output}")
     rate = re.search(r"Requests/sec:\s+([0-9.]+)", output)
     p99 = re.search(r"99%\s+([0-9.]+)(us|ms|s)", output)
-    if rate is None or p99 is None:
-        raise SystemExit(f"wrk printed no figures:\n{output}")
+    if rate is None or p99 is None or "Non-2xx" in output:
+        raise SystemExit(f"{url} was not answered as it should be:\n{output}")
     return float(rate[1]), float(p99[1]) * _UNITS[p99[2]]
-
-
-@contextlib.contextmanager
-def bare_falcon(worker_class: str) -> Iterator[str]:
-    """Run the yardstick with the options that `simplestack serve` gives gunicorn by default."""
-    port = free_port()
-    options = f"--workers {os.cpu_count()} --threads 32 --keep-alive 75 --timeout 60"
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        *options.split(),
-        "--worker-class",
-        worker_class,
-        "--bind",
-        f"127.0.0.1:{port}",
-    ]
-    process = subprocess.Popen(
-        [*command, "--no-control-socket", "--chdir", str(Path(__file__).parent), "bare_app:app"],
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}/guest"
-
-    def answers() -> bool:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as response:
-            return bool(response.status == 200)
-        return False
-
-    try:
-        wait_for(answers, what="bare Falcon")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument(
-        "--bare-worker",
-        default="gthread",
-        help="worker class of bare Falcon: gunicorn's own, or simplestack.server.Worker",
-    )
-    options = parser.parse_args()
-    results: dict[str, dict[str, list[float]]] = {}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_service(Path(folder)) as service,
-        bare_falcon(options.bare_worker) as bare,
-    ):
-        guest = service.get("/mock/demo/guests").json[0]["id"]
-        ours = f"http://127.0.0.1:{service.port}/mock/demo/guests/{guest}"
-        for connections in CONNECTIONS:
-            rows = results.setdefault(str(connections), {"bare": [], "ours": [], "bare99": [], "ours99": []})
-            for url in (bare, ours):
-                load(url, connections, 1)
-            for _ in range(options.rounds):
-                for name, url in (("bare", bare), ("ours", ours)):
-                    rate, p99 = load(url, connections, options.seconds)
-                    rows[name].append(rate)
-                    rows[f"{name}99"].append(p99)
-    report(results)
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
-
-
-def report(results: dict[str, dict[str, list[float]]]) -> None:
-    """Print medians, and medians of the rounds' ratios."""
-    print("connections  bare req/s  ours req/s  ratio   bare p99 ms  ours p99 ms  ratio")  # noqa: T201  its output
-    for connections, rows in results.items():
-        median = {name: statistics.median(values) for name, values in rows.items()}
-        rate = statistics.median(o / b for o, b in zip(rows["ours"], rows["bare"], strict=True))
-        p99 = statistics.median(o / b for o, b in zip(rows["ours99"], rows["bare99"], strict=True))
-        print(  # noqa: T201  its output
-            f"{connections:>11}{median['bare']:12.0f}{median['ours']:12.0f}{rate:7.2f}"
-            f"{median['bare99']:14.1f}{median['ours99']:13.1f}{p99:7.2f}"
-        )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,71 @@
+"""Measure Simplestack beside what it is built on.
+
+    .venv/bin/nox -s benchmarks -- [--quick | --record] [--json FILE] [NAME ...]
+
+Nothing else should run on the machine meanwhile. Read the ratios: absolute figures drift with the machine.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import dispatch, images, kvm_guest_list, kvm_sessions, rest_layer
+from benchmarks.comparisons import Comparison
+from benchmarks.report import RECORD, make_record, publish, tables, write_record
+from benchmarks.requirements import LIBVIRTD, what_is_missing
+from benchmarks.scale import FULL, QUICK, Scale
+
+
+class Benchmark(NamedTuple):
+    """What can be run, and what that needs."""
+
+    run: Callable[[Scale], Iterator[Comparison]]
+    needs: tuple[str, ...] = ()
+
+
+#: All benchmarks, in the order in which they run.
+BENCHMARKS = {
+    "rest-layer": Benchmark(rest_layer.run, ("wrk",)),
+    "dispatch": Benchmark(dispatch.run),
+    "images": Benchmark(images.run, ("curl", "nginx")),
+    "kvm-sessions": Benchmark(kvm_sessions.run, (LIBVIRTD,)),
+    "kvm-guest-list": Benchmark(kvm_guest_list.run, (LIBVIRTD,)),
+}
+
+
+def main() -> None:
+    """Run the benchmarks, print what they found and keep it."""
+    parser = argparse.ArgumentParser(
+        prog="benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)}; else all")
+    parser.add_argument("--json", type=Path, help="where to keep it, besides .benchmarks/latest.json")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--quick", action="store_true", help="a short run, to see that everything works")
+    way.add_argument("--record", action="store_true", help="put the figures into the documentation")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(BENCHMARKS):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
+    if options.record and options.names:
+        parser.error("--record is of all benchmarks")
+    chosen = {name: found for name, found in BENCHMARKS.items() if name in (options.names or BENCHMARKS)}
+    problem = what_is_missing(need for benchmark in chosen.values() for need in benchmark.needs)
+    if problem is not None:
+        sys.exit(problem)
+    found: list[Comparison] = []
+    for name, benchmark in chosen.items():
+        print(f"{name} ...", file=sys.stderr, flush=True)  # noqa: T201  its output
+        found += benchmark.run(QUICK if options.quick else FULL)
+    record = make_record(found, quick=options.quick)
+    for path in (Path(".benchmarks/latest.json"), options.json, RECORD if options.record else None):
+        if path is not None:
+            write_record(record, path)
+    if options.record:
+        publish(record)
+    print(tables(record))  # noqa: T201  its output
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""A guest's image of 4 GiB out of and into the mock: beside nginx sending a file, beside a bare socket.
+
+The client is curl, for all of them. The mock makes the bytes that it sends and holds each byte that comes
+against what it should be, and keeps none; nginx reads its file from the page cache.
+"""
+
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from benchmarks.comparisons import Comparison, Goal, take_turns
+from benchmarks.requirements import path_of
+from benchmarks.scale import Scale
+from benchmarks.services import nginx, raw_sink
+from simplestack.mock.archive import ArchivedDisk, Manifest, write_archive
+from support.service import Service, running_service, token
+
+_MIB = 1024 * 1024
+#: One worker, so that it is known whose memory to look at.
+_CONFIG = "[server]\nworkers = 1\n"
+
+
+def run(scale: Scale) -> Iterator[Comparison]:
+    """Compare exports and imports, and look at the worker's memory."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        image = folder / "image"
+        _make_image(image, scale.image_bytes)
+        service = stack.enter_context(running_service(folder / "service", _CONFIG))
+        file_server = stack.enter_context(nginx(folder))
+        sink = stack.enter_context(raw_sink())
+        worker = psutil.Process(service.process.pid).children()[0].pid
+        before = _peak_mib(worker)
+        _, guest = _import(service, image)
+        size = f"{scale.image_bytes / 1024**3:g} GiB"
+        exports = take_turns(
+            scale.rounds,
+            {
+                "ours": lambda: _download(service.port, f"{guest}/export"),
+                "nginx": lambda: _download(file_server, "/image"),
+            },
+        )
+        after_exports = _peak_mib(worker)
+        yield Comparison(
+            benchmark="images",
+            what=f"export of {size}",
+            beside="nginx, sendfile",
+            unit="MB/s",
+            ours=exports["ours"],
+            other=exports["nginx"],
+            goal=Goal(of="ratio", at_least=0.85),
+        )
+        imports = take_turns(
+            scale.rounds,
+            {
+                "ours": lambda: _import_and_delete(service, image),
+                "sink": lambda: _upload(sink, "/", image)[0],
+            },
+        )
+        after_imports = _peak_mib(worker)
+        yield Comparison(
+            benchmark="images",
+            what=f"import of {size}",
+            beside="a raw socket sink",
+            unit="MB/s",
+            ours=imports["ours"],
+            other=imports["sink"],
+            goal=Goal(of="ratio", at_least=0.75),
+        )
+        for what, peak in (("exports", after_exports), ("imports", after_imports)):
+            yield Comparison(
+                benchmark="images",
+                what=f"the worker's peak memory after {what}",
+                beside="before the first of them",
+                unit="MiB",
+                ours=[peak],
+                other=[before],
+                goal=Goal(of="difference", at_most=24),
+            )
+
+
+def _make_image(path: Path, size: int) -> None:
+    """Write the export of a guest with one disk."""
+    disk = ArchivedDisk(name="disk", size_bytes=size, seed="benchmark", content_bytes=size)
+    manifest = Manifest(
+        name="benchmark",
+        memory_mib=512,
+        cpus=1,
+        paravirtualized=True,
+        template=False,
+        iso=None,
+        tags=[],
+        disks=[disk],
+        interfaces=[],
+    )
+    with path.open("wb") as file:
+        for chunk in write_archive(manifest).chunks:
+            file.write(chunk)
+
+
+def _import(service: Service, image: Path) -> tuple[float, str]:
+    """Make a guest; return MB/s, and the guest's path."""
+    return _upload(service.port, "/mock/demo/guests", image)
+
+
+def _import_and_delete(service: Service, image: Path) -> float:
+    rate, path = _import(service, image)
+    answer = service.delete(path)
+    if answer.status != 204:
+        raise SystemExit(f"the imported guest could not be deleted: {answer}")
+    return rate
+
+
+def _download(port: int, path: str) -> float:
+    """Return MB/s."""
+    rate, _ = _curl(port, path, "speed_download")
+    return rate
+
+
+def _upload(port: int, path: str, image: Path) -> tuple[float, str]:
+    """Return MB/s, and where the answer says that the new thing is."""
+    # curl waits a second for "100 Continue" from servers that do not say it, unless told not to ask.
+    fields = ("--header", "Expect:", "--header", "Content-Type: application/octet-stream")
+    return _curl(port, path, "speed_upload", "--request", "POST", "--upload-file", str(image), *fields)
+
+
+def _curl(port: int, path: str, figure: str, *options: str) -> tuple[float, str]:
+    command = [path_of("curl"), "--silent", "--show-error", "--fail", "--output", "/dev/null"]
+    command += ["--header", f"X-Simplestack-Hypervisor-Token: {token()}"]
+    command += ["--write-out", f"%{{{figure}}} %header{{location}}", *options]
+    url = f"http://127.0.0.1:{port}{path}"
+    done = subprocess.run([*command, url], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{path}: {done.stderr}")
+    rate, _, location = done.stdout.partition(" ")
+    return float(rate) / 1e6, location
+
+
+def _peak_mib(pid: int) -> float:
+    """Return the most memory that a process has had at once: VmHWM of proc(5)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (found,) = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(found) * 1024 / _MIB

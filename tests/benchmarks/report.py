@@ -1,0 +1,132 @@
+"""The table that people read, and the record that is kept."""
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
+from pathlib import Path
+
+from msgspec import Struct, json
+
+from benchmarks.comparisons import Comparison
+
+_ROOT = Path(__file__).resolve().parents[2]
+#: What the documentation quotes.
+RECORD = Path(__file__).with_name("record.json")
+PAGE = _ROOT / "docs/benchmarks.md"
+_BEGIN, _END = "<!-- figures: from here -->\n", "<!-- figures: to here -->\n"
+_PACKAGES = (
+    "simplestack-core",
+    "falcon",
+    "gunicorn",
+    "pluggy",
+    "msgspec",
+    "simplestack-kvm",
+    "libvirt-python",
+)
+_HEADINGS = ("", "ours", "beside", "", "unit", "ratio", "goal")
+
+
+class Record(Struct, kw_only=True):
+    """All that one run found."""
+
+    time: datetime
+    #: Whether it was a short run, whose figures say little.
+    quick: bool
+    machine: dict[str, str]
+    comparisons: list[Comparison]
+
+
+def make_record(comparisons: Iterable[Comparison], *, quick: bool) -> Record:
+    """Return the record of a run on this machine."""
+    return Record(
+        time=datetime.now(UTC).replace(microsecond=0),
+        quick=quick,
+        machine=_machine(),
+        comparisons=list(comparisons),
+    )
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Write a record as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(json.format(json.encode(record), indent=1) + b"\n")
+
+
+def read_record(path: Path) -> Record:
+    """Read one that was kept."""
+    return json.decode(path.read_bytes(), type=Record)
+
+
+def publish(record: Record) -> None:
+    """Put the figures of a record into the documentation."""
+    before, _, rest = PAGE.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    PAGE.write_text(f"{before}{_BEGIN}{published(record)}{_END}{after}")
+
+
+def published(record: Record) -> str:
+    """Return what the documentation says of a record."""
+    machine = ", ".join(f"{name} {value}" for name, value in record.machine.items())
+    return f"\nMeasured on {record.time:%Y-%m-%d}: {machine}.\n\n{tables(record)}\n"
+
+
+def quoted() -> str:
+    """Return the figures that the documentation shows."""
+    return PAGE.read_text().partition(_BEGIN)[2].partition(_END)[0]
+
+
+def tables(record: Record) -> str:
+    """Return the figures as Markdown, a table for each benchmark."""
+    parts = []
+    for benchmark, comparisons in groupby(record.comparisons, key=lambda found: found.benchmark):
+        rows = [_HEADINGS, tuple("-" for _ in _HEADINGS), *(_row(found) for found in comparisons)]
+        parts.append(f"**{benchmark}**\n\n{_aligned(rows)}\n")
+    return "\n".join(parts)
+
+
+def _row(found: Comparison) -> tuple[str, ...]:
+    ours, other = found.medians
+    goal = "" if found.goal is None else f"{found.goal} {'✓' if found.reaches_goal else '✗'}"
+    return found.what, _short(ours), found.beside, _short(other), found.unit, f"{found.ratio:.2f}", goal
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        fill = "-" if row[1] == "-" else " "
+        cells = (cell.ljust(width, fill) for cell, width in zip(row, widths, strict=True))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _short(figure: float) -> str:
+    """Three figures are more than the machine's mood allows."""
+    if figure >= 100:
+        return f"{figure:,.0f}"
+    return f"{figure:.1f}" if figure >= 10 else f"{figure:.2f}"
+
+
+def _machine() -> dict[str, str]:
+    found = {
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()

@@ -1,0 +1,34 @@
+"""What must be on the machine before anything is measured."""
+
+import os
+import shutil
+from collections.abc import Iterable
+
+from kvm.counterparts import libvirtd as counterpart
+
+#: The Debian package of each command.
+PACKAGES = {"curl": "curl", "nginx": "nginx-light", "wrk": "wrk"}
+LIBVIRTD = "libvirtd"
+#: Debian has nginx where only root has a PATH to.
+_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
+
+
+def path_of(command: str) -> str:
+    """Return the path of a command that is installed."""
+    found = shutil.which(command, path=_PATH)
+    if found is None:
+        raise FileNotFoundError(command)
+    return found
+
+
+def what_is_missing(needs: Iterable[str]) -> str | None:
+    """Say what to do before these can be used: commands, and `LIBVIRTD`. None when all is there."""
+    wanted = set(needs)
+    packages = {PACKAGES[command] for command in wanted - {LIBVIRTD} if not shutil.which(command, path=_PATH)}
+    if LIBVIRTD in wanted:
+        packages |= set(counterpart.missing_packages())
+    if packages:
+        return f"needs: apt-get install -y --no-install-recommends {' '.join(sorted(packages))}"
+    if LIBVIRTD in wanted and os.geteuid() != 0:
+        return "needs root: libvirtd runs in namespaces of its own"
+    return None
