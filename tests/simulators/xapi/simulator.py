@@ -1,0 +1,153 @@
+"""From a call to its answer: which message, is it well-formed, may this session send it, what does it do."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from simulators.xapi.database import Database, Object
+from simulators.xapi.datamodel import Message, classes
+from simulators.xapi.failures import Failure
+from simulators.xapi.faults import Drop, Faults
+from simulators.xapi.messages import Handler, field_handlers
+from simulators.xapi.seeding import seed
+from simulators.xapi.sessions import Account, Sessions
+from simulators.xapi.wire import Call, content_xml
+
+_LOGIN = "session.login_with_password"
+_ASYNC = "Async."
+_ACCOUNTS = {"root": Account("secret"), "reader": Account("secret", "read-only")}
+
+
+class Simulator:
+    """A pool: one master, and its objects. Several threads may call it at once."""
+
+    def __init__(
+        self,
+        *,
+        vms: int = 3,
+        latency_seconds: float = 0,
+        accounts: Mapping[str, Account] | None = None,
+        session_idle: timedelta = timedelta(hours=24),
+    ) -> None:
+        """Make a pool.
+
+        :param vms: how many guests there are
+        :param latency_seconds: how long each call takes at least
+        :param accounts: who may log in; by default ``root`` and the read-only ``reader``, with ``secret``
+        :param session_idle: how long a session may be idle
+        """
+        self.database = Database()
+        self.faults = Faults()
+        self.counts: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        self._latency_seconds = latency_seconds
+        self.master = seed(self.database, vms)
+        self._sessions = Sessions(self.database, _ACCOUNTS if accounts is None else accounts, session_idle)
+        self._handlers: dict[str, Handler] = field_handlers(self.database)
+        self._handlers["task.create"] = self._create_task
+        self._handlers["task.destroy"] = lambda ref: self.database.remove(self.database.get("task", ref))
+
+    def answer(self, call: Call, *, master_address: str | None = None) -> bytes:
+        """Answer a call.
+
+        :param master_address: of the pool's master, where it is a slave that was asked
+        :raises Drop: the connection is to be closed instead
+        """
+        with self._counting:
+            self.counts[call.method] += 1
+        if self._latency_seconds:
+            time.sleep(self._latency_seconds)  # what it is there for
+        rule = self.faults.take(call.method)
+        try:
+            self.faults.before(rule)
+            message, value = self._perform(call, master_address)
+            written = call.wire.success(message.returns, value)
+        except Failure as failure:
+            written = call.wire.failure(failure)
+        if rule is not None and rule.effect == "drop after":
+            raise Drop
+        return written
+
+    def _perform(self, call: Call, master_address: str | None) -> tuple[Message, Any]:
+        is_async = call.method.startswith(_ASYNC)
+        message = _message(call.method.removeprefix(_ASYNC), call.method)
+        if is_async and not message.has_task:
+            raise Failure("MESSAGE_METHOD_UNKNOWN", call.method)
+        least = sum(parameter.required for parameter in message.parameters)
+        if not least <= len(call.parameters) <= len(message.parameters):
+            expected, received = str(len(message.parameters)), str(len(call.parameters))
+            raise Failure("MESSAGE_PARAMETER_COUNT_MISMATCH", call.method, expected, received)
+        values = [
+            call.wire.read(parameter, value)
+            for parameter, value in zip(message.parameters, call.parameters, strict=False)
+        ]
+        values += [parameter.type.zero() for parameter in message.parameters[len(values) :]]
+        if message.name == _LOGIN:
+            return message, self._log_in(values, master_address)
+        if not message.needs_session:
+            raise Failure("NOT_IMPLEMENTED", call.method)
+        session = self._sessions.check(values[0], message)
+        if message.name == "session.logout":
+            self._sessions.end(session)
+            return message, ""
+        if is_async:
+            return _message("task.create", "task.create"), self._begin(call.method, message, values[1:])
+        return message, self._run(message, values[1:])
+
+    def _log_in(self, values: list[Any], master_address: str | None) -> str:
+        if master_address is not None:
+            raise Failure("HOST_IS_SLAVE", master_address)
+        name, password, _, originator = values
+        return self._sessions.log_in(name, password, originator, self.master.ref)
+
+    def _run(self, message: Message, values: list[Any]) -> Any:
+        handler = self._handlers.get(message.name)
+        if handler is None:
+            raise Failure("NOT_IMPLEMENTED", message.name)
+        return handler(*values)
+
+    def _create_task(self, label: str, description: str) -> str:
+        return self._task(label, description).ref
+
+    def _task(self, label: str, description: str = "") -> Object:
+        return self.database.add(
+            "task",
+            {
+                "name_label": label,
+                "name_description": description,
+                "created": datetime.now(UTC),
+                "status": "pending",
+                "resident_on": self.master.ref,
+            },
+        )
+
+    def _begin(self, label: str, message: Message, values: list[Any]) -> str:
+        """Run a message in a task of its own, and return the task."""
+        task = self._task(label)
+        threading.Thread(target=self._finish, args=(task, message, values), daemon=True).start()
+        return task.ref
+
+    def _finish(self, task: Object, message: Message, values: list[Any]) -> None:
+        try:
+            value = self._run(message, values)
+        except Failure as failure:
+            outcome = {"status": "failure", "error_info": failure.description}
+        else:
+            is_void = message.returns.name == "void"
+            result = "" if is_void else f"<value>{content_xml(message.returns, value)}</value>"
+            outcome = {"status": "success", "result": result}
+        with self.database.lock:
+            for field, found in {**outcome, "progress": 1.0, "finished": datetime.now(UTC)}.items():
+                task[field] = found
+
+
+def _message(name: str, asked: str) -> Message:
+    class_name, _, rest = name.partition(".")
+    class_ = classes().get(class_name)
+    message = None if class_ is None else class_.messages.get(rest)
+    if message is None:
+        raise Failure("MESSAGE_METHOD_UNKNOWN", asked)
+    return message
