@@ -15,9 +15,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import XenAPI
 
 from project.repository import ROOT
+from simulators.refusals import refused
 from simulators.xapi.datamodel import classes
 from simulators.xapi.server import Server, running
 from simulators.xapi.sessions import MAX_SESSIONS
@@ -29,14 +29,6 @@ PUBLISHED = ROOT.parent / "shared/data/xenapi-datamodel.json"
 
 Fetch = Callable[..., bytes]
 Send = Callable[..., Any]
-
-
-def refused(call: Callable[[], object]) -> list[str]:
-    """Return what a call of the SDK is refused with."""
-    with pytest.raises(XenAPI.Failure) as raised:
-        call()
-    details: list[str] = raised.value.details
-    return details
 
 
 def raw(server: Server, trusting: ssl.SSLContext, method: str, *parameters: Any) -> Any:
@@ -97,7 +89,7 @@ def test_the_sdk_logs_in_reads_and_logs_out(session: Any) -> None:
 
 def test_a_wrong_password_and_an_unknown_user_are_refused_alike(server: Server, connect: Any) -> None:
     for user, password in (("root", "wrong"), ("nobody", "secret")):
-        details = refused(functools.partial(connect, server, user, password))
+        details = refused(connect, server, user, password)
         assert details == ["SESSION_AUTHENTICATION_FAILED", user, "Authentication failure"]
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from simulators.xapi.database import Database, Object
+from simulators.xapi.power import update_allowed_operations
 
 _GIB = 1024**3
 _MEMORY = 512 * 1024**2
@@ -113,6 +114,7 @@ def _vm(database: Database, number: int, network: Object, storage: Object) -> Ob
         },
     )
     disk["VBDs"], vm["VBDs"], vm["VIFs"] = [device.ref], [device.ref], [interface.ref]
+    update_allowed_operations(vm)
     return vm
 
 

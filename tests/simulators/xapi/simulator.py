@@ -12,8 +12,11 @@ from simulators.xapi.datamodel import Message, classes
 from simulators.xapi.failures import Failure
 from simulators.xapi.faults import Drop, Faults
 from simulators.xapi.messages import Handler, field_handlers
+from simulators.xapi.networking import Networking
+from simulators.xapi.power import Power
 from simulators.xapi.seeding import seed
 from simulators.xapi.sessions import Account, Sessions
+from simulators.xapi.storage import Storage
 from simulators.xapi.wire import Call, content_xml
 
 _LOGIN = "session.login_with_password"
@@ -47,6 +50,9 @@ class Simulator:
         self.master = seed(self.database, vms)
         self._sessions = Sessions(self.database, _ACCOUNTS if accounts is None else accounts, session_idle)
         self._handlers: dict[str, Handler] = field_handlers(self.database)
+        self._handlers |= Power(self.database, self.master).handlers()
+        self._handlers |= Storage(self.database).handlers()
+        self._handlers |= Networking(self.database).handlers()
         self._handlers["task.create"] = self._create_task
         self._handlers["task.destroy"] = lambda ref: self.database.remove(self.database.get("task", ref))
 

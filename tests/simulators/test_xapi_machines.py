@@ -1,0 +1,281 @@
+"""What the XAPI simulator's VMs, disks and interfaces do, and when they do not."""
+
+from typing import Any
+
+import pytest
+
+from simulators.refusals import refused
+from support.service import wait_for
+
+GIB = 1024**3
+NULL = "OpaqueRef:NULL"
+
+
+@pytest.fixture
+def vm(session: Any) -> str:
+    """Give a VM that is off."""
+    ref: str = session.xenapi.VM.get_by_name_label("vm-0")[0]
+    return ref
+
+
+@pytest.fixture
+def storage(session: Any) -> str:
+    ref: str = session.xenapi.SR.get_by_name_label("Local storage")[0]
+    return ref
+
+
+def disk_values(storage: str, size: int = GIB) -> dict[str, Any]:
+    return {
+        "SR": storage,
+        "virtual_size": str(size),
+        "type": "user",
+        "sharable": False,
+        "read_only": False,
+        "other_config": {},
+    }
+
+
+def drive_values(vm: str, disk: str, **others: Any) -> dict[str, Any]:
+    return {
+        "VM": vm,
+        "VDI": disk,
+        "userdevice": "autodetect",
+        "bootable": False,
+        "mode": "RW",
+        "type": "Disk",
+        "unpluggable": True,
+        "empty": False,
+        "other_config": {},
+        "qos_algorithm_type": "",
+        "qos_algorithm_params": {},
+        **others,
+    }
+
+
+def interface_values(vm: str, network: str, **others: Any) -> dict[str, Any]:
+    return {
+        "VM": vm,
+        "network": network,
+        "device": "1",
+        "MAC": "",
+        "MTU": "1500",
+        "other_config": {},
+        "qos_algorithm_type": "",
+        "qos_algorithm_params": {},
+        **others,
+    }
+
+
+def test_a_vm_goes_through_its_states(session: Any, vm: str) -> None:
+    vms = session.xenapi.VM
+    states = []
+    for message, *parameters in (
+        ("start", False, False),
+        ("pause",),
+        ("unpause",),
+        ("suspend",),
+        ("resume", False, False),
+        ("clean_reboot",),
+        ("hard_reboot",),
+        ("clean_shutdown",),
+        ("start", True, False),
+        ("hard_shutdown",),
+    ):
+        getattr(vms, message)(vm, *parameters)
+        states.append(vms.get_power_state(vm))
+    assert states == [
+        *("Running", "Paused", "Running", "Suspended", "Running", "Running", "Running", "Halted"),
+        *("Paused", "Halted"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "message", "expected"),
+    [
+        ("halted", ("clean_shutdown",), "running"),
+        ("halted", ("hard_shutdown",), "running, paused, suspended"),
+        ("halted", ("suspend",), "running"),
+        ("halted", ("resume", False, False), "suspended"),
+        ("running", ("start", False, False), "halted"),
+        ("running", ("unpause",), "paused"),
+    ],
+)
+def test_a_vm_in_the_wrong_state_is_refused_with_both(
+    session: Any, vm: str, before: str, message: tuple[Any, ...], expected: str
+) -> None:
+    if before == "running":
+        session.xenapi.VM.start(vm, False, False)
+    name, *parameters = message
+    details = refused(getattr(session.xenapi.VM, name), vm, *parameters)
+    assert details == ["VM_BAD_POWER_STATE", vm, expected, before]
+
+
+def test_a_running_vm_has_a_host_an_address_and_plugged_devices(session: Any, vm: str) -> None:
+    api = session.xenapi
+    api.VM.start(vm, False, False)
+    record = api.VM.get_record(vm)
+    assert record["resident_on"] == api.host.get_all()[0]
+    assert api.host.get_resident_VMs(record["resident_on"]) == [vm]
+    assert int(record["domid"]) > 0
+    assert "clean_shutdown" in record["allowed_operations"]
+    assert api.VM_guest_metrics.get_networks(record["guest_metrics"])["0/ip"].startswith("10.")
+    assert api.VBD.get_currently_attached(record["VBDs"][0])
+    assert api.VIF.get_currently_attached(record["VIFs"][0])
+    api.VM.clean_shutdown(vm)
+    record = api.VM.get_record(vm)
+    assert (record["resident_on"], record["domid"], record["guest_metrics"]) == (NULL, "-1", NULL)
+    assert not api.VBD.get_currently_attached(record["VBDs"][0])
+    assert "start" in record["allowed_operations"]
+
+
+def test_a_guest_without_tools_cannot_be_asked(session: Any, server: Any, vm: str) -> None:
+    session.xenapi.VM.start(vm, False, False)
+    server.simulator.database.get("VM", vm)["guest_metrics"] = NULL
+    assert refused(session.xenapi.VM.clean_shutdown, vm) == ["VM_MISSING_PV_DRIVERS", vm]
+    session.xenapi.VM.shutdown(vm)
+    assert session.xenapi.VM.get_power_state(vm) == "Halted"
+
+
+def test_a_template_and_a_blocked_operation_are_refused(session: Any, vm: str) -> None:
+    vms = session.xenapi.VM
+    vms.add_to_blocked_operations(vm, "start", "maintenance")
+    assert refused(vms.start, vm, False, False) == ["OPERATION_BLOCKED", vm, "maintenance"]
+    vms.remove_from_blocked_operations(vm, "start")
+    vms.set_is_a_template(vm, True)
+    assert refused(vms.start, vm, False, False) == ["VM_IS_TEMPLATE", vm]
+    assert "provision" in vms.get_allowed_operations(vm)
+
+
+def test_a_task_of_a_message_ends_with_its_result(session: Any, vm: str, storage: str) -> None:
+    task = session.xenapi.Async.VDI.create(disk_values(storage))
+    wait_for(lambda: session.xenapi.task.get_status(task) != "pending", what="the task to end")
+    result = session.xenapi.task.get_result(task)
+    disk = result.removeprefix("<value>").removesuffix("</value>")
+    assert session.xenapi.VDI.get_virtual_size(disk) == str(GIB)
+    task = session.xenapi.Async.VM.unpause(vm)
+    wait_for(lambda: session.xenapi.task.get_status(task) != "pending", what="the task to end")
+    assert session.xenapi.task.get_error_info(task) == ["VM_BAD_POWER_STATE", vm, "paused", "halted"]
+
+
+def test_disks_take_room_and_give_it_back(session: Any, storage: str) -> None:
+    api = session.xenapi
+
+    def used() -> int:
+        return int(api.SR.get_physical_utilisation(storage))
+
+    before = used()
+    disk = api.VDI.create(disk_values(storage, GIB + 1))
+    assert api.VDI.get_virtual_size(disk) == str(GIB + 1024**2)
+    assert used() == before + GIB + 1024**2
+    api.VDI.resize(disk, str(2 * GIB))
+    assert used() == before + 2 * GIB
+    assert refused(api.VDI.resize, disk, str(GIB)) == ["VDI_TOO_SMALL", disk, str(2 * GIB)]
+    free = int(api.SR.get_physical_size(storage)) - used()
+    assert refused(api.VDI.create, disk_values(storage, free + GIB)) == [
+        "SR_FULL",
+        str(free + GIB),
+        str(free),
+    ]
+    api.VDI.destroy(disk)
+    assert used() == before
+    assert disk not in api.SR.get_VDIs(storage)
+
+
+def test_a_storage_that_takes_no_disks_says_so(session: Any, storage: str) -> None:
+    api = session.xenapi
+    (isos,) = api.SR.get_by_name_label("ISO library")
+    assert refused(api.VDI.create, disk_values(isos)) == ["SR_OPERATION_NOT_SUPPORTED", isos]
+    assert refused(api.VDI.create, disk_values(storage, 0)) == ["INVALID_VALUE", "virtual_size", "0"]
+    assert refused(api.VDI.create, disk_values("OpaqueRef:x")) == ["HANDLE_INVALID", "SR", "OpaqueRef:x"]
+
+
+def test_a_drive_is_plugged_unplugged_and_taken_away(session: Any, vm: str, storage: str) -> None:
+    api = session.xenapi
+    disk = api.VDI.create(disk_values(storage))
+    drive = api.VBD.create(drive_values(vm, disk))
+    assert api.VBD.get_userdevice(drive) == "1"
+    assert (drive in api.VM.get_VBDs(vm), api.VDI.get_VBDs(disk)) == (True, [drive])
+    assert refused(api.VBD.plug, drive)[:2] == ["VM_BAD_POWER_STATE", vm]
+    api.VM.start(vm, False, False)
+    assert refused(api.VBD.plug, drive) == ["DEVICE_ALREADY_ATTACHED", drive]
+    assert refused(api.VDI.destroy, disk) == ["VDI_IN_USE", disk, "destroy"]
+    assert refused(api.VDI.resize, disk, str(2 * GIB)) == ["VDI_IN_USE", disk, "resize"]
+    api.VDI.resize_online(disk, str(2 * GIB))
+    assert refused(api.VBD.destroy, drive)[0] == "OPERATION_NOT_ALLOWED"
+    api.VBD.unplug(drive)
+    assert refused(api.VBD.unplug, drive) == ["DEVICE_ALREADY_DETACHED", drive]
+    api.VBD.destroy(drive)
+    assert (drive in api.VM.get_VBDs(vm), api.VDI.get_VBDs(disk)) == (False, [])
+
+
+def test_a_device_is_taken_once_and_must_exist(session: Any, vm: str, storage: str) -> None:
+    api = session.xenapi
+    disk = api.VDI.create(disk_values(storage))
+    assert refused(api.VBD.create, drive_values(vm, disk, userdevice="0")) == ["DEVICE_ALREADY_EXISTS", "0"]
+    assert refused(api.VBD.create, drive_values(vm, disk, userdevice="99")) == ["INVALID_DEVICE", "99"]
+    assert "0" not in api.VM.get_allowed_VBD_devices(vm)
+
+
+def test_a_disk_is_plugged_into_one_vm_at_a_time(session: Any, vm: str) -> None:
+    api = session.xenapi
+    (other,) = api.VM.get_by_name_label("vm-1")
+    disk = api.VBD.get_VDI(api.VM.get_VBDs(other)[0])
+    api.VM.start(vm, False, False)
+    api.VM.start(other, False, False)
+    drive = api.VBD.create(drive_values(vm, disk))
+    assert refused(api.VBD.plug, drive) == ["VDI_IN_USE", disk, "attach"]
+
+
+def test_a_medium_is_inserted_and_ejected(session: Any, server: Any, vm: str) -> None:
+    api = session.xenapi
+    (isos,) = api.SR.get_by_name_label("ISO library")
+    iso = server.simulator.database.add(
+        "VDI", {"name_label": "install.iso", "SR": isos, "read_only": True}
+    ).ref
+    disk = api.VBD.get_VDI(api.VM.get_VBDs(vm)[0])
+    drive = api.VBD.create(drive_values(vm, NULL, type="CD", mode="RO", empty=True))
+    assert refused(api.VBD.insert, drive, disk) == ["VDI_INCOMPATIBLE_TYPE", disk, "user"]
+    assert refused(api.VBD.eject, drive) == ["VBD_IS_EMPTY", drive]
+    api.VBD.insert(drive, iso)
+    assert (api.VBD.get_VDI(drive), api.VBD.get_empty(drive)) == (iso, False)
+    assert refused(api.VBD.insert, drive, iso) == ["VBD_NOT_EMPTY", drive]
+    api.VBD.eject(drive)
+    assert (api.VBD.get_VDI(drive), api.VBD.get_empty(drive), api.VDI.get_VBDs(iso)) == (NULL, True, [])
+    first = api.VM.get_VBDs(vm)[0]
+    assert refused(api.VBD.eject, first) == ["VBD_NOT_REMOVABLE_MEDIA", first]
+
+
+def test_an_interface_comes_moves_and_goes(session: Any, vm: str) -> None:
+    api = session.xenapi
+    first, second = sorted(api.network.get_all(), key=api.network.get_name_label)
+    interface = api.VIF.create(interface_values(vm, first))
+    assert api.VIF.get_MAC_autogenerated(interface)
+    assert refused(api.VIF.create, interface_values(vm, first)) == ["DEVICE_ALREADY_EXISTS", "1"]
+    assert refused(api.VIF.create, interface_values(vm, first, device="2", MAC="x")) == ["MAC_INVALID", "x"]
+    assert refused(api.VIF.plug, interface)[:2] == ["VM_BAD_POWER_STATE", vm]
+    api.VM.start(vm, False, False)
+    assert refused(api.VIF.plug, interface) == ["DEVICE_ALREADY_ATTACHED", interface]
+    assert refused(api.VIF.destroy, interface)[0] == "OPERATION_NOT_ALLOWED"
+    api.VIF.move(interface, second)
+    assert (interface in api.network.get_VIFs(first), api.network.get_VIFs(second)) == (False, [interface])
+    api.VIF.set_locking_mode(interface, "locked")
+    api.VIF.set_ipv4_allowed(interface, ["10.0.0.1"])
+    api.VIF.unplug(interface)
+    api.VIF.destroy(interface)
+    assert interface not in api.VM.get_VIFs(vm)
+
+
+def test_a_network_gets_a_vlan_once(session: Any) -> None:
+    api = session.xenapi
+    network = api.network.create(
+        {"name_label": "customers", "MTU": "1500", "other_config": {}, "tags": [], "bridge": ""}
+    )
+    (pif,) = [ref for ref, record in api.PIF.get_all_records().items() if record["device"] == "eth1"]
+    assert refused(api.pool.create_VLAN_from_PIF, pif, network, "4095") == ["VLAN_TAG_INVALID", "4095"]
+    (made,) = api.pool.create_VLAN_from_PIF(pif, network, "42")
+    assert (api.PIF.get_VLAN(made), api.network.get_PIFs(network)) == ("42", [made])
+    assert refused(api.pool.create_VLAN_from_PIF, pif, network, "42") == ["PIF_VLAN_EXISTS", pif]
+    assert refused(api.network.destroy, network) == ["NETWORK_CONTAINS_PIF", made]
+    api.VLAN.destroy(api.PIF.get_VLAN_master_of(made))
+    api.network.destroy(network)
+    assert refused(api.network.get_record, network) == ["HANDLE_INVALID", "network", network]
