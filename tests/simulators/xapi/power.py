@@ -75,7 +75,7 @@ class Power:
         return {
             "VM.start": self.start,
             "VM.clean_shutdown": lambda ref: self._stop(ref, "clean_shutdown", (RUNNING,)),
-            "VM.hard_shutdown": lambda ref: self._stop(ref, "hard_shutdown", (RUNNING, PAUSED, SUSPENDED)),
+            "VM.hard_shutdown": self.stop,
             "VM.shutdown": self._shutdown,
             "VM.suspend": lambda ref: self._change(ref, "suspend", (RUNNING,), SUSPENDED),
             "VM.resume": self._resume,
@@ -89,6 +89,10 @@ class Power:
     def start(self, ref: str, start_paused: bool, _force: bool = False) -> None:
         """Start a VM."""
         self._change(ref, "start", (HALTED,), PAUSED if start_paused else RUNNING)
+
+    def stop(self, ref: str) -> None:
+        """Stop a VM without asking its guest."""
+        self._stop(ref, "hard_shutdown", (RUNNING, PAUSED, SUSPENDED))
 
     def _resume(self, ref: str, start_paused: bool, _force: bool) -> None:
         self._change(ref, "resume", (SUSPENDED,), PAUSED if start_paused else RUNNING)

@@ -11,6 +11,7 @@ from simulators.xapi.database import Database, Object
 from simulators.xapi.datamodel import Message, classes
 from simulators.xapi.failures import Failure
 from simulators.xapi.faults import Drop, Faults
+from simulators.xapi.machines import Machines
 from simulators.xapi.messages import Handler, field_handlers
 from simulators.xapi.networking import Networking
 from simulators.xapi.power import Power
@@ -50,9 +51,11 @@ class Simulator:
         self.master = seed(self.database, vms)
         self._sessions = Sessions(self.database, _ACCOUNTS if accounts is None else accounts, session_idle)
         self._handlers: dict[str, Handler] = field_handlers(self.database)
-        self._handlers |= Power(self.database, self.master).handlers()
-        self._handlers |= Storage(self.database).handlers()
-        self._handlers |= Networking(self.database).handlers()
+        power = Power(self.database, self.master)
+        storage, networking = Storage(self.database), Networking(self.database)
+        machines = Machines(self.database, power, storage, networking)
+        for part in (power, storage, networking, machines):
+            self._handlers |= part.handlers()
         self._handlers["task.create"] = self._create_task
         self._handlers["task.destroy"] = lambda ref: self.database.remove(self.database.get("task", ref))
 

@@ -1,6 +1,7 @@
 """Storages, disk images and the drives of VMs."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from simulators.xapi.database import Database, Object
@@ -21,9 +22,12 @@ class Storage:
 
     def handlers(self) -> dict[str, Handler]:
         """Return what the messages do."""
+        database = self._database
         return {
             "VDI.create": lambda values: self.create_disk(values).ref,
             "VDI.destroy": self.destroy_disk,
+            "VDI.snapshot": lambda ref, _parameters: self.snapshot_disk(database.get("VDI", ref)).ref,
+            "VDI.clone": lambda ref, _parameters: self.copy_disk(database.get("VDI", ref)).ref,
             "VDI.resize": lambda ref, size: self._resize(ref, size, online=False),
             "VDI.resize_online": lambda ref, size: self._resize(ref, size, online=True),
             "VBD.create": lambda values: self.create_drive(values).ref,
@@ -52,10 +56,43 @@ class Storage:
             storage["VDIs"] = [*storage["VDIs"], made.ref]
             return made
 
+    def copy_disk(self, disk: Object, storage: str | None = None, **own: Any) -> Object:
+        """Make a copy of a disk image, which takes as much room.
+
+        :param own: fields that are not the original's
+        """
+        with self._database.lock:
+            kept = (
+                "name_label",
+                "name_description",
+                "virtual_size",
+                "type",
+                "other_config",
+                "sharable",
+                "tags",
+            )
+            values = {name: disk[name] for name in kept}
+            return self.create_disk({**values, "SR": storage or disk["SR"], "read_only": False, **own})
+
+    def snapshot_disk(self, disk: Object) -> Object:
+        """Make a snapshot of a disk image."""
+        with self._database.lock:
+            own: dict[str, Any] = {
+                "is_a_snapshot": True,
+                "snapshot_of": disk.ref,
+                "snapshot_time": datetime.now(UTC),
+            }
+            made = self.copy_disk(disk, **own)
+            disk["snapshots"] = [*disk["snapshots"], made.ref]
+            return made
+
     def destroy_disk(self, ref: str) -> None:
         """Delete a disk image, and the drives that it is in."""
         with self._database.lock:
             disk = self._database.get("VDI", ref)
+            original = self._database.find("VDI", disk["snapshot_of"])
+            if original is not None:
+                original["snapshots"] = [found for found in original["snapshots"] if found != ref]
             self._refuse_in_use(disk, "destroy")
             for drive in disk["VBDs"]:
                 self.destroy_drive(drive)
