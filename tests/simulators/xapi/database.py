@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -14,10 +14,15 @@ from simulators.xapi.failures import Failure
 class Object:
     """One object: its fields, and its record as it was last written out."""
 
-    def __init__(self, class_: Class, ref: str, values: dict[str, Any]) -> None:
+    def __init__(
+        self, class_: Class, ref: str, values: dict[str, Any], next_change: Callable[[], int]
+    ) -> None:
         self.class_ = class_
         self.ref = ref
         self._values = values
+        self._next_change = next_change
+        #: The numbers of the changes that made it what it is, first and last.
+        self.added = self.changed = next_change()
         self._xml: str | None = None
         self._json: msgspec.Raw | None = None
 
@@ -27,6 +32,7 @@ class Object:
     def __setitem__(self, field: str, value: Any) -> None:
         self._values[field] = value
         self._xml = self._json = None
+        self.changed = self._next_change()
 
     @property
     def xml(self) -> str:
@@ -48,6 +54,12 @@ class Database:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        #: Notified of each change.
+        self.changes = threading.Condition(self.lock)
+        #: The number of the last change.
+        self.change = 0
+        #: Objects that are no more, and the change that ended them.
+        self.removed: list[tuple[int, Object]] = []
         self._objects: dict[str, dict[str, Object]] = {name: {} for name in classes()}
         self._by_uuid: dict[tuple[str, str], Object] = {}
 
@@ -57,8 +69,8 @@ class Database:
         ref = f"OpaqueRef:{uuid.uuid4()}"
         complete = {name: field.default() for name, field in class_.fields.items()}
         complete |= {"uuid": str(uuid.uuid4()), **values}
-        made = Object(class_, ref, complete)
         with self.lock:
+            made = Object(class_, ref, complete, self._next_change)
             self._objects[class_name][ref] = made
             self._by_uuid[class_name, made["uuid"]] = made
         return made
@@ -68,6 +80,7 @@ class Database:
         with self.lock:
             del self._objects[found.class_.name][found.ref]
             del self._by_uuid[found.class_.name, found["uuid"]]
+            self.removed.append((self._next_change(), found))
 
     def get(self, class_name: str, ref: str) -> Object:
         """Return an object.
@@ -97,3 +110,9 @@ class Database:
         """Yield the objects of a class, as they are at this moment."""
         with self.lock:
             return iter(list(self._objects[class_name].values()))
+
+    def _next_change(self) -> int:
+        with self.lock:
+            self.change += 1
+            self.changes.notify_all()
+            return self.change

@@ -5,10 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from simulators.xapi.database import Database, Object
 from simulators.xapi.datamodel import Message, classes
+from simulators.xapi.events import Events
 from simulators.xapi.failures import Failure
 from simulators.xapi.faults import Drop, Faults
 from simulators.xapi.machines import Machines
@@ -54,7 +56,7 @@ class Simulator:
         power = Power(self.database, self.master)
         storage, networking = Storage(self.database), Networking(self.database)
         machines = Machines(self.database, power, storage, networking)
-        for part in (power, storage, networking, machines):
+        for part in (power, storage, networking, machines, Events(self.database)):
             self._handlers |= part.handlers()
         self._handlers["task.create"] = self._create_task
         self._handlers["task.destroy"] = lambda ref: self.database.remove(self.database.get("task", ref))
@@ -154,9 +156,16 @@ class Simulator:
 
 
 def _message(name: str, asked: str) -> Message:
-    class_name, _, rest = name.partition(".")
-    class_ = classes().get(class_name)
-    message = None if class_ is None else class_.messages.get(rest)
+    message = _names().get(name)
     if message is None:
         raise Failure("MESSAGE_METHOD_UNKNOWN", asked)
     return message
+
+
+@cache
+def _names() -> Mapping[str, Message]:
+    """Return all messages, each by two names: ``event.from`` is no Python, so there is ``event_from``."""
+    messages = [found for class_ in classes().values() for found in class_.messages.values()]
+    return {found.name.replace(".", "_"): found for found in messages} | {
+        found.name: found for found in messages
+    }

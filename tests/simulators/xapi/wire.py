@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from simulators.xapi.database import Object
 from simulators.xapi.datamodel import Parameter
+from simulators.xapi.events import Batch
 from simulators.xapi.failures import Failure
 from simulators.xapi.types import Type, WrongType, struct_xml
 
@@ -139,7 +140,7 @@ def read_json_call(body: bytes) -> Call:
 
 def content_xml(returns: Type, value: Any) -> str:
     """Write the content of a ``<value>``."""
-    if isinstance(value, Object):
+    if isinstance(value, Object | Batch):
         return value.xml
     if returns.name.endswith(" record) map"):
         return struct_xml({ref: found.xml for ref, found in value.items()})
@@ -147,7 +148,7 @@ def content_xml(returns: Type, value: Any) -> str:
 
 
 def _content_json(returns: Type, value: Any) -> Any:
-    if isinstance(value, Object):
+    if isinstance(value, Object | Batch):
         return value.json
     if returns.name.endswith(" record) map"):
         found: dict[str, Raw] = {ref: each.json for ref, each in value.items()}
