@@ -22,11 +22,13 @@ def main() -> None:
     )
     parser.add_argument("--vms", type=int, default=3, help="guests to begin with")
     parser.add_argument("--latency", type=float, default=0, help="seconds that each call takes at least")
+    parser.add_argument("--content", type=int, default=1024**2, help="bytes on each disk, and in its export")
     parser.add_argument("--session-idle", type=float, default=86_400, help="seconds a session may be idle")
     options = parser.parse_args()
     simulator = Simulator(
         vms=options.vms,
         latency_seconds=options.latency,
+        content_bytes=options.content,
         session_idle=timedelta(seconds=options.session_idle),
     )
     context: ssl.SSLContext | None = None

@@ -42,6 +42,7 @@ _FRESH: Mapping[str, Any] = {
 }
 #: What a VM keeps when it goes back to a snapshot.
 _KEPT = {*_FRESH, "uuid", "name_label", "metrics", "is_a_template", "allowed_operations"}
+_PORTABLE = {"string", "int", "bool", "(string -> string) map", "string set"}
 
 
 class Machines:
@@ -56,7 +57,7 @@ class Machines:
     def handlers(self) -> dict[str, Handler]:
         """Return what the messages do."""
         return {
-            "VM.create": lambda values: self._add(values).ref,
+            "VM.create": lambda values: self.add(values).ref,
             "VM.destroy": self._destroy,
             "VM.clone": lambda ref, name: self._copy(ref, name, None),
             "VM.copy": self._copy,
@@ -66,7 +67,16 @@ class Machines:
             "VM.revert": self._revert,
         }
 
-    def _add(self, values: Mapping[str, Any]) -> Object:
+    def portable(self, vm: Object) -> dict[str, Any]:
+        """Return what of a VM goes into its image: numbers, strings, maps of them, no references."""
+        return {
+            name: vm[name]
+            for name, field in vm.class_.fields.items()
+            if name not in _KEPT and field.type.name in _PORTABLE
+        } | {"name_label": vm["name_label"], "is_a_template": vm["is_a_template"] and not vm["is_a_snapshot"]}
+
+    def add(self, values: Mapping[str, Any]) -> Object:
+        """Make a VM that is off and has no devices."""
         with self._database.lock:
             metrics = self._database.add("VM_metrics", {})
             given = {name: value for name, value in values.items() if name not in ("uuid", "metrics")}
@@ -106,7 +116,7 @@ class Machines:
             try:
                 self._furnish(made, vm, lambda disk: self._storage.copy_disk(disk, where), same_macs=False)
             except Failure:
-                self._undo(made)
+                self.undo(made)
                 raise
             return made.ref
 
@@ -156,7 +166,7 @@ class Machines:
         try:
             self._furnish(made, vm, self._storage.snapshot_disk, same_macs=True, ignored=ignored)
         except Failure:
-            self._undo(made)
+            self.undo(made)
             raise
         vm["snapshots"] = [*vm["snapshots"], made.ref]
         self._set_parent(made, vm["parent"])
@@ -199,7 +209,7 @@ class Machines:
             raise
         return found
 
-    def _undo(self, made: Object) -> None:
+    def undo(self, made: Object) -> None:
         """Leave nothing of a VM that could not be finished."""
         for disk in self._strip(made):
             self._storage.destroy_disk(disk)
@@ -207,7 +217,7 @@ class Machines:
         self._database.remove(made)
 
     def _like(self, vm: Object, **own: Any) -> Object:
-        return self._add({field: vm[field] for field in vm.class_.fields} | own)
+        return self.add({field: vm[field] for field in vm.class_.fields} | own)
 
     def _furnish(
         self,

@@ -2,7 +2,7 @@
 
 `POST /` is XML-RPC, `POST /jsonrpc` JSON-RPC. What is below ``/simulator/`` XAPI has not: ``GET counts``
 tells how often each message came, ``DELETE counts`` begins anew, ``POST faults`` orders a fault, and
-``DELETE faults`` forgets all.
+``DELETE faults`` forgets all. ``PUT /import`` and ``GET /export`` move images.
 """
 
 import contextlib
@@ -14,11 +14,14 @@ from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from simulators.xapi.failures import Failure
 from simulators.xapi.faults import Drop, Rule
 from simulators.xapi.simulator import Simulator
+from simulators.xapi.transfer import Readable
 from simulators.xapi.wire import Call, Malformed, read_json_call, read_xml_call
 
 _READERS: dict[str, Callable[[bytes], Call]] = {
@@ -42,15 +45,18 @@ class Server(ThreadingHTTPServer):
         context: ssl.SSLContext | None,
         address: tuple[str, int] = ("127.0.0.1", 0),
         master_address: str | None = None,
+        redirect_to: str | None = None,
     ) -> None:
         """Listen.
 
         :param context: with the server's certificate; None serves without TLS
+        :param redirect_to: ``https://host:port`` of another host, which imports and exports are sent to
         :param master_address: makes it a slave, which sends its clients there
         """
         self.simulator = simulator
         self.context = context
         self.master_address = master_address
+        self.redirect_to = redirect_to
         super().__init__(address, _Handler)
 
     @property
@@ -68,6 +74,30 @@ class Server(ThreadingHTTPServer):
                 return
             with self.context.wrap_socket(request, server_side=True) as secured:
                 super().finish_request(secured, client_address)
+
+
+class _Body:
+    """The body of a request, and no more than that."""
+
+    def __init__(self, file: Readable, length: int) -> None:
+        self._file = file
+        self._missing = length
+
+    def read(self, size: int) -> bytes:
+        """Return up to so many bytes of it.
+
+        :raises ConnectionError: the client has gone away before its end
+        """
+        data = self._file.read(min(size, self._missing))
+        if not data and self._missing and size:
+            raise ConnectionError("the client has gone away")
+        self._missing -= len(data)
+        return data
+
+    def drain(self) -> None:
+        """Read what is left: tar pads its files."""
+        while self.read(1024 * 1024):
+            pass
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -101,11 +131,65 @@ class _Handler(BaseHTTPRequestHandler):
         self._write(200, answer, call.wire.content_type)
 
     def do_GET(self) -> None:
-        """Tell the counts."""
+        """Tell the counts, or export a VM."""
         if self.path == "/simulator/counts":
             self._write(200, msgspec.json.encode(self.server.simulator.counts), "application/json")
+        elif urlsplit(self.path).path == "/export":
+            self._transfer(self._export)
         else:
             self._page(404, "Not Found")
+
+    def do_PUT(self) -> None:
+        """Import a VM."""
+        if urlsplit(self.path).path != "/import":
+            self._page(404, "Not Found")
+        elif not self.headers.get("Content-Length", "").isdigit():  # XAPI takes no chunks
+            self._page(411, "Length Required")
+        else:
+            self._transfer(self._import)
+
+    def _transfer(self, move: Callable[[dict[str, str]], None]) -> None:
+        """Move an image, unless another host is to do it, or this one refuses."""
+        self.close_connection = True
+        if self.server.redirect_to is not None:
+            self.send_response(302)
+            self.send_header("Location", self.server.redirect_to + self.path)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        try:
+            move(dict(parse_qsl(urlsplit(self.path).query)))
+        except Failure as failure:
+            self._page(500, "Internal Error", " ".join(failure.description))
+
+    def _export(self, query: dict[str, str]) -> None:
+        simulator = self.server.simulator
+        database, transfer = simulator.database, simulator.transfer
+        simulator.check_session(query.get("session_id", ""), "VM.export")
+        with simulator.task(query.get("task_id"), "VM.export"):
+            if "uuid" in query:
+                vm = database.by_uuid("VM", query["uuid"])
+            else:
+                vm = database.get("VM", query.get("ref", ""))
+            transfer.check_export(vm)
+            self.send_response(200)
+            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("Connection", "close")
+            self.end_headers()
+            transfer.export(vm, self.wfile)
+
+    def _import(self, query: dict[str, str]) -> None:
+        simulator = self.server.simulator
+        database, transfer = simulator.database, simulator.transfer
+        simulator.check_session(query.get("session_id", ""), "VM.import")
+        with simulator.task(query.get("task_id"), "VM.import") as outcome:
+            wanted = query.get("sr_id")
+            storage = database.get("SR", wanted).ref if wanted else transfer.default_storage()
+            body = _Body(self.rfile, int(self.headers["Content-Length"]))
+            made = transfer.import_(body, storage)
+            body.drain()
+            outcome.result = f"<value><array><data><value>{made}</value></data></array></value>"
+        self._write(200, b"", "text/plain")
 
     def do_DELETE(self) -> None:
         """Begin to count anew, or forget all faults."""

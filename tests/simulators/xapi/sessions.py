@@ -7,7 +7,6 @@ from typing import Literal
 from msgspec import Struct
 
 from simulators.xapi.database import Database, Object
-from simulators.xapi.datamodel import Message
 from simulators.xapi.failures import Failure
 
 #: XAPI keeps so many sessions of one originator, and ends the oldest.
@@ -65,8 +64,8 @@ class Sessions:
             self._roles[session.ref] = account.role
         return session.ref
 
-    def check(self, ref: str, message: Message) -> Object:
-        """Return a session that may send a message.
+    def check(self, ref: str, message: str) -> Object:
+        """Return a session that may send a message, such as ``VM.start``.
 
         :raises Failure: SESSION_INVALID or RBAC_PERMISSION_DENIED
         """
@@ -78,9 +77,9 @@ class Sessions:
         if session is None:
             raise Failure("SESSION_INVALID", ref)
         session["last_active"] = now
-        _, _, name = message.name.partition(".")
+        _, _, name = message.partition(".")
         if self._roles[ref] == "read-only" and not name.startswith(_READING):
-            raise Failure("RBAC_PERMISSION_DENIED", message.name.lower(), "No permission in user session")
+            raise Failure("RBAC_PERMISSION_DENIED", message.lower(), "No permission in user session")
         return session
 
     def end(self, session: Object) -> None:

@@ -1,13 +1,15 @@
 """From a call to its answer: which message, is it well-formed, may this session send it, what does it do."""
 
+import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from simulators.xapi.contents import CHUNK_BYTES
 from simulators.xapi.database import Database, Object
 from simulators.xapi.datamodel import Message, classes
 from simulators.xapi.events import Events
@@ -20,11 +22,18 @@ from simulators.xapi.power import Power
 from simulators.xapi.seeding import seed
 from simulators.xapi.sessions import Account, Sessions
 from simulators.xapi.storage import Storage
+from simulators.xapi.transfer import Transfer
 from simulators.xapi.wire import Call, content_xml
 
 _LOGIN = "session.login_with_password"
 _ASYNC = "Async."
 _ACCOUNTS = {"root": Account("secret"), "reader": Account("secret", "read-only")}
+
+
+class Outcome:
+    """What a task is to tell when it has succeeded."""
+
+    result = ""
 
 
 class Simulator:
@@ -35,6 +44,7 @@ class Simulator:
         *,
         vms: int = 3,
         latency_seconds: float = 0,
+        content_bytes: int = CHUNK_BYTES,
         accounts: Mapping[str, Account] | None = None,
         session_idle: timedelta = timedelta(hours=24),
     ) -> None:
@@ -42,6 +52,7 @@ class Simulator:
 
         :param vms: how many guests there are
         :param latency_seconds: how long each call takes at least
+        :param content_bytes: how much is on each disk, and in an export of it
         :param accounts: who may log in; by default ``root`` and the read-only ``reader``, with ``secret``
         :param session_idle: how long a session may be idle
         """
@@ -54,8 +65,9 @@ class Simulator:
         self._sessions = Sessions(self.database, _ACCOUNTS if accounts is None else accounts, session_idle)
         self._handlers: dict[str, Handler] = field_handlers(self.database)
         power = Power(self.database, self.master)
-        storage, networking = Storage(self.database), Networking(self.database)
+        storage, networking = Storage(self.database, content_bytes), Networking(self.database)
         machines = Machines(self.database, power, storage, networking)
+        self.transfer = Transfer(self.database, storage, networking, machines)
         for part in (power, storage, networking, machines, Events(self.database)):
             self._handlers |= part.handlers()
         self._handlers["task.create"] = self._create_task
@@ -82,6 +94,28 @@ class Simulator:
             raise Drop
         return written
 
+    def check_session(self, ref: str, message: str) -> None:
+        """Pass a session that may do something over HTTP.
+
+        :raises Failure: it may not
+        """
+        self._sessions.check(ref, message)
+
+    @contextlib.contextmanager
+    def task(self, ref: str | None, label: str) -> Iterator[Outcome]:
+        """Let a task tell what becomes of the block: the client's own, or one that is made for it."""
+        task = self._task(label) if ref is None else self.database.get("task", ref)
+        outcome = Outcome()
+        try:
+            yield outcome
+        except Failure as failure:
+            self._end(task, {"status": "failure", "error_info": failure.description})
+            raise
+        except OSError:
+            self._end(task, {"status": "failure", "error_info": ["CLIENT_ERROR"]})
+            raise
+        self._end(task, {"status": "success", "result": outcome.result})
+
     def _perform(self, call: Call, master_address: str | None) -> tuple[Message, Any]:
         is_async = call.method.startswith(_ASYNC)
         message = _message(call.method.removeprefix(_ASYNC), call.method)
@@ -100,7 +134,7 @@ class Simulator:
             return message, self._log_in(values, master_address)
         if not message.needs_session:
             raise Failure("NOT_IMPLEMENTED", call.method)
-        session = self._sessions.check(values[0], message)
+        session = self._sessions.check(values[0], message.name)
         if message.name == "session.logout":
             self._sessions.end(session)
             return message, ""
@@ -150,6 +184,9 @@ class Simulator:
             is_void = message.returns.name == "void"
             result = "" if is_void else f"<value>{content_xml(message.returns, value)}</value>"
             outcome = {"status": "success", "result": result}
+        self._end(task, outcome)
+
+    def _end(self, task: Object, outcome: Mapping[str, Any]) -> None:
         with self.database.lock:
             for field, found in {**outcome, "progress": 1.0, "finished": datetime.now(UTC)}.items():
                 task[field] = found

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from simulators.xapi.contents import CHUNK_BYTES, Content
 from simulators.xapi.database import Database, Object
 from simulators.xapi.failures import Failure
 from simulators.xapi.messages import Handler
@@ -17,8 +18,14 @@ _DRIVES = tuple(str(number) for number in range(16))
 class Storage:
     """Disk images in storages, and in drives."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, content_bytes: int = CHUNK_BYTES) -> None:
+        """Begin with the disks that there are.
+
+        :param content_bytes: how much is on a disk that nobody has imported
+        """
         self._database = database
+        self._content_bytes = content_bytes
+        self._contents: dict[str, Content] = {}
 
     def handlers(self) -> dict[str, Handler]:
         """Return what the messages do."""
@@ -56,6 +63,15 @@ class Storage:
             storage["VDIs"] = [*storage["VDIs"], made.ref]
             return made
 
+    def content(self, disk: Object) -> Content:
+        """Return what is on a disk."""
+        length = min(self._content_bytes, disk["virtual_size"])
+        return self._contents.get(disk.ref) or Content(disk["uuid"], length)
+
+    def set_content(self, disk: Object, content: Content) -> None:
+        """Say what is on a disk."""
+        self._contents[disk.ref] = content
+
     def copy_disk(self, disk: Object, storage: str | None = None, **own: Any) -> Object:
         """Make a copy of a disk image, which takes as much room.
 
@@ -72,7 +88,9 @@ class Storage:
                 "tags",
             )
             values = {name: disk[name] for name in kept}
-            return self.create_disk({**values, "SR": storage or disk["SR"], "read_only": False, **own})
+            made = self.create_disk({**values, "SR": storage or disk["SR"], "read_only": False, **own})
+            self.set_content(made, self.content(disk))
+            return made
 
     def snapshot_disk(self, disk: Object) -> Object:
         """Make a snapshot of a disk image."""
@@ -99,6 +117,7 @@ class Storage:
             storage = self._database.get("SR", disk["SR"])
             storage["VDIs"] = [found for found in storage["VDIs"] if found != ref]
             self._use(storage, -disk["virtual_size"])
+            self._contents.pop(ref, None)
             self._database.remove(disk)
 
     def _resize(self, ref: str, size: int, *, online: bool) -> None:
