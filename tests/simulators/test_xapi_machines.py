@@ -279,3 +279,36 @@ def test_a_network_gets_a_vlan_once(session: Any) -> None:
     api.VLAN.destroy(api.PIF.get_VLAN_master_of(made))
     api.network.destroy(network)
     assert refused(api.network.get_record, network) == ["HANDLE_INVALID", "network", network]
+
+
+def test_memory_figures_stay_in_order_and_static_ones_need_a_vm_that_is_off(session: Any, vm: str) -> None:
+    vms = session.xenapi.VM
+    half, twice = str(256 * 1024**2), str(1024**3)
+    assert refused(vms.set_memory_static_max, vm, half)[0] == "MEMORY_CONSTRAINT_VIOLATION"
+    assert vms.get_memory_static_max(vm) == str(512 * 1024**2)
+    vms.set_memory_limits(vm, half, twice, half, twice)
+    assert [vms.get_memory_static_min(vm), vms.get_memory_dynamic_max(vm)] == [half, twice]
+    vms.start(vm, False, False)
+    assert refused(vms.set_memory_static_max, vm, twice) == ["VM_BAD_POWER_STATE", vm, "halted", "running"]
+    vms.set_memory_dynamic_range(vm, half, half)
+    assert vms.get_memory_dynamic_max(vm) == half
+
+
+def test_processors_are_as_many_as_the_vm_may_have(session: Any, vm: str) -> None:
+    api = session.xenapi
+    assert refused(api.VM.set_VCPUs_at_startup, vm, "2")[0] == "INVALID_VALUE"
+    api.VM.set_VCPUs_max(vm, "4")
+    api.VM.set_VCPUs_at_startup(vm, "2")
+    assert refused(api.VM.set_VCPUs_number_live, vm, "3")[0] == "VM_BAD_POWER_STATE"
+    api.VM.start(vm, False, False)
+    assert refused(api.VM.set_VCPUs_max, vm, "8")[0] == "VM_BAD_POWER_STATE"
+    api.VM.set_VCPUs_number_live(vm, "3")
+    assert api.VM_metrics.get_VCPUs_number(api.VM.get_metrics(vm)) == "3"
+
+
+def test_a_blocked_operation_is_not_among_those_allowed(session: Any, vm: str) -> None:
+    vms = session.xenapi.VM
+    vms.add_to_blocked_operations(vm, "start", "maintenance")
+    assert "start" not in vms.get_allowed_operations(vm)
+    vms.remove_from_blocked_operations(vm, "start")
+    assert "start" in vms.get_allowed_operations(vm)

@@ -21,6 +21,7 @@ from simulators.xapi.networking import Networking
 from simulators.xapi.power import Power
 from simulators.xapi.seeding import seed
 from simulators.xapi.sessions import Account, Sessions
+from simulators.xapi.settings import VmSettings
 from simulators.xapi.storage import Storage
 from simulators.xapi.transfer import Transfer
 from simulators.xapi.wire import Call, content_xml
@@ -68,7 +69,8 @@ class Simulator:
         storage, networking = Storage(self.database, content_bytes), Networking(self.database)
         machines = Machines(self.database, power, storage, networking)
         self.transfer = Transfer(self.database, storage, networking, machines)
-        for part in (power, storage, networking, machines, Events(self.database)):
+        others = VmSettings(self.database), Events(self.database)
+        for part in (power, storage, networking, machines, *others):
             self._handlers |= part.handlers()
         self._handlers["task.create"] = self._create_task
         self._handlers["task.destroy"] = lambda ref: self.database.remove(self.database.get("task", ref))
