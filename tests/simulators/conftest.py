@@ -67,6 +67,13 @@ def session(server: Server, connect: Client) -> Any:
 
 
 @pytest.fixture
+def vm(session: Any) -> str:
+    """Give a VM that is off."""
+    ref: str = session.xenapi.VM.get_by_name_label("vm-0")[0]
+    return ref
+
+
+@pytest.fixture
 def fetch(server: Server, trusting: ssl.SSLContext) -> Callable[..., bytes]:
     """Give `fetch(method, path, body)`, which sends one request."""
 

@@ -10,12 +10,6 @@ GIB = 1024**3
 NULL = "OpaqueRef:NULL"
 
 
-@pytest.fixture
-def vm(session: Any) -> str:
-    ref: str = session.xenapi.VM.get_by_name_label("vm-0")[0]
-    return ref
-
-
 def disks(session: Any, vm: str) -> list[str]:
     """Return the disks of a VM, the first device's first."""
     drives = [session.xenapi.VBD.get_record(ref) for ref in session.xenapi.VM.get_VBDs(vm)]

@@ -5,17 +5,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from simulators.refusals import refused
 from simulators.xapi.server import Server
 from support.service import wait_for
-
-
-@pytest.fixture
-def vm(session: Any) -> str:
-    ref: str = session.xenapi.VM.get_by_name_label("vm-0")[0]
-    return ref
 
 
 def test_an_empty_token_brings_all_objects_of_several_classes_at_once(session: Any) -> None:

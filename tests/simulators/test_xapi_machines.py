@@ -12,13 +12,6 @@ NULL = "OpaqueRef:NULL"
 
 
 @pytest.fixture
-def vm(session: Any) -> str:
-    """Give a VM that is off."""
-    ref: str = session.xenapi.VM.get_by_name_label("vm-0")[0]
-    return ref
-
-
-@pytest.fixture
 def storage(session: Any) -> str:
     ref: str = session.xenapi.SR.get_by_name_label("Local storage")[0]
     return ref

@@ -17,12 +17,6 @@ Ask = Callable[..., tuple[int, dict[str, str], bytes]]
 
 
 @pytest.fixture
-def vm(session: Any) -> str:
-    ref: str = session.xenapi.VM.get_by_name_label("vm-0")[0]
-    return ref
-
-
-@pytest.fixture
 def ask(server: Server, session: Any, trusting: ssl.SSLContext) -> Ask:
     """Give `ask(method, path, body, headers, **query)`: status, headers and body of the answer."""
 
