@@ -84,6 +84,19 @@ def test_a_template_is_cloned_and_provisioned(session: Any, vm: str) -> None:
     api.VM.start(made, False, False)
 
 
+def test_the_template_that_is_always_there_makes_vms_and_stays(session: Any) -> None:
+    api = session.xenapi
+    (template,) = api.VM.get_by_name_label("Other install media")
+    made = api.VM.clone(template, "from-media")
+    api.VM.provision(made)
+    (disk,) = disks(session, made)
+    (pool,) = api.pool.get_all()
+    assert api.VDI.get_SR(disk) == api.pool.get_default_SR(pool)
+    assert api.VDI.get_virtual_size(disk) == str(8 * GIB)
+    assert not api.VM.get_is_default_template(made)
+    assert refused(api.VM.destroy, template)[0] == "OPERATION_NOT_ALLOWED"
+
+
 def test_a_snapshot_is_a_vm_that_knows_whose_it_is(session: Any, vm: str) -> None:
     api = session.xenapi
     first = api.VM.snapshot(vm, "first")

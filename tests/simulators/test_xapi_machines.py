@@ -219,12 +219,9 @@ def test_a_disk_is_plugged_into_one_vm_at_a_time(session: Any, vm: str) -> None:
     assert refused(api.VBD.plug, drive) == ["VDI_IN_USE", disk, "attach"]
 
 
-def test_a_medium_is_inserted_and_ejected(session: Any, server: Any, vm: str) -> None:
+def test_a_medium_is_inserted_and_ejected(session: Any, vm: str) -> None:
     api = session.xenapi
-    (isos,) = api.SR.get_by_name_label("ISO library")
-    iso = server.simulator.database.add(
-        "VDI", {"name_label": "install.iso", "SR": isos, "read_only": True}
-    ).ref
+    (iso,) = api.VDI.get_by_name_label("debian.iso")
     disk = api.VBD.get_VDI(api.VM.get_VBDs(vm)[0])
     drive = api.VBD.create(drive_values(vm, NULL, type="CD", mode="RO", empty=True))
     assert refused(api.VBD.insert, drive, disk) == ["VDI_INCOMPATIBLE_TYPE", disk, "user"]

@@ -1,5 +1,6 @@
 """Import and export of the XAPI simulator."""
 
+import contextlib
 import http.client
 import io
 import ssl
@@ -139,8 +140,16 @@ def test_a_client_that_goes_away_leaves_nothing(
     assert everything(session) == before
 
 
-def test_chunks_are_refused_and_so_is_who_is_not_logged_in(ask: Ask) -> None:
-    assert ask("PUT", "/import", iter([b"a", b"b"]))[0] == 411
+def test_chunks_are_refused_and_so_is_who_is_not_logged_in(
+    server: Server, trusting: ssl.SSLContext, ask: Ask
+) -> None:
+    with contextlib.closing(
+        http.client.HTTPSConnection("127.0.0.1", server.port, context=trusting, timeout=20)
+    ) as connection:
+        connection.putrequest("PUT", "/import")
+        connection.putheader("Transfer-Encoding", "chunked")
+        connection.endheaders()
+        assert connection.getresponse().status == 411
     status, _, text = ask("PUT", "/import", b"image", session_id="OpaqueRef:x")
     assert (status, b"SESSION_INVALID OpaqueRef:x" in text) == (500, True)
 

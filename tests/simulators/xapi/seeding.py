@@ -13,7 +13,10 @@ _DISK = 8 * _GIB
 
 
 def seed(database: Database, vms: int) -> Object:
-    """Make a pool with one host, its networks and storages, and guests that are off; return the host."""
+    """Make a pool with one host, its networks and storages, a template, and guests that are off.
+
+    :return: the host
+    """
     host = database.add("host", {"name_label": "xen-1", "hostname": "xen-1", "enabled": True})
     metrics = database.add(
         "host_metrics", {"memory_total": 64 * _GIB, "memory_free": 48 * _GIB, "live": True}
@@ -22,13 +25,15 @@ def seed(database: Database, vms: int) -> Object:
     network = _network(database, host, device=0)
     _network(database, host, device=1)
     storage = _storage(database, host, "Local storage", "lvm", size=1024 * _GIB)
-    _storage(database, host, "ISO library", "iso", size=16 * _GIB, content="iso")
+    library = _storage(database, host, "ISO library", "iso", size=16 * _GIB, content="iso")
+    library["VDIs"] = [_iso(database, library, name).ref for name in ("debian.iso", "guest-tools.iso")]
     database.add("pool", {"name_label": "pool", "master": host.ref, "default_SR": storage.ref})
     for number in range(vms):
         _vm(database, number, network, storage)
+    _template(database)
     used = vms * _DISK
     storage["virtual_allocation"] = storage["physical_utilisation"] = used
-    storage["VDIs"] = [disk.ref for disk in database.all("VDI")]
+    storage["VDIs"] = [disk.ref for disk in database.all("VDI") if disk["SR"] == storage.ref]
     network["VIFs"] = [interface.ref for interface in database.all("VIF")]
     return host
 
@@ -72,6 +77,38 @@ def _storage(
     storage["PBDs"] = [plug.ref]
     host["PBDs"] = [*host["PBDs"], plug.ref]
     return storage
+
+
+def _iso(database: Database, library: Object, name: str) -> Object:
+    return database.add(
+        "VDI",
+        {
+            "name_label": name,
+            "SR": library.ref,
+            "virtual_size": _GIB,
+            "physical_utilisation": _GIB,
+            "location": name,
+            "type": "user",
+            "read_only": True,
+            "sharable": True,
+            "managed": True,
+        },
+    )
+
+
+def _template(database: Database) -> Object:
+    """Make the template that XAPI brings for systems that it has no better one for."""
+    disk = '<disk device="0" size="8589934592" sr="" bootable="true" type="system"/>'
+    own = {
+        "name_label": "Other install media",
+        "is_a_template": True,
+        "is_default_template": True,
+        "other_config": {"disks": f"<provision>{disk}</provision>", "install-methods": "cdrom"},
+    }
+    metrics = database.add("VM_metrics", {})
+    made = database.add("VM", _vm_values(0) | own | {"metrics": metrics.ref})
+    update_allowed_operations(made)
+    return made
 
 
 def _vm(database: Database, number: int, network: Object, storage: Object) -> Object:

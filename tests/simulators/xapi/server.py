@@ -179,17 +179,24 @@ class _Handler(BaseHTTPRequestHandler):
             transfer.export(vm, self.wfile)
 
     def _import(self, query: dict[str, str]) -> None:
+        body = _Body(self.rfile, int(self.headers["Content-Length"]))
+        try:
+            self._import_body(body, query)
+        except Failure:
+            body.drain()  # a client that is still sending would not read the answer
+            raise
+        self._write(200, b"", "text/plain")
+
+    def _import_body(self, body: _Body, query: dict[str, str]) -> None:
         simulator = self.server.simulator
         database, transfer = simulator.database, simulator.transfer
         simulator.check_session(query.get("session_id", ""), "VM.import")
         with simulator.task(query.get("task_id"), "VM.import") as outcome:
             wanted = query.get("sr_id")
             storage = database.get("SR", wanted).ref if wanted else transfer.default_storage()
-            body = _Body(self.rfile, int(self.headers["Content-Length"]))
             made = transfer.import_(body, storage)
             body.drain()
             outcome.result = f"<value><array><data><value>{made}</value></data></array></value>"
-        self._write(200, b"", "text/plain")
 
     def do_DELETE(self) -> None:
         """Begin to count anew, or forget all faults."""
