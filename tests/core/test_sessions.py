@@ -38,6 +38,8 @@ def check(session):
 def guest_info(session, guest_id):
     session.users += 1
     try:
+        if guest_id == "expired" or (folder / f"expired-{session.name}").exists():
+            raise SessionExpired("forgotten")
         if guest_id == "slow":
             deadline = time.monotonic() + 10
             (folder / f"waiting-{session.name}").touch()
@@ -150,6 +152,24 @@ def test_a_session_found_dead_is_replaced_without_the_client_noticing(
     (tmp_path / f"dead-{first}").touch()
     assert session_of(service) != first
     assert marks(tmp_path, "out") == {first}
+
+
+def test_a_session_that_the_hypervisor_forgot_is_replaced_without_the_client_noticing(
+    service: Service, tmp_path: Path
+) -> None:
+    first = session_of(service)
+    (tmp_path / f"expired-{first}").touch()
+    assert session_of(service) != first
+    assert marks(tmp_path, "out") == {first}
+
+
+def test_a_new_session_that_is_forgotten_at_once_is_not_replaced_again(
+    service: Service, tmp_path: Path
+) -> None:
+    answer = service.get("/own/h/guests/expired")
+    assert (answer.status, answer.error) == (503, "HypervisorUnavailable")
+    assert len(marks(tmp_path, "in")) == 2
+    assert marks(tmp_path, "out") == marks(tmp_path, "in")
 
 
 def test_an_idle_session_is_logged_out_after_its_time(service: Service, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simplestack import HostNotAllowed, HypervisorUnavailable, InvalidArguments
+from simplestack import HostNotAllowed, HypervisorUnavailable, InvalidArguments, Target
 from simplestack.sessions.targets import AllowList, parse_target
 
 
@@ -134,3 +134,15 @@ def test_without_ranges_no_name_is_looked_up() -> None:
 
 def test_a_star_allows_all() -> None:
     AllowList(["*"]).check(parse_target("anything.example.org"))
+
+
+def test_a_host_sends_its_clients_only_where_they_are_allowed_to_go() -> None:
+    target = AllowList(["a", "10.0.0.0/8"]).check(Target("a"))
+    assert str(target.elsewhere("10.0.0.7:444")) == "10.0.0.7:444"
+    assert target.elsewhere("10.0.0.7").addresses == ("10.0.0.7",)
+    with pytest.raises(HostNotAllowed):
+        target.elsewhere("11.0.0.1")
+    with pytest.raises(HypervisorUnavailable):
+        target.elsewhere("https://a/")
+    with pytest.raises(HostNotAllowed):
+        Target("a").elsewhere("a")  # which nobody has allowed anything

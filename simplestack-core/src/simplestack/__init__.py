@@ -41,6 +41,7 @@ from simplestack.errors import (
     OperationTimeout,
     PayloadTooLarge,
     PermissionDenied,
+    SessionExpired,
     SimplestackError,
     Unauthorized,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "PayloadTooLarge",
     "PermissionDenied",
     "Pool",
+    "SessionExpired",
     "SettingsError",
     "SimplestackError",
     "Snapshot",

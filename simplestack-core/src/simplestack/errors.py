@@ -148,6 +148,14 @@ class HypervisorUnavailable(SimplestackError):
         self.retry_after_seconds: int | None = retry_after_seconds
 
 
+class SessionExpired(HypervisorUnavailable):
+    """The hypervisor has forgotten the session, and nothing has been done on it yet.
+
+    Core makes a new session and calls the hook once more, with the same arguments. So a hook may raise it
+    only while it has changed nothing and has read nothing of a client's stream.
+    """
+
+
 class HypervisorTimeout(SimplestackError):
     """The hypervisor did not answer in time. The session it happened on is discarded."""
 

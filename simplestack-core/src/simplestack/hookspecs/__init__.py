@@ -24,6 +24,8 @@ What holds for all of them:
 - What a docstring says is the REST contract's reference too, but for paragraphs that begin with "Plugins:".
 - A hook that a plugin leaves out answers 501 NotImplementedError; one that raises
   :class:`NotImplementedError` with a reason does too. Nobody writes stubs.
+- A hook whose session the hypervisor has forgotten raises :class:`~simplestack.SessionExpired`, if nothing
+  has been done yet: core makes a new session and calls it again.
 - Any other error of the SDK is translated into a :class:`~simplestack.SimplestackError`. What is not
   translated is a defect and answers 500.
 - A failure half-way leaves nothing behind: no half-made guest, volume, task or session.

@@ -14,6 +14,7 @@ from simplestack.errors import (
     HypervisorUnavailable,
     OperationNotSupported,
     OperationTimeout,
+    SessionExpired,
     SimplestackError,
 )
 from simplestack.operations.audit import Audit
@@ -159,6 +160,21 @@ class Dispatcher:
                 {"operation": operation, "hypervisor": hypervisor.name},
             )
         maker = self._maker(hypervisor, call.target.name)
+        try:
+            return self._attempt(call, maker, operation, caller, arguments)
+        except SessionExpired:
+            # What made the hypervisor forget this one may have met the others, too.
+            self.pool.close_of(call.key)
+            return self._attempt(call, maker, operation, caller, arguments)
+
+    def _attempt(
+        self,
+        call: Call,
+        maker: _Maker,
+        operation: str,
+        caller: Callable[..., Any],
+        arguments: Mapping[str, Any],
+    ) -> Any:
         slot = self.pool.take(call.key, maker, call)
         try:
             run = _Run(maker, self.pool, slot)

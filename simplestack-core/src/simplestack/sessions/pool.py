@@ -71,6 +71,10 @@ class SessionPool:
         """Log every idle session at one host out."""
         self._end_idle(lambda slot: slot.key.place == (hypervisor, target))
 
+    def close_of(self, key: SessionKey) -> None:
+        """Log every idle session of one user at one host out."""
+        self._end_idle(lambda slot: slot.key == key)
+
     def discard(self, slot: Slot) -> None:
         """Take a session out of use; it is logged out when its last user gives it back."""
         with self._lock:

@@ -7,7 +7,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simplestack.errors import HostNotAllowed, HypervisorUnavailable, InvalidArguments
 
@@ -31,6 +31,23 @@ class Target:
     #: Where the name was allowed because of the addresses that it resolves to: those addresses. A plugin
     #: dials one of them where it can, since the name may point elsewhere a moment later.
     addresses: tuple[str, ...] = ()
+    #: Passes other targets that the settings allow, and raises HostNotAllowed for the rest; core puts it in.
+    allow: "Callable[[Target], Target] | None" = field(default=None, repr=False, compare=False)
+
+    def elsewhere(self, host: str) -> "Target":
+        """Return another host that this one sends its clients to, where the settings allow to dial it.
+
+        :param host: ``name[:port]``, as this one says it
+        :raises HostNotAllowed: the settings do not
+        :raises HypervisorUnavailable: it is no host
+        """
+        try:
+            target = parse_target(host)
+        except InvalidArguments as error:
+            raise HypervisorUnavailable(f"{self} sends its clients elsewhere: {error.message}") from None
+        if self.allow is None:
+            raise HostNotAllowed(f"{self} sends its clients to {target}, and nothing allows to dial that")
+        return self.allow(target)
 
     @property
     def address(self) -> IpAddress | None:
@@ -115,6 +132,7 @@ class AllowList:
         :raises HostNotAllowed: it may not
         :raises HypervisorUnavailable: only ranges could allow it, and its name does not resolve
         """
+        target = dataclasses.replace(target, allow=self.check)
         if any(fnmatch.fnmatchcase(target.name, glob) for glob in self._globs):
             return target
         address = target.address
