@@ -8,6 +8,12 @@ import pytest
 from simplestack.conformance.client import Client
 from simplestack.conformance.kit import Kit
 from simplestack.conformance.marks import drives
+from simplestack.entities.network import NetworkInterface
+
+
+def _contract(interface: Any) -> dict[str, Any]:
+    """Return what the contract has of an interface: a plugin may say more."""
+    return {name: interface[name] for name in NetworkInterface.__struct_fields__}
 
 
 @pytest.fixture
@@ -83,7 +89,7 @@ def test_an_update_changes_what_it_names_and_nothing_else(
     client: Client, guest: Any, interface: Any, change: dict[str, Any]
 ) -> None:
     updated = client.do("network_interface_update", guest["id"], interface["id"], body=change)
-    assert updated == interface | change
+    assert _contract(updated) == _contract(interface) | change
     assert client.do("network_interface_info", guest["id"], interface["id"]) == updated
 
 
