@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--vms", type=int, default=3, help="guests to begin with")
     parser.add_argument("--latency", type=float, default=0, help="seconds that each call takes at least")
     parser.add_argument("--content", type=int, default=1024**2, help="bytes on each disk, and in its export")
+    parser.add_argument("--no-json", action="store_true", help="speak XML-RPC only, as old XAPIs do")
     parser.add_argument("--session-idle", type=float, default=86_400, help="seconds a session may be idle")
     options = parser.parse_args()
     simulator = Simulator(
@@ -34,7 +35,7 @@ def main() -> None:
     context: ssl.SSLContext | None = None
     if options.certificate is not None:
         context = server_context(options.certificate)
-    server = Server(simulator, context, ("127.0.0.1", options.port))
+    server = Server(simulator, context, ("127.0.0.1", options.port), speaks_json=not options.no_json)
     scheme = "http" if context is None else "https"
     print(f"{scheme}://127.0.0.1:{server.port}", flush=True)  # noqa: T201  whoever started it reads it
     try:

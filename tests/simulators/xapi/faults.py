@@ -11,14 +11,20 @@ from simulators.xapi.failures import Failure
 class Rule(Struct, kw_only=True, forbid_unknown_fields=True):
     """What happens to a message."""
 
+    #: The message, or ``export``; an export that is dropped is dropped in its middle.
     message: str
     #: Fail with a code and parameters.
     code: str | None = None
     parameters: list[str] = []
     #: Or close the connection, before the message has any effect or after it; or never answer.
-    effect: Literal["drop before", "drop after", "hang"] | None = None
+    #: A task that is held waits until it is cancelled, or all faults are forgotten; then it goes on.
+    effect: Literal["drop before", "drop after", "hang", "hold"] | None = None
     #: How often.
     times: int = 1
+
+
+class Cancelled(Exception):
+    """Somebody has cancelled the task."""
 
 
 class Drop(Exception):
@@ -32,6 +38,9 @@ class Faults:
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._hanging = threading.Event()
+        #: Tasks that are held up, and what lets them go.
+        self._held: dict[str, threading.Event] = {}
+        self._cancelled: set[str] = set()
 
     def add(self, rule: Rule) -> None:
         """Apply a rule to messages that come from now on."""
@@ -44,12 +53,43 @@ class Faults:
             self._rules.clear()
             self._hanging.set()
             self._hanging = threading.Event()
+            for held in self._held.values():
+                held.set()
+
+    def hold(self, message: str, task: str) -> None:
+        """Hold a task up, if a rule says so, until it is let go.
+
+        :raises Cancelled: it was cancelled meanwhile
+        """
+        with self._lock:
+            rule = next(
+                (found for found in self._rules if (found.message, found.effect) == (message, "hold")), None
+            )
+            if rule is None:
+                return
+            self._rules.remove(rule)
+            let_go = self._held[task] = threading.Event()
+        let_go.wait()
+        with self._lock:
+            del self._held[task]
+            if task in self._cancelled:
+                raise Cancelled
+
+    def release(self, task: str) -> bool:
+        """Cancel a task that is held up; tell whether it was."""
+        with self._lock:
+            held = self._held.get(task)
+            if held is None:
+                return False
+            self._cancelled.add(task)
+            held.set()
+            return True
 
     def take(self, message: str) -> Rule | None:
         """Return the rule that applies to this call of a message."""
         with self._lock:
             for rule in self._rules:
-                if rule.message == message:
+                if rule.message == message and rule.effect != "hold":
                     rule.times -= 1
                     if rule.times <= 0:
                         self._rules.remove(rule)

@@ -38,6 +38,7 @@ _FRESH: Mapping[str, Any] = {
     "is_default_template": False,
     "snapshot_of": NULL,
     "snapshot_time": EPOCH,
+    "snapshot_info": {},
     "suspend_VDI": NULL,
 }
 #: What a VM keeps when it goes back to a snapshot.
@@ -159,6 +160,7 @@ class Machines:
             "is_a_snapshot": True,
             "snapshot_of": vm.ref,
             "snapshot_time": datetime.now(UTC),
+            "snapshot_info": {"power-state-at-snapshot": vm["power_state"]},
             "power_state": state,
         }
         for field, value in kept.items():

@@ -9,6 +9,7 @@ from simulators.xapi.database import Database, Object
 from simulators.xapi.failures import Failure
 from simulators.xapi.messages import Handler
 from simulators.xapi.power import PAUSED, RUNNING, need_state
+from simulators.xapi.types import NULL
 
 _DEVICES = tuple(str(number) for number in range(7))
 _MAC = re.compile(r"\A[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}\Z")
@@ -117,6 +118,8 @@ class Networking:
                 raise Failure("VLAN_TAG_INVALID", str(tag))
             if pif["VLAN"] >= 0:
                 raise Failure("PIF_IS_VLAN", pif_ref)
+            if pif["bond_slave_of"] != NULL:
+                raise Failure("CANNOT_ADD_VLAN_TO_BOND_SLAVE", pif_ref)
             same = [self._database.get("VLAN", ref) for ref in pif["VLAN_slave_of"]]
             if any(vlan["tag"] == tag for vlan in same):
                 raise Failure("PIF_VLAN_EXISTS", pif_ref)

@@ -8,30 +8,51 @@ from simulators.xapi.database import Database, Object
 from simulators.xapi.power import update_allowed_operations
 
 _GIB = 1024**3
+_VERSIONS = {
+    "product_brand": "XAPI simulator",
+    "product_version": "8.3.0",
+    "platform_version": "3.4.0",
+    "xapi": "26.21",
+    "xen": "4.17.5",
+}
+_IMAGE = "debian-12"
+_IMAGE_SIZE = 2 * _GIB
 _MEMORY = 512 * 1024**2
 _DISK = 8 * _GIB
 
 
-def seed(database: Database, vms: int) -> Object:
+def seed(database: Database, vms: int, bonds: int = 0) -> Object:
     """Make a pool with one host, its networks and storages, a template, and guests that are off.
 
     :return: the host
     """
-    host = database.add("host", {"name_label": "xen-1", "hostname": "xen-1", "enabled": True})
+    host = database.add(
+        "host",
+        {
+            "name_label": "xen-1",
+            "hostname": "xen-1",
+            "enabled": True,
+            "address": "127.0.0.1",
+            "software_version": dict(_VERSIONS),
+        },
+    )
     metrics = database.add(
         "host_metrics", {"memory_total": 64 * _GIB, "memory_free": 48 * _GIB, "live": True}
     )
     host["metrics"] = metrics.ref
     network = _network(database, host, device=0)
     _network(database, host, device=1)
-    storage = _storage(database, host, "Local storage", "lvm", size=1024 * _GIB)
+    for number in range(bonds):
+        _bond(database, host, number)
+    storage = _storage(database, host, "Local storage", "lvm", size=max(1024 * _GIB, 2 * vms * _DISK))
     library = _storage(database, host, "ISO library", "iso", size=16 * _GIB, content="iso")
     library["VDIs"] = [_iso(database, library, name).ref for name in ("debian.iso", "guest-tools.iso")]
     database.add("pool", {"name_label": "pool", "master": host.ref, "default_SR": storage.ref})
     for number in range(vms):
         _vm(database, number, network, storage)
     _template(database)
-    used = vms * _DISK
+    _image(database, storage)
+    used = vms * _DISK + _IMAGE_SIZE
     storage["virtual_allocation"] = storage["physical_utilisation"] = used
     storage["VDIs"] = [disk.ref for disk in database.all("VDI") if disk["SR"] == storage.ref]
     network["VIFs"] = [interface.ref for interface in database.all("VIF")]
@@ -67,6 +88,32 @@ def _network(database: Database, host: Object, device: int) -> Object:
     return network
 
 
+def _bond(database: Database, host: Object, number: int) -> None:
+    """Make two interfaces one: a third, which has a network of its own. Theirs are still there."""
+    slaves = [_network(database, host, device=2 + 2 * number + each)["PIFs"][0] for each in range(2)]
+    network = database.add(
+        "network",
+        {"name_label": f"Bond {number}", "bridge": f"xapi-bond{number}", "MTU": 1500, "managed": True},
+    )
+    master = database.add(
+        "PIF",
+        {
+            "device": f"bond{number}",
+            "network": network.ref,
+            "host": host.ref,
+            "MAC": f"00:16:3e:00:01:{number:02x}",
+            "MTU": 1500,
+            "VLAN": -1,
+            "currently_attached": True,
+        },
+    )
+    network["PIFs"] = [master.ref]
+    bond = database.add("Bond", {"master": master.ref, "slaves": slaves})
+    master["bond_master_of"] = [bond.ref]
+    for slave in slaves:
+        database.get("PIF", slave)["bond_slave_of"] = bond.ref
+
+
 def _storage(
     database: Database, host: Object, label: str, kind: str, *, size: int, content: str = "user"
 ) -> Object:
@@ -91,6 +138,22 @@ def _iso(database: Database, library: Object, name: str) -> Object:
             "type": "user",
             "read_only": True,
             "sharable": True,
+            "managed": True,
+        },
+    )
+
+
+def _image(database: Database, storage: Object) -> Object:
+    """Make a disk that guests are made of."""
+    return database.add(
+        "VDI",
+        {
+            "name_label": _IMAGE,
+            "SR": storage.ref,
+            "virtual_size": _IMAGE_SIZE,
+            "physical_utilisation": _IMAGE_SIZE,
+            "location": str(uuid.uuid4()),
+            "type": "user",
             "managed": True,
         },
     )

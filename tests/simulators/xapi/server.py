@@ -21,7 +21,7 @@ import msgspec
 from simulators.xapi.failures import Failure
 from simulators.xapi.faults import Drop, Rule
 from simulators.xapi.simulator import Simulator
-from simulators.xapi.transfer import Readable
+from simulators.xapi.transfer import Readable, Writable
 from simulators.xapi.wire import Call, Malformed, read_json_call, read_xml_call
 
 _READERS: dict[str, Callable[[bytes], Call]] = {
@@ -46,17 +46,21 @@ class Server(ThreadingHTTPServer):
         address: tuple[str, int] = ("127.0.0.1", 0),
         master_address: str | None = None,
         redirect_to: str | None = None,
+        *,
+        speaks_json: bool = True,
     ) -> None:
         """Listen.
 
         :param context: with the server's certificate; None serves without TLS
         :param redirect_to: ``https://host:port`` of another host, which imports and exports are sent to
+        :param speaks_json: whether there is a ``/jsonrpc``; old XAPIs have none
         :param master_address: makes it a slave, which sends its clients there
         """
         self.simulator = simulator
         self.context = context
         self.master_address = master_address
         self.redirect_to = redirect_to
+        self.speaks_json = speaks_json
         super().__init__(address, _Handler)
 
     @property
@@ -100,6 +104,24 @@ class _Body:
             pass
 
 
+class _HalfSent:
+    """Takes some of an image, and then breaks."""
+
+    def __init__(self, file: Writable) -> None:
+        self._file = file
+        self._left = 2 * 1024 * 1024
+
+    def write(self, data: bytes) -> None:
+        """Pass data on while there is some left to send.
+
+        :raises ConnectionError: there is none
+        """
+        self._left -= len(data)
+        if self._left < 0:
+            raise ConnectionError("as it was ordered")
+        self._file.write(data)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Server
@@ -115,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._order_fault(body)
             return
         reader = _READERS.get(self.path)
-        if reader is None:
+        if reader is None or (self.path == "/jsonrpc" and not self.server.speaks_json):
             self._page(404, "Not Found")
             return
         try:
@@ -172,11 +194,13 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 vm = database.get("VM", query.get("ref", ""))
             transfer.check_export(vm)
+            rule = simulator.faults.take("export")
+            simulator.faults.before(rule)
             self.send_response(200)
             self.send_header("Content-Type", "application/octet-stream")
             self.send_header("Connection", "close")
             self.end_headers()
-            transfer.export(vm, self.wfile)
+            transfer.export(vm, self.wfile if rule is None else _HalfSent(self.wfile))
 
     def _import(self, query: dict[str, str]) -> None:
         body = _Body(self.rfile, int(self.headers["Content-Length"]))

@@ -29,6 +29,7 @@ class VmSettings:
             "VM.set_VCPUs_max": lambda ref, count: self._set_vcpus(ref, "VCPUs_max", count),
             "VM.set_VCPUs_at_startup": lambda ref, count: self._set_vcpus(ref, "VCPUs_at_startup", count),
             "VM.set_VCPUs_number_live": self._set_live_vcpus,
+            "VM.set_HVM_boot_policy": self._set_boot_policy,
             "VM.set_blocked_operations": self._set_blocked,
             "VM.add_to_blocked_operations": lambda ref, name, reason: self._set_blocked(
                 ref, self._blocked(ref) | {name: reason}
@@ -80,6 +81,13 @@ class VmSettings:
             if not 0 < count <= vm["VCPUs_max"]:
                 raise Failure("INVALID_VALUE", "VCPUs_number", str(count))
             self._metrics(vm)["VCPUs_number"] = count
+
+    def _set_boot_policy(self, ref: str, policy: str) -> None:
+        """Set how a VM boots; an empty policy makes it paravirtualized."""
+        with self._database.lock:
+            vm = self._database.get("VM", ref)
+            vm["HVM_boot_policy"] = policy
+            vm["domain_type"] = "hvm" if policy else "pv"
 
     def _metrics(self, vm: Object) -> Object:
         return self._database.get("VM_metrics", vm["metrics"])

@@ -14,10 +14,11 @@ from simulators.xapi.database import Database, Object
 from simulators.xapi.datamodel import Message, classes
 from simulators.xapi.events import Events
 from simulators.xapi.failures import Failure
-from simulators.xapi.faults import Drop, Faults
+from simulators.xapi.faults import Cancelled, Drop, Faults
 from simulators.xapi.machines import Machines
 from simulators.xapi.messages import Handler, field_handlers
 from simulators.xapi.networking import Networking
+from simulators.xapi.operations import Operations
 from simulators.xapi.power import Power
 from simulators.xapi.seeding import seed
 from simulators.xapi.sessions import Account, Sessions
@@ -48,6 +49,8 @@ class Simulator:
         content_bytes: int = CHUNK_BYTES,
         accounts: Mapping[str, Account] | None = None,
         session_idle: timedelta = timedelta(hours=24),
+        operation_seconds: float = 0,
+        bonds: int = 0,
     ) -> None:
         """Make a pool.
 
@@ -56,13 +59,17 @@ class Simulator:
         :param content_bytes: how much is on each disk, and in an export of it
         :param accounts: who may log in; by default ``root`` and the read-only ``reader``, with ``secret``
         :param session_idle: how long a session may be idle
+        :param operation_seconds: how long each operation on a VM takes, in which it refuses others
+        :param bonds: how many networks there are besides, each over two interfaces that are one
         """
+        #: All calls as they came, where somebody has put a list here.
+        self.journal: list[Call] | None = None
         self.database = Database()
         self.faults = Faults()
         self.counts: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._latency_seconds = latency_seconds
-        self.master = seed(self.database, vms)
+        self.master = seed(self.database, vms, bonds)
         self._sessions = Sessions(self.database, _ACCOUNTS if accounts is None else accounts, session_idle)
         self._handlers: dict[str, Handler] = field_handlers(self.database)
         power = Power(self.database, self.master)
@@ -72,7 +79,9 @@ class Simulator:
         others = VmSettings(self.database), Events(self.database)
         for part in (power, storage, networking, machines, *others):
             self._handlers |= part.handlers()
+        self._operations = Operations(self.database, operation_seconds)
         self._handlers["task.create"] = self._create_task
+        self._handlers["task.cancel"] = self._cancel
         self._handlers["task.destroy"] = lambda ref: self.database.remove(self.database.get("task", ref))
 
     def answer(self, call: Call, *, master_address: str | None = None) -> bytes:
@@ -83,9 +92,11 @@ class Simulator:
         """
         with self._counting:
             self.counts[call.method] += 1
+            if self.journal is not None:
+                self.journal.append(call)
         if self._latency_seconds:
             time.sleep(self._latency_seconds)  # what it is there for
-        rule = self.faults.take(call.method)
+        rule = self.faults.take(call.method)  # of a task: by its name with "Async."
         try:
             self.faults.before(rule)
             message, value = self._perform(call, master_address)
@@ -102,6 +113,10 @@ class Simulator:
         :raises Failure: it may not
         """
         self._sessions.check(ref, message)
+
+    def end_session(self, session: Object) -> None:
+        """End a session behind its client's back."""
+        self._sessions.end(session)
 
     @contextlib.contextmanager
     def task(self, ref: str | None, label: str) -> Iterator[Outcome]:
@@ -154,7 +169,8 @@ class Simulator:
         handler = self._handlers.get(message.name)
         if handler is None:
             raise Failure("NOT_IMPLEMENTED", message.name)
-        return handler(*values)
+        with self._operations.under_way(message.name, values):
+            return handler(*values)
 
     def _create_task(self, label: str, description: str) -> str:
         return self._task(label, description).ref
@@ -171,6 +187,12 @@ class Simulator:
             },
         )
 
+    def _cancel(self, ref: str) -> None:
+        """Cancel what has not begun to take effect: what a fault holds up."""
+        task = self.database.get("task", ref)
+        if task["status"] != "pending" or not self.faults.release(ref):
+            raise Failure("OPERATION_NOT_ALLOWED", "the task cannot be cancelled")
+
     def _begin(self, label: str, message: Message, values: list[Any]) -> str:
         """Run a message in a task of its own, and return the task."""
         task = self._task(label)
@@ -179,7 +201,10 @@ class Simulator:
 
     def _finish(self, task: Object, message: Message, values: list[Any]) -> None:
         try:
+            self.faults.hold(message.name, task.ref)
             value = self._run(message, values)
+        except Cancelled:
+            outcome = {"status": "cancelled", "error_info": ["TASK_CANCELLED", task.ref]}
         except Failure as failure:
             outcome = {"status": "failure", "error_info": failure.description}
         else:

@@ -35,6 +35,7 @@ class Storage:
             "VDI.destroy": self.destroy_disk,
             "VDI.snapshot": lambda ref, _parameters: self.snapshot_disk(database.get("VDI", ref)).ref,
             "VDI.clone": lambda ref, _parameters: self.copy_disk(database.get("VDI", ref)).ref,
+            "VDI.copy": self._copy_to,
             "VDI.resize": lambda ref, size: self._resize(ref, size, online=False),
             "VDI.resize_online": lambda ref, size: self._resize(ref, size, online=True),
             "VBD.create": lambda values: self.create_drive(values).ref,
@@ -92,6 +93,11 @@ class Storage:
             self.set_content(made, self.content(disk))
             return made
 
+    def _copy_to(self, ref: str, storage: str, base: str, into: str) -> str:
+        if (base, into) != (NULL, NULL):
+            raise Failure("NOT_IMPLEMENTED", "VDI.copy of differences")
+        return self.copy_disk(self._database.get("VDI", ref), storage).ref
+
     def snapshot_disk(self, disk: Object) -> Object:
         """Make a snapshot of a disk image."""
         with self._database.lock:
@@ -141,7 +147,7 @@ class Storage:
             disk = None if is_empty else self._database.get("VDI", values["VDI"])
             device = values["userdevice"]
             free = self._free_devices(vm.ref)
-            if device == "autodetect":
+            if device == "autodetect" and free:
                 device = free[0]
             elif device not in _DRIVES:
                 raise Failure("INVALID_DEVICE", device)
