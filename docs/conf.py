@@ -31,6 +31,8 @@ repository_pages = {
     "simplestack-core/CHANGELOG.md": "changelogs",
     "simplestack-kvm/CHANGELOG.md": "changelogs",
     "simplestack-kvm/README.md": "kvm",
+    "simplestack-xen/CHANGELOG.md": "changelogs",
+    "simplestack-xen/README.md": "xen",
 }
 #: Folders of the repository whose folders a page of this site shows, in a section each.
 repository_folders = {"examples": "examples"}

@@ -58,12 +58,12 @@ def test_headers_that_first_generation_clients_send_are_taken(service: Service) 
 
 
 def test_an_unknown_hypervisor_is_404_and_those_installed_are_named(service: Service) -> None:
-    answer = service.get("/xen/10.0.0.1/guests")
+    answer = service.get("/vmware/10.0.0.1/guests")
     assert (answer.status, answer.error) == (404, "HypervisorNotFound")
     assert "mock" in answer.json["message"]
-    assert "pip install simplestack-xen" in answer.json["message"]
+    assert "pip install simplestack-vmware" in answer.json["message"]
     assert "did you mean 'mock'" in service.get("/mok/h/guests").json["message"]
-    assert service.get("/xen").error == "HypervisorNotFound"
+    assert service.get("/vmware").error == "HypervisorNotFound"
 
 
 @pytest.mark.parametrize(

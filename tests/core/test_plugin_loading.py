@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -102,10 +103,9 @@ def test_the_table_says_which_operations_each_plugin_implements(plugins: Path) -
     install(plugins, "good", GOOD + "@hookimpl\ndef guest_start(session, guest_id): ...\n")
     lines = plugins_command(plugins).stdout.splitlines()
     header = next(line for line in lines if line.startswith("operation"))
-    assert header.split() == ["operation", "good", "kvm", "mock"] or header.split() == [
+    assert header.split() == [
         "operation",
-        "good",
-        "mock",
+        *sorted(["good", *entry_points(group="simplestack.hypervisors").names]),
     ]
     marks = {line.split()[0]: line.split()[1] for line in lines if line.count(" ") > 10 and line[0] != " "}
     assert (marks["guest_list"], marks["power_guest"], marks["guest_info"]) == ("yes", "partly", "-")

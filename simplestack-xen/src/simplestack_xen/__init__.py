@@ -1,0 +1,64 @@
+"""Simplestack's plugin for Xen pools (XenServer, XCP-ng), through XenAPI."""
+
+from pathlib import Path
+
+try:
+    from simplestack import HypervisorPlugin
+except ImportError as error:
+    if error.name != "simplestack":  # something that core itself lacks
+        raise
+    # pip installs core along, unless told not to. The import package is not named as its distribution is.
+    raise ImportError(
+        "simplestack_xen is a plugin of simplestack-core 2, which is not installed: "
+        "`pip install --upgrade simplestack-core`",
+        name="simplestack",
+    ) from error
+
+from simplestack_xen import (
+    disks,
+    faults,
+    guests,
+    guests_create,
+    guests_update,
+    hosts,
+    interfaces,
+    media,
+    networks,
+    pools,
+    power,
+    session,
+    snapshots,
+    storages,
+    tags,
+    transfer,
+)
+from simplestack_xen.settings import XenSettings, warnings
+
+#: The entry point ``xen`` of the group ``simplestack.hypervisors``.
+plugin = HypervisorPlugin(
+    name="xen",
+    title="Xen (XenAPI: XenServer, XCP-ng)",
+    settings=XenSettings,
+    examples=Path(__file__).with_name("examples.json"),
+    connect=session.connect,
+    disconnect=session.disconnect,
+    check=session.check,
+    translate=faults.translate,
+    warnings=warnings,
+    hooks=(
+        pools,
+        hosts,
+        storages,
+        guests,
+        guests_create,
+        guests_update,
+        transfer,
+        power,
+        disks,
+        media,
+        networks,
+        interfaces,
+        snapshots,
+        tags,
+    ),
+)

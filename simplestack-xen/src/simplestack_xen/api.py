@@ -1,0 +1,253 @@
+"""XAPI's messages, sent on one session: changes, reads, and what takes long.
+
+One request at a time: an Api is no more safe for several threads than the session itself.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import msgspec
+
+from simplestack import (
+    Credentials,
+    HypervisorError,
+    HypervisorUnavailable,
+    OperationTimeout,
+    SessionExpired,
+    SimplestackError,
+)
+from simplestack_xen import json_rpc, xml_rpc
+from simplestack_xen.connection import KeptConnection
+from simplestack_xen.failures import NoJsonRpc, XapiFailure
+from simplestack_xen.records import NULL, Batch, Record, TaskRecord
+from simplestack_xen.settings import XenSettings
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Record)
+
+_log = logging.getLogger(__name__)
+
+#: XAPI counts sessions by who began them: 500 of each, and then it ends the oldest.
+ORIGINATOR = "simplestack"
+_API_VERSION = "1.0"
+_LOGOUT_SECONDS = 5.0
+#: How long a task that was cancelled may take to end.
+CANCEL_SECONDS = 5.0
+
+
+class Api:
+    """XAPI's messages, on one session."""
+
+    def __init__(self, connection: KeptConnection, settings: XenSettings) -> None:
+        self._connection = connection
+        self._limit_seconds = settings.call_timeout_seconds
+        self.session = ""
+        #: Whether the session has answered since the pool last lent it.
+        self.is_proven = False
+        self._speaks_json = True
+
+    def log_in(self, credentials: Credentials, limit_seconds: float) -> None:
+        """Begin a session.
+
+        :raises XapiFailure: XAPI refuses; SESSION_AUTHENTICATION_FAILED above all, or HOST_IS_SLAVE
+        """
+        parameters = (credentials.username, credentials.password, _API_VERSION, ORIGINATOR)
+        self.session = self._send_xml(
+            "session.login_with_password", parameters, limit_seconds, repeatable=False
+        )
+        self.is_proven = True
+
+    def log_out(self) -> None:
+        """End the session, if the host can be told, and close the connection."""
+        if self.session:
+            with contextlib.suppress(SimplestackError, XapiFailure):  # XAPI ends it when it has been idle
+                self._send_xml("session.logout", (self.session,), _LOGOUT_SECONDS, repeatable=True)
+        self._connection.close()
+
+    def call(self, message: str, *parameters: Any, repeatable: bool = False) -> Any:
+        """Send a message that changes something and return its answer, as XML-RPC has it.
+
+        :raises XapiFailure: XAPI refuses
+        :raises HypervisorError: the connection broke; whether the change was made is unknown
+        :raises HypervisorTimeout: there is no answer in time
+        """
+        with self._on_session(message):
+            return self._send_xml(
+                message, (self.session, *parameters), self._limit_seconds, repeatable=repeatable
+            )
+
+    def read(self, kind: type[T], message: str, *parameters: Any, limit_seconds: float | None = None) -> T:
+        """Send a message that changes nothing and return its answer as what it is.
+
+        :param kind: the type of the answer
+        :raises XapiFailure: XAPI refuses
+        :raises HypervisorUnavailable: the connection broke, twice
+        """
+        limit = self._limit_seconds if limit_seconds is None else limit_seconds
+        with self._on_session(message):
+            if self._speaks_json:
+                try:
+                    return self._send_json(kind, message, (self.session, *parameters), limit)
+                except NoJsonRpc:
+                    self._speaks_json = False
+            value = self._send_xml(message, (self.session, *parameters), limit, repeatable=True)
+        return _converted(value, kind)
+
+    def read_all(self, kind: type[R], class_name: str) -> dict[str, R]:
+        """Return all objects of a class, by reference: one round trip.
+
+        :param kind: the record; members that it has not are left out as early as possible
+        """
+        message = f"{class_name}.get_all_records"
+        answer: type[dict[str, R]] = dict[str, kind]  # type: ignore[valid-type]  # a type made of an argument
+        with self._on_session(message):
+            if self._speaks_json:
+                try:
+                    return self._send_json(answer, message, (self.session,), self._limit_seconds)
+                except NoJsonRpc:
+                    self._speaks_json = False
+            wanted = frozenset(kind.__struct_encode_fields__)
+            value = self._send_xml(
+                message, (self.session,), self._limit_seconds, repeatable=True, wanted=wanted
+            )
+        return _converted(value, answer)
+
+    def read_some(self, kind: type[R], class_name: str, refs: Iterable[str]) -> dict[str, R]:
+        """Return some objects of a class, by reference: one round trip. Those that are gone are left out."""
+        found = self.read_mixed({class_name: refs})
+        return {ref: record for ref, record in found.items() if isinstance(record, kind)}
+
+    def read_mixed(self, refs: "dict[str, Iterable[str]]") -> dict[str, Record]:
+        """Return some objects of several classes, by reference: one round trip, however many.
+
+        ``event.from`` with an empty token tells of all that is there already.
+
+        :param refs: references by class
+        """
+        wanted = [f"{name}/{ref}" for name, some in refs.items() for ref in some if ref != NULL]
+        if not wanted:
+            return {}
+        batch = self.read(Batch, "event.from", wanted, "", 0.0)
+        return {event.ref: event.snapshot for event in batch.events if event.snapshot is not None}
+
+    def run(self, message: str, *parameters: Any, limit_seconds: float | None = None) -> str:
+        """Let XAPI do something that may take long, and wait for its end; return its result.
+
+        It is a task of XAPI's: the connection may break meanwhile. When the time is up it is cancelled.
+
+        :raises XapiFailure: it failed
+        :raises OperationTimeout: it did not end in time
+        """
+        limit = self._limit_seconds if limit_seconds is None else limit_seconds
+        task = str(self.call(f"Async.{message}", *parameters))
+        return self.outcome(task, message, limit)
+
+    def outcome(self, task: str, what: str, limit_seconds: float) -> str:
+        """Wait for the end of a task and destroy it; return its result.
+
+        :raises XapiFailure: it failed
+        :raises OperationTimeout: it did not end in time, and was cancelled
+        """
+        try:
+            record = self._wait(task, limit_seconds)
+            if record.is_pending:
+                record = self._cancelled(task)
+                if record.status != "success":
+                    goes_on = "; it cannot be cancelled and goes on" if record.is_pending else ""
+                    raise OperationTimeout(f"{what} did not end within {limit_seconds:g} s{goes_on}")
+        finally:
+            with contextlib.suppress(XapiFailure, SimplestackError):  # XAPI removes it when it is old
+                self.call("task.destroy", task, repeatable=True)
+        if record.status == "success":
+            return record.result
+        raise XapiFailure(record.error_info or ["TASK_CANCELLED", what])
+
+    def abandon(self, task: str, *, is_under_way: bool) -> None:
+        """Destroy a task whose outcome nobody wants any more; one that is under way is cancelled before."""
+        try:
+            if is_under_way:
+                self._cancelled(task)
+            self.call("task.destroy", task, repeatable=True)
+        except (XapiFailure, SimplestackError) as error:
+            _log.warning("a task stays until XAPI removes it: %s", type(error).__name__)
+
+    def _cancelled(self, task: str) -> TaskRecord:
+        with contextlib.suppress(XapiFailure):  # it has ended just now, or cannot be cancelled
+            self.call("task.cancel", task, repeatable=True)
+        return self._wait(task, CANCEL_SECONDS)
+
+    def _wait(self, task: str, limit_seconds: float) -> TaskRecord:
+        """Return a task as it is when it has ended, or when the time is up."""
+        deadline = time.monotonic() + limit_seconds
+        token, record = "", TaskRecord()
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            batch = self.read(
+                Batch, "event.from", [f"task/{task}"], token, left, limit_seconds=left + self._limit_seconds
+            )
+            token = batch.token
+            for event in batch.events:
+                if event.ref == task and isinstance(event.snapshot, TaskRecord):
+                    record = event.snapshot
+            if not record.is_pending or not left:
+                return record
+
+    def _send_json(self, kind: type[T], message: str, parameters: tuple[Any, ...], limit_seconds: float) -> T:
+        return self._connection.post(
+            json_rpc.PATH,
+            json_rpc.write_call(message, parameters),
+            json_rpc.CONTENT_TYPE,
+            lambda response: json_rpc.read_answer(response, kind),
+            what=message,
+            limit_seconds=limit_seconds,
+            repeatable=True,
+        )
+
+    def _send_xml(
+        self,
+        message: str,
+        parameters: tuple[Any, ...],
+        limit_seconds: float,
+        *,
+        repeatable: bool,
+        wanted: frozenset[str] | None = None,
+    ) -> Any:
+        return self._connection.post(
+            xml_rpc.PATH,
+            xml_rpc.write_call(message, parameters),
+            xml_rpc.CONTENT_TYPE,
+            lambda response: xml_rpc.read_answer(response, wanted),
+            what=message,
+            limit_seconds=limit_seconds,
+            repeatable=repeatable,
+        )
+
+    @contextlib.contextmanager
+    def _on_session(self, message: str) -> Iterator[None]:
+        """Send a message with the session, which XAPI may have forgotten.
+
+        :raises SessionExpired: it has, and this was the first message since the pool lent the session
+        :raises HypervisorUnavailable: it has, in the middle of an operation
+        """
+        try:
+            yield
+        except XapiFailure as failure:
+            if failure.code != "SESSION_INVALID":
+                self.is_proven = True
+                raise XapiFailure(
+                    [part.replace(self.session, "(session)") for part in failure.args]
+                ) from None
+            if not self.is_proven:
+                raise SessionExpired("XAPI has ended the session, and the new one, too") from None
+            raise HypervisorUnavailable(f"XAPI ended the session before {message}") from None
+        self.is_proven = True
+
+
+def _converted(value: Any, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise HypervisorError(f"XAPI sent something else than its data model says: {error}") from None

@@ -1,0 +1,175 @@
+"""The entities that clients see, made of XAPI's records. Pure functions."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+
+from msgspec import field
+
+from simplestack import MIB, Disk, Guest, Network, NetworkInterface, Snapshot, Storage, gib
+from simplestack_xen.records import (
+    STATES,
+    GuestMetricsRecord,
+    NetworkRecord,
+    SrRecord,
+    VbdRecord,
+    VdiRecord,
+    VifRecord,
+    VmRecord,
+    VmSummary,
+)
+
+#: In an interface's ``other_config``: it stays unplugged when its guest is started.
+UNPLUGGED_KEY = "simplestack:active"
+#: XAPI's ``kbps`` are KiB/s (xenopsd's ``ratelimit``), the contract's rates are bit/s.
+BITS_IN_KIB = 8 * 1024
+
+_TIME = "%Y%m%dT%H:%M:%SZ"
+
+
+class XenNetworkInterface(NetworkInterface, frozen=True, kw_only=True):
+    """A guest's network interface, with what first-generation clients know."""
+
+    #: XAPI's own parameters of the limit: ``{"kbps": "1280"}``, in KiB/s; empty without one.
+    rate_limit: dict[str, str] = field(default_factory=dict)
+
+
+def guest_entity(
+    vm: VmSummary, hdd_bytes: int, metrics: GuestMetricsRecord | None, host: str | None
+) -> Guest:
+    """Make the entity of a VM.
+
+    :param hdd_bytes: the sum of its disks
+    :param metrics: what its tools tell, where there are any
+    :param host: name of the host that it runs on
+    """
+    return Guest(
+        id=vm.uuid,
+        name=vm.name_label,
+        cpus=vm.VCPUs_at_startup,
+        memory=vm.memory_static_max // MIB,
+        hdd=gib(hdd_bytes),
+        paravirtualized=not vm.HVM_boot_policy,
+        tools_up_to_date=None if metrics is None else metrics.PV_drivers_up_to_date,
+        ip=None if metrics is None else first_address(metrics.networks),
+        state=vm.state,
+        host=host,
+    )
+
+
+def first_address(networks: Mapping[str, str]) -> str | None:
+    """Return the first address of the first interface that has one; IPv4 before IPv6."""
+    found = [key for key, address in networks.items() if address and _address_order(key) is not None]
+    return networks[min(found, key=lambda key: _address_order(key) or (0, 0, 0))] if found else None
+
+
+def _address_order(key: str) -> tuple[int, int, int] | None:
+    """Return where a key of the guest metrics' networks comes: by device, kind and number."""
+    match key.split("/"):
+        case [device, "ip"] if device.isdecimal():
+            return int(device), 0, 0
+        case [device, "ipv4", number] if device.isdecimal() and number.isdecimal():
+            return int(device), 1, int(number)
+        case [device, "ipv6", number] if device.isdecimal() and number.isdecimal():
+            return int(device), 2, int(number)
+        case _:
+            return None
+
+
+def disk_entity(drive: VbdRecord, image: VdiRecord) -> Disk:
+    """Make the entity of a drive that holds a disk. Its id is its device's number, as it always was."""
+    return Disk(
+        id=drive.userdevice,
+        name=image.name_label or f"disk {drive.userdevice}",
+        number=drive.userdevice,
+        size=gib(image.virtual_size),
+        extra_info=image.uuid,
+    )
+
+
+def storage_entity(record: SrRecord) -> Storage:
+    """Make the entity of a storage repository."""
+    used, size = max(0, record.physical_utilisation), max(0, record.physical_size)
+    return Storage(
+        id=record.uuid,
+        name=record.name_label or record.uuid,
+        type=record.type or "unknown",
+        used_space=gib(used),
+        allocated_space=gib(max(0, record.virtual_allocation)),
+        size=gib(max(size, used)),
+    )
+
+
+def network_entity(record: NetworkRecord) -> Network:
+    """Make the entity of a network."""
+    return Network(
+        id=record.uuid,
+        name_label=record.name_label or record.uuid,
+        bridge=record.bridge or None,
+        name_description=record.name_description,
+        other_config=record.other_config,
+    )
+
+
+def interface_entity(record: VifRecord, network: str | None, *, runs: bool) -> XenNetworkInterface:
+    """Make the entity of a network interface.
+
+    :param network: the network's name
+    :param runs: whether its guest runs; that of a guest that is off is plugged in when it is started
+    """
+    kbps = record.qos_algorithm_params.get("kbps", "")
+    is_limited = record.qos_algorithm_type == "ratelimit" and kbps.isdecimal() and int(kbps) > 0
+    return XenNetworkInterface(
+        id=record.MAC,
+        number=record.device,
+        mac=record.MAC,
+        network=network,
+        locking_mode=record.locking_mode,
+        ipv4_allowed=record.ipv4_allowed,
+        ipv6_allowed=record.ipv6_allowed,
+        ratelimit=int(kbps) * BITS_IN_KIB if is_limited else None,
+        active=record.currently_attached if runs else record.other_config.get(UNPLUGGED_KEY) != "false",
+        rate_limit=record.qos_algorithm_params if is_limited else {},
+    )
+
+
+def snapshot_entities(vm: VmRecord, snapshots: Mapping[str, VmRecord]) -> dict[str, Snapshot]:
+    """Make the entities of a guest's snapshots, by reference, oldest first.
+
+    :param snapshots: those of the guest's that are there, by reference
+    """
+    own = {ref: snapshots[ref] for ref in vm.snapshots if ref in snapshots}
+    oldest_first = sorted(own, key=lambda ref: own[ref].snapshot_time)
+    return {
+        ref: Snapshot(
+            id=own[ref].uuid,
+            name=own[ref].name_label,
+            state=_state_then(own[ref]),
+            path="/".join(_names_above(ref, own)),
+            created=_rfc3339(own[ref].snapshot_time),
+        )
+        for ref in oldest_first
+    }
+
+
+def _state_then(snapshot: VmRecord) -> str | None:
+    """Return the guest's state when the snapshot was taken: the snapshot itself is off, or has the memory."""
+    then = STATES.get(snapshot.snapshot_info.get("power-state-at-snapshot", ""))
+    return None if then is None else str(then)
+
+
+def _names_above(ref: str, snapshots: Mapping[str, VmRecord]) -> Iterable[str]:
+    names: list[str] = []
+    seen: set[str] = set()
+    while ref in snapshots and ref not in seen:
+        seen.add(ref)
+        names.insert(0, snapshots[ref].name_label)
+        ref = snapshots[ref].parent
+    return names
+
+
+def _rfc3339(text: str) -> str | None:
+    try:
+        moment = dt.datetime.strptime(text, _TIME).replace(tzinfo=dt.UTC)
+    except ValueError:
+        return None
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,192 @@
+"""XAPI's refusals as our errors: one table.
+
+The codes and their parameters are in XAPI's data model (https://xapi-project.github.io/xen-api/errors.html);
+what it does not name here is 502 with XAPI's own text.
+"""
+
+from collections.abc import Callable
+
+from simplestack import (
+    Busy,
+    Conflict,
+    EntityNotFound,
+    GuestState,
+    HypervisorError,
+    HypervisorUnavailable,
+    InsufficientStorage,
+    InvalidArguments,
+    InvalidState,
+    OperationNotSupported,
+    OperationTimeout,
+    PermissionDenied,
+    SimplestackError,
+    Unauthorized,
+)
+from simplestack_xen.failures import XapiFailure
+
+_ENTITIES = {
+    "vm": "Guest",
+    "vdi": "Disk",
+    "vbd": "Disk",
+    "vif": "NetworkInterface",
+    "sr": "Storage",
+    "network": "Network",
+    "host": "Host",
+    "pif": "Network",
+}
+_STATES = {
+    "running": GuestState.STARTED,
+    "halted": GuestState.STOPPED,
+    "paused": GuestState.PAUSED,
+    "suspended": GuestState.PAUSED,
+}
+
+
+def translate(error: Exception) -> SimplestackError | None:
+    """Translate a refusal of XAPI's; None for any other error."""
+    if not isinstance(error, XapiFailure):
+        return None
+    make = _TABLE.get(error.code)
+    if make is not None:
+        return make(error)
+    return HypervisorError(f"XAPI failed: {_text(error)}", error.code)
+
+
+def _text(failure: XapiFailure) -> str:
+    """Return what XAPI says. References mean nothing to a client, so they are left out."""
+    said = [part for part in failure.parameters if part and not part.startswith("OpaqueRef:")]
+    return f"{failure.code} ({', '.join(said)})" if said else failure.code
+
+
+def _as(kind: type[SimplestackError], meaning: str) -> Callable[[XapiFailure], SimplestackError]:
+    """Return what makes an error of one kind, which says what the code means."""
+    return lambda failure: kind(f"{meaning}: XAPI says {_text(failure)}")
+
+
+def _missing(failure: XapiFailure) -> SimplestackError:
+    kind = failure.parameter(0)
+    return EntityNotFound(_ENTITIES.get(kind.lower(), kind), failure.parameter(1))
+
+
+def _wrong_state(failure: XapiFailure) -> SimplestackError:
+    needed = [_STATES.get(word.strip().lower(), word.strip()) for word in failure.parameter(1).split(",")]
+    current = failure.parameter(2)
+    return InvalidState(
+        "XAPI does not do this to the guest",
+        _STATES.get(current.lower(), current or "unknown"),
+        " or ".join(dict.fromkeys(needed)),
+    )
+
+
+def _is_template(_failure: XapiFailure) -> SimplestackError:
+    return InvalidState("this cannot be done to a template", "TEMPLATE", "a guest made from the template")
+
+
+def _bad_login(_failure: XapiFailure) -> SimplestackError:
+    return Unauthorized("XAPI refused the user name or the password")
+
+
+def _failed(meaning: str) -> Callable[[XapiFailure], SimplestackError]:
+    return lambda failure: HypervisorError(f"{meaning}: XAPI says {_text(failure)}", failure.code)
+
+
+def _temporary(meaning: str) -> Callable[[XapiFailure], SimplestackError]:
+    return lambda failure: HypervisorUnavailable(f"{meaning}: XAPI says {_text(failure)}")
+
+
+_IN_USE = _as(Conflict, "it is in use")
+_TAKEN = _as(Conflict, "it is taken")
+_WRONG = _as(InvalidArguments, "the request cannot be granted")
+_CANNOT = _as(OperationNotSupported, "this host cannot do that")
+_FULL = _as(InsufficientStorage, "there is no room in the storage")
+_REFUSED = _as(PermissionDenied, "the user may not do this")
+_HELD = _as(Busy, "another operation is under way")
+_NOT_NOW = _as(Conflict, "this cannot be done now")
+
+_TABLE: dict[str, Callable[[XapiFailure], SimplestackError]] = {
+    "SESSION_AUTHENTICATION_FAILED": _bad_login,
+    "SESSION_INVALID": _temporary("the session has ended"),
+    "USER_IS_NOT_LOCAL_SUPERUSER": _REFUSED,
+    "PERMISSION_DENIED": _REFUSED,
+    "RBAC_PERMISSION_DENIED": _REFUSED,
+    "HANDLE_INVALID": _missing,
+    "UUID_INVALID": _missing,
+    "VM_BAD_POWER_STATE": _wrong_state,
+    "VM_IS_TEMPLATE": _is_template,
+    "VM_IS_SNAPSHOT": _NOT_NOW,
+    "OPERATION_BLOCKED": _as(Conflict, "somebody has blocked this operation on the guest"),
+    "OPERATION_NOT_ALLOWED": _NOT_NOW,
+    "VM_MISSING_PV_DRIVERS": _as(Conflict, "the guest has no tools, or has not started them yet"),
+    "VM_OLD_PV_DRIVERS": _as(Conflict, "the guest's tools are too old"),
+    "VM_LACKS_FEATURE": _as(Conflict, "the guest's tools do not support it, or have not started yet"),
+    "VM_LACKS_FEATURE_SUSPEND": _as(Conflict, "the guest's tools do not support it, or have not started yet"),
+    "VM_LACKS_FEATURE_SHUTDOWN": _as(
+        Conflict, "the guest's tools do not support it, or have not started yet"
+    ),
+    "OTHER_OPERATION_IN_PROGRESS": _HELD,
+    "TOO_MANY_PENDING_TASKS": _temporary("it has too much to do"),
+    "TOO_BUSY": _temporary("it has too much to do"),
+    "HOST_STILL_BOOTING": _temporary("the host is starting"),
+    "HOST_IS_SLAVE": _temporary("the pool has another master by now"),
+    "HOST_OFFLINE": _failed("a host of the pool is off"),
+    "CANNOT_CONTACT_HOST": _failed("a host of the pool does not answer"),
+    "VDI_IN_USE": _IN_USE,
+    "DEVICE_ALREADY_ATTACHED": _IN_USE,
+    "DEVICE_ALREADY_DETACHED": _NOT_NOW,
+    "DEVICE_ALREADY_EXISTS": _TAKEN,
+    "DEVICE_DETACH_REJECTED": _as(Busy, "the guest does not let go of the device"),
+    "DEVICE_DETACH_TIMEOUT": _as(Busy, "the guest does not let go of the device"),
+    "DEVICE_ATTACH_TIMEOUT": _as(Busy, "the guest does not take the device"),
+    "NO_MORE_DEVICES": _as(Conflict, "the guest has no free device"),
+    "VBD_NOT_EMPTY": _NOT_NOW,
+    "VBD_IS_EMPTY": _NOT_NOW,
+    "VBD_TRAY_LOCKED": _as(Busy, "the guest has locked its CD drive"),
+    "VBD_NOT_REMOVABLE_MEDIA": _WRONG,
+    "VDI_INCOMPATIBLE_TYPE": _WRONG,
+    "VDI_READONLY": _WRONG,
+    "VDI_TOO_SMALL": _WRONG,
+    "PIF_VLAN_EXISTS": _TAKEN,
+    "VLAN_IN_USE": _TAKEN,
+    "PIF_IS_VLAN": _WRONG,
+    "CANNOT_ADD_VLAN_TO_BOND_SLAVE": _WRONG,
+    "VLAN_TAG_INVALID": _WRONG,
+    "MAC_INVALID": _WRONG,
+    "MAC_STILL_EXISTS": _TAKEN,
+    "MAC_DOES_NOT_EXIST": _WRONG,
+    "DUPLICATE_MAC_SEED": _TAKEN,
+    "INVALID_DEVICE": _WRONG,
+    "INVALID_VALUE": _WRONG,
+    "INVALID_IP_ADDRESS_SPECIFIED": _WRONG,
+    "FIELD_TYPE_ERROR": _WRONG,
+    "VALUE_NOT_SUPPORTED": _WRONG,
+    "MEMORY_CONSTRAINT_VIOLATION": _WRONG,
+    "MEMORY_CONSTRAINT_VIOLATION_ORDER": _WRONG,
+    "MEMORY_CONSTRAINT_VIOLATION_MAXPIN": _WRONG,
+    "IMPORT_ERROR": _as(InvalidArguments, "the image cannot be read"),
+    "IMPORT_ERROR_GENERIC": _as(InvalidArguments, "the image cannot be read"),
+    "IMPORT_ERROR_PREMATURE_EOF": _as(InvalidArguments, "the image is cut short"),
+    "IMPORT_ERROR_FAILED_TO_FIND_OBJECT": _as(InvalidArguments, "the image lacks a part"),
+    "IMPORT_ERROR_ATTACHED_DISKS_NOT_FOUND": _as(InvalidArguments, "the image lacks a disk"),
+    "IMPORT_ERROR_CANNOT_HANDLE_CHUNKED": _WRONG,
+    "IMPORT_ERROR_UNEXPECTED_FILE": _as(InvalidArguments, "the image cannot be read"),
+    "IMPORT_INCOMPATIBLE_VERSION": _as(InvalidArguments, "the image is of another version of XAPI"),
+    "VDI_CONTENT_ID_MISSING": _WRONG,
+    "SR_FULL": _FULL,
+    "OUT_OF_SPACE": _FULL,
+    "SR_BACKEND_FAILURE_44": _FULL,
+    "SR_HAS_NO_PBDS": _failed("the storage is not connected to any host"),
+    "SR_NOT_ATTACHED": _failed("the storage is not connected to the host"),
+    "DEFAULT_SR_NOT_FOUND": _as(Conflict, "the pool has no default storage; name one"),
+    "SR_OPERATION_NOT_SUPPORTED": _CANNOT,
+    "SR_REQUIRES_UPGRADE": _CANNOT,
+    "MESSAGE_METHOD_UNKNOWN": _CANNOT,
+    "MESSAGE_REMOVED": _CANNOT,
+    "NOT_IMPLEMENTED": _CANNOT,
+    "NOT_SUPPORTED_DURING_UPGRADE": _CANNOT,
+    "FEATURE_RESTRICTED": _CANNOT,
+    "LICENCE_RESTRICTION": _CANNOT,
+    "LICENSE_RESTRICTION": _CANNOT,
+    "VM_SHUTDOWN_TIMEOUT": _as(OperationTimeout, "the guest did not shut down in time"),
+    "HOST_NOT_ENOUGH_FREE_MEMORY": _failed("no host has enough free memory"),
+    "NO_HOSTS_AVAILABLE": _failed("no host can run the guest"),
+}

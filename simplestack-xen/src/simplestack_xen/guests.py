@@ -1,0 +1,164 @@
+"""Guests: what they are, their copies, and their end. Their making and changing have modules of their own."""
+
+import logging
+
+from simplestack import Guest, GuestState, HypervisorError, SimplestackError, hookimpl
+from simplestack_xen.entities import guest_entity
+from simplestack_xen.failures import XapiFailure
+from simplestack_xen.lookups import Drive, Vm, drives, find_guest, is_set, need
+from simplestack_xen.naming import with_name
+from simplestack_xen.records import (
+    GuestMetricsRecord,
+    HostRecord,
+    VbdRecord,
+    VbdSummary,
+    VdiRecord,
+    VdiSummary,
+    VmRecord,
+    VmSummary,
+)
+from simplestack_xen.session import XenSession
+
+_log = logging.getLogger(__name__)
+
+
+@hookimpl
+def guest_list(session: XenSession, fields: frozenset[str]) -> list[Guest]:
+    """List all guests: five round trips. ``hdd`` takes two of them, ``host`` one, what tools tell another."""
+    api = session.api
+    guests = {ref: vm for ref, vm in api.read_all(VmSummary, "VM").items() if vm.is_guest}
+    sizes = _disk_sizes(session) if "hdd" in fields else {}
+    tools = {}
+    if not fields.isdisjoint(("ip", "tools_up_to_date")):
+        tools = api.read_all(GuestMetricsRecord, "VM_guest_metrics")
+    hosts = api.read_all(HostRecord, "host") if "host" in fields else {}
+    return [
+        guest_entity(
+            vm,
+            sum(sizes.get(drive, 0) for drive in vm.VBDs),
+            tools.get(vm.guest_metrics),
+            hosts[vm.resident_on].name_label if vm.resident_on in hosts else None,
+        )
+        for vm in guests.values()
+    ]
+
+
+@hookimpl
+def guest_info(session: XenSession, guest_id: str) -> Guest:
+    """Show one guest: four round trips, whatever it has."""
+    return _shown(session, find_guest(session, guest_id))
+
+
+@hookimpl
+def guest_clone(session: XenSession, guest_id: str, name: str) -> Guest:
+    """Clone a guest that is off, as fast as its storages can."""
+    vm = find_guest(session, guest_id)
+    need(vm, "cannot clone", GuestState.STOPPED)
+    api = session.api
+    made = with_name(
+        session,
+        name,
+        lambda: reference_in(api.run("VM.clone", vm.ref, name)),
+        lambda ref: remove_vm(session, ref),
+    )
+    return show(session, made)
+
+
+@hookimpl
+def guest_delete(session: XenSession, guest_id: str) -> None:
+    """Destroy a guest that is off, then its snapshots, then the disks that were theirs alone."""
+    vm = find_guest(session, guest_id)
+    need(vm, "cannot delete", GuestState.STOPPED)
+    left = remove_vm(session, vm.ref)
+    if left:
+        raise HypervisorError(f"the guest is gone, but not {', '.join(left)}: remove that by hand")
+
+
+def show(session: XenSession, ref: str) -> Guest:
+    """Return the entity of a VM."""
+    return _shown(session, Vm(ref, session.api.read(VmRecord, "VM.get_record", ref)))
+
+
+def remove_vm(session: XenSession, ref: str) -> list[str]:
+    """Destroy a VM with its snapshots and with the disks that nobody else uses.
+
+    The VM goes first: a refusal leaves it with all that it had.
+
+    :return: what of it could not be removed, for people
+    """
+    api = session.api
+    vm = api.read(VmRecord, "VM.get_record", ref)
+    snapshots = api.read_some(VmRecord, "VM", vm.snapshots)
+    everything = {ref: vm, **snapshots}
+    images = own_images(drives(session, *everything.values()), everything)
+    api.call("VM.destroy", ref)
+    left = []
+    for snapshot, record in snapshots.items():
+        left += attempt(session, f"snapshot {record.name_label!r}", "VM.destroy", snapshot)
+    for image, name in images.items():
+        left += attempt(session, f"disk {name!r}", "VDI.destroy", image)
+    return left
+
+
+def own_images(found: list[Drive], vms: dict[str, VmRecord]) -> dict[str, str]:
+    """Return the disk images that only these VMs use, with their names; memory images of theirs included."""
+    their_drives = {drive for vm in vms.values() for drive in vm.VBDs}
+    images = {
+        drive.record.VDI: drive.image.name_label
+        for drive in found
+        if not drive.image.read_only and their_drives.issuperset(drive.image.VBDs)
+    }
+    return images | {vm.suspend_VDI: "memory" for vm in vms.values() if is_set(vm.suspend_VDI)}
+
+
+def attempt(session: XenSession, what: str, message: str, ref: str) -> list[str]:
+    """Remove something, if it is still there; return what it is when that fails."""
+    try:
+        session.api.call(message, ref)
+    except XapiFailure as failure:
+        if failure.code != "HANDLE_INVALID":
+            _log.warning("%s of %s failed: %s", message, what, failure)
+            return [f"{what} ({failure.code})"]
+    except SimplestackError as error:
+        _log.warning("%s of %s failed: %s", message, what, error)
+        return [f"{what} ({error.name})"]
+    return []
+
+
+def reference_in(result: str) -> str:
+    """Return the reference in a task's result: ``<value>OpaqueRef:...</value>``.
+
+    :raises HypervisorError: there is none
+    """
+    start = result.find("OpaqueRef:")
+    if start < 0:
+        raise HypervisorError(f"XAPI ended a task with {result[:100]!r} in place of a reference")
+    return result[start:].partition("<")[0]
+
+
+def _shown(session: XenSession, vm: Vm) -> Guest:
+    """Return the entity of a VM: two round trips."""
+    record = vm.record
+    found = session.api.read_mixed(
+        {"VBD": record.VBDs, "VM_guest_metrics": [record.guest_metrics], "host": [record.resident_on]}
+    )
+    disks = [
+        vbd.VDI for vbd in map(found.get, record.VBDs) if isinstance(vbd, VbdRecord) and vbd.type == "Disk"
+    ]
+    images = session.api.read_some(VdiRecord, "VDI", disks)
+    metrics, host = found.get(record.guest_metrics), found.get(record.resident_on)
+    return guest_entity(
+        record,
+        sum(images[ref].virtual_size for ref in disks if ref in images),
+        metrics if isinstance(metrics, GuestMetricsRecord) else None,
+        host.name_label if isinstance(host, HostRecord) else None,
+    )
+
+
+def _disk_sizes(session: XenSession) -> dict[str, int]:
+    """Return the bytes of the disk in each drive that has one."""
+    images = session.api.read_all(VdiSummary, "VDI")
+    found = session.api.read_all(VbdSummary, "VBD").items()
+    return {
+        ref: images[vbd.VDI].virtual_size for ref, vbd in found if vbd.type == "Disk" and vbd.VDI in images
+    }

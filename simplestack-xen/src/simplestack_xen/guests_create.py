@@ -1,0 +1,201 @@
+"""New guests: clones of templates, or made from nothing; with disks, interfaces, an ISO image."""
+
+import xml.etree.ElementTree as ET
+from typing import NoReturn
+
+from simplestack import MIB, Guest, GuestCreate, HypervisorError, gib_to_bytes, hookimpl
+from simplestack_xen.disks import create_drive, create_image, drive_values
+from simplestack_xen.guests import reference_in, remove_vm, show
+from simplestack_xen.guests_update import (
+    HVM_BOOT_POLICY,
+    PV_BOOTLOADER,
+    boot_steps,
+    carry_out,
+    cpu_steps,
+    memory_step,
+)
+from simplestack_xen.interfaces import create_interface
+from simplestack_xen.lookups import (
+    Network,
+    Sr,
+    Vm,
+    find_disk_sr,
+    find_image,
+    find_network,
+    find_template,
+)
+from simplestack_xen.media import insert
+from simplestack_xen.naming import with_name
+from simplestack_xen.power import start
+from simplestack_xen.records import NULL, VdiRecord, VmRecord
+from simplestack_xen.session import XenSession
+from simplestack_xen.undo import Undo
+
+#: Where templates say which disks `VM.provision` shall make.
+_DISKS_KEY = "disks"
+
+
+class _Parts:
+    """All that a request names, found before anything is made."""
+
+    def __init__(self, session: XenSession, wanted: GuestCreate) -> None:
+        self.template = None if wanted.template is None else find_template(session, wanted.template)
+        self.iso = None if wanted.iso is None else find_image(session, wanted.iso, "ISO")[0]
+        self.image = None if wanted.image is None else find_image(session, wanted.image, "Image")
+        self.networks: list[Network] = [
+            find_network(session, new.network) for new in wanted.network_interfaces
+        ]
+        needs_default = self.image is not None or any(disk.storage is None for disk in wanted.disks)
+        provisions = self.template is not None and _DISKS_KEY in self.template.record.other_config
+        self.sr: Sr | None = None
+        if wanted.storage is not None or needs_default or provisions:
+            self.sr = find_disk_sr(session, wanted.storage)
+        self.srs = [
+            self.sr if disk.storage is None else find_disk_sr(session, disk.storage) for disk in wanted.disks
+        ]
+
+
+@hookimpl
+def guest_create(session: XenSession, guest: GuestCreate) -> Guest:
+    """Make a guest.
+
+    A template gives all that the request does not: its disks come first, and interfaces that the request
+    names take the place of the template's. Without one it is an HVM guest with a CD drive.
+    """
+    parts = _Parts(session, guest)
+    with Undo(session) as undo:
+        ref = with_name(
+            session,
+            guest.name,
+            lambda: _new_vm(session, guest, parts),
+            lambda made: remove_vm(session, made),
+        )
+        undo.do(lambda: remove_vm(session, ref), "VM.destroy")
+        _configure(session, guest, parts, ref)
+        if guest.start:
+            start(session, _read(session, ref))
+            undo.later("VM.hard_shutdown", ref)
+        return show(session, ref)
+
+
+def _new_vm(session: XenSession, wanted: GuestCreate, parts: _Parts) -> str:
+    """Make the VM, with the template's disks and interfaces where there is one."""
+    api = session.api
+    if parts.template is None:
+        return str(api.call("VM.create", _record(wanted)))
+    if parts.sr is not None and wanted.storage is not None and parts.template.record.VBDs:
+        return reference_in(api.run("VM.copy", parts.template.ref, wanted.name, parts.sr.ref))
+    return reference_in(api.run("VM.clone", parts.template.ref, wanted.name))
+
+
+def _configure(session: XenSession, wanted: GuestCreate, parts: _Parts, ref: str) -> None:
+    """Give a new VM what the request names. Who calls this removes the VM with all its disks if it fails."""
+    api = session.api
+    vm = _read(session, ref)
+    with Undo(session) as undo:
+        if parts.template is None:
+            api.call("VBD.create", drive_values(ref, NULL, kind="CD"))
+        else:
+            _make_guest(session, undo, wanted, parts, vm)
+        if parts.image is not None and parts.sr is not None:
+            copy = _copied(session, undo, parts.image, parts.sr)
+            # Under its own name it would be an image like the one that it was made of.
+            api.call("VDI.set_name_label", copy, f"{wanted.name[:240]} disk", repeatable=True)
+            create_drive(session, undo, ref, copy, bootable=True)
+        for number, (disk, sr) in enumerate(zip(wanted.disks, parts.srs, strict=True)):
+            if sr is None:
+                raise AssertionError("a disk without a storage of its own has the guest's")
+            name = disk.name or f"{wanted.name[:240]} disk {number}"
+            image = create_image(session, undo, sr, gib_to_bytes(disk.size), name)
+            create_drive(session, undo, ref, image, bootable=number == 0 and parts.image is None)
+        if parts.networks:
+            for interface in vm.record.VIFs:
+                api.call("VIF.destroy", interface)
+        for network in parts.networks:
+            create_interface(session, undo, ref, network)
+        if parts.iso is not None:
+            insert(session, undo, _read(session, ref), parts.iso)
+
+
+def _make_guest(session: XenSession, undo: Undo, wanted: GuestCreate, parts: _Parts, vm: Vm) -> None:
+    """Make a guest of the clone of a template or a guest."""
+    api = session.api
+    steps = [] if wanted.memory is None else [memory_step(vm, *[wanted.memory * MIB] * 4)]
+    if wanted.cpus is not None:
+        steps += cpu_steps(vm, wanted.cpus, wanted.cpus)
+    if wanted.paravirtualized is not None:
+        steps += boot_steps(vm, wanted.paravirtualized)
+    carry_out(session, undo, vm, steps)
+    if vm.record.is_a_template:
+        disks = vm.record.other_config.get(_DISKS_KEY)
+        if disks is not None and parts.sr is not None:
+            api.call("VM.remove_from_other_config", vm.ref, _DISKS_KEY, repeatable=True)
+            api.call("VM.add_to_other_config", vm.ref, _DISKS_KEY, _in_storage(disks, parts.sr))
+        api.run("VM.provision", vm.ref)
+        api.call("VM.set_is_a_template", vm.ref, False, repeatable=True)
+
+
+def _copied(session: XenSession, undo: Undo, image: tuple[str, VdiRecord], sr: Sr) -> str:
+    """Return a copy of a disk image: a clone where it lies in the same storage, which takes no time."""
+    ref, record = image
+    if sr.ref == record.SR:
+        made = reference_in(session.api.run("VDI.clone", ref, {}))
+    else:
+        made = reference_in(session.api.run("VDI.copy", ref, sr.ref))
+    undo.later("VDI.destroy", made)
+    return made
+
+
+def _read(session: XenSession, ref: str) -> Vm:
+    return Vm(ref, session.api.read(VmRecord, "VM.get_record", ref))
+
+
+def _record(wanted: GuestCreate) -> dict[str, object]:
+    """Return the record of a VM that no template stands behind."""
+    memory, cpus = (wanted.memory or 0) * MIB, wanted.cpus or 1
+    return {
+        "name_label": wanted.name,
+        "name_description": "",
+        "user_version": 1,
+        "is_a_template": False,
+        "affinity": NULL,
+        "memory_static_max": memory,
+        "memory_dynamic_max": memory,
+        "memory_dynamic_min": memory,
+        "memory_static_min": memory,
+        "VCPUs_params": {},
+        "VCPUs_max": cpus,
+        "VCPUs_at_startup": cpus,
+        "actions_after_shutdown": "destroy",
+        "actions_after_reboot": "restart",
+        "actions_after_crash": "restart",
+        "PV_bootloader": PV_BOOTLOADER if wanted.paravirtualized else "",
+        "PV_kernel": "",
+        "PV_ramdisk": "",
+        "PV_args": "",
+        "PV_bootloader_args": "",
+        "PV_legacy_args": "",
+        "HVM_boot_policy": "" if wanted.paravirtualized else HVM_BOOT_POLICY,
+        "HVM_boot_params": {"order": "cdn"},
+        "platform": {"acpi": "1", "apic": "true", "pae": "true", "nx": "true", "viridian": "false"},
+        "PCI_bus": "",
+        "other_config": {},
+        "recommendations": "",
+    }
+
+
+class _NoDoctype(ET.TreeBuilder):
+    def doctype(self, name: str, public_id: str | None, system_id: str | None) -> NoReturn:
+        del name, public_id, system_id
+        raise HypervisorError("the template's disks are XML with a document type; that is not read")
+
+
+def _in_storage(disks: str, sr: Sr) -> str:
+    """Return a template's list of disks with all of them in one storage: it says where none of them is."""
+    try:
+        root = ET.fromstring(disks, ET.XMLParser(target=_NoDoctype()))  # noqa: S314  see _NoDoctype
+    except ET.ParseError as error:
+        raise HypervisorError(f"the template's disks are no XML: {error}") from None
+    for disk in root.iter("disk"):
+        disk.set("sr", sr.record.uuid)
+    return ET.tostring(root, encoding="unicode")

@@ -1,0 +1,39 @@
+"""The pool: all hosts that share a master."""
+
+from simplestack import MIB, HypervisorError, Pool, hookimpl
+from simplestack_xen.records import HostMetricsRecord, HostRecord, PoolRecord
+from simplestack_xen.session import XenSession
+
+
+@hookimpl
+def pool_info(session: XenSession) -> Pool:
+    """Show the pool: three round trips.
+
+    Memory in use is what the hosts do not call free: that of guests that run, and of the hosts themselves.
+    ``software_info`` has the ``version`` and the ``brand`` of the master's product, and XAPI's and Xen's.
+    """
+    api = session.api
+    pools = api.read_all(PoolRecord, "pool")
+    if not pools:
+        raise HypervisorError("XAPI has no pool, which it always has")
+    pool = next(iter(pools.values()))
+    hosts = api.read_all(HostRecord, "host")
+    metrics = api.read_all(HostMetricsRecord, "host_metrics")
+    own = [metrics[host.metrics] for host in hosts.values() if host.metrics in metrics]
+    total = sum(found.memory_total for found in own)
+    master = hosts.get(pool.master, HostRecord())
+    versions = master.software_version
+    info = {
+        "version": versions.get("product_version") or versions.get("platform_version") or "unknown",
+        "brand": versions.get("product_brand", ""),
+        "xapi": versions.get("xapi", ""),
+        "xen": versions.get("xen", ""),
+    }
+    return Pool(
+        id=pool.uuid,
+        uuid=pool.uuid,
+        master=master.address or session.target.name,
+        used_memory=(total - sum(found.memory_free for found in own)) // MIB,
+        total_memory=total // MIB,
+        software_info={name: value for name, value in info.items() if value},
+    )

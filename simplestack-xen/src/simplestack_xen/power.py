@@ -1,0 +1,78 @@
+"""Power of guests."""
+
+from simplestack import GuestState, hookimpl
+from simplestack_xen.entities import UNPLUGGED_KEY
+from simplestack_xen.lookups import Vm, find_guest, need
+from simplestack_xen.records import VifRecord
+from simplestack_xen.session import XenSession
+from simplestack_xen.undo import Undo
+
+_STARTED, _STOPPED, _PAUSED = GuestState.STARTED, GuestState.STOPPED, GuestState.PAUSED
+
+
+@hookimpl
+def guest_start(session: XenSession, guest_id: str) -> None:
+    """Start a guest. Interfaces that are switched off stay unplugged."""
+    vm = find_guest(session, guest_id)
+    need(vm, "cannot start", _STOPPED)
+    start(session, vm)
+
+
+@hookimpl
+def guest_shutdown(session: XenSession, guest_id: str, force: bool) -> None:
+    """Ask the guest's tools to shut it down and wait; with `force`, end it in whatever state it is."""
+    vm = find_guest(session, guest_id)
+    if force:
+        need(vm, "cannot cut the power of", _STARTED, _PAUSED)
+        session.api.run("VM.hard_shutdown", vm.ref)
+        return
+    need(vm, "cannot shut down", _STARTED)
+    session.api.run("VM.clean_shutdown", vm.ref, limit_seconds=session.settings.shutdown_timeout_seconds)
+
+
+@hookimpl
+def guest_suspend(session: XenSession, guest_id: str) -> None:
+    """Suspend a guest: its memory goes to a storage, as it did in the first Simplestack."""
+    vm = find_guest(session, guest_id)
+    need(vm, "cannot pause", _STARTED)
+    session.api.run("VM.suspend", vm.ref)
+
+
+@hookimpl
+def guest_resume(session: XenSession, guest_id: str) -> None:
+    """Let a guest go on that is suspended to a storage, or paused in memory by other means."""
+    vm = find_guest(session, guest_id)
+    need(vm, "cannot resume", _PAUSED)
+    if vm.record.power_state == "Paused":
+        session.api.call("VM.unpause", vm.ref)
+    else:
+        session.api.run("VM.resume", vm.ref, False, False)
+
+
+@hookimpl
+def guest_reboot(session: XenSession, guest_id: str, force: bool) -> None:
+    """Ask the guest's tools to reboot it; with `force`, reset it."""
+    vm = find_guest(session, guest_id)
+    need(vm, "cannot reboot", _STARTED)
+    if force:
+        session.api.run("VM.hard_reboot", vm.ref)
+    else:
+        session.api.run("VM.clean_reboot", vm.ref, limit_seconds=session.settings.shutdown_timeout_seconds)
+
+
+def start(session: XenSession, vm: Vm) -> None:
+    """Start a VM that is off.
+
+    XAPI plugs all its interfaces in. So where some shall stay unplugged it is started paused, and goes on
+    when they are out.
+    """
+    api = session.api
+    interfaces = api.read_some(VifRecord, "VIF", vm.record.VIFs)
+    off = [ref for ref, vif in interfaces.items() if vif.other_config.get(UNPLUGGED_KEY) == "false"]
+    api.run("VM.start", vm.ref, bool(off), False)
+    if off:
+        with Undo(session) as undo:
+            undo.later("VM.hard_shutdown", vm.ref)
+            for ref in off:
+                api.call("VIF.unplug", ref)
+            api.call("VM.unpause", vm.ref)

@@ -1,0 +1,297 @@
+"""XAPI's records as far as they matter here.
+
+A member that an older XAPI lacks has its default; members that a newer one has besides are not read. Sizes
+are in bytes, references are text that is good for one pool and as long as the object lives.
+"""
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+from simplestack import GuestState
+
+#: What XAPI writes where a reference would be.
+NULL = "OpaqueRef:NULL"
+STATES = {
+    "Running": GuestState.STARTED,
+    "Halted": GuestState.STOPPED,
+    "Paused": GuestState.PAUSED,
+    "Suspended": GuestState.PAUSED,
+}
+
+
+class Record(Struct, frozen=True, kw_only=True, gc=False):
+    """What every object has."""
+
+    uuid: str = ""
+
+
+class VmSummary(Record, frozen=True, kw_only=True, gc=False):
+    """What lists tell of a VM, a template or a snapshot: all three are VMs to XAPI."""
+
+    name_label: str = ""
+    power_state: str = "Halted"
+    is_a_template: bool = False
+    is_a_snapshot: bool = False
+    is_control_domain: bool = False
+    memory_static_max: int = 0
+    VCPUs_at_startup: int = 1
+    #: Empty for paravirtualized VMs.
+    HVM_boot_policy: str = ""
+    VBDs: list[str] = []
+    guest_metrics: str = NULL
+    resident_on: str = NULL
+
+    @property
+    def state(self) -> GuestState:
+        """Its power state; of those that nobody knows yet, none says that it runs."""
+        return STATES.get(self.power_state, GuestState.STOPPED)
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether it is what clients call a guest, templates left out."""
+        return not (self.is_a_template or self.is_a_snapshot or self.is_control_domain)
+
+
+class VmRecord(VmSummary, frozen=True, kw_only=True, gc=False):
+    """What else operations need to know of one."""
+
+    memory_static_min: int = 0
+    memory_dynamic_min: int = 0
+    memory_dynamic_max: int = 0
+    VCPUs_max: int = 1
+    VCPUs_params: dict[str, str] = {}
+    PV_args: str = ""
+    PV_bootloader: str = ""
+    VIFs: list[str] = []
+    snapshots: list[str] = []
+    snapshot_of: str = NULL
+    snapshot_time: str = ""
+    snapshot_info: dict[str, str] = {}
+    parent: str = NULL
+    suspend_VDI: str = NULL  # noqa: N815  XAPI's name
+    other_config: dict[str, str] = {}
+    ha_restart_priority: str = ""
+
+
+class GuestMetricsRecord(Record, frozen=True, kw_only=True, gc=False):
+    """What the tools in a guest tell."""
+
+    PV_drivers_up_to_date: bool = False
+    #: ``0/ip``, ``0/ipv4/0``, ``0/ipv6/0``: device, kind, number.
+    networks: dict[str, str] = {}
+
+
+class HostRecord(Record, frozen=True, kw_only=True, gc=False):
+    """A host."""
+
+    name_label: str = ""
+    address: str = ""
+    metrics: str = NULL
+    software_version: dict[str, str] = {}
+
+
+class HostMetricsRecord(Record, frozen=True, kw_only=True, gc=False):
+    """What a host has in use."""
+
+    memory_total: int = 0
+    memory_free: int = 0
+
+
+class PoolRecord(Record, frozen=True, kw_only=True, gc=False):
+    """The pool."""
+
+    name_label: str = ""
+    master: str = NULL
+    default_SR: str = NULL  # noqa: N815  XAPI's name
+
+
+class SrRecord(Record, frozen=True, kw_only=True, gc=False):
+    """A storage repository. A size that XAPI does not know is negative."""
+
+    name_label: str = ""
+    type: str = ""
+    content_type: str = ""
+    PBDs: list[str] = []
+    physical_size: int = 0
+    physical_utilisation: int = 0
+    virtual_allocation: int = 0
+
+    @property
+    def holds_isos(self) -> bool:
+        """Whether what is in it goes into CD drives, and cannot be written."""
+        return self.content_type == "iso" or self.type == "iso"
+
+    @property
+    def free_bytes(self) -> int:
+        """What nobody has been promised yet."""
+        return self.physical_size - max(self.virtual_allocation, self.physical_utilisation)
+
+
+class VdiRecord(Record, frozen=True, kw_only=True, gc=False):
+    """A virtual disk image."""
+
+    name_label: str = ""
+    SR: str = NULL
+    virtual_size: int = 0
+    VBDs: list[str] = []
+    read_only: bool = False
+    is_a_snapshot: bool = False
+
+
+class VdiSummary(Record, frozen=True, kw_only=True, gc=False):
+    """What lists of guests tell of one."""
+
+    virtual_size: int = 0
+
+
+class VbdRecord(Record, frozen=True, kw_only=True, gc=False):
+    """What joins a VM and a disk image, or is an empty drive."""
+
+    VM: str = NULL
+    VDI: str = NULL
+    userdevice: str = ""
+    type: str = "Disk"
+    empty: bool = False
+    currently_attached: bool = False
+
+    @property
+    def position(self) -> tuple[int, str]:
+        """Where it comes among a guest's drives."""
+        return (int(self.userdevice), "") if self.userdevice.isdecimal() else (1000, self.userdevice)
+
+
+class VbdSummary(Record, frozen=True, kw_only=True, gc=False):
+    """What lists of guests tell of one."""
+
+    VDI: str = NULL
+    type: str = "Disk"
+
+
+class VifRecord(Record, frozen=True, kw_only=True, gc=False):
+    """A VM's network interface."""
+
+    device: str = "0"
+    MAC: str = ""
+    network: str = NULL
+    currently_attached: bool = False
+    #: Absent before XenServer 6.1.
+    locking_mode: str | None = None
+    ipv4_allowed: list[str] = []
+    ipv6_allowed: list[str] = []
+    qos_algorithm_type: str = ""
+    qos_algorithm_params: dict[str, str] = {}
+    other_config: dict[str, str] = {}
+
+    @property
+    def position(self) -> int:
+        """Where it comes among a guest's interfaces."""
+        return int(self.device) if self.device.isdecimal() else 1000
+
+
+class NetworkRecord(Record, frozen=True, kw_only=True, gc=False):
+    """A network of the pool."""
+
+    name_label: str = ""
+    name_description: str = ""
+    bridge: str = ""
+    MTU: int = 1500
+    PIFs: list[str] = []
+    other_config: dict[str, str] = {}
+
+
+class PifRecord(Record, frozen=True, kw_only=True, gc=False):
+    """A host's physical interface, bond or VLAN."""
+
+    host: str = NULL
+    #: -1 for what is no VLAN.
+    VLAN: int = -1
+    bond_slave_of: str = NULL
+    currently_attached: bool = False
+
+
+class BondRecord(Record, frozen=True, kw_only=True, gc=False):
+    """Several physical interfaces as one."""
+
+    master: str = NULL
+
+
+class TaskRecord(Record, frozen=True, kw_only=True, gc=False):
+    """What XAPI is doing."""
+
+    status: Literal["pending", "success", "failure", "cancelling", "cancelled"] = "pending"
+    result: str = ""
+    error_info: list[str] = []
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it has not ended."""
+        return self.status in ("pending", "cancelling")
+
+
+class _Event(Struct, frozen=True, kw_only=True, tag_field="class"):
+    ref: str
+    snapshot: Record | None = None
+
+
+class _VmEvent(_Event, tag="vm", frozen=True, kw_only=True):
+    snapshot: VmRecord | None = None
+
+
+class _VbdEvent(_Event, tag="vbd", frozen=True, kw_only=True):
+    snapshot: VbdRecord | None = None
+
+
+class _VdiEvent(_Event, tag="vdi", frozen=True, kw_only=True):
+    snapshot: VdiRecord | None = None
+
+
+class _VifEvent(_Event, tag="vif", frozen=True, kw_only=True):
+    snapshot: VifRecord | None = None
+
+
+class _SrEvent(_Event, tag="sr", frozen=True, kw_only=True):
+    snapshot: SrRecord | None = None
+
+
+class _NetworkEvent(_Event, tag="network", frozen=True, kw_only=True):
+    snapshot: NetworkRecord | None = None
+
+
+class _PifEvent(_Event, tag="pif", frozen=True, kw_only=True):
+    snapshot: PifRecord | None = None
+
+
+class _BondEvent(_Event, tag="bond", frozen=True, kw_only=True):
+    snapshot: BondRecord | None = None
+
+
+class _HostEvent(_Event, tag="host", frozen=True, kw_only=True):
+    snapshot: HostRecord | None = None
+
+
+class _GuestMetricsEvent(_Event, tag="vm_guest_metrics", frozen=True, kw_only=True):
+    snapshot: GuestMetricsRecord | None = None
+
+
+class _TaskEvent(_Event, tag="task", frozen=True, kw_only=True):
+    snapshot: TaskRecord | None = None
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """An answer of ``event.from``."""
+
+    events: list[
+        _VmEvent
+        | _VbdEvent
+        | _VdiEvent
+        | _VifEvent
+        | _SrEvent
+        | _NetworkEvent
+        | _PifEvent
+        | _BondEvent
+        | _HostEvent
+        | _GuestMetricsEvent
+        | _TaskEvent
+    ] = field(default_factory=list)
+    token: str = ""

@@ -1,0 +1,180 @@
+"""XML-RPC as XAPI speaks it: integers travel as text, and answers can be very long.
+
+Requests are written by the standard library. Its reader makes Python objects of everything; of 10,000 records
+that is some seconds. This one leaves out the members that nobody asked for, and reads as the bytes arrive.
+"""
+
+import http.client
+import xmlrpc.client
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+from xml.parsers import expat
+
+from simplestack import HypervisorError
+from simplestack_xen.failures import XapiFailure
+
+CONTENT_TYPE = "text/xml"
+PATH = "/"
+_PIECE_BYTES = 128 * 1024
+#: Depth at which records are in the answer of ``get_all_records``: the answer, the map, the record.
+_RECORD_DEPTH = 3
+
+
+def write_call(message: str, parameters: tuple[Any, ...]) -> bytes:
+    """Write a call."""
+    return xmlrpc.client.dumps(tuple(map(_wire_value, parameters)), message).encode()
+
+
+def read_answer(response: http.client.HTTPResponse, wanted: frozenset[str] | None = None) -> Any:
+    """Read an answer.
+
+    :param wanted: the members of records that matter, of an answer that is a map of records
+    :raises XapiFailure: XAPI refuses
+    :raises HypervisorError: it is no answer of XAPI's
+    """
+    if response.status != http.HTTPStatus.OK:
+        raise HypervisorError(f"XAPI answered HTTP {response.status} {response.reason}", response.status)
+    reader = _Reader(wanted)
+    try:
+        while piece := response.read(_PIECE_BYTES):
+            reader.feed(piece)
+        answer = reader.close()
+    except expat.ExpatError as error:
+        raise HypervisorError(f"XAPI sent something that is no XML-RPC: {error}") from None
+    match answer:
+        case {"Status": "Success", "Value": value}:
+            return value
+        case {"Status": "Failure", "ErrorDescription": [*description]}:
+            raise XapiFailure([str(part) for part in description])
+        case _:
+            raise HypervisorError("XAPI sent something that is no XML-RPC answer of XAPI's")
+
+
+def _wire_value(value: Any) -> Any:
+    """Return a value as XAPI wants it: 64-bit integers do not fit XML-RPC's, so they are text."""
+    match value:
+        case bool():
+            return value
+        case int():
+            return str(value)
+        case Mapping():
+            return {str(name): _wire_value(its) for name, its in value.items()}
+        case list() | tuple():
+            return [_wire_value(item) for item in value]
+        case _:
+            return value
+
+
+class _Struct(dict[str, Any]):
+    """A struct in the making."""
+
+    name: str = ""
+
+
+_SCALARS: Mapping[str, Callable[[str], Any]] = {
+    "string": str,
+    "int": int,
+    "i4": int,
+    "i8": int,
+    "double": float,
+    "boolean": lambda text: text.strip() == "1",
+    "dateTime.iso8601": str,
+}
+
+
+class _Reader:
+    """Reads one value out of a stream of XML. Document types are refused: no entity can be defined."""
+
+    def __init__(self, wanted: frozenset[str] | None) -> None:
+        self._wanted = wanted
+        self._parser = expat.ParserCreate()
+        self._parser.buffer_text = True
+        self._parser.StartDoctypeDeclHandler = _refuse_doctype
+        #: What the values go into that are being read, outermost first.
+        self._open: list[_Struct | list[Any]] = []
+        self._text: list[str] = []
+        self._value: Any = None
+        #: Whether the ``<value>`` that is open has had its content already.
+        self._has_value = False
+        self._structs = 0
+        self._skipped_members = 0
+        self._listen()
+
+    def feed(self, piece: bytes) -> None:
+        self._parser.Parse(piece, False)
+
+    def close(self) -> Any:
+        self._parser.Parse(b"", True)
+        return self._value
+
+    def _listen(self) -> None:
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text.append
+
+    def _start(self, tag: str, _attributes: Mapping[str, str]) -> None:
+        self._text.clear()
+        if tag == "value":
+            self._has_value = False
+        elif tag == "struct":
+            self._open.append(_Struct())
+            self._structs += 1
+        elif tag == "array":
+            self._open.append([])
+
+    def _end(self, tag: str) -> None:
+        if tag == "value":
+            self._put()
+        elif tag == "name":
+            self._name("".join(self._text))
+        elif tag in ("struct", "array"):
+            self._structs -= tag == "struct"
+            self._value = self._open.pop()
+            self._has_value = True
+        elif (convert := _SCALARS.get(tag)) is not None:
+            try:
+                self._value = convert("".join(self._text))
+            except ValueError:
+                raise HypervisorError(f"XAPI sent something that is no {tag}") from None
+            self._has_value = True
+        elif tag == "nil":
+            self._value, self._has_value = None, True
+
+    def _put(self) -> None:
+        """Put a value that is complete where it belongs."""
+        # Without a type it is a string.
+        value = self._value if self._has_value else "".join(self._text)
+        self._has_value = True
+        self._value = value
+        if not self._open:
+            return
+        holder = self._open[-1]
+        if isinstance(holder, list):
+            holder.append(value)
+        else:
+            holder[holder.name] = value
+
+    def _name(self, name: str) -> None:
+        holder = self._open[-1] if self._open else None
+        if not isinstance(holder, _Struct):
+            raise HypervisorError("XAPI sent something that is no XML-RPC")
+        holder.name = name
+        if self._wanted is not None and self._structs == _RECORD_DEPTH and name not in self._wanted:
+            self._skipped_members = 1
+            self._parser.StartElementHandler = self._start_skipped
+            self._parser.EndElementHandler = self._end_skipped
+            self._parser.CharacterDataHandler = None
+
+    def _start_skipped(self, tag: str, _attributes: Mapping[str, str]) -> None:
+        if tag == "member":
+            self._skipped_members += 1
+
+    def _end_skipped(self, tag: str) -> None:
+        if tag == "member":
+            self._skipped_members -= 1
+            if not self._skipped_members:
+                self._listen()
+
+
+def _refuse_doctype(*_declaration: Any) -> NoReturn:
+    raise HypervisorError("XAPI sent XML with a document type, which it never does; that is not read")

@@ -1,0 +1,88 @@
+"""How many messages each operation sends: what it costs where each takes its time on the way."""
+
+from collections.abc import Callable
+
+import pytest
+
+from simplestack import DiskCreate
+from simplestack_xen.disks import disk_create, disk_list
+from simplestack_xen.guests import guest_info, guest_list
+from simplestack_xen.hosts import host_list
+from simplestack_xen.interfaces import network_interface_list
+from simplestack_xen.networks import network_list
+from simplestack_xen.pools import pool_info
+from simplestack_xen.session import XenSession
+from simplestack_xen.snapshots import snapshot_list
+from simplestack_xen.storages import storage_list
+from simulators.xapi.simulator import Simulator
+from support.xapi import Pool, Trust, running_pool
+
+from .conftest import Connect
+
+ALL = frozenset({"id", "name", "cpus", "memory", "hdd", "state", "ip", "host", "tools_up_to_date"})
+
+
+def calls(pool: Pool) -> int:
+    """Return how many messages came since this was last asked."""
+    made = sum(pool.simulator.counts.values())
+    pool.simulator.counts.clear()
+    return made
+
+
+@pytest.mark.parametrize("vms", [10, 1_000, 10_000])
+def test_a_list_takes_as_many_messages_whatever_its_length(
+    trust: Trust, log_in: Connect, wire: str, vms: int, record_property: Callable[[str, object], None]
+) -> None:
+    with running_pool(trust, Simulator(vms=vms), speaks_json=wire == "JSON-RPC") as pool:
+        session = log_in(pool)
+        calls(pool)
+        assert len(guest_list(session, ALL)) == vms
+        made = calls(pool)
+        record_property("calls", made)
+        assert made == 5
+        assert len(guest_list(session, frozenset({"id", "name", "state"}))) == vms
+        assert calls(pool) == 1
+
+
+@pytest.mark.parametrize("vms", [3, 500])
+@pytest.mark.parametrize("disks", [1, 8])
+def test_one_guest_takes_four_messages_whatever_it_has_and_however_many_there_are(
+    trust: Trust, log_in: Connect, vms: int, disks: int
+) -> None:
+    with running_pool(trust, Simulator(vms=vms)) as pool:
+        session = log_in(pool)
+        vm = pool.vm()
+        _give_disks(session, pool, disks - 1)
+        session.api.run("VM.start", vm.ref, False, False)
+        calls(pool)
+        shown = guest_info(session, vm["uuid"])
+        assert (shown.hdd, shown.host) == (8 * disks, "xen-1")
+        assert shown.ip is not None
+        assert calls(pool) == 4
+        assert len(disk_list(session, vm["uuid"])) == disks
+        assert calls(pool) == 4
+
+
+def test_other_lists_take_a_constant_number_of_messages(pool: Pool, session: XenSession) -> None:
+    uuid = pool.vm()["uuid"]
+    for number in range(3):
+        session.api.run("VM.snapshot", pool.vm().ref, f"snapshot {number}")
+    calls(pool)
+    found = {}
+    ways: dict[str, Callable[[], object]] = {
+        "snapshots": lambda: snapshot_list(session, uuid),
+        "interfaces": lambda: network_interface_list(session, uuid),
+        "networks": lambda: network_list(session),
+        "storages": lambda: storage_list(session),
+        "hosts": lambda: host_list(session),
+        "pool": lambda: pool_info(session),
+    }
+    for name, listed in ways.items():
+        listed()
+        found[name] = calls(pool)
+    assert found == {"snapshots": 3, "interfaces": 4, "networks": 1, "storages": 1, "hosts": 1, "pool": 3}
+
+
+def _give_disks(session: XenSession, pool: Pool, number: int) -> None:
+    for _ in range(number):
+        disk_create(session, pool.vm()["uuid"], DiskCreate(size=8))

@@ -1,0 +1,277 @@
+"""Connections: hosts that are not there, do not answer, break, cannot be trusted, or talk nonsense."""
+
+import hashlib
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from simplestack import (
+    Credentials,
+    HypervisorError,
+    HypervisorTimeout,
+    HypervisorUnavailable,
+    Target,
+)
+from simplestack_xen.connection import UNKNOWN_OUTCOME
+from simplestack_xen.guests import guest_info, guest_list
+from simplestack_xen.session import XenSession, connect
+from simplestack_xen.settings import XenSettings, warnings
+from simplestack_xen.tags import tag_create
+from support.service import free_port
+from support.xapi import PASSWORD, USER, Pool, Trust, make_trust, running_pool
+
+from .conftest import Connect
+from .peers import answer, peer, read_request, says
+
+ROOT = Credentials(USER, PASSWORD)
+LOGGED_IN = answer(
+    b"<methodResponse><params><param><value><struct><member><name>Status</name><value>Success</value></member>"
+    b"<member><name>Value</name><value>OpaqueRef:session</value></member></struct></value></param></params>"
+    b"</methodResponse>"
+)
+
+
+def settings(trust: Trust, **more: object) -> XenSettings:
+    return XenSettings(tls_ca_file=str(trust.ca_file), **more)  # type: ignore[arg-type]  # a test's own
+
+
+def at(port: int) -> Target:
+    return Target("127.0.0.1", port)
+
+
+def test_nobody_there_is_unavailable(trust: Trust) -> None:
+    with pytest.raises(HypervisorUnavailable) as refused:
+        connect(at(free_port()), ROOT, settings(trust))
+    assert "cannot connect to 127.0.0.1:" in refused.value.message
+
+
+def test_a_host_that_accepts_and_is_silent_is_a_time_out(trust: Trust) -> None:
+    with peer(_wait_for_the_end) as port, pytest.raises(HypervisorTimeout) as refused:
+        connect(at(port), ROOT, settings(trust, connect_timeout_seconds=0.3))
+    assert "TLS handshake" in refused.value.message
+
+
+def test_half_a_handshake_is_unavailable(trust: Trust) -> None:
+    def half(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"\x16\x03\x03\x00\x7a\x02\x00")
+
+    with peer(half) as port, pytest.raises(HypervisorUnavailable) as refused:
+        connect(at(port), ROOT, settings(trust))
+    assert "TLS handshake failed" in refused.value.message
+
+
+def test_a_host_that_does_not_speak_tls_is_unavailable_and_gets_no_password(trust: Trust) -> None:
+    got: list[bytes] = []
+
+    def plain(connection: socket.socket) -> None:
+        got.append(connection.recv(65536))
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with peer(plain) as port, pytest.raises(HypervisorUnavailable):
+        connect(at(port), ROOT, settings(trust))
+    assert PASSWORD.encode() not in b"".join(got)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_password_is_sent(pool: Pool) -> None:
+    with pytest.raises(HypervisorUnavailable) as refused:
+        connect(pool.target, ROOT, XenSettings())
+    assert "tls_ca_file" in refused.value.message
+    assert sum(pool.simulator.counts.values()) == 0
+
+
+def test_a_certificate_of_another_name_is_refused(
+    pool: Pool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    stranger = make_trust(tmp_path_factory.mktemp("stranger"))
+    with pytest.raises(HypervisorUnavailable):
+        connect(pool.target, ROOT, settings(stranger))
+
+
+def test_a_fingerprint_vouches_for_a_certificate_and_for_no_other(pool: Pool) -> None:
+    pem = pool.trust.certificate.read_text()
+    start = pem.index("-----BEGIN CERTIFICATE")
+    der = ssl.PEM_cert_to_DER_cert(pem[start : pem.index("-----END CERTIFICATE-----") + 25])
+    found = hashlib.sha256(der).hexdigest()
+    session = connect(pool.target, ROOT, XenSettings(tls_fingerprint=found.upper()))
+    assert guest_list(session, frozenset({"id"}))
+    session.api.log_out()
+    with pytest.raises(HypervisorUnavailable) as refused:
+        connect(pool.target, ROOT, XenSettings(tls_fingerprint="0" * 64))
+    assert found in refused.value.message
+    assert pool.simulator.counts["session.login_with_password"] == 1
+
+
+def test_verification_is_turned_off_only_by_the_setting_which_is_reported(pool: Pool) -> None:
+    off = XenSettings(tls_verify=False)
+    connect(pool.target, ROOT, off).api.log_out()
+    assert any("tls_verify" in line for line in warnings(off))
+    assert warnings(XenSettings()) == []
+    assert "not a file" in warnings(XenSettings(tls_ca_file="/nowhere/ca.pem"))[0]
+    with pytest.raises(HypervisorUnavailable):
+        connect(pool.target, ROOT, XenSettings(tls_ca_file="/nowhere/ca.pem"))
+
+
+def test_a_read_whose_connection_breaks_is_asked_again(
+    pool: Pool, session: XenSession, order: Callable[..., None]
+) -> None:
+    order(pool, "VM.get_record", effect="drop after")
+    assert guest_info(session, pool.vm()["uuid"]).name == "vm-0"
+    assert pool.simulator.counts["VM.get_record"] == 2
+
+
+def test_a_read_whose_connection_breaks_twice_is_unavailable(
+    pool: Pool, session: XenSession, order: Callable[..., None]
+) -> None:
+    order(pool, "VM.get_record", effect="drop before", times=2)
+    with pytest.raises(HypervisorUnavailable):
+        guest_info(session, pool.vm()["uuid"])
+    assert guest_info(session, pool.vm()["uuid"]).name == "vm-0"
+
+
+@pytest.mark.parametrize("effect", ["drop before", "drop after"])
+def test_a_change_whose_connection_breaks_is_never_sent_again(
+    pool: Pool, session: XenSession, order: Callable[..., None], effect: str
+) -> None:
+    message = "Async.VM.start"
+    order(pool, message, effect=effect)
+    with pytest.raises(HypervisorError) as unknown:
+        session.api.run("VM.start", pool.vm().ref, False, False)
+    assert unknown.value.details["code"] == UNKNOWN_OUTCOME
+    assert "VM.start" in unknown.value.message
+    assert "unknown" in unknown.value.message
+    assert pool.simulator.counts[message] == 1
+
+
+def test_a_connection_that_the_host_has_closed_meanwhile_is_made_again(trust: Trust, log_in: Connect) -> None:
+    with running_pool(trust) as pool:
+        session = log_in(pool)
+        session.api.call("VM.add_tags", pool.vm().ref, "web")
+        session.api._connection._open.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]  # it is open
+        session.api.call("VM.add_tags", pool.vm().ref, "blue")
+        assert pool.vm()["tags"] == ["web", "blue"]
+
+
+def test_a_host_that_hangs_is_a_time_out_and_the_outcome_of_a_change_unknown(
+    pool: Pool, log_in: Connect, order: Callable[..., None]
+) -> None:
+    session = log_in(pool, call_timeout_seconds=0.3)
+    order(pool, "VM.get_by_uuid", effect="hang")
+    with pytest.raises(HypervisorTimeout) as silent:
+        guest_info(session, pool.vm()["uuid"])
+    assert "unknown" not in silent.value.message
+    order(pool, "VM.add_tags", effect="hang")
+    with pytest.raises(HypervisorTimeout) as unknown:
+        session.api.call("VM.add_tags", pool.vm().ref, "web")
+    assert "unknown" in unknown.value.message
+
+
+def test_an_answer_that_trickles_in_does_not_stretch_the_time(trust: Trust) -> None:
+    def trickle(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(LOGGED_IN)
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while True:
+            connection.sendall(b" ")
+            time.sleep(0.05)  # so that no single wait is long
+
+    with peer(trickle, trust) as port:
+        session = connect(at(port), ROOT, settings(trust, call_timeout_seconds=0.5))
+        with pytest.raises(HypervisorTimeout):
+            session.api.call("VM.add_tags", "OpaqueRef:1", "web")
+        session.api.session = ""
+        session.api.log_out()
+
+
+NONSENSE = {
+    "no XML": b"<<<",
+    "another document": b"<html><body>hello</body></html>",
+    "a number": b"<methodResponse><params><param><value><int>1</int></value></param></params>"
+    b"</methodResponse>",
+    "a fault": (
+        b"<methodResponse><fault><value><struct><member><name>faultCode</name><value><int>1</int></value>"
+        b"</member></struct></value></fault></methodResponse>"
+    ),
+    "a document type": b'<!DOCTYPE x [<!ENTITY a "aa">]><methodResponse><value>&a;</value></methodResponse>',
+    "no integer": b"<methodResponse><value><int>x</int></value></methodResponse>",
+    "a name without a struct": b"<methodResponse><name>x</name></methodResponse>",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE)
+def test_an_answer_that_is_no_xml_rpc_is_an_error_of_the_hypervisor(trust: Trust, nonsense: str) -> None:
+    with peer(says(answer(NONSENSE[nonsense])), trust) as port, pytest.raises(HypervisorError) as failed:
+        connect(at(port), ROOT, settings(trust))
+    assert "XAPI sent" in failed.value.message
+
+
+def test_an_http_error_is_an_error_of_the_hypervisor(trust: Trust) -> None:
+    page = answer(b"<html/>", "text/html", "500 Internal Error")
+    with peer(says(page), trust) as port, pytest.raises(HypervisorError) as failed:
+        connect(at(port), ROOT, settings(trust))
+    assert "HTTP 500" in failed.value.message
+
+
+@pytest.fixture(params=[b"{", b"[]", b'{"jsonrpc": "2.0", "id": 1}', b'{"result": {"uuid": []}}', b"\xff"])
+def odd_host(trust: Trust, request: pytest.FixtureRequest) -> Iterator[int]:
+    """Give the port of a host that logs anybody in, and then speaks odd JSON."""
+
+    def script(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(LOGGED_IN)
+        while True:
+            read_request(connection)
+            connection.sendall(answer(request.param, "application/json"))
+
+    with peer(script, trust) as port:
+        yield port
+
+
+def test_an_answer_that_is_no_json_rpc_is_an_error_of_the_hypervisor(trust: Trust, odd_host: int) -> None:
+    session = connect(at(odd_host), ROOT, settings(trust))
+    with pytest.raises(HypervisorError) as failed:
+        guest_list(session, frozenset({"id"}))
+    assert "XAPI sent" in failed.value.message
+    session.api.session = ""
+    session.api.log_out()
+
+
+def test_an_answer_that_breaks_off_in_the_middle_is_asked_for_again_once(trust: Trust) -> None:
+    asked = []
+
+    def script(connection: socket.socket) -> None:
+        while True:
+            if b"login" in read_request(connection):
+                connection.sendall(LOGGED_IN)
+                continue
+            asked.append(1)
+            connection.sendall(answer(b'{"result": {}}', "application/json")[:-5])
+            return
+
+    with peer(script, trust) as port:
+        session = connect(at(port), ROOT, settings(trust))
+        with pytest.raises(HypervisorUnavailable):
+            guest_list(session, frozenset({"id"}))
+        session.api.session = ""
+        session.api.log_out()
+    assert len(asked) == 2
+
+
+def test_a_refusal_leaves_the_connection_in_use(pool: Pool, session: XenSession) -> None:
+    tag_create(session, pool.vm()["uuid"], "web")
+    before = session.api._connection._open
+    for _ in range(3):
+        with pytest.raises(Exception, match="HANDLE_INVALID"):
+            session.api.call("VM.add_tags", "OpaqueRef:nothing", "web")
+    tag_create(session, pool.vm()["uuid"], "blue")
+    assert session.api._connection._open is before
+
+
+def _wait_for_the_end(connection: socket.socket) -> None:
+    while connection.recv(65536):
+        pass

@@ -1,0 +1,282 @@
+"""Disks, network interfaces and networks on a simulated pool."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from simplestack import (
+    Conflict,
+    DiskCreate,
+    EntityNotFound,
+    HypervisorError,
+    InvalidArguments,
+    NetworkCreate,
+    NetworkInterfaceCreate,
+    NetworkInterfaceUpdate,
+)
+from simplestack_xen.disks import disk_create, disk_delete, disk_list
+from simplestack_xen.failures import XapiFailure
+from simplestack_xen.interfaces import (
+    network_interface_create,
+    network_interface_delete,
+    network_interface_info,
+    network_interface_list,
+    network_interface_update,
+)
+from simplestack_xen.lookups import find_disk_sr
+from simplestack_xen.networks import network_info, network_list, network_vlan_create
+from simplestack_xen.pools import pool_info
+from simplestack_xen.power import guest_shutdown, guest_start
+from simplestack_xen.session import XenSession
+from simplestack_xen.storages import storage_list
+from simulators.xapi.database import Object
+from simulators.xapi.simulator import Simulator
+from support.xapi import Pool, Trust, running_pool
+
+from .conftest import Connect
+
+Order = Callable[..., None]
+
+
+@pytest.fixture
+def guest(pool: Pool) -> str:
+    """Give the id of a guest that is off, and has one disk and one interface."""
+    uuid: str = pool.vm()["uuid"]
+    return uuid
+
+
+def vif(pool: Pool) -> Object:
+    """Return the interface of `vm-0` as the simulator has it."""
+    (found,) = [found for found in pool.all("VIF") if found["VM"] == pool.vm().ref]
+    return found
+
+
+def change(session: XenSession, guest_id: str, **changes: Any) -> Any:
+    """Change a guest's first interface with a body as it comes over the wire."""
+    first = network_interface_list(session, guest_id)[0]
+    body = msgspec.convert(changes, NetworkInterfaceUpdate)
+    return network_interface_update(session, guest_id, first.id, body)
+
+
+class TestDisks:
+    def test_ids_are_the_numbers_of_devices_as_first_generation_clients_know_them(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        disk_create(session, guest, DiskCreate(size=1))
+        assert [(disk.id, disk.number) for disk in disk_list(session, guest)] == [("0", "0"), ("1", "1")]
+        assert {disk.extra_info for disk in disk_list(session, guest)} <= {
+            vdi["uuid"] for vdi in pool.all("VDI")
+        }
+
+    def test_a_disk_that_cannot_be_plugged_in_leaves_nothing_behind(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        guest_start(session, guest)
+        before = pool.counts()
+        order(pool, "VBD.plug", code="DEVICE_ATTACH_TIMEOUT", parameters=["VBD", "OpaqueRef:1"])
+        with pytest.raises(XapiFailure, match="DEVICE_ATTACH_TIMEOUT"):
+            disk_create(session, guest, DiskCreate(size=1))
+        assert pool.counts() == before
+
+    def test_a_disk_that_the_guest_holds_on_to_stays_whole(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        guest_start(session, guest)
+        before = disk_list(session, guest)
+        order(pool, "VBD.unplug", code="DEVICE_DETACH_REJECTED", parameters=["VBD", "OpaqueRef:1", "busy"])
+        with pytest.raises(XapiFailure, match="DEVICE_DETACH_REJECTED"):
+            disk_delete(session, guest, "0")
+        assert disk_list(session, guest) == before
+
+    def test_a_disk_image_that_is_in_use_elsewhere_is_detached_and_stays(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        (disk,) = disk_list(session, guest)
+        (image,) = [found for found in pool.all("VDI") if found["uuid"] == disk.extra_info]
+        pool.share(image, pool.vm("vm-1"))
+        disk_delete(session, guest, "0")
+        assert disk_list(session, guest) == []
+        assert image.ref in [found.ref for found in pool.all("VDI")]
+
+    def test_a_guest_with_all_devices_taken_takes_no_more(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        for _ in range(15):
+            disk_create(session, guest, DiskCreate(size=1))
+        before = pool.counts()
+        with pytest.raises(Conflict):
+            disk_create(session, guest, DiskCreate(size=1))
+        assert pool.counts() == before
+
+
+class TestStorages:
+    def test_only_those_that_are_connected_are_listed(self, pool: Pool, session: XenSession) -> None:
+        pool.storage("ISO library")["PBDs"] = []
+        assert [storage.name for storage in storage_list(session)] == ["Local storage"]
+
+    def test_a_disk_goes_to_the_settings_storage_the_pools_or_the_roomiest(
+        self, pool: Pool, session: XenSession, log_in: Connect
+    ) -> None:
+        second = pool.add_storage("Second")
+        assert find_disk_sr(session, None).record.name_label == "Local storage"
+        assert find_disk_sr(log_in(pool, default_storage="Second"), None).ref == second.ref
+        (own,) = pool.all("pool")
+        own["default_SR"] = "OpaqueRef:NULL"
+        assert find_disk_sr(session, None).ref == second.ref, "which has nothing in it"
+        for name in ("Second", "Local storage"):
+            pool.storage(name)["PBDs"] = []
+        with pytest.raises(Conflict):
+            find_disk_sr(session, None)  # and never an ISO library
+
+
+class TestInterfaces:
+    def test_a_rate_is_given_in_bits_rounded_up_to_xapis_unit_and_lifted_without_a_trace(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        assert change(session, guest, ratelimit=10_485_760).rate_limit == {"kbps": "1280"}
+        assert change(session, guest, ratelimit=8193).ratelimit == 2 * 8192
+        assert change(session, guest, ratelimit=1).ratelimit == 8192
+        assert change(session, guest, ratelimit=False).ratelimit is None
+        assert (vif(pool)["qos_algorithm_type"], vif(pool)["qos_algorithm_params"]) == ("", {})
+
+    def test_a_new_rate_replugs_an_interface_in_use_and_an_old_one_does_not(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        guest_start(session, guest)
+        assert change(session, guest, ratelimit=8192).active
+        assert (pool.simulator.counts["VIF.unplug"], pool.simulator.counts["VIF.plug"]) == (1, 1)
+        assert change(session, guest, ratelimit=8192).active
+        assert pool.simulator.counts["VIF.unplug"] == 1
+
+    def test_a_locking_mode_and_addresses_change_in_place(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        guest_start(session, guest)
+        before = vif(pool).ref
+        changed = change(
+            session, guest, locking_mode="locked", ipv4_allowed=["10.0.0.1"], ipv6_allowed=["fe80::1"]
+        )
+        assert (changed.locking_mode, changed.ipv4_allowed, changed.ipv6_allowed) == (
+            "locked",
+            ["10.0.0.1"],
+            ["fe80::1"],
+        )
+        assert vif(pool).ref == before
+        assert pool.simulator.counts["VIF.unplug"] == 0
+
+    @pytest.mark.parametrize("wrong", [{"ipv4_allowed": ["fe80::1"]}, {"ipv6_allowed": ["x"]}], ids=str)
+    def test_addresses_that_are_none_are_refused_before_anything_is_changed(
+        self, session: XenSession, guest: str, wrong: dict[str, Any]
+    ) -> None:
+        before = network_interface_list(session, guest)
+        with pytest.raises(InvalidArguments):
+            change(session, guest, locking_mode="locked", network="Pool-wide network 1", **wrong)
+        assert network_interface_list(session, guest) == before
+
+    def test_one_that_is_switched_off_stays_out_when_the_guest_is_started(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        assert not change(session, guest, active=False).active
+        guest_start(session, guest)
+        assert pool.vm()["power_state"] == "Running"
+        assert not vif(pool)["currently_attached"]
+        assert not network_interface_list(session, guest)[0].active
+        assert change(session, guest, active=True).active
+        assert vif(pool)["currently_attached"]
+        guest_shutdown(session, guest, force=True)
+        assert network_interface_list(session, guest)[0].active
+        assert vif(pool)["other_config"] == {}
+
+    def test_a_start_that_cannot_keep_it_out_ends_with_the_guest_off(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        change(session, guest, active=False)
+        order(pool, "VIF.unplug", code="DEVICE_DETACH_REJECTED", parameters=["VIF", "OpaqueRef:1", "busy"])
+        with pytest.raises(XapiFailure, match="DEVICE_DETACH_REJECTED"):
+            guest_start(session, guest)
+        assert pool.vm()["power_state"] == "Halted"
+
+    def test_a_device_that_another_client_takes_first_is_left_to_it(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        order(pool, "VIF.create", code="DEVICE_ALREADY_EXISTS", parameters=["1"])
+        made = network_interface_create(session, guest, NetworkInterfaceCreate(network="Pool-wide network 0"))
+        assert made.number == "1"
+
+    def test_seven_interfaces_are_all_that_a_guest_can_have(self, session: XenSession, guest: str) -> None:
+        for _ in range(6):
+            network_interface_create(session, guest, NetworkInterfaceCreate(network="Pool-wide network 0"))
+        with pytest.raises(Conflict):
+            network_interface_create(session, guest, NetworkInterfaceCreate(network="Pool-wide network 0"))
+
+    def test_a_multicast_address_is_refused(self, session: XenSession, guest: str) -> None:
+        wanted = NetworkInterfaceCreate(network="Pool-wide network 0", mac="01:00:5e:00:00:01")
+        with pytest.raises(InvalidArguments):
+            network_interface_create(session, guest, wanted)
+
+    def test_a_guest_without_interfaces_and_disks_has_empty_lists(
+        self, session: XenSession, guest: str
+    ) -> None:
+        network_interface_delete(session, guest, network_interface_list(session, guest)[0].id)
+        disk_delete(session, guest, "0")
+        assert network_interface_list(session, guest) == []
+        assert disk_list(session, guest) == []
+        with pytest.raises(EntityNotFound):
+            network_interface_info(session, guest, "0a:00:00:00:00:01")
+
+
+class TestNetworks:
+    def test_a_network_is_named_by_uuid_name_or_the_reference_of_old(
+        self, pool: Pool, session: XenSession
+    ) -> None:
+        network = network_list(session)[0]
+        for word in (network.id, network.name_label, pool.all("network")[0].ref):
+            assert network_info(session, word) == network
+        for word in ("OpaqueRef:nothing", "nowhere", "0" * 36):
+            with pytest.raises(EntityNotFound):
+                network_info(session, word)
+
+    def test_a_vlan_that_xapi_refuses_leaves_no_network_behind(
+        self, pool: Pool, session: XenSession, order: Order
+    ) -> None:
+        before = pool.counts()
+        order(pool, "pool.create_VLAN_from_PIF", code="INTERNAL_ERROR", parameters=["it broke"])
+        wanted = NetworkCreate(name="dmz", from_network="Pool-wide network 0", vlan=7)
+        with pytest.raises(XapiFailure, match="it broke"):
+            network_vlan_create(session, wanted)
+        assert pool.counts() == before
+
+    def test_a_vlan_over_a_bond_and_over_a_part_of_it_lie_on_the_bond(
+        self, trust: Trust, log_in: Connect
+    ) -> None:
+        with running_pool(trust, Simulator(bonds=1)) as pool:
+            session = log_in(pool)
+            (bond,) = pool.all("Bond")
+            for tag, below in enumerate(("Bond 0", "Pool-wide network 2"), start=10):
+                made = network_vlan_create(
+                    session, NetworkCreate(name=f"v{tag}", from_network=below, vlan=tag)
+                )
+                assert made.name_label == f"v{tag}"
+            assert [vlan["tagged_PIF"] for vlan in pool.all("VLAN")] == [bond["master"]] * 2
+
+    def test_a_vlan_over_a_vlan_or_over_nothing_is_refused(self, pool: Pool, session: XenSession) -> None:
+        network_vlan_create(session, NetworkCreate(name="v7", from_network="Pool-wide network 0", vlan=7))
+        with pytest.raises(InvalidArguments, match="VLAN itself"):
+            network_vlan_create(session, NetworkCreate(name="v8", from_network="v7", vlan=8))
+        session.api.call("network.create", {"name_label": "inner", "MTU": 1500, "other_config": {}})
+        with pytest.raises(InvalidArguments, match="no physical interface"):
+            network_vlan_create(session, NetworkCreate(name="v8", from_network="inner", vlan=8))
+        assert "v8" not in [network["name_label"] for network in pool.all("network")]
+
+
+def test_a_pool_without_a_pool_is_an_error_of_the_hypervisor(pool: Pool, session: XenSession) -> None:
+
+    shown = pool_info(session)
+    assert (shown.master, shown.total_memory, shown.used_memory) == ("127.0.0.1", 64 * 1024, 16 * 1024)
+    assert shown.software_info["version"] == "8.3.0"
+    (own,) = pool.all("pool")
+    pool.simulator.database.remove(own)
+    with pytest.raises(HypervisorError):
+        pool_info(session)

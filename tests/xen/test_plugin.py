@@ -1,0 +1,55 @@
+"""The plugin as core loads it, and its examples."""
+
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from simplestack.operations.table import OPERATIONS
+from simplestack.plugins.hypervisor import make_hypervisor
+from simplestack_xen import plugin
+from support.examples import Recorder, Surroundings, compare, tell
+from support.service import running_service, token
+from support.xapi import PASSWORD, USER, Pool
+
+
+def test_the_entry_point_is_the_plugin() -> None:
+    (found,) = entry_points(group="simplestack.hypervisors", name="xen")
+    assert found.load() is plugin
+
+
+def test_it_implements_every_operation() -> None:
+    hypervisor = make_hypervisor(plugin, "simplestack-xen", "0")
+    assert list(hypervisor.operations) == [operation.name for operation in OPERATIONS]
+
+
+def test_the_examples_are_what_it_answers(pool: Pool, tmp_path: Path) -> None:
+    with running_service(tmp_path, pool.toml) as service:
+        service.default_headers["X-Simplestack-Hypervisor-Token"] = token(USER, PASSWORD)
+        operations = frozenset(operation.name for operation in OPERATIONS)
+        replacements = {"127.0.0.1": "10.20.0.7", "XAPI simulator": "XCP-ng"}
+        recorder = Recorder(service, f"/xen/{pool.host}", operations, replacements)
+        surroundings = Surroundings(
+            create={
+                "memory": 1024,
+                "template": "Other install media",
+                "network_interfaces": [{"network": "Pool-wide network 0"}],
+            },
+            storage="Local storage",
+            network="Pool-wide network 0",
+            iso="debian.iso",
+        )
+        tell(recorder, surroundings, booted=lambda _guest: None)
+    assert plugin.examples is not None
+    compare(recorder, plugin.examples)
+
+
+@pytest.mark.parametrize(
+    "body", [{"memory": {"memory_tarket": 1}}, {"cpus": {}, "x": 1}, {"vcpu_settings": {"a": 1}}]
+)
+def test_members_of_xens_own_are_checked_like_all_others(pool: Pool, tmp_path: Path, body: object) -> None:
+    with running_service(tmp_path, pool.toml) as service:
+        headers = {"X-Simplestack-Hypervisor-Token": token(USER, PASSWORD)}
+        answer = service.put(f"/xen/{pool.host}/guests/{pool.vm()['uuid']}", body, headers=headers)
+        assert (answer.status, answer.error) == (400, "InvalidArguments")
+        assert sum(pool.simulator.counts.values()) == 0

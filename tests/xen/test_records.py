@@ -1,0 +1,189 @@
+"""XAPI's records, of newer and older versions, by either wire; and the entities made of them."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from simplestack import GuestState
+from simplestack_xen import json_rpc, xml_rpc
+from simplestack_xen.entities import (
+    first_address,
+    guest_entity,
+    interface_entity,
+    snapshot_entities,
+    storage_entity,
+)
+from simplestack_xen.guests import guest_info, guest_list
+from simplestack_xen.interfaces import network_interface_list
+from simplestack_xen.records import Batch, GuestMetricsRecord, SrRecord, VifRecord, VmRecord, VmSummary
+from simplestack_xen.session import XenSession
+from simulators.xapi.simulator import Simulator
+from support.xapi import Pool, Trust, running_pool
+
+from .conftest import Connect
+
+ALL = frozenset({"hdd", "ip", "host", "tools_up_to_date"})
+
+
+class Response:
+    """An HTTP answer as far as readers look at it."""
+
+    status = 200
+    reason = "OK"
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def read(self, size: int = -1) -> bytes:
+        data, self._body = (self._body, b"") if size < 0 else (self._body[:size], self._body[size:])
+        return data
+
+
+def xml(value: str) -> Any:
+    text = (
+        "<methodResponse><params><param><value><struct><member><name>Status</name><value>Success</value></member>"
+        f"<member><name>Value</name><value>{value}</value></member></struct></value></param></params></methodResponse>"
+    )
+    return xml_rpc.read_answer(Response(text.encode()))  # type: ignore[arg-type]  # as far as it looks
+
+
+def test_members_that_are_not_known_are_ignored_and_those_that_lack_have_defaults() -> None:
+    text = b'{"jsonrpc": "2.0", "id": 1, "result": {"uuid": "u", "name_label": "n", "from_2040": [{"a": 1}]}}'
+    record = json_rpc.read_answer(Response(text), VmRecord)  # type: ignore[arg-type]  # as far as it looks
+    assert record == VmRecord(uuid="u", name_label="n")
+    assert (record.VCPUs_at_startup, record.guest_metrics, record.snapshot_info) == (1, "OpaqueRef:NULL", {})
+    assert guest_entity(record, 0, None, None).state is GuestState.STOPPED
+
+
+@pytest.mark.parametrize("number", [b"536870912", b'"536870912"'], ids=["number", "text"])
+def test_integers_are_numbers_or_text(number: bytes) -> None:
+    text = b'{"result": {"memory_static_max": %b}, "error": null, "id": 1}' % number
+    record = json_rpc.read_answer(Response(text), VmSummary)  # type: ignore[arg-type]  # as far as it looks
+    assert record.memory_static_max == 512 * 1024**2
+
+
+def test_all_types_of_xml_rpc_are_read() -> None:
+    assert xml("plain &amp; <nil/>") is None
+    assert xml("plain &lt;text&gt; ü") == "plain <text> ü"
+    assert xml("<string>text</string>") == "text"
+    assert xml("<string/>") == ""
+    assert xml("") == ""
+    assert xml("<int>7</int>") == xml("<i4>7</i4>") == 7
+    assert xml("<double>0.5</double>") == 0.5
+    assert xml("<boolean>1</boolean>") is True
+    assert xml("<dateTime.iso8601>20260101T00:00:00Z</dateTime.iso8601>") == "20260101T00:00:00Z"
+    assert xml("<array><data><value>a</value><value><array><data/></array></value></data></array>") == [
+        "a",
+        [],
+    ]
+    assert xml("<struct/>") == {}
+    inner = "<struct><member><name>x</name><value/></member></struct>"
+    member = f"<member><name> k </name><value>\n {inner}</value></member>"
+    assert xml(f"<struct>{member}</struct>") == {" k ": {"x": ""}}
+
+
+def test_of_long_answers_only_the_members_that_matter_are_kept() -> None:
+    value = (
+        "<struct><member><name>OpaqueRef:1</name><value><struct>"
+        "<member><name>other_config</name><value><struct><member><name>uuid</name><value>x</value></member>"
+        "</struct></value></member>"
+        "<member><name>uuid</name><value>u</value></member>"
+        "<member><name>VBDs</name><value><array><data><value>d</value></data></array></value></member>"
+        "<member><name>blobs</name><value><struct/></value></member>"
+        "</struct></value></member></struct>"
+    )
+    text = (
+        "<methodResponse><params><param><value><struct><member><name>Status</name><value>Success</value></member>"
+        f"<member><name>Value</name><value>{value}</value></member></struct></value></param></params></methodResponse>"
+    )
+    found = xml_rpc.read_answer(Response(text.encode()), frozenset({"uuid", "VBDs"}))  # type: ignore[arg-type]  # as far as it looks
+    assert found == {"OpaqueRef:1": {"uuid": "u", "VBDs": ["d"]}}
+
+
+def test_integers_are_written_as_text_and_booleans_are_not() -> None:
+    call = xml_rpc.write_call("VM.create", (1, True, 0.5, {"a": 2}, [3, "x"])).decode()
+    assert "<int>" not in call
+    assert "<string>1</string>" in call
+    assert "<boolean>1</boolean>" in call
+
+
+def test_both_wires_tell_the_same(trust: Trust, log_in: Connect) -> None:
+    simulator = Simulator(vms=5)
+    with running_pool(trust, simulator) as new, running_pool(trust, simulator, speaks_json=False) as old:
+        newer, older = log_in(new), log_in(old)
+        newer.api.run("VM.start", new.vm().ref, False, False)
+        guests = guest_list(newer, ALL)
+        assert len(guests) == 5
+        assert guest_list(older, ALL) == guests
+        for guest in guests:
+            assert guest_info(older, guest.id) == guest_info(newer, guest.id) == guest
+            assert network_interface_list(older, guest.id) == network_interface_list(newer, guest.id)
+
+
+def test_a_guest_in_a_state_that_nobody_knows_does_not_fail_the_list(pool: Pool, session: XenSession) -> None:
+    pool.vm()["power_state"] = "Paused"
+    states = {guest.name: guest.state for guest in guest_list(session, ALL)}
+    assert states == {"vm-0": "PAUSED", "vm-1": "STOPPED", "vm-2": "STOPPED"}
+    assert VmSummary(power_state="Crashed").state is GuestState.STOPPED
+
+
+def test_what_is_no_guest_is_not_listed(pool: Pool, session: XenSession) -> None:
+    pool.vm("vm-1")["is_control_domain"] = True
+    session.api.run("VM.snapshot", pool.vm().ref, "then")
+    assert [guest.name for guest in guest_list(session, ALL)] == ["vm-0", "vm-2"]
+
+
+def test_the_first_address_is_that_of_the_first_device_ipv4_before_ipv6() -> None:
+    networks = {
+        "1/ip": "10.0.0.2",
+        "0/ipv6/0": "fe80::1",
+        "0/ipv4/1": "10.0.0.9",
+        "10/ip": "10.0.0.3",
+        "x": "y",
+    }
+    assert first_address(networks) == "10.0.0.9"
+    assert first_address(networks | {"0/ip": "10.0.0.1"}) == "10.0.0.1"
+    assert first_address({"0/ipv6/0": "fe80::1"}) == "fe80::1"
+    assert first_address({"0/ip": ""}) is None
+    assert guest_entity(VmRecord(), 0, GuestMetricsRecord(networks=networks), None).ip == "10.0.0.9"
+
+
+def test_a_storage_of_unknown_size_has_none() -> None:
+    record = SrRecord(uuid="u", physical_size=-1, physical_utilisation=-1, virtual_allocation=-1)
+    entity = storage_entity(record)
+    assert (entity.size, entity.used_space, entity.allocated_space) == (0, 0, 0)
+    assert (entity.name, entity.type) == ("u", "unknown")
+
+
+def test_a_rate_is_shown_in_bits_and_in_xapis_own_words() -> None:
+    limited = VifRecord(qos_algorithm_type="ratelimit", qos_algorithm_params={"kbps": "1280"})
+    entity = interface_entity(limited, None, runs=False)
+    assert (entity.ratelimit, entity.rate_limit) == (1280 * 8192, {"kbps": "1280"})
+    for params in ({}, {"kbps": ""}, {"kbps": "0"}, {"kbps": "many"}):
+        free = VifRecord(qos_algorithm_type="ratelimit", qos_algorithm_params=params)
+        assert interface_entity(free, None, runs=False).ratelimit is None
+    left = VifRecord(qos_algorithm_type="", qos_algorithm_params={"kbps": "1280"})
+    assert interface_entity(left, None, runs=False).ratelimit is None
+
+
+def test_an_old_xapi_has_no_locking_mode() -> None:
+    assert interface_entity(VifRecord(MAC="m"), "net", runs=True).locking_mode is None
+
+
+def test_snapshots_that_are_one_anothers_parents_do_not_hang() -> None:
+    snapshots = {
+        "a": VmRecord(uuid="1", name_label="x", parent="b", snapshot_time="20260102T00:00:00Z"),
+        "b": VmRecord(uuid="2", name_label="y", parent="a", snapshot_time="nonsense"),
+    }
+    found = snapshot_entities(VmRecord(snapshots=["a", "b", "gone"]), snapshots)
+    assert [(entity.id, entity.path, entity.created) for entity in found.values()] == [
+        ("1", "y/x", "2026-01-02T00:00:00Z"),
+        ("2", "x/y", None),
+    ]
+
+
+def test_a_batch_without_snapshots_is_read() -> None:
+    text = b'{"events": [{"class": "vm", "ref": "r", "operation": "del"}], "token": "t"}'
+    batch = msgspec.json.decode(text, type=Batch)
+    assert batch.events[0].snapshot is None

@@ -1,0 +1,185 @@
+"""Sessions: who gets one, what becomes of it, and where a host may send its clients."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from simplestack import (
+    Credentials,
+    HostNotAllowed,
+    HypervisorUnavailable,
+    PermissionDenied,
+    SessionExpired,
+    Stack,
+    Unauthorized,
+)
+from simplestack_xen import faults
+from simplestack_xen.failures import XapiFailure
+from simplestack_xen.guests import guest_info, guest_list
+from simplestack_xen.power import guest_start
+from simplestack_xen.session import XenSession, check, connect, disconnect
+from simulators.xapi.simulator import Simulator
+from support.xapi import PASSWORD, USER, Pool, Trust, running_pool
+
+LOGIN = "session.login_with_password"
+ALL = frozenset({"id", "name", "hdd", "ip", "host", "tools_up_to_date"})
+
+
+def stack(pool: Pool, folder: Path, password: str = PASSWORD, user: str = USER, more: str = "") -> Stack:
+    """Return a stack with settings of its own, so that nothing is known of earlier sessions."""
+    config = folder / "simplestack.toml"
+    config.write_text(pool.toml + more)
+    return Stack("xen", pool.host, user, password, config=config)
+
+
+def test_requests_share_one_login_and_the_session_ends_with_the_stack(pool: Pool, tmp_path: Path) -> None:
+    with stack(pool, tmp_path) as xen:
+        guests = xen.guest_list()
+        for guest in guests * 3:
+            xen.guest_info(guest.id)
+        assert pool.simulator.counts[LOGIN] == 1
+        (session,) = pool.all("session")
+        assert session["originator"] == "simplestack"
+    assert pool.count("session") == 0
+
+
+def test_a_wrong_password_is_tried_once_and_refused_from_then_on_without_asking(
+    pool: Pool, tmp_path: Path
+) -> None:
+    with stack(pool, tmp_path, "wrong") as xen:
+        for _ in range(3):
+            with pytest.raises(Unauthorized) as refused:
+                xen.guest_list()
+    assert "wrong" not in str(refused.value)
+    assert pool.simulator.counts[LOGIN] == 1
+    assert pool.count("session") == 0
+
+
+def test_credentials_that_no_xapi_can_have_are_refused_without_asking(pool: Pool) -> None:
+    for user, password in (("root\0", "x"), ("root", "se\ncret")):
+        with pytest.raises(Unauthorized):
+            connect(pool.target, Credentials(user, password), pool.settings())
+    assert pool.simulator.counts[LOGIN] == 0
+
+
+def test_a_user_who_may_only_read_is_told_so(pool: Pool, tmp_path: Path) -> None:
+    with stack(pool, tmp_path, user="reader") as xen:
+        guest = xen.guest_list()[0]
+        with pytest.raises(PermissionDenied) as refused:
+            xen.guest_start(guest.id)
+    assert "RBAC_PERMISSION_DENIED" in refused.value.message
+
+
+def test_a_session_that_xapi_has_ended_is_replaced_once_before_anything_was_done(
+    pool: Pool, tmp_path: Path
+) -> None:
+    with stack(pool, tmp_path) as xen:
+        guest = xen.guest_list()[0]
+        for session in pool.all("session"):
+            pool.simulator.end_session(session)
+        xen.guest_start(guest.id)
+        assert pool.simulator.counts[LOGIN] == 2
+        assert pool.simulator.counts["Async.VM.start"] == 1
+        assert pool.count("session") == 1
+
+
+def test_a_session_that_xapi_ends_at_once_again_is_not_replaced_for_ever(
+    trust: Trust, tmp_path: Path
+) -> None:
+    simulator = Simulator(session_idle=timedelta(0))
+    with running_pool(trust, simulator) as pool, stack(pool, tmp_path) as xen:
+        with pytest.raises(HypervisorUnavailable):
+            xen.guest_list()
+        assert simulator.counts[LOGIN] <= 2
+
+
+def test_a_session_that_ends_in_the_middle_of_an_operation_is_not_replaced(
+    pool: Pool, session: XenSession
+) -> None:
+    guest_list(session, ALL)
+    for found in pool.all("session"):
+        pool.simulator.end_session(found)
+    with pytest.raises(HypervisorUnavailable) as refused:
+        guest_list(session, ALL)
+    assert not isinstance(refused.value, SessionExpired)
+    assert session.api.session not in str(refused.value)
+    check(session)
+    with pytest.raises(SessionExpired):
+        guest_list(session, ALL)
+
+
+def test_a_session_is_shown_nowhere(pool: Pool, session: XenSession) -> None:
+    secret = session.api.session
+    assert secret.startswith("OpaqueRef:")
+    assert secret not in repr(session)
+    assert secret not in repr(session.api)
+    with pytest.raises(XapiFailure) as failed:
+        session.api.read(str, "VM.get_by_uuid", secret)
+    assert secret not in str(failed.value)
+
+
+def test_logging_out_of_a_host_that_is_gone_is_no_error(trust: Trust) -> None:
+    with running_pool(trust) as pool:
+        session = connect(pool.target, Credentials(USER, PASSWORD), pool.settings())
+    disconnect(session)
+
+
+def test_a_slave_sends_its_clients_to_the_master(pool: Pool, trust: Trust, tmp_path: Path) -> None:
+    with running_pool(trust, master_address=pool.host) as slave, stack(slave, tmp_path) as xen:
+        assert len(xen.guest_list()) == 3
+        assert slave.simulator.counts[LOGIN] == 1
+        assert pool.simulator.counts[LOGIN] == 1
+
+
+def test_a_slave_cannot_send_its_clients_to_a_host_that_is_not_allowed(
+    pool: Pool, trust: Trust, tmp_path: Path
+) -> None:
+    elsewhere = f"127.0.0.2:{pool.server.port}"
+    with (
+        running_pool(trust, master_address=elsewhere) as slave,
+        stack(slave, tmp_path) as xen,
+        pytest.raises(HostNotAllowed) as refused,
+    ):
+        xen.guest_list()
+    assert "127.0.0.2" in refused.value.message
+    assert sum(pool.simulator.counts.values()) == 0
+
+
+@pytest.mark.parametrize("master", ["http://evil/", "", "a b"])
+def test_a_slave_that_names_no_host_is_not_followed(trust: Trust, tmp_path: Path, master: str) -> None:
+    with (
+        running_pool(trust, master_address=master) as slave,
+        stack(slave, tmp_path) as xen,
+        pytest.raises(HypervisorUnavailable),
+    ):
+        xen.guest_list()
+
+
+def test_two_hosts_that_take_each_other_for_the_master_are_left_alone(trust: Trust, tmp_path: Path) -> None:
+    with (
+        running_pool(trust, master_address="-") as first,
+        running_pool(trust, master_address=first.host) as second,
+    ):
+        first.server.master_address = second.host
+        with stack(first, tmp_path) as xen, pytest.raises(HypervisorUnavailable):
+            xen.guest_list()
+        assert (first.simulator.counts[LOGIN], second.simulator.counts[LOGIN]) == (1, 1)
+
+
+def test_a_refusal_of_the_login_other_than_the_password_is_translated(
+    pool: Pool, order: Callable[..., None]
+) -> None:
+    order(pool, LOGIN, code="HOST_STILL_BOOTING")
+    with pytest.raises(XapiFailure) as failed:
+        connect(pool.target, Credentials(USER, PASSWORD), pool.settings())
+    assert isinstance(faults.translate(failed.value), HypervisorUnavailable)
+
+
+def test_a_started_guest_is_shown_with_what_its_tools_tell(pool: Pool, session: XenSession) -> None:
+    vm = pool.vm()
+    guest_start(session, vm["uuid"])
+    shown = guest_info(session, vm["uuid"])
+    assert (shown.state, shown.host, shown.tools_up_to_date) == ("STARTED", "xen-1", True)
+    assert shown.ip is not None
