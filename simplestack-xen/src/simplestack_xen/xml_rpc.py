@@ -83,7 +83,12 @@ _SCALARS: Mapping[str, Callable[[str], Any]] = {
 
 
 class _Reader:
-    """Reads one value out of a stream of XML. Document types are refused: no entity can be defined."""
+    """Reads one value out of a stream of XML. Document types are refused: no entity can be defined.
+
+    Most of a long answer is members of records that nobody wants, and what it costs is the calls for each of
+    their elements. So there are three ways to listen: to all elements; inside a record, to the names of its
+    members; inside a member that is not wanted, to its end.
+    """
 
     def __init__(self, wanted: frozenset[str] | None) -> None:
         self._wanted = wanted
@@ -107,10 +112,28 @@ class _Reader:
         self._parser.Parse(b"", True)
         return self._value
 
+    @property
+    def _is_in_record(self) -> bool:
+        return self._structs == _RECORD_DEPTH and self._wanted is not None
+
     def _listen(self) -> None:
+        """Listen to all elements."""
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._text.append
+
+    def _listen_for_names(self) -> None:
+        """Listen to the names of a record's members, and to its end."""
+        self._text.clear()
+        self._parser.StartElementHandler = None
+        self._parser.EndElementHandler = self._end_in_record
+        self._parser.CharacterDataHandler = self._text.append
+
+    def _listen_for_the_end(self) -> None:
+        """Listen to where a member that is not wanted ends."""
+        self._parser.StartElementHandler = None
+        self._parser.EndElementHandler = self._end_skipped
+        self._parser.CharacterDataHandler = None
 
     def _start(self, tag: str, _attributes: Mapping[str, str]) -> None:
         self._text.clear()
@@ -119,14 +142,22 @@ class _Reader:
         elif tag == "struct":
             self._open.append(_Struct())
             self._structs += 1
+            if self._is_in_record:
+                self._listen_for_names()
         elif tag == "array":
             self._open.append([])
 
     def _end(self, tag: str) -> None:
         if tag == "value":
             self._put()
+        elif tag == "member":
+            if self._is_in_record:
+                self._listen_for_names()
         elif tag == "name":
-            self._name("".join(self._text))
+            holder = self._open[-1] if self._open else None
+            if not isinstance(holder, _Struct):
+                raise HypervisorError("XAPI sent something that is no XML-RPC")
+            holder.name = "".join(self._text)
         elif tag in ("struct", "array"):
             self._structs -= tag == "struct"
             self._value = self._open.pop()
@@ -154,26 +185,38 @@ class _Reader:
         else:
             holder[holder.name] = value
 
-    def _name(self, name: str) -> None:
-        holder = self._open[-1] if self._open else None
-        if not isinstance(holder, _Struct):
-            raise HypervisorError("XAPI sent something that is no XML-RPC")
-        holder.name = name
-        if self._wanted is not None and self._structs == _RECORD_DEPTH and name not in self._wanted:
-            self._skipped_members = 1
-            self._parser.StartElementHandler = self._start_skipped
-            self._parser.EndElementHandler = self._end_skipped
-            self._parser.CharacterDataHandler = None
-
-    def _start_skipped(self, tag: str, _attributes: Mapping[str, str]) -> None:
-        if tag == "member":
-            self._skipped_members += 1
+    def _end_in_record(self, tag: str) -> None:
+        if tag == "name":
+            name = "".join(self._text).strip()
+            if self._wanted is None or name in self._wanted:
+                record = self._open[-1]
+                if isinstance(record, _Struct):
+                    record.name = name
+                self._listen()
+            else:
+                self._listen_for_the_end()
+        elif tag == "struct":
+            self._listen()
+            self._end(tag)
 
     def _end_skipped(self, tag: str) -> None:
         if tag == "member":
+            self._listen_for_names()
+        elif tag == "name":
+            # A struct with members: from here on they are counted, this one and the outer one too.
+            self._skipped_members = 2
+            self._parser.StartElementHandler = self._start_counted
+            self._parser.EndElementHandler = self._end_counted
+
+    def _start_counted(self, tag: str, _attributes: Mapping[str, str]) -> None:
+        if tag == "member":
+            self._skipped_members += 1
+
+    def _end_counted(self, tag: str) -> None:
+        if tag == "member":
             self._skipped_members -= 1
             if not self._skipped_members:
-                self._listen()
+                self._listen_for_names()
 
 
 def _refuse_doctype(*_declaration: Any) -> NoReturn:
