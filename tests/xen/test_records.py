@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from simplestack import GuestState
+from simplestack import EntityNotFound, GuestState
 from simplestack_xen import json_rpc, xml_rpc
 from simplestack_xen.entities import (
     first_address,
@@ -187,3 +187,21 @@ def test_a_batch_without_snapshots_is_read() -> None:
     text = b'{"events": [{"class": "vm", "ref": "r", "operation": "del"}], "token": "t"}'
     batch = msgspec.json.decode(text, type=Batch)
     assert batch.events[0].snapshot is None
+
+
+def test_what_is_gone_is_not_found_by_the_reference_that_it_had(pool: Pool, session: XenSession) -> None:
+    uuid = pool.vm()["uuid"]
+    assert guest_info(session, uuid).name == "vm-0"
+    session.api.call("VM.destroy", pool.vm().ref)
+    for _ in range(2):
+        with pytest.raises(EntityNotFound):
+            guest_info(session, uuid)
+    assert session.known_refs == {}
+
+
+def test_what_came_back_under_another_reference_is_found(pool: Pool, session: XenSession) -> None:
+    vm = pool.vm()
+    guest_info(session, vm["uuid"])
+    session.known_refs["VM", vm["uuid"]] = "OpaqueRef:of-before-the-database-was-restored"
+    assert guest_info(session, vm["uuid"]).name == "vm-0"
+    assert session.known_refs["VM", vm["uuid"]] == vm.ref

@@ -13,7 +13,7 @@ from simplestack_xen.undo import Undo
 
 @hookimpl
 def disk_list(session: XenSession, guest_id: str) -> list[Disk]:
-    """List a guest's disks: four round trips."""
+    """List a guest's disks: four round trips, or three."""
     found = drives(session, find_guest(session, guest_id).record)
     return [disk_entity(drive.record, drive.image) for drive in found]
 

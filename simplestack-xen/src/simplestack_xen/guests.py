@@ -45,7 +45,7 @@ def guest_list(session: XenSession, fields: frozenset[str]) -> list[Guest]:
 
 @hookimpl
 def guest_info(session: XenSession, guest_id: str) -> Guest:
-    """Show one guest: four round trips, whatever it has."""
+    """Show one guest: three round trips, whatever it has, and one more when the session sees it first."""
     return _shown(session, find_guest(session, guest_id))
 
 

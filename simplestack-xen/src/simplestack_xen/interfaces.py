@@ -26,7 +26,7 @@ _DEVICE_ATTEMPTS = 8
 
 @hookimpl
 def network_interface_list(session: XenSession, guest_id: str) -> list[XenNetworkInterface]:
-    """List a guest's network interfaces: four round trips."""
+    """List a guest's network interfaces: four round trips, or three."""
     vm = find_guest(session, guest_id)
     found = _of_guest(session, vm)
     networks = session.api.read_some(NetworkRecord, "network", {vif.network for vif in found.values()})

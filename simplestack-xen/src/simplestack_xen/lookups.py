@@ -20,6 +20,8 @@ from simplestack_xen.session import XenSession
 
 R = TypeVar("R", bound=Record)
 
+_MAX_KNOWN_REFS = 4096
+
 
 class Vm(NamedTuple):
     """A VM, and where XAPI has it."""
@@ -216,15 +218,39 @@ def find_record(session: XenSession, kind: type[R], class_name: str, entity: str
 
 
 def _by_uuid(session: XenSession, kind: type[R], class_name: str, text: str) -> tuple[str, R] | None:
-    """Return what has a UUID, and its reference, or None: two round trips, none for what is no UUID."""
+    """Return what has a UUID, and its reference, or None.
+
+    Two round trips, one where its reference is known, none for what is no UUID.
+    """
     canonical = canonical_uuid(text)
     if canonical is None:
         return None
+    known = session.known_refs.get((class_name, canonical))
+    if known is not None:
+        record = _get_record(session, kind, class_name, known)
+        if record is not None:
+            return known, record
+        del session.known_refs[class_name, canonical]
     try:
         ref = session.api.read(str, f"{class_name}.get_by_uuid", canonical)
-        return ref, session.api.read(kind, f"{class_name}.get_record", ref)
     except XapiFailure as failure:
-        if failure.code not in ("UUID_INVALID", "HANDLE_INVALID"):
+        if failure.code != "UUID_INVALID":
+            raise
+        return None
+    record = _get_record(session, kind, class_name, ref)
+    if record is None:
+        return None
+    if len(session.known_refs) >= _MAX_KNOWN_REFS:
+        session.known_refs.clear()
+    session.known_refs[class_name, canonical] = ref
+    return ref, record
+
+
+def _get_record(session: XenSession, kind: type[R], class_name: str, ref: str) -> R | None:
+    try:
+        return session.api.read(kind, f"{class_name}.get_record", ref)
+    except XapiFailure as failure:
+        if failure.code != "HANDLE_INVALID":
             raise
         return None
 

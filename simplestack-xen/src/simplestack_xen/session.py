@@ -1,6 +1,6 @@
 """Sessions: who logs in where, and how long a session is good for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simplestack import Credentials, HypervisorUnavailable, Target, Unauthorized
 from simplestack_xen.api import Api
@@ -17,6 +17,8 @@ class XenSession:
     settings: XenSettings
     #: The master: not always the host that was asked for.
     target: Target
+    #: References of what was found lately, by class and UUID: an object keeps its own as long as it lives.
+    known_refs: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
 
 def connect(target: Target, credentials: Credentials, settings: XenSettings) -> XenSession:

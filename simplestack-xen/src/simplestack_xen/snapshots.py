@@ -10,7 +10,7 @@ from simplestack_xen.session import XenSession
 
 @hookimpl
 def snapshot_list(session: XenSession, guest_id: str) -> list[Snapshot]:
-    """List a guest's snapshots: three round trips."""
+    """List a guest's snapshots: three round trips, or two."""
     vm = find_guest(session, guest_id)
     return list(snapshot_entities(vm.record, _of_guest(session, vm.record)).values())
 
