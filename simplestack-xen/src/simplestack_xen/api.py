@@ -171,12 +171,19 @@ class Api:
             if is_under_way:
                 self._cancelled(task)
             self.call("task.destroy", task, repeatable=True)
-        except (XapiFailure, SimplestackError) as error:
-            _log.warning("a task stays until XAPI removes it: %s", type(error).__name__)
+        except XapiFailure as failure:
+            if failure.code != "HANDLE_INVALID":
+                _log.warning("a task stays until XAPI removes it: %s", failure.code)
+        except SimplestackError as error:
+            _log.warning("a task stays until XAPI removes it: %s", error.name)
 
     def _cancelled(self, task: str) -> TaskRecord:
-        with contextlib.suppress(XapiFailure):  # it has ended just now, or cannot be cancelled
+        try:
             self.call("task.cancel", task, repeatable=True)
+        except XapiFailure as failure:
+            if failure.code == "HANDLE_INVALID":
+                return TaskRecord(status="cancelled")  # nobody knows of it any more
+            # Or it has ended just now, or cannot be cancelled.
         return self._wait(task, CANCEL_SECONDS)
 
     def _wait(self, task: str, limit_seconds: float) -> TaskRecord:

@@ -1,6 +1,7 @@
 """New guests: clones of templates, or made from nothing; with disks, interfaces, an ISO image."""
 
 import xml.etree.ElementTree as ET
+from functools import cached_property
 from typing import NoReturn
 
 from simplestack import MIB, Guest, GuestCreate, HypervisorError, gib_to_bytes, hookimpl
@@ -16,7 +17,6 @@ from simplestack_xen.guests_update import (
 )
 from simplestack_xen.interfaces import create_interface
 from simplestack_xen.lookups import (
-    Network,
     Sr,
     Vm,
     find_disk_sr,
@@ -39,20 +39,24 @@ class _Parts:
     """All that a request names, found before anything is made."""
 
     def __init__(self, session: XenSession, wanted: GuestCreate) -> None:
+        self._session = session
+        self._storage = wanted.storage
         self.template = None if wanted.template is None else find_template(session, wanted.template)
         self.iso = None if wanted.iso is None else find_image(session, wanted.iso, "ISO")[0]
         self.image = None if wanted.image is None else find_image(session, wanted.image, "Image")
-        self.networks: list[Network] = [
-            find_network(session, new.network) for new in wanted.network_interfaces
+        self.networks = [find_network(session, new.network) for new in wanted.network_interfaces]
+        self.disks = [
+            (disk, self.sr if disk.storage is None else find_disk_sr(session, disk.storage))
+            for disk in wanted.disks
         ]
-        needs_default = self.image is not None or any(disk.storage is None for disk in wanted.disks)
         provisions = self.template is not None and _DISKS_KEY in self.template.record.other_config
-        self.sr: Sr | None = None
-        if wanted.storage is not None or needs_default or provisions:
-            self.sr = find_disk_sr(session, wanted.storage)
-        self.srs = [
-            self.sr if disk.storage is None else find_disk_sr(session, disk.storage) for disk in wanted.disks
-        ]
+        if wanted.storage is not None or self.image is not None or provisions:
+            _ = self.sr  # which may not be there
+
+    @cached_property
+    def sr(self) -> Sr:
+        """The storage for disks that name none."""
+        return find_disk_sr(self._session, self._storage)
 
 
 @hookimpl
@@ -83,7 +87,7 @@ def _new_vm(session: XenSession, wanted: GuestCreate, parts: _Parts) -> str:
     api = session.api
     if parts.template is None:
         return str(api.call("VM.create", _record(wanted)))
-    if parts.sr is not None and wanted.storage is not None and parts.template.record.VBDs:
+    if wanted.storage is not None and parts.template.record.VBDs:
         return reference_in(api.run("VM.copy", parts.template.ref, wanted.name, parts.sr.ref))
     return reference_in(api.run("VM.clone", parts.template.ref, wanted.name))
 
@@ -97,14 +101,12 @@ def _configure(session: XenSession, wanted: GuestCreate, parts: _Parts, ref: str
             api.call("VBD.create", drive_values(ref, NULL, kind="CD"))
         else:
             _make_guest(session, undo, wanted, parts, vm)
-        if parts.image is not None and parts.sr is not None:
+        if parts.image is not None:
             copy = _copied(session, undo, parts.image, parts.sr)
             # Under its own name it would be an image like the one that it was made of.
             api.call("VDI.set_name_label", copy, f"{wanted.name[:240]} disk", repeatable=True)
             create_drive(session, undo, ref, copy, bootable=True)
-        for number, (disk, sr) in enumerate(zip(wanted.disks, parts.srs, strict=True)):
-            if sr is None:
-                raise AssertionError("a disk without a storage of its own has the guest's")
+        for number, (disk, sr) in enumerate(parts.disks):
             name = disk.name or f"{wanted.name[:240]} disk {number}"
             image = create_image(session, undo, sr, gib_to_bytes(disk.size), name)
             create_drive(session, undo, ref, image, bootable=number == 0 and parts.image is None)
@@ -128,7 +130,7 @@ def _make_guest(session: XenSession, undo: Undo, wanted: GuestCreate, parts: _Pa
     carry_out(session, undo, vm, steps)
     if vm.record.is_a_template:
         disks = vm.record.other_config.get(_DISKS_KEY)
-        if disks is not None and parts.sr is not None:
+        if disks is not None:
             api.call("VM.remove_from_other_config", vm.ref, _DISKS_KEY, repeatable=True)
             api.call("VM.add_to_other_config", vm.ref, _DISKS_KEY, _in_storage(disks, parts.sr))
         api.run("VM.provision", vm.ref)

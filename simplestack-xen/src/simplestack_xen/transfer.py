@@ -27,7 +27,7 @@ from simplestack import (
     Target,
     hookimpl,
 )
-from simplestack_xen.connection import HttpsConnection
+from simplestack_xen.connection import HttpsConnection, TimedSocket
 from simplestack_xen.failures import XapiFailure
 from simplestack_xen.guests import show
 from simplestack_xen.lookups import find_disk_sr, find_guest, need
@@ -58,7 +58,7 @@ def guest_export(session: XenSession, guest_id: str) -> Export:
     except BaseException:
         session.api.abandon(task, is_under_way=False)
         raise
-    return Export(_chunks(session, connection, response, task))
+    return Export(_Download(session, connection, response, task))
 
 
 @hookimpl
@@ -77,7 +77,7 @@ def guest_import(
     task = _new_task(session, "import")
     query = {"session_id": session.api.session, "task_id": task, "sr_id": storage.ref}
     try:
-        _put(session, f"/import?{urlencode(query)}", _Replay(stream), size)
+        _put(session, task, f"/import?{urlencode(query)}", _Upload(stream, size))
     except BaseException as error:
         _blame_task(session, task, error)
     result = session.api.outcome(task, "the import", session.settings.call_timeout_seconds)
@@ -87,78 +87,82 @@ def guest_import(
     return show(session, refs[0])
 
 
-class _Replay:
-    """A client's stream whose beginning can be read again."""
+class _Upload:
+    """A client's stream whose beginning can be sent again."""
 
-    def __init__(self, stream: ImportStream) -> None:
+    def __init__(self, stream: ImportStream, size: int) -> None:
+        self.size = size
         self._stream = stream
+        self._read_bytes = 0
         self._kept: list[bytes] = []
-        self._kept_bytes = 0
+        self._resent = 0
 
     @property
     def can_restart(self) -> bool:
         """Whether all that was read is still there."""
-        return self._kept_bytes <= _REPLAY_BYTES
+        return self._read_bytes <= _REPLAY_BYTES
 
-    def pieces(self, size: int) -> Iterator[bytes]:
-        """Yield the stream in pieces, from its beginning.
+    @property
+    def reads_on(self) -> bool:
+        """Whether the next piece would be the first that cannot be sent again."""
+        return self.can_restart and self._read_bytes + CHUNK_BYTES > _REPLAY_BYTES
+
+    def restart(self) -> None:
+        """Begin anew."""
+        self._resent = 0
+
+    def piece(self) -> bytes:
+        """Return the next piece.
 
         :raises InvalidArguments: the client went away
         """
-        yield from list(self._kept)
-        missing = size - self._kept_bytes
-        while missing:
-            piece = self._stream.read(min(missing, CHUNK_BYTES))
-            if not piece:
-                raise InvalidArguments(f"the image has {size - missing} bytes, {size} were announced")
-            missing -= len(piece)
-            self._kept_bytes += len(piece)
-            if self.can_restart:
-                self._kept.append(piece)
-            else:
-                self._kept.clear()
-            yield piece
+        if self._resent < len(self._kept):
+            self._resent += 1
+            return self._kept[self._resent - 1]
+        piece = self._stream.read(min(self.size - self._read_bytes, CHUNK_BYTES))
+        if not piece:
+            raise InvalidArguments(f"the image has {self._read_bytes} bytes, {self.size} were announced")
+        self._read_bytes += len(piece)
+        if self.can_restart:
+            self._kept.append(piece)
+            self._resent += 1
+        else:
+            self._kept.clear()
+        return piece
 
 
-def _put(session: XenSession, path: str, stream: _Replay, size: int) -> None:
+def _put(session: XenSession, task: str, path: str, upload: _Upload) -> None:
     """Send an image, to this host or to the one that this host names. What became of it is in the task."""
-    connection, response = _put_to(session, session.target, path, stream, size)
+    connection, response = _put_to(session, session.target, path, upload)
     try:
         if response.status in _REDIRECTS:
-            if not stream.can_restart:
+            if not upload.can_restart:
                 raise HypervisorUnavailable(f"{connection.target} named another host too late: try again", 1)
             target, path = _elsewhere(connection.target, response)
             connection.close()
-            connection, response = _put_to(session, target, path, stream, size)
+            upload.restart()
+            connection, response = _put_to(session, target, path, upload)
             if response.status in _REDIRECTS:
                 raise HypervisorUnavailable(f"{target} was named for the import, and names yet another host")
         response.read()
+        if response.status != HTTPStatus.OK:
+            raise _refused(session, task, response)
     finally:
         connection.close()
 
 
 def _put_to(
-    session: XenSession, target: Target, path: str, stream: _Replay, size: int
+    session: XenSession, target: Target, path: str, upload: _Upload
 ) -> tuple[HttpsConnection, http.client.HTTPResponse]:
     connection = _connect(session, target)
     limit = session.settings.call_timeout_seconds
     try:
         connection.putrequest("PUT", path, skip_accept_encoding=True)
-        connection.putheader("Content-Length", str(size))
+        connection.putheader("Content-Length", str(upload.size))
         connection.putheader("Content-Type", "application/octet-stream")
         connection.tls.settimeout(limit)
         connection.endheaders()
-        sent = 0
-        for piece in stream.pieces(size):
-            if connection.tls.answers(_OBJECTION_SECONDS if sent == _REPLAY_BYTES else 0):
-                break
-            try:
-                connection.tls.sendall(piece)
-            except TimeoutError:
-                raise
-            except OSError:
-                break  # it has closed: its answer may say why
-            sent += len(piece)
+        _send(connection.tls, upload)
         connection.tls.deadline_seconds = time.monotonic() + limit
         return connection, connection.getresponse()
     except BaseException as error:
@@ -166,6 +170,25 @@ def _put_to(
         if isinstance(error, OSError | http.client.HTTPException):
             _explain(error, target, "the import", limit)
         raise
+
+
+def _send(tls: TimedSocket, upload: _Upload) -> None:
+    """Send an image, until its end or until the host has something to say."""
+    sent = 0
+    was_patient = False
+    while sent < upload.size:
+        patience = _OBJECTION_SECONDS if upload.reads_on and not was_patient else 0
+        was_patient = was_patient or patience > 0
+        if tls.answers(patience):
+            return
+        piece = upload.piece()
+        try:
+            tls.sendall(piece)
+        except TimeoutError:
+            raise
+        except OSError:
+            return  # it has closed: its answer may say why
+        sent += len(piece)
 
 
 def _get(
@@ -203,35 +226,52 @@ def _get_from(
         raise
 
 
-def _chunks(
-    session: XenSession, connection: HttpsConnection, response: http.client.HTTPResponse, task: str
-) -> Iterator[bytes]:
-    """Yield an image, and see at its end that XAPI thinks that it was one."""
-    limit = session.settings.call_timeout_seconds
-    is_complete = False
-    tls = connection.sock
-    try:
-        while True:
-            _extend(tls, limit)
-            chunk = response.read(CHUNK_BYTES)
-            if not chunk:
-                break
-            yield chunk
-        is_complete = True
-    except (OSError, http.client.HTTPException) as error:
-        _explain(error, connection.target, "the export", limit)
-    finally:
-        response.close()
-        connection.close()
-        if not is_complete:
-            session.api.abandon(task, is_under_way=True)
-    session.api.outcome(task, "the export", limit)
+class _Download:
+    """An image on its way. At its end XAPI says whether it was one.
 
+    No generator: one that was never started would not clean up when it is closed.
+    """
 
-def _extend(tls: object, limit_seconds: float) -> None:
-    """Grant a transfer its time again."""
-    if tls is not None:
-        tls.deadline_seconds = time.monotonic() + limit_seconds  # type: ignore[attr-defined]  # a TimedSocket
+    def __init__(
+        self, session: XenSession, connection: HttpsConnection, response: http.client.HTTPResponse, task: str
+    ) -> None:
+        self._session = session
+        self._connection = connection
+        self._tls = connection.tls if connection.sock is not None else None
+        self._response = response
+        self._task = task
+        self._is_over = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._is_over:
+            raise StopIteration
+        limit = self._session.settings.call_timeout_seconds
+        try:
+            if self._tls is not None:
+                self._tls.deadline_seconds = time.monotonic() + limit
+            chunk = self._response.read(CHUNK_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            _explain(error, self._connection.target, "the export", limit)
+        if chunk:
+            return chunk
+        self._hang_up()
+        self._session.api.outcome(self._task, "the export", limit)
+        raise StopIteration
+
+    def close(self) -> None:
+        """Stop before the end."""
+        if not self._is_over:
+            self._hang_up()
+            self._session.api.abandon(self._task, is_under_way=True)
+
+    def _hang_up(self) -> None:
+        self._is_over = True
+        self._response.close()
+        self._connection.close()
 
 
 def _connect(session: XenSession, target: Target) -> HttpsConnection:
@@ -268,6 +308,8 @@ def _refused(session: XenSession, task: str, response: http.client.HTTPResponse)
 
 def _blame_task(session: XenSession, task: str, error: BaseException) -> NoReturn:
     """Raise what ended an import: XAPI's reason where it has one that explains a broken connection."""
+    if isinstance(error, XapiFailure):
+        raise error  # as the task has said, which is gone
     if isinstance(error, HypervisorError | HypervisorTimeout):
         try:
             session.api.outcome(task, "the import", 1)

@@ -9,6 +9,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -61,6 +62,8 @@ class Server(ThreadingHTTPServer):
         self.master_address = master_address
         self.redirect_to = redirect_to
         self.speaks_json = speaks_json
+        #: How long it takes to say so.
+        self.redirect_seconds = 0.0
         super().__init__(address, _Handler)
 
     @property
@@ -174,6 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Move an image, unless another host is to do it, or this one refuses."""
         self.close_connection = True
         if self.server.redirect_to is not None:
+            time.sleep(self.server.redirect_seconds)  # what it is there for
             self.send_response(302)
             self.send_header("Location", self.server.redirect_to + self.path)
             self.send_header("Content-Length", "0")
