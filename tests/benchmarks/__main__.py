@@ -11,9 +11,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import dispatch, images, kvm_guest_list, kvm_sessions, rest_layer
+from benchmarks import (
+    dispatch,
+    images,
+    kvm_guest_list,
+    kvm_sessions,
+    rest_layer,
+    xen_images,
+    xen_lists,
+    xen_sessions,
+)
 from benchmarks.comparisons import Comparison
-from benchmarks.report import RECORD, make_record, publish, tables, write_record
+from benchmarks.report import RECORD, joined, make_record, publish, read_record, tables, write_record
 from benchmarks.requirements import LIBVIRTD, what_is_missing
 from benchmarks.scale import FULL, QUICK, Scale
 
@@ -32,6 +41,9 @@ BENCHMARKS = {
     "images": Benchmark(images.run, ("curl", "nginx")),
     "kvm-sessions": Benchmark(kvm_sessions.run, (LIBVIRTD,)),
     "kvm-guest-list": Benchmark(kvm_guest_list.run, (LIBVIRTD,)),
+    "xen-sessions": Benchmark(xen_sessions.run),
+    "xen-lists": Benchmark(xen_lists.run, ("wrk",)),
+    "xen-images": Benchmark(xen_images.run, ("curl",)),
 }
 
 
@@ -48,8 +60,6 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.names) - set(BENCHMARKS):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
-    if options.record and options.names:
-        parser.error("--record is of all benchmarks")
     chosen = {name: found for name, found in BENCHMARKS.items() if name in (options.names or BENCHMARKS)}
     problem = what_is_missing(need for benchmark in chosen.values() for need in benchmark.needs)
     if problem is not None:
@@ -59,11 +69,13 @@ def main() -> None:
         print(f"{name} ...", file=sys.stderr, flush=True)  # noqa: T201  its output
         found += benchmark.run(QUICK if options.quick else FULL)
     record = make_record(found, quick=options.quick)
-    for path in (Path(".benchmarks/latest.json"), options.json, RECORD if options.record else None):
+    for path in (Path(".benchmarks/latest.json"), options.json):
         if path is not None:
             write_record(record, path)
     if options.record:
-        publish(record)
+        kept = joined(read_record(RECORD), record) if options.names else record
+        write_record(kept, RECORD)
+        publish(kept)
     print(tables(record))  # noqa: T201  its output
 
 

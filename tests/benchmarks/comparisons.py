@@ -10,13 +10,14 @@ from msgspec import Struct
 class Goal(Struct, frozen=True, kw_only=True):
     """What a comparison shall show."""
 
-    of: Literal["ratio", "difference"]
+    #: Ours by the other's, ours less the other's, or ours alone.
+    of: Literal["ratio", "difference", "figure"]
     at_least: float | None = None
     at_most: float | None = None
 
     def __str__(self) -> str:
         bound = f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
-        return bound if self.of == "ratio" else f"difference {bound}"
+        return bound if self.of == "ratio" else f"{self.of} {bound}"
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -51,7 +52,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
         """Whether the goal is reached; None where there is none."""
         if self.goal is None:
             return None
-        found = self.ratio if self.goal.of == "ratio" else self.difference
+        figures = {"ratio": self.ratio, "difference": self.difference, "figure": self.medians[0]}
+        found = figures[self.goal.of]
         low, high = self.goal.at_least, self.goal.at_most
         return (low is None or found >= low) and (high is None or found <= high)
 

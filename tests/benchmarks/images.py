@@ -34,7 +34,7 @@ def run(scale: Scale) -> Iterator[Comparison]:
         file_server = stack.enter_context(nginx(folder))
         sink = stack.enter_context(raw_sink())
         worker = psutil.Process(service.process.pid).children()[0].pid
-        before = _peak_mib(worker)
+        before = peak_mib(worker)
         _, guest = _import(service, image)
         size = f"{scale.image_bytes / 1024**3:g} GiB"
         exports = take_turns(
@@ -44,7 +44,7 @@ def run(scale: Scale) -> Iterator[Comparison]:
                 "nginx": lambda: _download(file_server, "/image"),
             },
         )
-        after_exports = _peak_mib(worker)
+        after_exports = peak_mib(worker)
         yield Comparison(
             benchmark="images",
             what=f"export of {size}",
@@ -61,7 +61,7 @@ def run(scale: Scale) -> Iterator[Comparison]:
                 "sink": lambda: _upload(sink, "/", image)[0],
             },
         )
-        after_imports = _peak_mib(worker)
+        after_imports = peak_mib(worker)
         yield Comparison(
             benchmark="images",
             what=f"import of {size}",
@@ -140,7 +140,7 @@ def _curl(port: int, path: str, figure: str, *options: str) -> tuple[float, str]
     return float(rate) / 1e6, location
 
 
-def _peak_mib(pid: int) -> float:
+def peak_mib(pid: int) -> float:
     """Return the most memory that a process has had at once: VmHWM of proc(5)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     (found,) = [line.split()[1] for line in lines if line.startswith("VmHWM:")]

@@ -25,14 +25,17 @@ _PACKAGES = (
     "msgspec",
     "simplestack-kvm",
     "libvirt-python",
+    "simplestack-xen",
+    "XenAPI",
 )
 _HEADINGS = ("", "ours", "beside", "", "unit", "ratio", "goal")
 
 
 class Record(Struct, kw_only=True):
-    """All that one run found."""
+    """All that one run found, or several on one machine."""
 
-    time: datetime
+    #: When each benchmark ran.
+    times: dict[str, datetime]
     #: Whether it was a short run, whose figures say little.
     quick: bool
     machine: dict[str, str]
@@ -41,11 +44,30 @@ class Record(Struct, kw_only=True):
 
 def make_record(comparisons: Iterable[Comparison], *, quick: bool) -> Record:
     """Return the record of a run on this machine."""
+    found = list(comparisons)
+    now = datetime.now(UTC).replace(microsecond=0)
     return Record(
-        time=datetime.now(UTC).replace(microsecond=0),
+        times=dict.fromkeys((each.benchmark for each in found), now),
         quick=quick,
         machine=_machine(),
-        comparisons=list(comparisons),
+        comparisons=found,
+    )
+
+
+def joined(before: Record, new: Record) -> Record:
+    """Return a record with the benchmarks of a newer one in place of its own.
+
+    :raises ValueError: they were not made on the same machine, with the same versions
+    """
+    for name, value in new.machine.items():
+        if before.machine.get(name, value) != value:
+            raise ValueError(f"{name} was {before.machine[name]} and is {value}: record all benchmarks")
+    kept = [each for each in before.comparisons if each.benchmark not in new.times]
+    return Record(
+        times=before.times | new.times,
+        quick=before.quick or new.quick,
+        machine=before.machine | new.machine,
+        comparisons=kept + new.comparisons,
     )
 
 
@@ -70,7 +92,7 @@ def publish(record: Record) -> None:
 def published(record: Record) -> str:
     """Return what the documentation says of a record."""
     machine = ", ".join(f"{name} {value}" for name, value in record.machine.items())
-    return f"\nMeasured on {record.time:%Y-%m-%d}: {machine}.\n\n{tables(record)}\n"
+    return f"\nMeasured with: {machine}.\n\n{tables(record)}\n"
 
 
 def quoted() -> str:
@@ -83,7 +105,7 @@ def tables(record: Record) -> str:
     parts = []
     for benchmark, comparisons in groupby(record.comparisons, key=lambda found: found.benchmark):
         rows = [_HEADINGS, tuple("-" for _ in _HEADINGS), *(_row(found) for found in comparisons)]
-        parts.append(f"**{benchmark}**\n\n{_aligned(rows)}\n")
+        parts.append(f"**{benchmark}**, {record.times[benchmark]:%Y-%m-%d}\n\n{_aligned(rows)}\n")
     return "\n".join(parts)
 
 

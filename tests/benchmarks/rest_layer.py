@@ -50,7 +50,7 @@ def _compare(what: str, urls: tuple[str, str], connections: int, scale: Scale) -
 
     def loaded(url: str) -> Callable[[], float]:
         def rate() -> float:
-            per_second, p99 = _load(url, connections, scale.seconds)
+            per_second, p99 = load(url, connections, scale.seconds)
             late[url].append(p99)
             return per_second
 
@@ -67,7 +67,7 @@ def _comparison(what: str, unit: str, ours: list[float], other: list[float]) -> 
     )
 
 
-def _load(url: str, connections: int, seconds: int) -> tuple[float, float]:
+def load(url: str, connections: int, seconds: int) -> tuple[float, float]:
     """Return requests per second and the 99th percentile of their latency in ms."""
     header = f"X-Simplestack-Hypervisor-Token: {token()}"
     command = [path_of("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", header, url]

@@ -1,0 +1,102 @@
+"""A guest's image of 4 GiB out of and into a simulated XAPI through the service, beside curl straight to it.
+
+XAPI speaks TLS, in both cases; the service's own client does not.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import psutil
+
+from benchmarks.comparisons import Comparison, Goal, take_turns
+from benchmarks.images import peak_mib
+from benchmarks.requirements import path_of
+from benchmarks.scale import Scale
+from benchmarks.xapi import Host, hang_up, xapi
+from support.service import running_service, token
+from support.xapi import PASSWORD, USER
+
+_CONFIG = "[server]\nworkers = 1\n"
+
+
+def run(scale: Scale) -> Iterator[Comparison]:
+    """Compare exports and imports, and look at the worker's memory."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with (
+            xapi(folder, "--content", str(scale.image_bytes)) as host,
+            running_service(folder / "service", host.toml + _CONFIG) as service,
+        ):
+            session = host.connect()
+            vm = session.xenapi.VM.get_by_name_label("vm-0")[0]
+            uuid = session.xenapi.VM.get_uuid(vm)
+            direct = f"https://127.0.0.1:{host.port}"
+            query = urlencode({"session_id": session.handle, "ref": vm})
+            ours = f"http://127.0.0.1:{service.port}/xen/{host.place}"
+            image = folder / "image"
+            _curl(host, f"{direct}/export?{query}", "speed_download", "--output", str(image))
+            worker = psutil.Process(service.process.pid).children()[0].pid
+            service.get(
+                f"/xen/{host.place}", headers={"X-Simplestack-Hypervisor-Token": token(USER, PASSWORD)}
+            )
+            before = peak_mib(worker)
+            size = f"{scale.image_bytes / 1024**3:g} GiB"
+            exports = take_turns(
+                scale.rounds,
+                {
+                    "ours": lambda: _curl(host, f"{ours}/guests/{uuid}/export", "speed_download"),
+                    "direct": lambda: _curl(host, f"{direct}/export?{query}", "speed_download"),
+                },
+            )
+            after_exports = peak_mib(worker)
+            yield _comparison(f"export of {size}", exports["ours"], exports["direct"], 0.8)
+            upload = ("--upload-file", str(image), "--header", "Expect:")
+            post = ("--request", "POST", "--header", "Content-Type: application/octet-stream")
+            imports = take_turns(
+                scale.rounds,
+                {
+                    "ours": lambda: _curl(host, f"{ours}/guests", "speed_upload", *upload, *post),
+                    "direct": lambda: _curl(host, f"{direct}/import?{query}", "speed_upload", *upload),
+                },
+            )
+            after_imports = peak_mib(worker)
+            yield _comparison(f"import of {size}", imports["ours"], imports["direct"], 0.7)
+            hang_up(session)
+        for what, peak in (("exports", after_exports), ("imports", after_imports)):
+            yield Comparison(
+                benchmark="xen-images",
+                what=f"the worker's peak memory after {what}",
+                beside="before the first of them",
+                unit="MiB",
+                ours=[peak],
+                other=[before],
+                goal=Goal(of="difference", at_most=24),
+            )
+
+
+def _curl(host: Host, url: str, figure: str, *options: str) -> float:
+    """Return MB/s."""
+    command = [path_of("curl"), "--silent", "--show-error", "--fail", "--cacert", str(host.trust.ca_file)]
+    command += ["--header", f"X-Simplestack-Hypervisor-Token: {token(USER, PASSWORD)}"]
+    if "--output" not in options:
+        command += ["--output", "/dev/null"]
+    command += ["--write-out", f"%{{stderr}}%{{{figure}}}", *options]
+    done = subprocess.run([*command, url], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{url}: {done.stderr}")
+    return float(done.stderr) / 1e6
+
+
+def _comparison(what: str, ours: list[float], other: list[float], least: float) -> Comparison:
+    return Comparison(
+        benchmark="xen-images",
+        what=what,
+        beside="curl straight to XAPI",
+        unit="MB/s",
+        ours=ours,
+        other=other,
+        goal=Goal(of="ratio", at_least=least),
+    )

@@ -1,0 +1,121 @@
+"""Showing one guest of a simulated XAPI through the service, beside the same messages by XenServer's SDK.
+
+That the messages are the same is checked before anything is measured. The simulator takes no time for a
+message, or 5 ms, about what a busy master takes. From login to logout they are the same, and one more that
+finds the guest.
+"""
+
+import http.client
+import json
+import ssl
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.comparisons import Comparison, Goal, take_turns
+from benchmarks.scale import Scale
+from benchmarks.xapi import Host, hang_up, xapi
+from support.service import running_service, token
+from support.xapi import PASSWORD, USER
+
+_WARM_CALLS, _COLD_CALLS = 100, 20
+_NULL = "OpaqueRef:NULL"
+
+
+def run(scale: Scale) -> Iterator[Comparison]:
+    """Compare warm and cold requests, at two latencies."""
+    with tempfile.TemporaryDirectory() as name:
+        for milliseconds in (0, 5):
+            folder = Path(name) / str(milliseconds)
+            with xapi(folder, "--latency", str(milliseconds / 1000)) as host:
+                yield from _compare(host, folder, milliseconds, scale)
+
+
+def _compare(host: Host, folder: Path, milliseconds: int, scale: Scale) -> Iterator[Comparison]:
+    session = host.connect()
+    vm = session.xenapi.VM.get_by_name_label("vm-0")[0]
+    session.xenapi.VM.start(vm, False, False)
+    uuid = session.xenapi.VM.get_uuid(vm)
+    with running_service(folder / "service", host.toml) as service:
+        client = http.client.HTTPConnection(*service.address)
+        header = {"X-Simplestack-Hypervisor-Token": token(USER, PASSWORD)}
+
+        def ours() -> None:
+            client.request("GET", f"/xen/{host.place}/guests/{uuid}", headers=header)
+            answer = client.getresponse()
+            body = answer.read()
+            if answer.status != 200:
+                raise SystemExit(f"the guest was not shown: {body!r}")
+
+        def anew() -> None:
+            own = host.connect()
+            _by_sdk(own, own.xenapi.VM.get_by_uuid(uuid))
+            hang_up(own)
+
+        for _ in range(8):
+            ours()  # so that each worker has its session, and knows the guest
+        _check_same(host, ours, lambda: _by_sdk(session, vm))
+        subjects = {
+            "ours": _timed(ours, _WARM_CALLS),
+            "sdk": _timed(lambda: _by_sdk(session, vm), _WARM_CALLS),
+            "anew": _timed(anew, _COLD_CALLS),
+        }
+        found = take_turns(scale.rounds, subjects)
+        client.close()
+    hang_up(session)
+    what = f"GET of a guest, {milliseconds} ms a message"
+    goal = Goal(of="ratio", at_most=1.10) if milliseconds else Goal(of="difference", at_most=1)
+    yield _comparison(what, "the SDK, open session", found["ours"], found["sdk"], goal)
+    yield _comparison(
+        what, "the SDK, login to logout", found["ours"], found["anew"], Goal(of="ratio", at_most=0.5)
+    )
+
+
+def _by_sdk(session: Any, vm: str) -> None:
+    """Ask for all that a guest's entity tells."""
+    api = session.xenapi
+    record = api.VM.get_record(vm)
+    wanted = [f"VBD/{ref}" for ref in record["VBDs"]]
+    wanted += [f"VM_guest_metrics/{record['guest_metrics']}", f"host/{record['resident_on']}"]
+    found = api.event_from(wanted, "", 0.0)["events"]
+    drives = [event["snapshot"] for event in found if event["class"] == "vbd"]
+    api.event_from([f"VDI/{drive['VDI']}" for drive in drives if drive["VDI"] != _NULL], "", 0.0)
+
+
+def _check_same(host: Host, ours: Callable[[], None], other: Callable[[], None]) -> None:
+    """Pass when both send the same messages."""
+    found = []
+    for call in (ours, other):
+        _counts(host, "DELETE")
+        call()
+        counts = json.loads(_counts(host, "GET"))
+        found.append({name.replace("event_from", "event.from"): count for name, count in counts.items()})
+    if found[0] != found[1]:
+        raise SystemExit(f"the service sends {found[0]}, this benchmark {found[1]}: they must be the same")
+
+
+def _counts(host: Host, method: str) -> bytes:
+    context = ssl.create_default_context(cafile=str(host.trust.ca_file))
+    request = urllib.request.Request(f"https://127.0.0.1:{host.port}/simulator/counts", method=method)
+    with urllib.request.urlopen(request, timeout=20, context=context) as answer:  # noqa: S310  https
+        body: bytes = answer.read()
+    return body
+
+
+def _timed(call: Callable[[], None], count: int) -> Callable[[], float]:
+    def measured() -> float:
+        started = time.perf_counter()
+        for _ in range(count):
+            call()
+        return 1000 * (time.perf_counter() - started) / count
+
+    return measured
+
+
+def _comparison(what: str, beside: str, ours: list[float], other: list[float], goal: Goal) -> Comparison:
+    return Comparison(
+        benchmark="xen-sessions", what=what, beside=beside, unit="ms", ours=ours, other=other, goal=goal
+    )
