@@ -245,7 +245,7 @@ def test_a_task_tells_what_became_of_a_message(session: Any) -> None:
     record = session.xenapi.task.get_record(task)
     assert record["name_label"] == "Async.VM.assert_can_boot_here"
     assert (record["status"], record["progress"]) == ("failure", 1.0)
-    assert record["error_info"] == ["NOT_IMPLEMENTED", "VM.assert_can_boot_here"]
+    assert record["error_info"] == ["HANDLE_INVALID", "host", "OpaqueRef:NULL"]
     session.xenapi.task.destroy(task)
     assert refused(lambda: session.xenapi.task.get_status(task)) == ["HANDLE_INVALID", "task", task]
 

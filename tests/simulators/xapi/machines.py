@@ -64,6 +64,7 @@ class Machines:
             "VM.copy": self._copy,
             "VM.provision": self._provision,
             "VM.snapshot": self._snapshot,
+            "VM.snapshot_with_quiesce": lambda ref, name: self._snapshot(ref, name, []),
             "VM.checkpoint": self._checkpoint,
             "VM.revert": self._revert,
         }

@@ -34,7 +34,9 @@ class Networking:
             "VIF.destroy": self.destroy_interface,
             "VIF.plug": lambda ref: self._plug(ref, attached=True),
             "VIF.unplug": lambda ref: self._plug(ref, attached=False),
+            "VIF.unplug_force": lambda ref: self._plug(ref, attached=False),
             "VIF.move": self._move,
+            "pool.create_VLAN": self._create_vlans_on,
             "VM.get_allowed_VIF_devices": self._free_devices,
         }
 
@@ -102,6 +104,13 @@ class Networking:
             if network["PIFs"]:
                 raise Failure("NETWORK_CONTAINS_PIF", *network["PIFs"])
             self._database.remove(network)
+
+    def _create_vlans_on(self, device: str, network_ref: str, tag: int) -> list[str]:
+        """Make the VLAN on each host that has a device of a name."""
+        pifs = [found for found in self._database.all("PIF") if found["device"] == device]
+        return [
+            self._create_vlan(pif.ref, network_ref, tag)["untagged_PIF"] for pif in pifs if pif["VLAN"] < 0
+        ]
 
     def _create_vlans(self, pif_ref: str, network_ref: str, tag: int) -> list[str]:
         """Make the VLAN on each host that has a PIF on the same network."""

@@ -84,6 +84,15 @@ class Power:
             "VM.clean_reboot": lambda ref: self._reboot(ref, "clean_reboot", (RUNNING,)),
             "VM.hard_reboot": lambda ref: self._reboot(ref, "hard_reboot", (RUNNING, PAUSED)),
             "VM.set_is_a_template": self._set_is_a_template,
+            "VM.start_on": self._start_on,
+            "VM.resume_on": self._resume_on,
+            "VM.power_state_reset": self._reset,
+            "VM.assert_operation_valid": self._check_operation,
+            "VM.update_allowed_operations": lambda ref: update_allowed_operations(
+                self._database.get("VM", ref)
+            ),
+            "VM.get_possible_hosts": lambda ref: self._database.get("VM", ref) and self._hosts(),
+            "VM.assert_can_boot_here": lambda _ref, host: self._check_host(host),
         }
 
     def start(self, ref: str, start_paused: bool, _force: bool = False) -> None:
@@ -93,6 +102,39 @@ class Power:
     def stop(self, ref: str) -> None:
         """Stop a VM without asking its guest."""
         self._stop(ref, "hard_shutdown", (RUNNING, PAUSED, SUSPENDED))
+
+    def _hosts(self) -> list[str]:
+        return [self._host.ref] if self._host["enabled"] else []
+
+    def _check_host(self, host: str) -> None:
+        """Pass the host that VMs can run on.
+
+        :raises Failure: HOST_DISABLED
+        """
+        if self._database.get("host", host).ref not in self._hosts():
+            raise Failure("HOST_DISABLED", host)
+
+    def _start_on(self, ref: str, host: str, start_paused: bool, _force: bool) -> None:
+        self._check_host(host)
+        self.start(ref, start_paused)
+
+    def _resume_on(self, ref: str, host: str, start_paused: bool, force: bool) -> None:
+        self._check_host(host)
+        self._resume(ref, start_paused, force)
+
+    def _reset(self, ref: str) -> None:
+        """Say that a VM is off, whatever it does."""
+        with self._database.lock:
+            vm = self._database.get("VM", ref)
+            if vm["power_state"] != HALTED:
+                vm["power_state"] = HALTED
+                self._vanish(vm)
+            update_allowed_operations(vm)
+
+    def _check_operation(self, ref: str, operation: str) -> None:
+        vm = self._database.get("VM", ref)
+        if operation not in vm["allowed_operations"]:
+            raise Failure("OPERATION_NOT_ALLOWED", f"{operation} of a VM that is {vm['power_state'].lower()}")
 
     def _resume(self, ref: str, start_paused: bool, _force: bool) -> None:
         self._change(ref, "resume", (SUSPENDED,), PAUSED if start_paused else RUNNING)
@@ -121,6 +163,8 @@ class Power:
             need_state(vm, *needed)
             if operation.startswith("clean_") and vm["guest_metrics"] == NULL:
                 raise Failure("VM_MISSING_PV_DRIVERS", ref)
+            if state in (RUNNING, PAUSED) and vm["power_state"] in (HALTED, SUSPENDED) and not self._hosts():
+                raise Failure("NO_HOSTS_AVAILABLE")
             before, vm["power_state"] = vm["power_state"], state
             if state in (RUNNING, PAUSED) and before in (HALTED, SUSPENDED):
                 self._appear(vm)

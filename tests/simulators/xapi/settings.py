@@ -25,6 +25,13 @@ class VmSettings:
             "VM.set_memory_dynamic_range": lambda ref, low, high: self._set_memory(
                 ref, dynamic_min=low, dynamic_max=high
             ),
+            "VM.set_memory_static_range": lambda ref, low, high: self._set_memory(
+                ref, static_min=low, static_max=high
+            ),
+            "VM.set_memory_target_live": lambda ref, size: self._set_memory(
+                ref, dynamic_min=size, dynamic_max=size
+            ),
+            "VM.wait_memory_target_live": lambda ref: need_state(self._database.get("VM", ref), RUNNING),
             "VM.set_memory": lambda ref, size: self._set_limits(ref, size, size, size, size),
             "VM.set_VCPUs_max": lambda ref, count: self._set_vcpus(ref, "VCPUs_max", count),
             "VM.set_VCPUs_at_startup": lambda ref, count: self._set_vcpus(ref, "VCPUs_at_startup", count),

@@ -19,6 +19,7 @@ from simulators.xapi.machines import Machines
 from simulators.xapi.messages import Handler, field_handlers
 from simulators.xapi.networking import Networking
 from simulators.xapi.operations import Operations
+from simulators.xapi.plugs import Plugs
 from simulators.xapi.power import Power
 from simulators.xapi.seeding import seed
 from simulators.xapi.sessions import Account, Sessions
@@ -76,7 +77,7 @@ class Simulator:
         storage, networking = Storage(self.database, content_bytes), Networking(self.database)
         machines = Machines(self.database, power, storage, networking)
         self.transfer = Transfer(self.database, storage, networking, machines)
-        others = VmSettings(self.database), Events(self.database)
+        others = VmSettings(self.database), Events(self.database), Plugs(self.database)
         for part in (power, storage, networking, machines, *others):
             self._handlers |= part.handlers()
         self._operations = Operations(self.database, operation_seconds)

@@ -42,6 +42,8 @@ class Storage:
             "VBD.destroy": self.destroy_drive,
             "VBD.plug": self._plug,
             "VBD.unplug": self._unplug,
+            "VBD.unplug_force": lambda ref: self._unplug(ref, force=True),
+            "VBD.assert_attachable": self._check_attachable,
             "VBD.insert": self._insert,
             "VBD.eject": self._eject,
             "VM.get_allowed_VBD_devices": self._free_devices,
@@ -183,13 +185,19 @@ class Storage:
                 self._refuse_in_use(disk, "attach")
             drive["currently_attached"] = True
 
-    def _unplug(self, ref: str) -> None:
+    def _check_attachable(self, ref: str) -> None:
+        drive = self._database.get("VBD", ref)
+        disk = self._database.find("VDI", drive["VDI"])
+        if disk is not None and drive["mode"] == "RW" and not disk["sharable"]:
+            self._refuse_in_use(disk, "attach")
+
+    def _unplug(self, ref: str, *, force: bool = False) -> None:
         with self._database.lock:
             drive = self._database.get("VBD", ref)
             need_state(self._database.get("VM", drive["VM"]), RUNNING, PAUSED)
             if not drive["currently_attached"]:
                 raise Failure("DEVICE_ALREADY_DETACHED", ref)
-            if not drive["unpluggable"]:
+            if not drive["unpluggable"] and not force:
                 raise Failure("DEVICE_DETACH_REJECTED", "VBD", ref, "the guest holds on to it")
             drive["currently_attached"] = False
 

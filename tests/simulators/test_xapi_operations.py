@@ -1,0 +1,145 @@
+"""Operations of the XAPI simulator: those in one another's way, those held up, and what hosts can do."""
+
+import http.client
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from simulators.xapi.faults import Rule
+from simulators.xapi.server import Server, running
+from simulators.xapi.simulator import Simulator
+from support.service import wait_for
+
+NULL = "OpaqueRef:NULL"
+
+
+@pytest.fixture
+def busy(context: ssl.SSLContext) -> Iterator[Server]:
+    """Give a pool whose operations take half a second, and which has a bond."""
+    with running(Server(Simulator(operation_seconds=0.5, bonds=1), context)) as made:
+        yield made
+
+
+def test_an_operation_keeps_others_out_of_its_vm_and_of_no_other(
+    busy: Server, connect: Callable[..., Any]
+) -> None:
+    one, two = connect(busy), connect(busy)
+    vm, other = (one.xenapi.VM.get_by_name_label(name)[0] for name in ("vm-0", "vm-1"))
+    thread = threading.Thread(target=lambda: one.xenapi.VM.start(vm, False, False))
+    thread.start()
+    wait_for(lambda: busy.simulator.counts["VM.start"] == 1, what="the start to begin")
+    wait_for(lambda: _code(lambda: two.xenapi.VM.snapshot(vm, "x", [])) == "OTHER_OPERATION_IN_PROGRESS")
+    two.xenapi.VM.start(other, False, False)
+    thread.join()
+    assert two.xenapi.VM.get_power_state(vm) == "Running"
+
+
+def test_a_task_that_is_held_is_cancelled_or_goes_on(server: Server, session: Any, vm: str) -> None:
+    api = session.xenapi
+    start = getattr(api, "Async.VM.start")
+    server.simulator.faults.add(Rule(message="VM.start", effect="hold"))
+    task = start(vm, False, False)
+    wait_for(lambda: _code(lambda: api.task.cancel(task)) is None, what="the task to be held")
+    wait_for(lambda: api.task.get_status(task) == "cancelled", what="its end")
+    assert api.VM.get_power_state(vm) == "Halted"
+    assert _code(lambda: api.task.cancel(task)) == "OPERATION_NOT_ALLOWED"
+
+    server.simulator.faults.add(Rule(message="VM.start", effect="hold"))
+    other = start(vm, False, False)
+    assert api.task.get_status(other) == "pending"
+    server.simulator.faults.clear()
+    wait_for(lambda: api.task.get_status(other) == "success", what="it to go on")
+    assert api.VM.get_power_state(vm) == "Running"
+
+
+def test_a_host_without_json_rpc_has_no_such_path(context: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
+    with running(Server(Simulator(), context, speaks_json=False)) as server:
+        client = http.client.HTTPSConnection("127.0.0.1", server.port, context=trusting)
+        client.request("POST", "/jsonrpc", b"{}")
+        assert client.getresponse().status == 404
+        client.close()
+
+
+def test_a_vlan_goes_over_a_bond_and_not_over_its_parts(busy: Server, connect: Callable[..., Any]) -> None:
+    api = connect(busy).xenapi
+    ((_, bond),) = api.Bond.get_all_records().items()
+    network = api.network.create({"name_label": "dmz", "MTU": "1500", "other_config": {}})
+    first, second = bond["slaves"]
+    assert _code(lambda: api.VLAN.create(first, "7", network)) == "CANNOT_ADD_VLAN_TO_BOND_SLAVE"
+    assert _code(lambda: api.VLAN.create(second, "7", network)) == "CANNOT_ADD_VLAN_TO_BOND_SLAVE"
+    (untagged,) = api.pool.create_VLAN("bond0", network, "7")
+    assert api.PIF.get_VLAN(untagged) == "7"
+    assert _code(lambda: api.VLAN.create(bond["master"], "7", network)) == "PIF_VLAN_EXISTS"
+
+
+def test_a_storage_is_unplugged_when_nothing_in_it_is_in_use(session: Any, vm: str) -> None:
+    api = session.xenapi
+    storage = api.SR.get_by_name_label("Local storage")[0]
+    (plug,) = api.SR.get_PBDs(storage)
+    api.VM.start(vm, False, False)
+    assert _code(lambda: api.PBD.unplug(plug)) == "VDI_IN_USE"
+    api.VM.hard_shutdown(vm)
+    assert _code(lambda: api.SR.forget(storage)) == "SR_HAS_PBD"
+    assert _code(lambda: api.PBD.destroy(plug)) == "OPERATION_NOT_ALLOWED"
+    api.PBD.unplug(plug)
+    api.PBD.plug(plug)
+    api.PBD.unplug(plug)
+    api.PBD.destroy(plug)
+    api.SR.forget(storage)
+    assert api.SR.get_by_name_label("Local storage") == []
+
+
+def test_a_disabled_host_starts_nothing(session: Any, vm: str) -> None:
+    api = session.xenapi
+    (host,) = api.host.get_all()
+    assert api.VM.get_possible_hosts(vm) == [host]
+    api.host.disable(host)
+    assert _code(lambda: api.VM.start(vm, False, False)) == "NO_HOSTS_AVAILABLE"
+    assert _code(lambda: api.VM.start_on(vm, host, False, False)) == "HOST_DISABLED"
+    assert _code(lambda: api.VM.assert_can_boot_here(vm, host)) == "HOST_DISABLED"
+    api.host.enable(host)
+    api.VM.start_on(vm, host, False, False)
+    assert _code(lambda: api.VM.assert_operation_valid(vm, "start")) == "OPERATION_NOT_ALLOWED"
+    api.VM.assert_operation_valid(vm, "suspend")
+    api.VM.power_state_reset(vm)
+    assert api.VM.get_power_state(vm) == "Halted"
+
+
+def test_a_disk_is_copied_into_another_storage_and_forgotten(session: Any, vm: str) -> None:
+    api = session.xenapi
+    (drive,) = api.VM.get_VBDs(vm)
+    disk = api.VBD.get_VDI(drive)
+    copy = api.VDI.copy(disk, api.VDI.get_SR(disk), NULL, NULL)
+    assert api.VDI.get_virtual_size(copy) == api.VDI.get_virtual_size(disk)
+    assert _code(lambda: api.VDI.forget(disk)) == "VDI_IN_USE"
+    api.VDI.forget(copy)
+    assert _code(lambda: api.VDI.get_record(copy)) == "HANDLE_INVALID"
+
+
+def test_a_vm_boots_paravirtualized_when_its_policy_is_empty(session: Any, vm: str) -> None:
+    api = session.xenapi
+    assert api.VM.get_domain_type(vm) == "hvm"
+    api.VM.set_HVM_boot_policy(vm, "")
+    assert api.VM.get_domain_type(vm) == "pv"
+
+
+def test_an_export_breaks_where_it_is_told_to(
+    server: Server, session: Any, vm: str, fetch: Callable[..., bytes]
+) -> None:
+    server.simulator.faults.add(Rule(message="export", code="INTERNAL_ERROR", parameters=["it broke"]))
+    with pytest.raises(OSError, match="500"):
+        fetch("GET", f"/export?session_id={session.handle}&ref={vm}")
+    assert len(fetch("GET", f"/export?session_id={session.handle}&ref={vm}")) > 1024**2
+
+
+def _code(call: Callable[[], object]) -> str | None:
+    """Return what a call is refused with; None where it is not."""
+    try:
+        call()
+    except Exception as failure:
+        code: str = failure.details[0]  # type: ignore[attr-defined]  # XenAPI.Failure has no types
+        return code
+    return None
