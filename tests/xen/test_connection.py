@@ -27,11 +27,12 @@ from .conftest import Connect
 from .peers import answer, peer, read_request, says
 
 ROOT = Credentials(USER, PASSWORD)
-LOGGED_IN = answer(
+LOGIN = (
     b"<methodResponse><params><param><value><struct><member><name>Status</name><value>Success</value></member>"
     b"<member><name>Value</name><value>OpaqueRef:session</value></member></struct></value></param></params>"
     b"</methodResponse>"
 )
+LOGGED_IN = answer(LOGIN)
 
 
 def settings(trust: Trust, **more: object) -> XenSettings:
@@ -196,7 +197,6 @@ NONSENSE = {
         b"<methodResponse><fault><value><struct><member><name>faultCode</name><value><int>1</int></value>"
         b"</member></struct></value></fault></methodResponse>"
     ),
-    "a document type": b'<!DOCTYPE x [<!ENTITY a "aa">]><methodResponse><value>&a;</value></methodResponse>',
     "no integer": b"<methodResponse><value><int>x</int></value></methodResponse>",
     "a name without a struct": b"<methodResponse><name>x</name></methodResponse>",
     "nothing": b"",
@@ -208,6 +208,14 @@ def test_an_answer_that_is_no_xml_rpc_is_an_error_of_the_hypervisor(trust: Trust
     with peer(says(answer(NONSENSE[nonsense])), trust) as port, pytest.raises(HypervisorError) as failed:
         connect(at(port), ROOT, settings(trust))
     assert "XAPI sent" in failed.value.message
+
+
+def test_an_answer_with_a_document_type_is_not_read_whatever_it_says(trust: Trust) -> None:
+    entity = b'<!DOCTYPE x [<!ENTITY session "OpaqueRef:session">]>'
+    text = entity + LOGIN.replace(b"OpaqueRef:session", b"&session;")
+    with peer(says(answer(text)), trust) as port, pytest.raises(HypervisorError) as failed:
+        connect(at(port), ROOT, settings(trust))
+    assert "document type" in failed.value.message
 
 
 def test_an_http_error_is_an_error_of_the_hypervisor(trust: Trust) -> None:
