@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from simplestack import EntityNotFound, GuestState
+from simplestack import EntityNotFound, GuestState, HypervisorError
 from simplestack_xen import json_rpc, xml_rpc
 from simplestack_xen.entities import (
     first_address,
@@ -14,7 +14,7 @@ from simplestack_xen.entities import (
     snapshot_entities,
     storage_entity,
 )
-from simplestack_xen.guests import guest_info, guest_list
+from simplestack_xen.guests import guest_info, guest_list, reference_in, references_in
 from simplestack_xen.interfaces import network_interface_list
 from simplestack_xen.records import Batch, GuestMetricsRecord, SrRecord, VifRecord, VmRecord, VmSummary
 from simplestack_xen.session import XenSession
@@ -181,6 +181,20 @@ def test_snapshots_that_are_one_anothers_parents_do_not_hang() -> None:
         ("1", "y/x", "2026-01-02T00:00:00Z"),
         ("2", "x/y", None),
     ]
+
+
+def test_a_tasks_result_may_have_several_references_which_are_not_glued_together() -> None:
+    one, two = "OpaqueRef:4b2a-1", "OpaqueRef:4b2a-2"
+    assert references_in(
+        f"<value><array><data><value>{one}</value><value>{two}</value></data></array></value>"
+    ) == [
+        one,
+        two,
+    ]
+    assert reference_in(f"<value>{one}</value>") == one
+    for nothing in ("", "<value/>"):
+        with pytest.raises(HypervisorError):
+            reference_in(nothing)
 
 
 def test_a_batch_without_snapshots_is_read() -> None:

@@ -1,6 +1,7 @@
 """Guests: what they are, their copies, and their end. Their making and changing have modules of their own."""
 
 import logging
+import re
 
 from simplestack import Guest, GuestState, HypervisorError, SimplestackError, hookimpl
 from simplestack_xen.entities import guest_entity
@@ -130,10 +131,18 @@ def reference_in(result: str) -> str:
 
     :raises HypervisorError: there is none
     """
-    start = result.find("OpaqueRef:")
-    if start < 0:
-        raise HypervisorError(f"XAPI ended a task with {result[:100]!r} in place of a reference")
-    return result[start:].partition("<")[0]
+    return references_in(result)[0]
+
+
+def references_in(result: str) -> list[str]:
+    """Return the references in a task's result, of which an import has a list.
+
+    :raises HypervisorError: there is none
+    """
+    found = re.findall(r"OpaqueRef:[0-9A-Za-z-]+", result)
+    if not found:
+        raise HypervisorError(f"XAPI ended a task with {result[:100]!r} in place of what it made")
+    return found
 
 
 def _shown(session: XenSession, vm: Vm) -> Guest:

@@ -29,7 +29,7 @@ from simplestack import (
 )
 from simplestack_xen.connection import HttpsConnection, TimedSocket
 from simplestack_xen.failures import XapiFailure
-from simplestack_xen.guests import show
+from simplestack_xen.guests import references_in, show
 from simplestack_xen.lookups import find_disk_sr, find_guest, need
 from simplestack_xen.session import XenSession
 
@@ -81,10 +81,8 @@ def guest_import(
     except BaseException as error:
         _blame_task(session, task, error)
     result = session.api.outcome(task, "the import", session.settings.call_timeout_seconds)
-    refs = [f"OpaqueRef:{part.partition('<')[0]}" for part in result.split("OpaqueRef:")[1:]]
-    if not refs:
-        raise HypervisorError("XAPI ended the import without saying what it made")
-    return show(session, refs[0])
+    # An archive of several VMs is not what `guest_export` writes; of those, the first one is shown.
+    return show(session, references_in(result)[0])
 
 
 class _Upload:
