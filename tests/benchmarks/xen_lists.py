@@ -48,8 +48,7 @@ def run(scale: Scale) -> Iterator[Comparison]:
                 folder = Path(name) / f"{wire}-{vms}"
                 with xapi(folder, "--vms", str(vms), *options) as host:
                     yield from _compare(host, folder, f"{vms:,} guests, {wire}", most, scale)
-                    if wire == "JSON-RPC":
-                        yield _waits(host, folder, f"{vms:,} guests", scale)
+                    yield _waits(host, folder, f"{vms:,} guests, {wire}", scale)
 
 
 def _compare(host: Host, folder: Path, what: str, most: float, scale: Scale) -> Iterator[Comparison]:
