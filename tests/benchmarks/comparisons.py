@@ -1,6 +1,7 @@
 """What a benchmark finds: two things that took turns in one run, and how they compare."""
 
 import statistics
+import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -59,6 +60,18 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
     def _pairs(self) -> list[tuple[float, float]]:
         return list(zip(self.ours, self.other, strict=True))
+
+
+def milliseconds(call: Callable[[], object], count: int = 1) -> Callable[[], float]:
+    """Return what says how many milliseconds a call takes, of so many one after the other."""
+
+    def measured() -> float:
+        started = time.perf_counter()
+        for _ in range(count):
+            call()
+        return 1000 * (time.perf_counter() - started) / count
+
+    return measured
 
 
 def take_turns(rounds: int, subjects: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:

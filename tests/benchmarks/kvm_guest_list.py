@@ -4,12 +4,11 @@ Ten of the domains run (QEMU's software emulation, paused), each has a disk. Our
 disks and address: the others are what of it they can say at most.
 """
 
-import time
 from collections.abc import Callable, Iterator
 
 import libvirt
 
-from benchmarks.comparisons import Comparison, take_turns
+from benchmarks.comparisons import Comparison, milliseconds, take_turns
 from benchmarks.scale import Scale
 from kvm.counterparts import libvirtd as counterpart
 from kvm.counterparts.libvirtd import Libvirtd
@@ -78,7 +77,7 @@ def run(scale: Scale) -> Iterator[Comparison]:
         for count in scale.domains:
             add_domains(connection, daemon, made, count)
             made = count
-            found = take_turns(scale.rounds, {name: _milliseconds(way) for name, way in choices.items()})
+            found = take_turns(scale.rounds, {name: milliseconds(way) for name, way in choices.items()})
             ours = found.pop("guest_list")
             for name, other in found.items():
                 yield Comparison(
@@ -92,12 +91,3 @@ def run(scale: Scale) -> Iterator[Comparison]:
         connection.close()
     finally:
         daemon.stop()
-
-
-def _milliseconds(way: Callable[[], object]) -> Callable[[], float]:
-    def measured() -> float:
-        started = time.perf_counter()
-        way()
-        return 1000 * (time.perf_counter() - started)
-
-    return measured

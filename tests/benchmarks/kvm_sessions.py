@@ -7,14 +7,13 @@ up each time. That the calls are the same is checked before anything is measured
 import http.client
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
 import libvirt
 
-from benchmarks.comparisons import Comparison, take_turns
+from benchmarks.comparisons import Comparison, milliseconds, take_turns
 from benchmarks.scale import Scale
 from kvm.counterparts import libvirtd as counterpart
 from kvm.counterparts.libvirtd import Libvirtd
@@ -82,11 +81,11 @@ def _compare(daemon: Libvirtd, scale: Scale) -> Iterator[Comparison]:
                     raise SystemExit(f"the guest was not shown: {body!r}")
 
             subjects = {
-                "by hand": _milliseconds(lambda: _by_hand(connection, uuid), _WARM_CALLS),
-                "warm": _milliseconds(lambda: stack.guest_info(uuid), _WARM_CALLS),
-                "http": _milliseconds(over_http, _WARM_CALLS),
-                "cold": _milliseconds(cold_stack, _COLD_CALLS),
-                "cold by hand": _milliseconds(cold_by_hand, _COLD_CALLS),
+                "by hand": milliseconds(lambda: _by_hand(connection, uuid), _WARM_CALLS),
+                "warm": milliseconds(lambda: stack.guest_info(uuid), _WARM_CALLS),
+                "http": milliseconds(over_http, _WARM_CALLS),
+                "cold": milliseconds(cold_stack, _COLD_CALLS),
+                "cold by hand": milliseconds(cold_by_hand, _COLD_CALLS),
             }
             found = take_turns(scale.rounds, subjects)
             client.close()
@@ -143,16 +142,6 @@ def _traced(call: Callable[[], object]) -> list[str]:
     finally:
         sys.setprofile(None)
     return names
-
-
-def _milliseconds(call: Callable[[], object], count: int) -> Callable[[], float]:
-    def measured() -> float:
-        started = time.perf_counter()
-        for _ in range(count):
-            call()
-        return 1000 * (time.perf_counter() - started) / count
-
-    return measured
 
 
 def _comparison(what: str, beside: str, ours: list[float], other: list[float]) -> Comparison:

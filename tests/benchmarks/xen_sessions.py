@@ -9,13 +9,12 @@ import http.client
 import json
 import ssl
 import tempfile
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparisons import Comparison, Goal, take_turns
+from benchmarks.comparisons import Comparison, Goal, milliseconds, take_turns
 from benchmarks.scale import Scale
 from benchmarks.xapi import Host, hang_up, xapi
 from support.service import running_service, token
@@ -28,13 +27,13 @@ _NULL = "OpaqueRef:NULL"
 def run(scale: Scale) -> Iterator[Comparison]:
     """Compare warm and cold requests, at two latencies."""
     with tempfile.TemporaryDirectory() as name:
-        for milliseconds in (0, 5):
-            folder = Path(name) / str(milliseconds)
-            with xapi(folder, "--latency", str(milliseconds / 1000)) as host:
-                yield from _compare(host, folder, milliseconds, scale)
+        for latency_ms in (0, 5):
+            folder = Path(name) / str(latency_ms)
+            with xapi(folder, "--latency", str(latency_ms / 1000)) as host:
+                yield from _compare(host, folder, latency_ms, scale)
 
 
-def _compare(host: Host, folder: Path, milliseconds: int, scale: Scale) -> Iterator[Comparison]:
+def _compare(host: Host, folder: Path, latency_ms: int, scale: Scale) -> Iterator[Comparison]:
     session = host.connect()
     vm = session.xenapi.VM.get_by_name_label("vm-0")[0]
     session.xenapi.VM.start(vm, False, False)
@@ -59,15 +58,15 @@ def _compare(host: Host, folder: Path, milliseconds: int, scale: Scale) -> Itera
             ours()  # so that each worker has its session, and knows the guest
         _check_same(host, ours, lambda: _by_sdk(session, vm))
         subjects = {
-            "ours": _timed(ours, _WARM_CALLS),
-            "sdk": _timed(lambda: _by_sdk(session, vm), _WARM_CALLS),
-            "anew": _timed(anew, _COLD_CALLS),
+            "ours": milliseconds(ours, _WARM_CALLS),
+            "sdk": milliseconds(lambda: _by_sdk(session, vm), _WARM_CALLS),
+            "anew": milliseconds(anew, _COLD_CALLS),
         }
         found = take_turns(scale.rounds, subjects)
         client.close()
     hang_up(session)
-    what = f"GET of a guest, {milliseconds} ms a message"
-    goal = Goal(of="ratio", at_most=1.10) if milliseconds else Goal(of="difference", at_most=1)
+    what = f"GET of a guest, {latency_ms} ms a message"
+    goal = Goal(of="ratio", at_most=1.10) if latency_ms else Goal(of="difference", at_most=1)
     yield _comparison(what, "the SDK, open session", found["ours"], found["sdk"], goal)
     yield _comparison(
         what, "the SDK, login to logout", found["ours"], found["anew"], Goal(of="ratio", at_most=0.5)
@@ -103,16 +102,6 @@ def _counts(host: Host, method: str) -> bytes:
     with urllib.request.urlopen(request, timeout=20, context=context) as answer:  # noqa: S310  https
         body: bytes = answer.read()
     return body
-
-
-def _timed(call: Callable[[], None], count: int) -> Callable[[], float]:
-    def measured() -> float:
-        started = time.perf_counter()
-        for _ in range(count):
-            call()
-        return 1000 * (time.perf_counter() - started) / count
-
-    return measured
 
 
 def _comparison(what: str, beside: str, ours: list[float], other: list[float], goal: Goal) -> Comparison:

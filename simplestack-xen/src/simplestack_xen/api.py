@@ -86,34 +86,16 @@ class Api:
         :raises XapiFailure: XAPI refuses
         :raises HypervisorUnavailable: the connection broke, twice
         """
-        limit = self._limit_seconds if limit_seconds is None else limit_seconds
-        with self._on_session(message):
-            if self._speaks_json:
-                try:
-                    return self._send_json(kind, message, (self.session, *parameters), limit)
-                except NoJsonRpc:
-                    self._speaks_json = False
-            value = self._send_xml(message, (self.session, *parameters), limit, repeatable=True)
-        return _converted(value, kind)
+        return self._read(kind, message, parameters, limit_seconds=limit_seconds)
 
     def read_all(self, kind: type[R], class_name: str) -> dict[str, R]:
         """Return all objects of a class, by reference: one round trip.
 
         :param kind: the record; members that it has not are left out as early as possible
         """
-        message = f"{class_name}.get_all_records"
         answer: type[dict[str, R]] = dict[str, kind]  # type: ignore[valid-type]  # a type made of an argument
-        with self._on_session(message):
-            if self._speaks_json:
-                try:
-                    return self._send_json(answer, message, (self.session,), self._limit_seconds)
-                except NoJsonRpc:
-                    self._speaks_json = False
-            wanted = frozenset(kind.__struct_encode_fields__)
-            value = self._send_xml(
-                message, (self.session,), self._limit_seconds, repeatable=True, wanted=wanted
-            )
-        return _converted(value, answer)
+        wanted = frozenset(kind.__struct_encode_fields__)
+        return self._read(answer, f"{class_name}.get_all_records", (), wanted=wanted)
 
     def read_some(self, kind: type[R], class_name: str, refs: Iterable[str]) -> dict[str, R]:
         """Return some objects of a class, by reference: one round trip. Those that are gone are left out."""
@@ -201,6 +183,30 @@ class Api:
                     record = event.snapshot
             if not record.is_pending or not left:
                 return record
+
+    def _read(
+        self,
+        kind: type[T],
+        message: str,
+        parameters: tuple[Any, ...],
+        *,
+        limit_seconds: float | None = None,
+        wanted: frozenset[str] | None = None,
+    ) -> T:
+        """Read by JSON-RPC where the host has it, else by XML-RPC.
+
+        :param wanted: the members of records that matter, of an answer that is a map of records
+        """
+        limit = self._limit_seconds if limit_seconds is None else limit_seconds
+        parameters = (self.session, *parameters)
+        with self._on_session(message):
+            if self._speaks_json:
+                try:
+                    return self._send_json(kind, message, parameters, limit)
+                except NoJsonRpc:
+                    self._speaks_json = False
+            value = self._send_xml(message, parameters, limit, repeatable=True, wanted=wanted)
+        return _converted(value, kind)
 
     def _send_json(self, kind: type[T], message: str, parameters: tuple[Any, ...], limit_seconds: float) -> T:
         return self._connection.post(
