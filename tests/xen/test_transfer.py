@@ -3,6 +3,7 @@
 import contextlib
 import io
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,15 @@ def test_a_client_that_leaves_an_export_leaves_no_task_and_no_connection(
         chunks.close()  # type: ignore[attr-defined]  # core calls it where it is there
     wait_for(lambda: big_pool.count("task") == 0, what="the task to be destroyed")
     assert len(guest_list(session, ALL)) == 3
+
+
+def test_a_client_that_takes_its_time_over_an_export_gets_all_of_it(big_pool: Pool, log_in: Connect) -> None:
+    session = log_in(big_pool, call_timeout_seconds=0.3)
+    chunks = guest_export(session, big_pool.vm()["uuid"]).chunks
+    size = len(next(chunks))
+    threading.Event().wait(0.5)  # longer than the hypervisor may take for a piece
+    assert size + sum(map(len, chunks)) > 12 * MIB
+    assert big_pool.count("task") == 0
 
 
 def test_an_image_of_unknown_length_is_refused_with_411_since_xapi_takes_no_chunks(

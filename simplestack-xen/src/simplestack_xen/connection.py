@@ -75,12 +75,14 @@ class HttpsConnection(http.client.HTTPConnection):
         self.target = target
         self.auto_open = 0  # its own way would be without TLS
         self._settings = settings
+        self._tls: TimedSocket | None = None
 
     @property
     def tls(self) -> TimedSocket:
-        """The socket of an open connection."""
-        assert isinstance(self.sock, TimedSocket)  # noqa: S101  connect() made it so
-        return self.sock
+        """The socket, also while an answer is read after which the host hangs up: `sock` is None by then."""
+        if self._tls is None:
+            raise http.client.NotConnected
+        return self._tls
 
     def dial(self, limit_seconds: float) -> None:
         """Connect, shake hands, and see that it is the host that it should be.
@@ -100,7 +102,7 @@ class HttpsConnection(http.client.HTTPConnection):
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.settimeout(max(0.001, deadline - time.monotonic()))
             context = _context(settings.tls_verify and settings.tls_fingerprint is None, settings.tls_ca_file)
-            self.sock = context.wrap_socket(plain, server_hostname=target.name)
+            self._tls = self.sock = context.wrap_socket(plain, server_hostname=target.name)  # type: ignore[assignment]  # of the context's own class
             self._check_fingerprint()
         except BaseException as error:
             plain.close()

@@ -235,7 +235,6 @@ class _Download:
     ) -> None:
         self._session = session
         self._connection = connection
-        self._tls = connection.tls if connection.sock is not None else None
         self._response = response
         self._task = task
         self._is_over = False
@@ -248,8 +247,7 @@ class _Download:
             raise StopIteration
         limit = self._session.settings.call_timeout_seconds
         try:
-            if self._tls is not None:
-                self._tls.deadline_seconds = time.monotonic() + limit
+            self._connection.tls.deadline_seconds = time.monotonic() + limit
             chunk = self._response.read(CHUNK_BYTES)
         except (OSError, http.client.HTTPException) as error:
             self.close()
