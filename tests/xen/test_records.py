@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from simplestack import EntityNotFound, GuestState, HypervisorError
+from simplestack import EntityNotFound, GuestState, HypervisorError, InvalidArguments
 from simplestack_xen import json_rpc, xml_rpc
 from simplestack_xen.entities import (
     first_address,
@@ -18,6 +18,7 @@ from simplestack_xen.guests import guest_info, guest_list, reference_in, referen
 from simplestack_xen.interfaces import network_interface_list
 from simplestack_xen.records import Batch, GuestMetricsRecord, SrRecord, VifRecord, VmRecord, VmSummary
 from simplestack_xen.session import XenSession
+from simplestack_xen.tags import tag_create
 from simulators.xapi.simulator import Simulator
 from support.xapi import Pool, Trust, running_pool
 
@@ -219,3 +220,12 @@ def test_what_came_back_under_another_reference_is_found(pool: Pool, session: Xe
     session.known_refs["VM", vm["uuid"]] = "OpaqueRef:of-before-the-database-was-restored"
     assert guest_info(session, vm["uuid"]).name == "vm-0"
     assert session.known_refs["VM", vm["uuid"]] == vm.ref
+
+
+@pytest.mark.parametrize("name", ["\ufffe", "a\uffff", "\x01"])
+def test_a_character_that_xml_cannot_carry_is_refused_before_it_is_sent(
+    pool: Pool, session: XenSession, name: str
+) -> None:
+    with pytest.raises(InvalidArguments, match=r"U\+"):
+        tag_create(session, pool.vm()["uuid"], name)
+    assert tag_create(session, pool.vm()["uuid"], "\U0001f600 <&> ü") == ["\U0001f600 <&> ü"]

@@ -5,24 +5,36 @@ that is some seconds. This one leaves out the members that nobody asked for, and
 """
 
 import http.client
+import re
 import xmlrpc.client
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 from xml.parsers import expat
 
-from simplestack import HypervisorError
+from simplestack import HypervisorError, InvalidArguments
 from simplestack_xen.failures import XapiFailure
 
 CONTENT_TYPE = "text/xml"
 PATH = "/"
 _PIECE_BYTES = 128 * 1024
+#: What is no Char of XML 1.0.
+_FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 #: Depth at which records are in the answer of ``get_all_records``: the answer, the map, the record.
 _RECORD_DEPTH = 3
 
 
 def write_call(message: str, parameters: tuple[Any, ...]) -> bytes:
-    """Write a call."""
-    return xmlrpc.client.dumps(tuple(map(_wire_value, parameters)), message).encode()
+    """Write a call.
+
+    :raises InvalidArguments: a text in it has a character that XML cannot carry
+    """
+    text = xmlrpc.client.dumps(tuple(map(_wire_value, parameters)), message)
+    forbidden = _FORBIDDEN.search(text)
+    if forbidden is not None:
+        raise InvalidArguments(
+            f"XAPI's XML cannot carry the character U+{ord(forbidden[0]):04X}: leave it out"
+        )
+    return text.encode()
 
 
 def read_answer(response: http.client.HTTPResponse, wanted: frozenset[str] | None = None) -> Any:
