@@ -189,6 +189,24 @@ class TestInterfaces:
         assert network_interface_list(session, guest)[0].active
         assert vif(pool)["other_config"] == {}
 
+    def test_a_change_that_fails_half_way_is_taken_back(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        guest_start(session, guest)
+        before = {field: vif(pool)[field] for field in vif(pool).class_.fields}
+        order(pool, "VIF.unplug", code="DEVICE_DETACH_REJECTED", parameters=["VIF", "OpaqueRef:1", "busy"])
+        with pytest.raises(XapiFailure, match="DEVICE_DETACH_REJECTED"):
+            change(
+                session,
+                guest,
+                network="Pool-wide network 1",
+                ratelimit=8192,
+                active=False,
+                locking_mode="locked",
+                ipv4_allowed=["10.0.0.1"],
+            )
+        assert {field: vif(pool)[field] for field in vif(pool).class_.fields} == before
+
     def test_a_start_that_cannot_keep_it_out_ends_with_the_guest_off(
         self, pool: Pool, session: XenSession, guest: str, order: Order
     ) -> None:

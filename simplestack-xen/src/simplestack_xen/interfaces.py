@@ -75,22 +75,24 @@ def network_interface_update(
     network = None if changes.network is UNSET else find_network(session, changes.network)
     _check_addresses(changes)
     api = session.api
-    if network is not None and network.ref != vif.network:
-        api.call("VIF.move", ref, network.ref)
-    for field in ("ipv4_allowed", "ipv6_allowed", "locking_mode"):
-        value: Any = getattr(changes, field)
-        if value is not UNSET:
-            api.call(f"VIF.set_{field}", ref, value, repeatable=True)
-    is_new_rate = changes.ratelimit is not UNSET and _set_rate(session, ref, vif, changes.ratelimit)
-    plugged = vif.currently_attached if changes.active is UNSET else changes.active
-    if changes.active is not UNSET:
-        _set_active(session, ref, vif, active=changes.active)
-    if _runs(vm):
-        if vif.currently_attached and (is_new_rate or not plugged):
-            api.call("VIF.unplug", ref)
-        if plugged and (is_new_rate or not vif.currently_attached):
-            api.call("VIF.plug", ref)
-    return _show(session, vm, ref)
+    with Undo(session) as undo:
+        if network is not None and network.ref != vif.network:
+            api.call("VIF.move", ref, network.ref)
+            undo.later("VIF.move", ref, vif.network)
+        for field in ("ipv4_allowed", "ipv6_allowed", "locking_mode"):
+            value: Any = getattr(changes, field)
+            if value is not UNSET:
+                _set(session, undo, ref, field, value, before=getattr(vif, field))
+        is_new_rate = changes.ratelimit is not UNSET and _set_rate(session, undo, ref, vif, changes.ratelimit)
+        plugged = vif.currently_attached if changes.active is UNSET else changes.active
+        if changes.active is not UNSET:
+            _set_active(session, undo, ref, vif, active=changes.active)
+        if _runs(vm):
+            if vif.currently_attached and (is_new_rate or not plugged):
+                api.call("VIF.unplug", ref)
+            if plugged and (is_new_rate or not vif.currently_attached):
+                api.call("VIF.plug", ref)
+        return _show(session, vm, ref)
 
 
 @hookimpl
@@ -160,7 +162,15 @@ def _runs(vm: Vm) -> bool:
     return vm.record.power_state in ("Running", "Paused")
 
 
-def _set_rate(session: XenSession, ref: str, vif: VifRecord, rate: int | bool | None) -> bool:
+def _set(session: XenSession, undo: Undo, ref: str, field: str, value: Any, *, before: Any) -> None:
+    """Change a field of an interface, unless it is as it shall be."""
+    if value != before:
+        session.api.call(f"VIF.set_{field}", ref, value, repeatable=True)
+        if before is not None:  # an old XAPI's, which has no such field
+            undo.later(f"VIF.set_{field}", ref, before)
+
+
+def _set_rate(session: XenSession, undo: Undo, ref: str, vif: VifRecord, rate: int | bool | None) -> bool:
     """Limit an interface to a rate in bit/s, or lift the limit; tell whether that was a change.
 
     XAPI counts in KiB/s; what is between two of them is rounded up.
@@ -169,18 +179,17 @@ def _set_rate(session: XenSession, ref: str, vif: VifRecord, rate: int | bool | 
     wanted = {"kbps": str(-(-int(rate) // BITS_IN_KIB))} if rate else {}
     if (vif.qos_algorithm_type, vif.qos_algorithm_params) == (wanted_type, wanted):
         return False
-    session.api.call("VIF.set_qos_algorithm_type", ref, wanted_type, repeatable=True)
-    session.api.call("VIF.set_qos_algorithm_params", ref, wanted, repeatable=True)
+    _set(session, undo, ref, "qos_algorithm_type", wanted_type, before=vif.qos_algorithm_type)
+    _set(session, undo, ref, "qos_algorithm_params", wanted, before=vif.qos_algorithm_params)
     return True
 
 
-def _set_active(session: XenSession, ref: str, vif: VifRecord, *, active: bool) -> None:
+def _set_active(session: XenSession, undo: Undo, ref: str, vif: VifRecord, *, active: bool) -> None:
     """Note whether an interface is to be plugged in when its guest is started."""
     config = {key: value for key, value in vif.other_config.items() if key != UNPLUGGED_KEY}
     if not active:
         config[UNPLUGGED_KEY] = "false"
-    if config != vif.other_config:
-        session.api.call("VIF.set_other_config", ref, config, repeatable=True)
+    _set(session, undo, ref, "other_config", config, before=vif.other_config)
 
 
 def _check_addresses(changes: NetworkInterfaceUpdate) -> None:
