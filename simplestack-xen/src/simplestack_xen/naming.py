@@ -3,13 +3,10 @@
 import random
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 from simplestack import Conflict
 from simplestack_xen.records import VmRecord
 from simplestack_xen.session import XenSession
-
-T = TypeVar("T")
 
 _ATTEMPTS = 6
 #: The longest pause before the second attempt; it doubles from attempt to attempt.
