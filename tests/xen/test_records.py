@@ -1,5 +1,6 @@
 """XAPI's records, of newer and older versions, by either wire; and the entities made of them."""
 
+import gc
 from typing import Any
 
 import msgspec
@@ -100,6 +101,20 @@ def test_of_long_answers_only_the_members_that_matter_are_kept() -> None:
     )
     found = xml_rpc.read_answer(Response(text.encode()), frozenset({"uuid", "VBDs"}))  # type: ignore[arg-type]  # as far as it looks
     assert found == {"OpaqueRef:1": {"uuid": "u", "VBDs": ["d"]}}
+
+
+def test_what_was_read_is_freed_with_its_last_user_and_not_when_garbage_is_collected() -> None:
+    """Of a long list that would be many megabytes, which the worker would keep until then."""
+    members = "<member><name>uuid</name><value>u</value></member>"
+    gc.collect()
+    gc.disable()
+    try:
+        assert xml(f"<struct>{members}</struct>") == {"uuid": "u"}
+        with pytest.raises(HypervisorError):
+            xml("<struct>")
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_integers_are_written_as_text_and_booleans_are_not() -> None:

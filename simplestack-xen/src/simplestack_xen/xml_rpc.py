@@ -53,6 +53,8 @@ def read_answer(response: http.client.HTTPResponse, wanted: frozenset[str] | Non
         answer = reader.close()
     except expat.ExpatError as error:
         raise HypervisorError(f"XAPI sent something that is no XML-RPC: {error}") from None
+    finally:
+        reader.let_go()
     match answer:
         case {"Status": "Success", "Value": value}:
             return value
@@ -123,6 +125,12 @@ class _Reader:
     def close(self) -> Any:
         self._parser.Parse(b"", True)
         return self._value
+
+    def let_go(self) -> None:
+        """Free the answer now: the parser and its listeners hold one another, and all that was read."""
+        self._parser.StartElementHandler = None
+        self._parser.EndElementHandler = None
+        self._parser.CharacterDataHandler = None
 
     @property
     def _is_in_record(self) -> bool:
