@@ -1,5 +1,6 @@
 """How many messages each operation sends: what it costs where each takes its time on the way."""
 
+import uuid
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from simplestack_xen.hosts import host_list
 from simplestack_xen.interfaces import network_interface_list
 from simplestack_xen.networks import network_list
 from simplestack_xen.pools import pool_info
+from simplestack_xen.records import VbdRecord
 from simplestack_xen.session import XenSession
 from simplestack_xen.snapshots import snapshot_list
 from simplestack_xen.storages import storage_list
@@ -53,7 +55,7 @@ def test_one_guest_takes_three_messages_once_it_is_known_whatever_it_has_and_how
         session = log_in(pool)
         vm = pool.vm()
         _give_disks(session, pool, disks - 1)
-        session.api.run("VM.start", vm.ref, False, False)
+        session.tasks.run("VM.start", vm.ref, False, False)
         session.known_refs.clear()
         calls(pool)
         for expected in (4, 3):
@@ -65,10 +67,22 @@ def test_one_guest_takes_three_messages_once_it_is_known_whatever_it_has_and_how
         assert calls(pool) == 3
 
 
+def test_thousands_of_references_are_asked_for_in_requests_that_xapi_takes(
+    pool: Pool, session: XenSession, wire: str
+) -> None:
+    """It refuses those of more than 300 KiB."""
+    session.api._speaks_json = wire == "JSON-RPC"
+    own = pool.vm()["VBDs"]
+    gone = [f"OpaqueRef:{uuid.uuid4()}" for _ in range(5_000)]
+    calls(pool)
+    assert list(session.api.read_some(VbdRecord, "VBD", [*gone, *own])) == own
+    assert calls(pool) == 3
+
+
 def test_other_lists_take_a_constant_number_of_messages(pool: Pool, session: XenSession) -> None:
     uuid = pool.vm()["uuid"]
     for number in range(3):
-        session.api.run("VM.snapshot", pool.vm().ref, f"snapshot {number}")
+        session.tasks.run("VM.snapshot", pool.vm().ref, f"snapshot {number}")
     calls(pool)
     found = {}
     ways: dict[str, Callable[[], object]] = {

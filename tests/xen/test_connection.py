@@ -10,6 +10,7 @@ import pytest
 
 from simplestack import (
     Credentials,
+    EntityNotFound,
     HypervisorError,
     HypervisorTimeout,
     HypervisorUnavailable,
@@ -140,7 +141,7 @@ def test_a_change_whose_connection_breaks_is_never_sent_again(
     message = "Async.VM.start"
     order(pool, message, effect=effect)
     with pytest.raises(HypervisorError) as unknown:
-        session.api.run("VM.start", pool.vm().ref, False, False)
+        session.tasks.run("VM.start", pool.vm().ref, False, False)
     assert unknown.value.details["code"] == UNKNOWN_OUTCOME
     assert "VM.start" in unknown.value.message
     assert "unknown" in unknown.value.message
@@ -247,6 +248,25 @@ def test_an_answer_that_is_no_json_rpc_is_an_error_of_the_hypervisor(trust: Trus
     assert "XAPI sent" in failed.value.message
     session.api.session = ""
     session.api.log_out()
+
+
+def test_a_refusal_in_the_form_of_json_rpc_1_is_a_refusal(trust: Trust) -> None:
+    """XAPIs of before 2017 have no other, and later ones do so where they did not look at the request."""
+
+    def script(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(LOGGED_IN)
+        while True:
+            read_request(connection)
+            refusal = b'{"result": null, "error": ["UUID_INVALID", "VM", "x"], "id": 1}'
+            connection.sendall(answer(refusal, "application/json"))
+
+    with peer(script, trust) as port:
+        session = connect(at(port), ROOT, settings(trust))
+        with pytest.raises(EntityNotFound):
+            guest_info(session, "00000000-0000-4000-8000-000000000000")
+        session.api.session = ""
+        session.api.log_out()
 
 
 def test_an_answer_that_breaks_off_in_the_middle_is_asked_for_again_once(trust: Trust) -> None:

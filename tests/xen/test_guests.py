@@ -149,7 +149,7 @@ class TestCreate:
             guest_create(session, GuestCreate(name="web", memory=256, storage="ISO library"))
 
     def test_a_snapshot_may_have_the_name_that_a_guest_wants(self, pool: Pool, session: XenSession) -> None:
-        session.api.run("VM.snapshot", pool.vm().ref, "web")
+        session.tasks.run("VM.snapshot", pool.vm().ref, "web")
         assert guest_create(session, GuestCreate(name="web", memory=256)).name == "web"
 
     def test_a_name_that_others_take_in_the_same_moment_is_given_up(

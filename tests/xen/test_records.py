@@ -15,11 +15,13 @@ from simplestack_xen.entities import (
     snapshot_entities,
     storage_entity,
 )
-from simplestack_xen.guests import guest_info, guest_list, reference_in, references_in
+from simplestack_xen.events import Batch
+from simplestack_xen.guests import guest_info, guest_list
 from simplestack_xen.interfaces import network_interface_list
-from simplestack_xen.records import Batch, GuestMetricsRecord, SrRecord, VifRecord, VmRecord, VmSummary
+from simplestack_xen.records import GuestMetricsRecord, SrRecord, VifRecord, VmRecord, VmSummary
 from simplestack_xen.session import XenSession
 from simplestack_xen.tags import tag_create
+from simplestack_xen.tasks import reference_in, references_in
 from simulators.xapi.simulator import Simulator
 from support.xapi import Pool, Trust, running_pool
 
@@ -128,7 +130,7 @@ def test_both_wires_tell_the_same(trust: Trust, log_in: Connect) -> None:
     simulator = Simulator(vms=5)
     with running_pool(trust, simulator) as new, running_pool(trust, simulator, speaks_json=False) as old:
         newer, older = log_in(new), log_in(old)
-        newer.api.run("VM.start", new.vm().ref, False, False)
+        newer.tasks.run("VM.start", new.vm().ref, False, False)
         guests = guest_list(newer, ALL)
         assert len(guests) == 5
         assert guest_list(older, ALL) == guests
@@ -146,7 +148,7 @@ def test_a_guest_in_a_state_that_nobody_knows_does_not_fail_the_list(pool: Pool,
 
 def test_what_is_no_guest_is_not_listed(pool: Pool, session: XenSession) -> None:
     pool.vm("vm-1")["is_control_domain"] = True
-    session.api.run("VM.snapshot", pool.vm().ref, "then")
+    session.tasks.run("VM.snapshot", pool.vm().ref, "then")
     assert [guest.name for guest in guest_list(session, ALL)] == ["vm-0", "vm-2"]
 
 

@@ -1,11 +1,9 @@
-"""XAPI's messages, sent on one session: changes, reads, and what takes long.
+"""XAPI's messages, sent on one session: changes and reads. What takes long is in ``tasks``.
 
 One request at a time: an Api is no more safe for several threads than the session itself.
 """
 
 import contextlib
-import logging
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -15,27 +13,25 @@ from simplestack import (
     Credentials,
     HypervisorError,
     HypervisorUnavailable,
-    OperationTimeout,
     SessionExpired,
     SimplestackError,
 )
 from simplestack_xen import json_rpc, xml_rpc
 from simplestack_xen.connection import KeptConnection
+from simplestack_xen.events import Batch
 from simplestack_xen.failures import NoJsonRpc, XapiFailure
-from simplestack_xen.records import NULL, Batch, Record, TaskRecord
+from simplestack_xen.records import NULL, Record
 from simplestack_xen.settings import XenSettings
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
-_log = logging.getLogger(__name__)
-
 #: XAPI counts sessions by who began them: 500 of each, and then it ends the oldest.
 ORIGINATOR = "simplestack"
 _API_VERSION = "1.0"
 _LOGOUT_SECONDS = 5.0
-#: How long a task that was cancelled may take to end.
-CANCEL_SECONDS = 5.0
+#: XAPI takes requests of 300 KiB (``http_limit_max_rpc_size``); a reference has a hundred bytes in them.
+_MAX_REFS = 2000
 
 
 class Api:
@@ -43,7 +39,8 @@ class Api:
 
     def __init__(self, connection: KeptConnection, settings: XenSettings) -> None:
         self._connection = connection
-        self._limit_seconds = settings.call_timeout_seconds
+        #: How long a message may take.
+        self.limit_seconds = settings.call_timeout_seconds
         self.session = ""
         #: Whether the session has answered since the pool last lent it.
         self.is_proven = False
@@ -76,7 +73,7 @@ class Api:
         """
         with self._on_session(message):
             return self._send_xml(
-                message, (self.session, *parameters), self._limit_seconds, repeatable=repeatable
+                message, (self.session, *parameters), self.limit_seconds, repeatable=repeatable
             )
 
     def read(self, kind: type[T], message: str, *parameters: Any, limit_seconds: float | None = None) -> T:
@@ -103,86 +100,18 @@ class Api:
         return {ref: record for ref, record in found.items() if isinstance(record, kind)}
 
     def read_mixed(self, refs: "dict[str, Iterable[str]]") -> dict[str, Record]:
-        """Return some objects of several classes, by reference: one round trip, however many.
+        """Return some objects of several classes, by reference: one round trip for each 2,000 of them.
 
         ``event.from`` with an empty token tells of all that is there already.
 
         :param refs: references by class
         """
         wanted = [f"{name}/{ref}" for name, some in refs.items() for ref in some if ref != NULL]
-        if not wanted:
-            return {}
-        batch = self.read(Batch, "event.from", wanted, "", 0.0)
-        return {event.ref: event.snapshot for event in batch.events if event.snapshot is not None}
-
-    def run(self, message: str, *parameters: Any, limit_seconds: float | None = None) -> str:
-        """Let XAPI do something that may take long, and wait for its end; return its result.
-
-        It is a task of XAPI's: the connection may break meanwhile. When the time is up it is cancelled.
-
-        :raises XapiFailure: it failed
-        :raises OperationTimeout: it did not end in time
-        """
-        limit = self._limit_seconds if limit_seconds is None else limit_seconds
-        task = str(self.call(f"Async.{message}", *parameters))
-        return self.outcome(task, message, limit)
-
-    def outcome(self, task: str, what: str, limit_seconds: float) -> str:
-        """Wait for the end of a task and destroy it; return its result.
-
-        :raises XapiFailure: it failed
-        :raises OperationTimeout: it did not end in time, and was cancelled
-        """
-        try:
-            record = self._wait(task, limit_seconds)
-            if record.is_pending:
-                record = self._cancelled(task)
-                if record.status != "success":
-                    goes_on = "; it cannot be cancelled and goes on" if record.is_pending else ""
-                    raise OperationTimeout(f"{what} did not end within {limit_seconds:g} s{goes_on}")
-        finally:
-            with contextlib.suppress(XapiFailure, SimplestackError):  # XAPI removes it when it is old
-                self.call("task.destroy", task, repeatable=True)
-        if record.status == "success":
-            return record.result
-        raise XapiFailure(record.error_info or ["TASK_CANCELLED", what])
-
-    def abandon(self, task: str, *, is_under_way: bool) -> None:
-        """Destroy a task whose outcome nobody wants any more; one that is under way is cancelled before."""
-        try:
-            if is_under_way:
-                self._cancelled(task)
-            self.call("task.destroy", task, repeatable=True)
-        except XapiFailure as failure:
-            if failure.code != "HANDLE_INVALID":
-                _log.warning("a task stays until XAPI removes it: %s", failure.code)
-        except SimplestackError as error:
-            _log.warning("a task stays until XAPI removes it: %s", error.name)
-
-    def _cancelled(self, task: str) -> TaskRecord:
-        try:
-            self.call("task.cancel", task, repeatable=True)
-        except XapiFailure as failure:
-            if failure.code == "HANDLE_INVALID":
-                return TaskRecord(status="cancelled")  # nobody knows of it any more
-            # Or it has ended just now, or cannot be cancelled.
-        return self._wait(task, CANCEL_SECONDS)
-
-    def _wait(self, task: str, limit_seconds: float) -> TaskRecord:
-        """Return a task as it is when it has ended, or when the time is up."""
-        deadline = time.monotonic() + limit_seconds
-        token, record = "", TaskRecord()
-        while True:
-            left = max(0.0, deadline - time.monotonic())
-            batch = self.read(
-                Batch, "event.from", [f"task/{task}"], token, left, limit_seconds=left + self._limit_seconds
-            )
-            token = batch.token
-            for event in batch.events:
-                if event.ref == task and isinstance(event.snapshot, TaskRecord):
-                    record = event.snapshot
-            if not record.is_pending or not left:
-                return record
+        found: dict[str, Record] = {}
+        for begin in range(0, len(wanted), _MAX_REFS):
+            batch = self.read(Batch, "event.from", wanted[begin : begin + _MAX_REFS], "", 0.0)
+            found |= {event.ref: event.snapshot for event in batch.events if event.snapshot is not None}
+        return found
 
     def _read(
         self,
@@ -197,7 +126,7 @@ class Api:
 
         :param wanted: the members of records that matter, of an answer that is a map of records
         """
-        limit = self._limit_seconds if limit_seconds is None else limit_seconds
+        limit = self.limit_seconds if limit_seconds is None else limit_seconds
         parameters = (self.session, *parameters)
         with self._on_session(message):
             if self._speaks_json:
@@ -242,13 +171,15 @@ class Api:
     def _on_session(self, message: str) -> Iterator[None]:
         """Send a message with the session, which XAPI may have forgotten.
 
+        Nor is a session of use whose host is no longer the pool's master.
+
         :raises SessionExpired: it has, and this was the first message since the pool lent the session
         :raises HypervisorUnavailable: it has, in the middle of an operation
         """
         try:
             yield
         except XapiFailure as failure:
-            if failure.code != "SESSION_INVALID":
+            if failure.code not in ("SESSION_INVALID", "HOST_IS_SLAVE"):
                 self.is_proven = True
                 raise XapiFailure(
                     [part.replace(self.session, "(session)") for part in failure.args]

@@ -36,21 +36,25 @@ class TimedSocket(ssl.SSLSocket):
 
         That the socket is readable is not enough: TLS 1.3 sends session tickets when it likes to.
         """
+        deadline = time.monotonic() + limit_seconds
         poll = select.poll()
         poll.register(self, select.POLLIN)
-        if not self._early and poll.poll(1000 * limit_seconds):
-            before = self.gettimeout()
+        before = self.gettimeout()
+        while not self._early:
+            if not poll.poll(1000 * max(0.0, deadline - time.monotonic())):
+                return False
             self.settimeout(0)
             try:
                 self._early = self.recv(_EARLY_BYTES)
             except ssl.SSLWantReadError:
-                return False
+                continue
             except OSError:
                 return True
             finally:
                 self.settimeout(before)
-            return True
-        return bool(self._early)
+            if not self._early:
+                return True  # it has hung up
+        return True
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """Receive what is there, or wait for it as long as there is time."""

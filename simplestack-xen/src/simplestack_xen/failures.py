@@ -1,6 +1,11 @@
 """What XAPI refuses messages with."""
 
+import re
 from collections.abc import Sequence
+from html import unescape
+
+#: How XAPI's pages of HTTP errors name a failure: ``SR_FULL: [ 2; 1 ]``.
+_IN_PAGE = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+): \[ (.*?) ?\]", re.DOTALL)
 
 
 class XapiFailure(Exception):
@@ -18,3 +23,12 @@ class XapiFailure(Exception):
 
 class NoJsonRpc(Exception):
     """The host does not speak JSON-RPC."""
+
+
+def failure_in(page: bytes) -> XapiFailure | None:
+    """Return the failure that a page of XAPI's tells of, if it tells of one."""
+    found = _IN_PAGE.search(unescape(page.decode(errors="replace")))
+    if found is None:
+        return None
+    parameters = [part.strip() for part in found[2].split(";")] if found[2].strip() else []
+    return XapiFailure([found[1], *parameters])

@@ -1,7 +1,6 @@
 """Guests: what they are, their copies, and their end. Their making and changing have modules of their own."""
 
 import logging
-import re
 
 from simplestack import Guest, GuestState, HypervisorError, SimplestackError, hookimpl
 from simplestack_xen.entities import guest_entity
@@ -19,6 +18,7 @@ from simplestack_xen.records import (
     VmSummary,
 )
 from simplestack_xen.session import XenSession
+from simplestack_xen.tasks import reference_in
 
 _log = logging.getLogger(__name__)
 
@@ -55,11 +55,10 @@ def guest_clone(session: XenSession, guest_id: str, name: str) -> Guest:
     """Clone a guest that is off, as fast as its storages can."""
     vm = find_guest(session, guest_id)
     need(vm, "cannot clone", GuestState.STOPPED)
-    api = session.api
     made = with_name(
         session,
         name,
-        lambda: reference_in(api.run("VM.clone", vm.ref, name)),
+        lambda: reference_in(session.tasks.run("VM.clone", vm.ref, name)),
         lambda ref: remove_vm(session, ref),
     )
     return show(session, made)
@@ -124,25 +123,6 @@ def attempt(session: XenSession, what: str, message: str, ref: str) -> list[str]
         _log.warning("%s of %s failed: %s", message, what, error)
         return [f"{what} ({error.name})"]
     return []
-
-
-def reference_in(result: str) -> str:
-    """Return the reference in a task's result: ``<value>OpaqueRef:...</value>``.
-
-    :raises HypervisorError: there is none
-    """
-    return references_in(result)[0]
-
-
-def references_in(result: str) -> list[str]:
-    """Return the references in a task's result, of which an import has a list.
-
-    :raises HypervisorError: there is none
-    """
-    found = re.findall(r"OpaqueRef:[0-9A-Za-z-]+", result)
-    if not found:
-        raise HypervisorError(f"XAPI ended a task with {result[:100]!r} in place of what it made")
-    return found
 
 
 def _shown(session: XenSession, vm: Vm) -> Guest:

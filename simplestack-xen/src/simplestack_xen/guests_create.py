@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from simplestack import MIB, Guest, GuestCreate, HypervisorError, gib_to_bytes, hookimpl
 from simplestack_xen.disks import create_drive, create_image, drive_values
-from simplestack_xen.guests import reference_in, remove_vm, show
+from simplestack_xen.guests import remove_vm, show
 from simplestack_xen.guests_update import (
     HVM_BOOT_POLICY,
     PV_BOOTLOADER,
@@ -29,6 +29,7 @@ from simplestack_xen.naming import with_name
 from simplestack_xen.power import start
 from simplestack_xen.records import NULL, VdiRecord, VmRecord
 from simplestack_xen.session import XenSession
+from simplestack_xen.tasks import reference_in
 from simplestack_xen.undo import Undo
 
 #: Where templates say which disks `VM.provision` shall make.
@@ -88,8 +89,8 @@ def _new_vm(session: XenSession, wanted: GuestCreate, parts: _Parts) -> str:
     if parts.template is None:
         return str(api.call("VM.create", _record(wanted)))
     if wanted.storage is not None and parts.template.record.VBDs:
-        return reference_in(api.run("VM.copy", parts.template.ref, wanted.name, parts.sr.ref))
-    return reference_in(api.run("VM.clone", parts.template.ref, wanted.name))
+        return reference_in(session.tasks.run("VM.copy", parts.template.ref, wanted.name, parts.sr.ref))
+    return reference_in(session.tasks.run("VM.clone", parts.template.ref, wanted.name))
 
 
 def _configure(session: XenSession, wanted: GuestCreate, parts: _Parts, ref: str) -> None:
@@ -133,7 +134,7 @@ def _make_guest(session: XenSession, undo: Undo, wanted: GuestCreate, parts: _Pa
         if disks is not None:
             api.call("VM.remove_from_other_config", vm.ref, _DISKS_KEY, repeatable=True)
             api.call("VM.add_to_other_config", vm.ref, _DISKS_KEY, _in_storage(disks, parts.sr))
-        api.run("VM.provision", vm.ref)
+        session.tasks.run("VM.provision", vm.ref)
         api.call("VM.set_is_a_template", vm.ref, False, repeatable=True)
 
 
@@ -141,9 +142,9 @@ def _copied(session: XenSession, undo: Undo, image: tuple[str, VdiRecord], sr: S
     """Return a copy of a disk image: a clone where it lies in the same storage, which takes no time."""
     ref, record = image
     if sr.ref == record.SR:
-        made = reference_in(session.api.run("VDI.clone", ref, {}))
+        made = reference_in(session.tasks.run("VDI.clone", ref, {}))
     else:
-        made = reference_in(session.api.run("VDI.copy", ref, sr.ref))
+        made = reference_in(session.tasks.run("VDI.copy", ref, sr.ref))
     undo.later("VDI.destroy", made)
     return made
 

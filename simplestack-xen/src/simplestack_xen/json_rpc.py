@@ -26,7 +26,8 @@ class _Refusal(Struct):
 
 class _Answer(Struct, Generic[T]):
     result: T | UnsetType | None = UNSET
-    error: _Refusal | None = None
+    #: XAPIs of before 2017 answer as in JSON-RPC 1.0; later ones do where they did not look at the request.
+    error: _Refusal | list[str] | None = None
 
 
 def write_call(message: str, parameters: tuple[Any, ...]) -> bytes:
@@ -48,6 +49,8 @@ def read_answer(response: http.client.HTTPResponse, kind: type[T]) -> T:
         answer: _Answer[T] = _decoder(kind).decode(response.read())  # type: ignore[arg-type]  # types are hashable
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise HypervisorError(f"XAPI sent something that is no JSON-RPC answer of XAPI's: {error}") from None
+    if isinstance(answer.error, list):
+        raise XapiFailure(answer.error)
     if answer.error is not None:
         raise XapiFailure([answer.error.message, *answer.error.data])
     if answer.result is UNSET:

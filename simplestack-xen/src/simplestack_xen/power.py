@@ -24,10 +24,10 @@ def guest_shutdown(session: XenSession, guest_id: str, force: bool) -> None:
     vm = find_guest(session, guest_id)
     if force:
         need(vm, "cannot cut the power of", _STARTED, _PAUSED)
-        session.api.run("VM.hard_shutdown", vm.ref)
+        session.tasks.run("VM.hard_shutdown", vm.ref)
         return
     need(vm, "cannot shut down", _STARTED)
-    session.api.run("VM.clean_shutdown", vm.ref, limit_seconds=session.settings.shutdown_timeout_seconds)
+    session.tasks.run("VM.clean_shutdown", vm.ref, limit_seconds=session.settings.shutdown_timeout_seconds)
 
 
 @hookimpl
@@ -35,7 +35,7 @@ def guest_suspend(session: XenSession, guest_id: str) -> None:
     """Suspend a guest: its memory goes to a storage, as it did in the first Simplestack."""
     vm = find_guest(session, guest_id)
     need(vm, "cannot pause", _STARTED)
-    session.api.run("VM.suspend", vm.ref)
+    session.tasks.run("VM.suspend", vm.ref)
 
 
 @hookimpl
@@ -46,7 +46,7 @@ def guest_resume(session: XenSession, guest_id: str) -> None:
     if vm.record.power_state == "Paused":
         session.api.call("VM.unpause", vm.ref)
     else:
-        session.api.run("VM.resume", vm.ref, False, False)
+        session.tasks.run("VM.resume", vm.ref, False, False)
 
 
 @hookimpl
@@ -55,9 +55,9 @@ def guest_reboot(session: XenSession, guest_id: str, force: bool) -> None:
     vm = find_guest(session, guest_id)
     need(vm, "cannot reboot", _STARTED)
     if force:
-        session.api.run("VM.hard_reboot", vm.ref)
+        session.tasks.run("VM.hard_reboot", vm.ref)
     else:
-        session.api.run("VM.clean_reboot", vm.ref, limit_seconds=session.settings.shutdown_timeout_seconds)
+        session.tasks.run("VM.clean_reboot", vm.ref, limit_seconds=session.settings.shutdown_timeout_seconds)
 
 
 def start(session: XenSession, vm: Vm) -> None:
@@ -69,7 +69,7 @@ def start(session: XenSession, vm: Vm) -> None:
     api = session.api
     interfaces = api.read_some(VifRecord, "VIF", vm.record.VIFs)
     off = [ref for ref, vif in interfaces.items() if vif.other_config.get(UNPLUGGED_KEY) == "false"]
-    api.run("VM.start", vm.ref, bool(off), False)
+    session.tasks.run("VM.start", vm.ref, bool(off), False)
     if off:
         with Undo(session) as undo:
             undo.later("VM.hard_shutdown", vm.ref)

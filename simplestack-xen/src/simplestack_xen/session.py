@@ -7,6 +7,7 @@ from simplestack_xen.api import Api
 from simplestack_xen.connection import KeptConnection
 from simplestack_xen.failures import XapiFailure
 from simplestack_xen.settings import XenSettings
+from simplestack_xen.tasks import Tasks
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -14,6 +15,7 @@ class XenSession:
     """A session with a pool's master. One thread at a time may use it."""
 
     api: Api
+    tasks: Tasks
     settings: XenSettings
     #: The master: not always the host that was asked for.
     target: Target
@@ -67,4 +69,4 @@ def _log_in(target: Target, credentials: Credentials, settings: XenSettings) -> 
     except BaseException:
         connection.close()
         raise
-    return XenSession(api, settings, target)
+    return XenSession(api, Tasks(api), settings, target)

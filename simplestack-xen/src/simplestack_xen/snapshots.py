@@ -2,10 +2,11 @@
 
 from simplestack import EntityNotFound, HypervisorError, Snapshot, hookimpl
 from simplestack_xen.entities import snapshot_entities
-from simplestack_xen.guests import attempt, own_images, reference_in
+from simplestack_xen.guests import attempt, own_images
 from simplestack_xen.lookups import Vm, drives, find_guest
 from simplestack_xen.records import VmRecord
 from simplestack_xen.session import XenSession
+from simplestack_xen.tasks import reference_in
 
 
 @hookimpl
@@ -25,7 +26,7 @@ def snapshot_info(session: XenSession, guest_id: str, snapshot_id: str) -> Snaps
 def snapshot_create(session: XenSession, guest_id: str, name: str) -> Snapshot:
     """Take a snapshot of a guest's settings and disks, without its memory."""
     vm = find_guest(session, guest_id)
-    made = reference_in(session.api.run("VM.snapshot", vm.ref, name))
+    made = reference_in(session.tasks.run("VM.snapshot", vm.ref, name))
     now = session.api.read(VmRecord, "VM.get_record", vm.ref)
     found = snapshot_entities(now, _of_guest(session, now)).get(made)
     if found is None:
@@ -37,7 +38,7 @@ def snapshot_create(session: XenSession, guest_id: str, name: str) -> Snapshot:
 def snapshot_revert(session: XenSession, guest_id: str, snapshot_id: str) -> Snapshot:
     """Take the guest back to a snapshot of its own: off, with new disk images like those of then."""
     ref, entity = _find(session, find_guest(session, guest_id), snapshot_id)
-    session.api.run("VM.revert", ref)
+    session.tasks.run("VM.revert", ref)
     return entity
 
 

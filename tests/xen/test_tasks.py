@@ -1,0 +1,40 @@
+"""XAPI's tasks: waited for, cancelled, and never left behind."""
+
+from collections.abc import Callable
+
+import pytest
+
+from simplestack import HypervisorError, OperationTimeout
+from simplestack_xen.connection import UNKNOWN_OUTCOME
+from simplestack_xen.failures import XapiFailure
+from simplestack_xen.session import XenSession
+from support.xapi import Pool
+
+Order = Callable[..., None]
+
+
+def test_a_task_is_destroyed_however_it_ends(pool: Pool, session: XenSession, order: Order) -> None:
+    vm = pool.vm().ref
+    session.tasks.run("VM.start", vm, False, False)
+    with pytest.raises(XapiFailure, match="VM_BAD_POWER_STATE"):
+        session.tasks.run("VM.start", vm, False, False)
+    order(pool, "VM.clean_shutdown", effect="hold")
+    with pytest.raises(OperationTimeout):
+        session.tasks.run("VM.clean_shutdown", vm, limit_seconds=0.1)
+    assert pool.count("task") == 0
+
+
+def test_a_task_that_somebody_else_has_destroyed_is_not_waited_for(pool: Pool, session: XenSession) -> None:
+    with pytest.raises(HypervisorError) as forgotten:
+        session.tasks.outcome("OpaqueRef:gone", "the start", 600)
+    assert forgotten.value.details["code"] == UNKNOWN_OUTCOME
+    assert session.tasks.dismiss("OpaqueRef:gone") is None
+    session.tasks.abandon("OpaqueRef:gone")
+
+
+def test_a_task_that_nothing_has_taken_on_is_ended_and_destroyed(pool: Pool, session: XenSession) -> None:
+    """XAPI would keep it, and the session, for a day."""
+    task = session.tasks.create("export of nothing")
+    assert pool.count("task") == 1
+    assert session.tasks.dismiss(task) is None
+    assert pool.count("task") == 0
