@@ -96,12 +96,18 @@ class Pool:
         made["PBDs"] = [database.add("PBD", plug).ref]
         return made
 
-    def share(self, image: Object, vm: Object) -> None:
-        """Put a disk image into another VM, too."""
+    def disconnect(self, name: str) -> None:
+        """Disconnect a storage repository from the host."""
+        for ref in self.storage(name)["PBDs"]:
+            self.simulator.database.get("PBD", ref)["currently_attached"] = False
+
+    def share(self, image: Object, vm: Object) -> Object:
+        """Put a disk image into another VM, too; return its drive."""
         values = {"VM": vm.ref, "VDI": image.ref, "userdevice": "7", "type": "Disk", "mode": "RW"}
         drive = self.simulator.database.add("VBD", values)
         vm["VBDs"] = [*vm["VBDs"], drive.ref]
         image["VBDs"] = [*image["VBDs"], drive.ref]
+        return drive
 
     def count(self, class_name: str) -> int:
         """Return how many there are of a class."""

@@ -7,11 +7,13 @@ import msgspec
 import pytest
 
 from simplestack import (
+    Busy,
     Conflict,
     DiskCreate,
     EntityNotFound,
     HypervisorError,
     InvalidArguments,
+    InvalidState,
     NetworkCreate,
     NetworkInterfaceCreate,
     NetworkInterfaceUpdate,
@@ -25,10 +27,10 @@ from simplestack_xen.interfaces import (
     network_interface_list,
     network_interface_update,
 )
-from simplestack_xen.lookups import find_disk_sr
 from simplestack_xen.networks import network_info, network_list, network_vlan_create
 from simplestack_xen.pools import pool_info
-from simplestack_xen.power import guest_shutdown, guest_start
+from simplestack_xen.power import guest_shutdown, guest_start, guest_suspend
+from simplestack_xen.repositories import find_disk_sr
 from simplestack_xen.session import XenSession
 from simplestack_xen.storages import storage_list
 from simulators.xapi.database import Object
@@ -100,6 +102,20 @@ class TestDisks:
         assert disk_list(session, guest) == []
         assert image.ref in [found.ref for found in pool.all("VDI")]
 
+    def test_an_image_that_is_backed_up_just_now_is_not_lost_out_of_sight(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        """The control domain has it then, and XAPI does not destroy it."""
+        guest_start(session, guest)
+        (disk,) = disk_list(session, guest)
+        (image,) = [found for found in pool.all("VDI") if found["uuid"] == disk.extra_info]
+        pool.vm("vm-1")["is_control_domain"] = True
+        pool.share(image, pool.vm("vm-1"))["currently_attached"] = True
+        with pytest.raises(Busy):
+            disk_delete(session, guest, "0")
+        assert disk_list(session, guest) == [disk]
+        assert all(drive["currently_attached"] for drive in pool.all("VBD") if drive["VDI"] == image.ref)
+
     def test_a_guest_with_all_devices_taken_takes_no_more(
         self, pool: Pool, session: XenSession, guest: str
     ) -> None:
@@ -125,10 +141,22 @@ class TestStorages:
         (own,) = pool.all("pool")
         own["default_SR"] = "OpaqueRef:NULL"
         assert find_disk_sr(session, None).ref == second.ref, "which has nothing in it"
-        for name in ("Second", "Local storage"):
-            pool.storage(name)["PBDs"] = []
+        pool.storage()["shared"] = True
+        assert find_disk_sr(session, None).record.name_label == "Local storage", "which all hosts can use"
+
+    def test_disks_go_to_no_storage_that_is_not_connected_or_holds_other_things(
+        self, pool: Pool, session: XenSession
+    ) -> None:
+        second, drives = pool.add_storage("Second"), pool.add_storage("USB sticks")
+        drives["type"], drives["physical_size"] = "udev", 2**60
+        pool.disconnect("Local storage")
+        assert find_disk_sr(session, None).ref == second.ref, "though the other one is the default"
+        pool.disconnect("Second")
         with pytest.raises(Conflict):
-            find_disk_sr(session, None)  # and never an ISO library
+            find_disk_sr(session, None)
+        for name in ("ISO library", "USB sticks"):
+            with pytest.raises(InvalidArguments):
+                find_disk_sr(session, name)
 
 
 class TestInterfaces:
@@ -146,9 +174,10 @@ class TestInterfaces:
     ) -> None:
         guest_start(session, guest)
         assert change(session, guest, ratelimit=8192).active
-        assert (pool.simulator.counts["VIF.unplug"], pool.simulator.counts["VIF.plug"]) == (1, 1)
+        counts = pool.simulator.counts
+        assert (counts["Async.VIF.unplug"], counts["Async.VIF.plug"]) == (1, 1)
         assert change(session, guest, ratelimit=8192).active
-        assert pool.simulator.counts["VIF.unplug"] == 1
+        assert counts["Async.VIF.unplug"] == 1
 
     def test_a_locking_mode_and_addresses_change_in_place(
         self, pool: Pool, session: XenSession, guest: str
@@ -164,7 +193,7 @@ class TestInterfaces:
             ["fe80::1"],
         )
         assert vif(pool).ref == before
-        assert pool.simulator.counts["VIF.unplug"] == 0
+        assert pool.simulator.counts["Async.VIF.unplug"] == 0
 
     @pytest.mark.parametrize("wrong", [{"ipv4_allowed": ["fe80::1"]}, {"ipv6_allowed": ["x"]}], ids=str)
     def test_addresses_that_are_none_are_refused_before_anything_is_changed(
@@ -175,19 +204,84 @@ class TestInterfaces:
             change(session, guest, locking_mode="locked", network="Pool-wide network 1", **wrong)
         assert network_interface_list(session, guest) == before
 
-    def test_one_that_is_switched_off_stays_out_when_the_guest_is_started(
+    def test_one_that_is_switched_off_lets_nothing_through_when_the_guest_is_started(
         self, pool: Pool, session: XenSession, guest: str
     ) -> None:
-        assert not change(session, guest, active=False).active
+        """XAPI plugs in all that a guest has, and takes none out of one that is starting."""
+        off = change(session, guest, active=False)
+        assert (off.active, off.locking_mode) == (False, "network_default")
         guest_start(session, guest)
         assert pool.vm()["power_state"] == "Running"
+        assert vif(pool)["locking_mode"] == "disabled"
+        assert network_interface_list(session, guest) == [off]
+        assert change(session, guest, locking_mode="locked").locking_mode == "locked"
+        assert vif(pool)["locking_mode"] == "disabled"
+        on = change(session, guest, active=True)
+        assert (on.active, on.locking_mode) == (True, "locked")
+        assert (vif(pool)["locking_mode"], vif(pool)["other_config"]) == ("locked", {})
+
+    def test_one_that_is_switched_off_is_taken_out_of_a_running_guest_and_put_back(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        guest_start(session, guest)
+        assert not change(session, guest, active=False).active
         assert not vif(pool)["currently_attached"]
-        assert not network_interface_list(session, guest)[0].active
         assert change(session, guest, active=True).active
         assert vif(pool)["currently_attached"]
         guest_shutdown(session, guest, force=True)
         assert network_interface_list(session, guest)[0].active
-        assert vif(pool)["other_config"] == {}
+
+    def test_one_is_switched_off_though_the_guest_has_no_tools_to_let_it_go(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        guest_start(session, guest)
+        order(pool, "VIF.unplug", code="VM_MISSING_PV_DRIVERS", parameters=[pool.vm().ref])
+        assert not change(session, guest, active=False).active
+        assert (vif(pool)["locking_mode"], vif(pool)["currently_attached"]) == ("disabled", True)
+
+    def test_one_that_cannot_be_put_back_with_its_new_rate_is_put_back_with_the_old_one(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        guest_start(session, guest)
+        order(pool, "VIF.plug", code="DEVICE_ATTACH_TIMEOUT", parameters=["VIF", "OpaqueRef:1"])
+        with pytest.raises(XapiFailure, match="DEVICE_ATTACH_TIMEOUT"):
+            change(session, guest, ratelimit=8192)
+        assert (vif(pool)["currently_attached"], vif(pool)["qos_algorithm_params"]) == (True, {})
+
+    def test_one_that_cannot_be_plugged_in_leaves_nothing_behind(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        guest_start(session, guest)
+        before = pool.counts()
+        order(pool, "VIF.plug", code="VM_MISSING_PV_DRIVERS", parameters=[pool.vm().ref])
+        with pytest.raises(XapiFailure, match="VM_MISSING_PV_DRIVERS"):
+            network_interface_create(session, guest, NetworkInterfaceCreate(network="Pool-wide network 0"))
+        assert pool.counts() == before
+
+    def test_a_paused_guest_takes_no_devices_and_lets_go_of_none(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        guest_start(session, guest)
+        session.api.call("VM.pause", pool.vm().ref)
+        before = pool.counts()
+        changes: list[Callable[[], object]] = [
+            lambda: disk_create(session, guest, DiskCreate(size=1)),
+            lambda: network_interface_create(
+                session, guest, NetworkInterfaceCreate(network="Pool-wide network 0")
+            ),
+            lambda: change(session, guest, ratelimit=8192),
+        ]
+        for refused in changes:
+            with pytest.raises(InvalidState) as refusal:
+                refused()
+            assert refusal.value.details == {"current": "PAUSED", "needed": "STARTED or STOPPED"}
+        assert pool.counts() == before
+
+    def test_a_suspended_guests_interface_is_removed(self, session: XenSession, guest: str) -> None:
+        guest_start(session, guest)
+        guest_suspend(session, guest)
+        network_interface_delete(session, guest, network_interface_list(session, guest)[0].id)
+        assert network_interface_list(session, guest) == []
 
     def test_a_change_that_fails_half_way_is_taken_back(
         self, pool: Pool, session: XenSession, guest: str, order: Order
@@ -206,15 +300,6 @@ class TestInterfaces:
                 ipv4_allowed=["10.0.0.1"],
             )
         assert {field: vif(pool)[field] for field in vif(pool).class_.fields} == before
-
-    def test_a_start_that_cannot_keep_it_out_ends_with_the_guest_off(
-        self, pool: Pool, session: XenSession, guest: str, order: Order
-    ) -> None:
-        change(session, guest, active=False)
-        order(pool, "VIF.unplug", code="DEVICE_DETACH_REJECTED", parameters=["VIF", "OpaqueRef:1", "busy"])
-        with pytest.raises(XapiFailure, match="DEVICE_DETACH_REJECTED"):
-            guest_start(session, guest)
-        assert pool.vm()["power_state"] == "Halted"
 
     def test_a_device_that_another_client_takes_first_is_left_to_it(
         self, pool: Pool, session: XenSession, guest: str, order: Order
@@ -281,7 +366,7 @@ class TestNetworks:
 
     def test_a_vlan_over_a_vlan_or_over_nothing_is_refused(self, pool: Pool, session: XenSession) -> None:
         network_vlan_create(session, NetworkCreate(name="v7", from_network="Pool-wide network 0", vlan=7))
-        with pytest.raises(InvalidArguments, match="VLAN itself"):
+        with pytest.raises(InvalidArguments, match="VLAN or a tunnel itself"):
             network_vlan_create(session, NetworkCreate(name="v8", from_network="v7", vlan=8))
         session.api.call("network.create", {"name_label": "inner", "MTU": 1500, "other_config": {}})
         with pytest.raises(InvalidArguments, match="no physical interface"):

@@ -26,11 +26,11 @@ from simplestack_xen.interfaces import (
     network_interface_list,
     network_interface_update,
 )
-from simplestack_xen.lookups import find_disk_sr
 from simplestack_xen.media import media_info, media_mount
 from simplestack_xen.networks import network_vlan_create
 from simplestack_xen.pools import pool_info
 from simplestack_xen.power import guest_start
+from simplestack_xen.repositories import find_disk_sr
 from simplestack_xen.session import XenSession
 from simplestack_xen.snapshots import snapshot_delete
 from simplestack_xen.transfer import guest_export

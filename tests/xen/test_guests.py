@@ -1,6 +1,7 @@
 """Guests on a simulated pool: made, changed, copied and removed; failures half-way."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 
 from simplestack import (
     Conflict,
+    DiskCreate,
     EntityNotFound,
     GuestCreate,
     HypervisorError,
@@ -17,7 +19,7 @@ from simplestack import (
     NewDisk,
     NewNetworkInterface,
 )
-from simplestack_xen.disks import disk_list
+from simplestack_xen.disks import disk_create, disk_list
 from simplestack_xen.failures import XapiFailure
 from simplestack_xen.faults import translate
 from simplestack_xen.guests import guest_clone, guest_delete, guest_info
@@ -30,7 +32,10 @@ from simplestack_xen.naming import with_name
 from simplestack_xen.power import guest_start, guest_suspend
 from simplestack_xen.session import XenSession
 from simplestack_xen.snapshots import snapshot_create
+from support.service import wait_for
 from support.xapi import Pool
+
+from .conftest import Connect
 
 MIB, GIB = 1024**2, 1024**3
 OTHER = "Other install media"
@@ -86,6 +91,7 @@ class TestCreate:
         assert (made.memory, made.cpus, made.hdd, made.paravirtualized) == (256, 1, 0, False)
         (drive,) = [drive for drive in pool.all("VBD") if drive["VM"] == pool.vm("bare").ref]
         assert (drive["type"], drive["empty"]) == ("CD", True)
+        assert disk_create(session, made.id, DiskCreate(size=1)).id == "0", "where systems look for it"
 
     def test_an_image_is_cloned_where_it_lies_and_copied_elsewhere(
         self, pool: Pool, session: XenSession
@@ -99,6 +105,27 @@ class TestCreate:
         assert pool.simulator.counts["Async.VDI.copy"] == 1
         uuids = [disk.extra_info for disk in disk_list(session, other.id)]
         assert all(disk["SR"] == second.ref for disk in pool.all("VDI") if disk["uuid"] in uuids)
+
+    def test_an_image_is_copied_where_its_storage_makes_no_clones(
+        self, pool: Pool, session: XenSession, order: Order
+    ) -> None:
+        order(pool, "VDI.clone", code="SR_OPERATION_NOT_SUPPORTED", parameters=["OpaqueRef:1"])
+        made = guest_create(session, GuestCreate(name="web", memory=256, image="debian-12"))
+        assert made.hdd == 2
+        assert [disk.name for disk in disk_list(session, made.id)] == ["web disk"]
+
+    def test_an_image_is_found_by_its_name_while_it_is_copied(
+        self, pool: Pool, session: XenSession, log_in: Connect, order: Order
+    ) -> None:
+        pool.add_storage("Second")
+        order(pool, "VDI.copy", effect="hold")
+        wanted = GuestCreate(name="web", memory=256, image="debian-12", storage="Second")
+        with ThreadPoolExecutor(1) as threads:
+            copying = threads.submit(guest_create, session, wanted)
+            wait_for(lambda: pool.simulator.counts["Async.VDI.copy"] == 1, what="the copy to begin")
+            other = guest_create(log_in(pool), GuestCreate(name="other", memory=256, image="debian-12"))
+            pool.simulator.faults.clear()
+            assert (other.hdd, copying.result(30).hdd) == (2, 2)
 
     def test_a_guest_is_copied_into_a_storage_that_is_named(self, pool: Pool, session: XenSession) -> None:
         second = pool.add_storage("Second")
@@ -265,7 +292,19 @@ class TestUpdate:
     ) -> None:
         guest_start(session, guest)
         assert update(session, guest, hdd=9).hdd == 9
-        assert pool.simulator.counts["VDI.resize_online"] == 1
+        assert pool.simulator.counts["Async.VDI.resize_online"] == 1
+
+    def test_a_running_guests_disk_that_cannot_grow_is_a_conflict_that_says_what_to_do(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        guest_start(session, guest)
+        order(pool, "VDI.resize_online", code="SR_OPERATION_NOT_SUPPORTED", parameters=["OpaqueRef:1"])
+        with pytest.raises(Conflict, match="shut the guest down"):
+            update(session, guest, hdd=9)
+        order(pool, "Async.VDI.resize_online", code="MESSAGE_REMOVED")
+        with pytest.raises(Conflict, match="shut the guest down"):
+            update(session, guest, hdd=9)
+        assert guest_info(session, guest).hdd == 8
 
 
 class TestDelete:
@@ -362,6 +401,16 @@ class TestMedia:
         media_mount(session, guest, "guest-tools.iso")
         assert media_info(session, guest).name == "guest-tools.iso"
         assert len([drive for drive in pool.all("VBD") if drive["VM"] == pool.vm().ref]) == 2
+
+    def test_a_guest_that_runs_and_has_no_drive_gets_none(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        """Xen plugs no CD drive into a whole machine."""
+        guest_start(session, guest)
+        before = pool.counts()
+        with pytest.raises(InvalidState, match="no CD drive"):
+            media_mount(session, guest, "debian.iso")
+        assert pool.counts() == before
 
     def test_a_disk_is_no_iso_whatever_it_is_called(self, session: XenSession, guest: str) -> None:
         with pytest.raises(EntityNotFound):

@@ -164,7 +164,11 @@ def test_the_first_address_is_that_of_the_first_device_ipv4_before_ipv6() -> Non
     assert first_address(networks | {"0/ip": "10.0.0.1"}) == "10.0.0.1"
     assert first_address({"0/ipv6/0": "fe80::1"}) == "fe80::1"
     assert first_address({"0/ip": ""}) is None
-    assert guest_entity(VmRecord(), 0, GuestMetricsRecord(networks=networks), None).ip == "10.0.0.9"
+    metrics = GuestMetricsRecord(networks=networks, PV_drivers_up_to_date=True)
+    running = guest_entity(VmRecord(power_state="Running"), 0, metrics, None)
+    assert (running.ip, running.tools_up_to_date) == ("10.0.0.9", True)
+    off = guest_entity(VmRecord(power_state="Halted"), 0, metrics, None)
+    assert (off.ip, off.tools_up_to_date) == (None, None), "what it told before it was stopped"
 
 
 def test_a_storage_of_unknown_size_has_none() -> None:
@@ -176,17 +180,17 @@ def test_a_storage_of_unknown_size_has_none() -> None:
 
 def test_a_rate_is_shown_in_bits_and_in_xapis_own_words() -> None:
     limited = VifRecord(qos_algorithm_type="ratelimit", qos_algorithm_params={"kbps": "1280"})
-    entity = interface_entity(limited, None, runs=False)
+    entity = interface_entity(limited, None, is_off=True)
     assert (entity.ratelimit, entity.rate_limit) == (1280 * 8192, {"kbps": "1280"})
     for params in ({}, {"kbps": ""}, {"kbps": "0"}, {"kbps": "many"}):
         free = VifRecord(qos_algorithm_type="ratelimit", qos_algorithm_params=params)
-        assert interface_entity(free, None, runs=False).ratelimit is None
+        assert interface_entity(free, None, is_off=True).ratelimit is None
     left = VifRecord(qos_algorithm_type="", qos_algorithm_params={"kbps": "1280"})
-    assert interface_entity(left, None, runs=False).ratelimit is None
+    assert interface_entity(left, None, is_off=True).ratelimit is None
 
 
 def test_an_old_xapi_has_no_locking_mode() -> None:
-    assert interface_entity(VifRecord(MAC="m"), "net", runs=True).locking_mode is None
+    assert interface_entity(VifRecord(MAC="m"), "net", is_off=False).locking_mode is None
 
 
 def test_snapshots_that_are_one_anothers_parents_do_not_hang() -> None:

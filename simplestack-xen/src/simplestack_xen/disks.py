@@ -2,13 +2,30 @@
 
 from msgspec import UNSET
 
-from simplestack import Conflict, Disk, DiskCreate, DiskUpdate, InvalidArguments, gib, gib_to_bytes, hookimpl
+from simplestack import (
+    Busy,
+    Conflict,
+    Disk,
+    DiskCreate,
+    DiskUpdate,
+    InvalidArguments,
+    gib,
+    gib_to_bytes,
+    hookimpl,
+)
+from simplestack_xen.drives import Drive, drives, find_drive
 from simplestack_xen.entities import disk_entity
 from simplestack_xen.failures import XapiFailure
-from simplestack_xen.lookups import Drive, Sr, drives, find_disk_sr, find_drive, find_guest
+from simplestack_xen.images import create_image, of_control_domains
+from simplestack_xen.lookups import find_guest
+from simplestack_xen.plugging import plug, remove, takes_devices
 from simplestack_xen.records import NULL, VbdRecord, VdiRecord
+from simplestack_xen.repositories import find_disk_sr
 from simplestack_xen.session import XenSession
 from simplestack_xen.undo import Undo
+
+#: What XAPI says where a disk in use cannot grow: the message was gone from XenServer 7.3 until 2026.
+_NO_ONLINE_RESIZE = ("MESSAGE_REMOVED", "MESSAGE_METHOD_UNKNOWN", "SR_OPERATION_NOT_SUPPORTED")
 
 
 @hookimpl
@@ -29,14 +46,15 @@ def disk_info(session: XenSession, guest_id: str, disk_id: str) -> Disk:
 def disk_create(session: XenSession, guest_id: str, disk: DiskCreate) -> Disk:
     """Make a disk and give it the first device that is free; plug it in where the guest runs."""
     vm = find_guest(session, guest_id)
+    plugs_in = takes_devices(vm, "cannot add a disk to")
     sr = find_disk_sr(session, disk.storage_id)
     with Undo(session) as undo:
         image = create_image(
             session, undo, sr, gib_to_bytes(disk.size), disk.name or f"{vm.record.name_label} disk"
         )
         drive = create_drive(session, undo, vm.ref, image, bootable=False)
-        if vm.record.power_state == "Running":
-            session.api.call("VBD.plug", drive)
+        if plugs_in:
+            plug(session, "VBD", drive)
         record = session.api.read(VbdRecord, "VBD.get_record", drive)
         return disk_entity(record, session.api.read(VdiRecord, "VDI.get_record", image))
 
@@ -55,49 +73,46 @@ def disk_update(session: XenSession, guest_id: str, disk_id: str, changes: DiskU
 @hookimpl
 def disk_delete(session: XenSession, guest_id: str, disk_id: str) -> None:
     """Unplug a disk and remove it. An image that another guest uses too stays."""
-    drive = find_drive(session, find_guest(session, guest_id), disk_id)
-    api = session.api
-    if drive.record.currently_attached:
-        api.call("VBD.unplug", drive.ref)
-    api.call("VBD.destroy", drive.ref)
-    if not drive.image.read_only and set(drive.image.VBDs) <= {drive.ref}:
-        api.call("VDI.destroy", drive.record.VDI)
+    vm = find_guest(session, guest_id)
+    drive = find_drive(session, vm, disk_id)
+    others = set(drive.image.VBDs) - {drive.ref}
+    if of_control_domains(session, others):
+        raise Busy(f"disk {disk_id} is copied or backed up just now: try again when that has ended")
+    with Undo(session) as undo:
+        if drive.record.currently_attached:
+            undo.do("VBD.plug", plug, session, "VBD", drive.ref)
+            session.tasks.run("VBD.unplug", drive.ref)
+        if others or drive.image.read_only:
+            session.api.call("VBD.destroy", drive.ref)
+        else:  # its drive goes with it
+            session.tasks.run("VDI.destroy", drive.record.VDI)
 
 
 def grow(session: XenSession, drive: Drive, size_bytes: int) -> None:
     """Let a disk have a size.
 
     :raises InvalidArguments: it has more
+    :raises Conflict: it is in use, and its storage cannot let it grow then; few versions of XAPI can
     """
     if size_bytes < drive.image.virtual_size:
         raise InvalidArguments(
             f"size: disk {drive.record.userdevice} has {gib(drive.image.virtual_size):g} GiB and only grows, "
             f"{gib(size_bytes):g} GiB is less"
         )
-    if size_bytes > drive.image.virtual_size:
-        message = "VDI.resize_online" if drive.record.currently_attached else "VDI.resize"
-        session.api.call(message, drive.record.VDI, size_bytes)
-
-
-def create_image(session: XenSession, undo: Undo, sr: Sr, size_bytes: int, name: str) -> str:
-    """Make an empty disk image; return its reference."""
-    image = str(
-        session.api.call(
-            "VDI.create",
-            {
-                "name_label": name,
-                "name_description": "",
-                "SR": sr.ref,
-                "virtual_size": size_bytes,
-                "type": "user",
-                "sharable": False,
-                "read_only": False,
-                "other_config": {},
-            },
-        )
-    )
-    undo.later("VDI.destroy", image)
-    return image
+    if size_bytes == drive.image.virtual_size:
+        return
+    if not drive.record.currently_attached:
+        session.tasks.run("VDI.resize", drive.record.VDI, size_bytes)
+        return
+    try:
+        session.tasks.run("VDI.resize_online", drive.record.VDI, size_bytes)
+    except XapiFailure as failure:
+        if failure.code not in _NO_ONLINE_RESIZE:
+            raise
+        raise Conflict(
+            f"disk {drive.record.userdevice} is in use, and its storage cannot let it grow then "
+            f"({failure.code}): shut the guest down first"
+        ) from None
 
 
 def create_drive(session: XenSession, undo: Undo, vm: str, image: str, *, bootable: bool) -> str:
@@ -109,19 +124,22 @@ def create_drive(session: XenSession, undo: Undo, vm: str, image: str, *, bootab
             raise
         # The device was XAPI's to choose.
         raise Conflict("the guest has no free device for another disk") from None
-    undo.do(lambda: _remove_drive(session, drive), "VBD.destroy")
+    undo.do("VBD.destroy", remove, session, "VBD", drive)
     return drive
 
 
-def drive_values(vm: str, image: str, *, bootable: bool = False, kind: str = "Disk") -> dict[str, object]:
-    """Return the record of a new drive on the first device that is free.
+def drive_values(
+    vm: str, image: str, *, bootable: bool = False, kind: str = "Disk", device: str = "autodetect"
+) -> dict[str, object]:
+    """Return the record of a new drive.
 
     :param image: the null reference makes an empty drive
+    :param device: its number; else it is the first that is free
     """
     return {
         "VM": vm,
         "VDI": image,
-        "userdevice": "autodetect",
+        "userdevice": device,
         "bootable": bootable,
         "mode": "RW" if kind == "Disk" else "RO",
         "type": kind,
@@ -131,10 +149,3 @@ def drive_values(vm: str, image: str, *, bootable: bool = False, kind: str = "Di
         "qos_algorithm_type": "",
         "qos_algorithm_params": {},
     }
-
-
-def _remove_drive(session: XenSession, drive: str) -> None:
-    """Remove a drive that may be plugged in by now."""
-    if session.api.read(VbdRecord, "VBD.get_record", drive).currently_attached:
-        session.api.call("VBD.unplug", drive)
-    session.api.call("VBD.destroy", drive)

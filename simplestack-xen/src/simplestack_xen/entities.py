@@ -18,8 +18,8 @@ from simplestack_xen.records import (
     VmSummary,
 )
 
-#: In an interface's ``other_config``: it stays unplugged when its guest is started.
-UNPLUGGED_KEY = "simplestack:active"
+#: In the ``other_config`` of an interface that is switched off: the locking mode that it has when it is on.
+LOCKING_MODE_KEY = "simplestack:locking_mode"
 #: XAPI's ``kbps`` are KiB/s (xenopsd's ``ratelimit``), the contract's rates are bit/s.
 BITS_IN_KIB = 8 * 1024
 
@@ -39,18 +39,19 @@ def guest_entity(
     """Make the entity of a VM.
 
     :param hdd_bytes: the sum of its disks
-    :param metrics: what its tools tell, where there are any
+    :param metrics: what its tools tell, where there are any; XAPI keeps it when it is stopped
     :param host: name of the host that it runs on
     """
+    tools = metrics if vm.power_state in ("Running", "Paused") else None
     return Guest(
         id=vm.uuid,
         name=vm.name_label,
         cpus=vm.VCPUs_at_startup,
         memory=vm.memory_static_max // MIB,
         hdd=gib(hdd_bytes),
-        paravirtualized=not vm.HVM_boot_policy,
-        tools_up_to_date=None if metrics is None else metrics.PV_drivers_up_to_date,
-        ip=None if metrics is None else first_address(metrics.networks),
+        paravirtualized=vm.is_paravirtualized,
+        tools_up_to_date=None if tools is None else tools.PV_drivers_up_to_date,
+        ip=None if tools is None else first_address(tools.networks),
         state=vm.state,
         host=host,
     )
@@ -110,11 +111,11 @@ def network_entity(record: NetworkRecord) -> Network:
     )
 
 
-def interface_entity(record: VifRecord, network: str | None, *, runs: bool) -> XenNetworkInterface:
+def interface_entity(record: VifRecord, network: str | None, *, is_off: bool) -> XenNetworkInterface:
     """Make the entity of a network interface.
 
     :param network: the network's name
-    :param runs: whether its guest runs; that of a guest that is off is plugged in when it is started
+    :param is_off: whether its guest is off, so that it is plugged in when that is started
     """
     kbps = record.qos_algorithm_params.get("kbps", "")
     is_limited = record.qos_algorithm_type == "ratelimit" and kbps.isdecimal() and int(kbps) > 0
@@ -123,11 +124,11 @@ def interface_entity(record: VifRecord, network: str | None, *, runs: bool) -> X
         number=record.device,
         mac=record.MAC,
         network=network,
-        locking_mode=record.locking_mode,
+        locking_mode=record.other_config.get(LOCKING_MODE_KEY, record.locking_mode),
         ipv4_allowed=record.ipv4_allowed,
         ipv6_allowed=record.ipv6_allowed,
         ratelimit=int(kbps) * BITS_IN_KIB if is_limited else None,
-        active=record.currently_attached if runs else record.other_config.get(UNPLUGGED_KEY) != "false",
+        active=LOCKING_MODE_KEY not in record.other_config and (is_off or record.currently_attached),
         rate_limit=record.qos_algorithm_params if is_limited else {},
     )
 

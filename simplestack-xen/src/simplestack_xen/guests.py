@@ -1,11 +1,8 @@
 """Guests: what they are, their copies, and their end. Their making and changing have modules of their own."""
 
-import logging
-
-from simplestack import Guest, GuestState, HypervisorError, SimplestackError, hookimpl
+from simplestack import Guest, GuestState, HypervisorError, hookimpl
 from simplestack_xen.entities import guest_entity
-from simplestack_xen.failures import XapiFailure
-from simplestack_xen.lookups import Drive, Vm, drives, find_guest, is_set, need
+from simplestack_xen.lookups import Vm, find_guest, need
 from simplestack_xen.naming import with_name
 from simplestack_xen.records import (
     GuestMetricsRecord,
@@ -17,10 +14,9 @@ from simplestack_xen.records import (
     VmRecord,
     VmSummary,
 )
+from simplestack_xen.removal import remove_vm
 from simplestack_xen.session import XenSession
 from simplestack_xen.tasks import reference_in
-
-_log = logging.getLogger(__name__)
 
 
 @hookimpl
@@ -77,52 +73,6 @@ def guest_delete(session: XenSession, guest_id: str) -> None:
 def show(session: XenSession, ref: str) -> Guest:
     """Return the entity of a VM."""
     return _shown(session, Vm(ref, session.api.read(VmRecord, "VM.get_record", ref)))
-
-
-def remove_vm(session: XenSession, ref: str) -> list[str]:
-    """Destroy a VM with its snapshots and with the disks that nobody else uses.
-
-    The VM goes first: a refusal leaves it with all that it had.
-
-    :return: what of it could not be removed, for people
-    """
-    api = session.api
-    vm = api.read(VmRecord, "VM.get_record", ref)
-    snapshots = api.read_some(VmRecord, "VM", vm.snapshots)
-    everything = {ref: vm, **snapshots}
-    images = own_images(drives(session, *everything.values()), everything)
-    api.call("VM.destroy", ref)
-    left = []
-    for snapshot, record in snapshots.items():
-        left += attempt(session, f"snapshot {record.name_label!r}", "VM.destroy", snapshot)
-    for image, name in images.items():
-        left += attempt(session, f"disk {name!r}", "VDI.destroy", image)
-    return left
-
-
-def own_images(found: list[Drive], vms: dict[str, VmRecord]) -> dict[str, str]:
-    """Return the disk images that only these VMs use, with their names; memory images of theirs included."""
-    their_drives = {drive for vm in vms.values() for drive in vm.VBDs}
-    images = {
-        drive.record.VDI: drive.image.name_label
-        for drive in found
-        if not drive.image.read_only and their_drives.issuperset(drive.image.VBDs)
-    }
-    return images | {vm.suspend_VDI: "memory" for vm in vms.values() if is_set(vm.suspend_VDI)}
-
-
-def attempt(session: XenSession, what: str, message: str, ref: str) -> list[str]:
-    """Remove something, if it is still there; return what it is when that fails."""
-    try:
-        session.api.call(message, ref)
-    except XapiFailure as failure:
-        if failure.code != "HANDLE_INVALID":
-            _log.warning("%s of %s failed: %s", message, what, failure)
-            return [f"{what} ({failure.code})"]
-    except SimplestackError as error:
-        _log.warning("%s of %s failed: %s", message, what, error)
-        return [f"{what} ({error.name})"]
-    return []
 
 
 def _shown(session: XenSession, vm: Vm) -> Guest:

@@ -5,8 +5,8 @@ from functools import cached_property
 from typing import NoReturn
 
 from simplestack import MIB, Guest, GuestCreate, HypervisorError, gib_to_bytes, hookimpl
-from simplestack_xen.disks import create_drive, create_image, drive_values
-from simplestack_xen.guests import remove_vm, show
+from simplestack_xen.disks import create_drive, drive_values
+from simplestack_xen.guests import show
 from simplestack_xen.guests_update import (
     HVM_BOOT_POLICY,
     PV_BOOTLOADER,
@@ -15,25 +15,22 @@ from simplestack_xen.guests_update import (
     cpu_steps,
     memory_step,
 )
+from simplestack_xen.images import copied, create_image, find_image
 from simplestack_xen.interfaces import create_interface
-from simplestack_xen.lookups import (
-    Sr,
-    Vm,
-    find_disk_sr,
-    find_image,
-    find_network,
-    find_template,
-)
+from simplestack_xen.lookups import Vm, find_network, find_template
 from simplestack_xen.media import insert
 from simplestack_xen.naming import with_name
 from simplestack_xen.power import start
-from simplestack_xen.records import NULL, VdiRecord, VmRecord
+from simplestack_xen.records import NULL, VmRecord
+from simplestack_xen.removal import remove_vm
+from simplestack_xen.repositories import Sr, find_disk_sr
 from simplestack_xen.session import XenSession
 from simplestack_xen.tasks import reference_in
 from simplestack_xen.undo import Undo
 
 #: Where templates say which disks `VM.provision` shall make.
 _DISKS_KEY = "disks"
+_CD_DEVICE = "3"
 
 
 class _Parts:
@@ -75,7 +72,7 @@ def guest_create(session: XenSession, guest: GuestCreate) -> Guest:
             lambda: _new_vm(session, guest, parts),
             lambda made: remove_vm(session, made),
         )
-        undo.do(lambda: remove_vm(session, ref), "VM.destroy")
+        undo.do("VM.destroy", remove_vm, session, ref)
         _configure(session, guest, parts, ref)
         if guest.start:
             start(session, _read(session, ref))
@@ -99,13 +96,12 @@ def _configure(session: XenSession, wanted: GuestCreate, parts: _Parts, ref: str
     vm = _read(session, ref)
     with Undo(session) as undo:
         if parts.template is None:
-            api.call("VBD.create", drive_values(ref, NULL, kind="CD"))
+            # Not the first one: there systems look for their disk.
+            api.call("VBD.create", drive_values(ref, NULL, kind="CD", device=_CD_DEVICE))
         else:
             _make_guest(session, undo, wanted, parts, vm)
         if parts.image is not None:
-            copy = _copied(session, undo, parts.image, parts.sr)
-            # Under its own name it would be an image like the one that it was made of.
-            api.call("VDI.set_name_label", copy, f"{wanted.name[:240]} disk", repeatable=True)
+            copy = copied(session, undo, parts.image, parts.sr, f"{wanted.name[:240]} disk")
             create_drive(session, undo, ref, copy, bootable=True)
         for number, (disk, sr) in enumerate(parts.disks):
             name = disk.name or f"{wanted.name[:240]} disk {number}"
@@ -136,17 +132,6 @@ def _make_guest(session: XenSession, undo: Undo, wanted: GuestCreate, parts: _Pa
             api.call("VM.add_to_other_config", vm.ref, _DISKS_KEY, _in_storage(disks, parts.sr))
         session.tasks.run("VM.provision", vm.ref)
         api.call("VM.set_is_a_template", vm.ref, False, repeatable=True)
-
-
-def _copied(session: XenSession, undo: Undo, image: tuple[str, VdiRecord], sr: Sr) -> str:
-    """Return a copy of a disk image: a clone where it lies in the same storage, which takes no time."""
-    ref, record = image
-    if sr.ref == record.SR:
-        made = reference_in(session.tasks.run("VDI.clone", ref, {}))
-    else:
-        made = reference_in(session.tasks.run("VDI.copy", ref, sr.ref))
-    undo.later("VDI.destroy", made)
-    return made
 
 
 def _read(session: XenSession, ref: str) -> Vm:
@@ -180,6 +165,7 @@ def _record(wanted: GuestCreate) -> dict[str, object]:
         "PV_legacy_args": "",
         "HVM_boot_policy": "" if wanted.paravirtualized else HVM_BOOT_POLICY,
         "HVM_boot_params": {"order": "cdn"},
+        "has_vendor_device": False,
         "platform": {"acpi": "1", "apic": "true", "pae": "true", "nx": "true", "viridian": "false"},
         "PCI_bus": "",
         "other_config": {},

@@ -17,8 +17,9 @@ from simplestack import (
     hookimpl,
 )
 from simplestack_xen.disks import grow
+from simplestack_xen.drives import Drive, drives
 from simplestack_xen.guests import show
-from simplestack_xen.lookups import Drive, Vm, drives, find_guest, need
+from simplestack_xen.lookups import Vm, find_guest, need
 from simplestack_xen.naming import with_name
 from simplestack_xen.session import XenSession
 from simplestack_xen.undo import Undo
@@ -28,6 +29,19 @@ _HA_PRIORITY = "restart"
 HVM_BOOT_POLICY = "BIOS order"
 PV_BOOTLOADER = "pygrub"
 _PV_ARGS = "-- quiet console=hvc0"
+
+#: XAPI does these when nothing else is done to the guest, however long it has to wait for that. So they are
+#: tasks, which can be cancelled.
+_WAITING = frozenset(
+    {
+        "VM.set_memory_limits",
+        "VM.set_memory_dynamic_range",
+        "VM.set_VCPUs_max",
+        "VM.set_VCPUs_at_startup",
+        "VM.set_VCPUs_number_live",
+        "VM.set_ha_restart_priority",
+    }
+)
 
 MemoryMiB = Annotated[int, Meta(ge=1, le=64 * 1024**2)]
 Cpus = Annotated[int, Meta(ge=1, le=4096)]
@@ -108,8 +122,15 @@ def carry_out(session: XenSession, undo: Undo, vm: Vm, steps: Iterable[Step]) ->
     """Change settings of a VM, but for those that are as they shall be."""
     for step in steps:
         if step.wanted != step.before:
-            session.api.call(step.message, vm.ref, *step.wanted, repeatable=True)
             undo.later(step.message, vm.ref, *step.before)
+            _send(session, step.message, vm.ref, *step.wanted)
+
+
+def _send(session: XenSession, message: str, *parameters: Any) -> None:
+    if message in _WAITING:
+        session.tasks.run(message, *parameters)
+    else:  # a template that is made one again is refused, so that this cannot be sent twice
+        session.api.call(message, *parameters, repeatable=message != "VM.set_is_a_template")
 
 
 def memory_step(vm: Vm, low: int, high: int, target_low: int, target_high: int) -> Step:

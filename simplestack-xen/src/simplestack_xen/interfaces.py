@@ -13,15 +13,21 @@ from simplestack import (
     NetworkInterfaceUpdate,
     hookimpl,
 )
-from simplestack_xen.entities import BITS_IN_KIB, UNPLUGGED_KEY, XenNetworkInterface, interface_entity
+from simplestack_xen.entities import BITS_IN_KIB, LOCKING_MODE_KEY, XenNetworkInterface, interface_entity
 from simplestack_xen.failures import XapiFailure
 from simplestack_xen.lookups import Network, Vm, find_guest, find_network
+from simplestack_xen.plugging import plug, remove, takes_devices, unplug
 from simplestack_xen.records import NetworkRecord, VifRecord
 from simplestack_xen.session import XenSession
 from simplestack_xen.undo import Undo
 
 #: Two clients may be told of the same free device.
 _DEVICE_ATTEMPTS = 8
+_DEFAULT_MODE = "network_default"
+#: The locking mode in which nothing goes through.
+_OFF_MODE = "disabled"
+#: What XAPI says when a guest's tools do not let a device go, or are not there.
+_NO_HOTPLUG = ("VM_MISSING_PV_DRIVERS", "VM_LACKS_FEATURE", "OPERATION_NOT_ALLOWED")
 
 
 @hookimpl
@@ -47,6 +53,7 @@ def network_interface_create(
 ) -> XenNetworkInterface:
     """Add a network interface on the first free device; plug it in where the guest runs."""
     vm = find_guest(session, guest_id)
+    plugs_in = takes_devices(vm, "cannot add a network interface to")
     network = find_network(session, interface.network)
     mac = (interface.mac or "").lower()
     if mac and int(mac[:2], 16) & 1:
@@ -55,9 +62,8 @@ def network_interface_create(
         raise Conflict(f"the guest has an interface {mac} already: choose another MAC address")
     with Undo(session) as undo:
         ref = create_interface(session, undo, vm.ref, network, mac)
-        if _runs(vm):
-            session.api.call("VIF.plug", ref)
-            undo.later("VIF.unplug", ref)
+        if plugs_in:
+            plug(session, "VIF", ref)
         return _show(session, vm, ref)
 
 
@@ -68,40 +74,43 @@ def network_interface_update(
     """Change a network interface in place.
 
     A new rate takes effect when the interface is plugged in, so one that is in use is taken out and put back.
-    What is switched off while the guest is off stays unplugged when Simplestack starts it.
+    One that is switched off lets nothing through, plugged in or not: XAPI plugs all in when the guest starts.
     """
     vm = find_guest(session, guest_id)
     ref, vif = _find(session, vm, interface_id)
     network = None if changes.network is UNSET else find_network(session, changes.network)
     _check_addresses(changes)
-    api = session.api
+    is_on = LOCKING_MODE_KEY not in vif.other_config if changes.active is UNSET else changes.active
+    fields = _fields(vif, changes, is_on=is_on)
+    is_new_rate = any(field.startswith("qos_") and getattr(vif, field) != fields[field] for field in fields)
+    replugs = is_on and vif.currently_attached and is_new_rate
+    plugs = takes_devices(vm, "cannot plug interfaces of") if replugs else vm.record.power_state == "Running"
     with Undo(session) as undo:
+        if plugs and vif.currently_attached:
+            undo.do("VIF.plug", plug, session, "VIF", ref)  # after all others: with the rate of before
         if network is not None and network.ref != vif.network:
-            api.call("VIF.move", ref, network.ref)
             undo.later("VIF.move", ref, vif.network)
-        for field in ("ipv4_allowed", "ipv6_allowed", "locking_mode"):
-            value: Any = getattr(changes, field)
-            if value is not UNSET:
-                _set(session, undo, ref, field, value, before=getattr(vif, field))
-        is_new_rate = changes.ratelimit is not UNSET and _set_rate(session, undo, ref, vif, changes.ratelimit)
-        plugged = vif.currently_attached if changes.active is UNSET else changes.active
-        if changes.active is not UNSET:
-            _set_active(session, undo, ref, vif, active=changes.active)
-        if _runs(vm):
-            if vif.currently_attached and (is_new_rate or not plugged):
-                api.call("VIF.unplug", ref)
-            if plugged and (is_new_rate or not vif.currently_attached):
-                api.call("VIF.plug", ref)
+            session.tasks.run("VIF.move", ref, network.ref)
+        for field, value in fields.items():
+            _set(session, undo, ref, field, value, before=getattr(vif, field))
+        if plugs and replugs:
+            unplug(session, "VIF", ref)
+        if plugs and is_on and (replugs or changes.active is not UNSET):
+            plug(session, "VIF", ref)
+        elif plugs and not is_on:
+            _take_out(session, ref)
         return _show(session, vm, ref)
 
 
 @hookimpl
 def network_interface_delete(session: XenSession, guest_id: str, interface_id: str) -> None:
     """Unplug a network interface and remove it."""
-    ref, vif = _find(session, find_guest(session, guest_id), interface_id)
-    if vif.currently_attached:
-        session.api.call("VIF.unplug", ref)
-    session.api.call("VIF.destroy", ref)
+    vm = find_guest(session, guest_id)
+    ref, _ = _find(session, vm, interface_id)
+    if vm.record.power_state == "Suspended":
+        session.api.call("VIF.destroy", ref)  # XAPI calls it plugged in until the guest has been off
+    else:
+        remove(session, "VIF", ref)
 
 
 def create_interface(session: XenSession, undo: Undo, vm: str, network: Network, mac: str = "") -> str:
@@ -131,7 +140,7 @@ def create_interface(session: XenSession, undo: Undo, vm: str, network: Network,
             if failure.code != "DEVICE_ALREADY_EXISTS":
                 raise
             continue
-        undo.later("VIF.destroy", ref)
+        undo.do("VIF.destroy", remove, session, "VIF", ref)
         return ref
     raise Conflict("the guest has no free device for another network interface")
 
@@ -154,42 +163,45 @@ def _show(session: XenSession, vm: Vm, ref: str) -> XenNetworkInterface:
 
 
 def _entity(vm: Vm, vif: VifRecord, network: NetworkRecord | None) -> XenNetworkInterface:
-    return interface_entity(vif, None if network is None else network.name_label, runs=_runs(vm))
+    name = None if network is None else network.name_label
+    return interface_entity(vif, name, is_off=vm.record.power_state == "Halted")
 
 
-def _runs(vm: Vm) -> bool:
-    """Tell whether devices can be plugged in and out."""
-    return vm.record.power_state in ("Running", "Paused")
+def _fields(vif: VifRecord, changes: NetworkInterfaceUpdate, *, is_on: bool) -> dict[str, Any]:
+    """Return the fields of an interface as they shall be; XAPI's ``kbps`` are rounded up."""
+    fields: dict[str, Any] = {}
+    if changes.ipv4_allowed is not UNSET:
+        fields["ipv4_allowed"] = changes.ipv4_allowed
+    if changes.ipv6_allowed is not UNSET:
+        fields["ipv6_allowed"] = changes.ipv6_allowed
+    if changes.locking_mode is not UNSET or changes.active is not UNSET:
+        before = vif.other_config.get(LOCKING_MODE_KEY, vif.locking_mode or _DEFAULT_MODE)
+        mode = before if changes.locking_mode is UNSET else str(changes.locking_mode)
+        others = {key: value for key, value in vif.other_config.items() if key != LOCKING_MODE_KEY}
+        fields["locking_mode"] = mode if is_on else _OFF_MODE
+        fields["other_config"] = others if is_on else others | {LOCKING_MODE_KEY: mode}
+    if changes.ratelimit is not UNSET:
+        kbps = -(-int(changes.ratelimit or 0) // BITS_IN_KIB)
+        fields["qos_algorithm_type"] = "ratelimit" if kbps else ""
+        fields["qos_algorithm_params"] = {"kbps": str(kbps)} if kbps else {}
+    return fields
 
 
 def _set(session: XenSession, undo: Undo, ref: str, field: str, value: Any, *, before: Any) -> None:
     """Change a field of an interface, unless it is as it shall be."""
     if value != before:
-        session.api.call(f"VIF.set_{field}", ref, value, repeatable=True)
         if before is not None:  # an old XAPI's, which has no such field
             undo.later(f"VIF.set_{field}", ref, before)
+        session.api.call(f"VIF.set_{field}", ref, value, repeatable=True)
 
 
-def _set_rate(session: XenSession, undo: Undo, ref: str, vif: VifRecord, rate: int | bool | None) -> bool:
-    """Limit an interface to a rate in bit/s, or lift the limit; tell whether that was a change.
-
-    XAPI counts in KiB/s; what is between two of them is rounded up.
-    """
-    wanted_type = "ratelimit" if rate else ""
-    wanted = {"kbps": str(-(-int(rate) // BITS_IN_KIB))} if rate else {}
-    if (vif.qos_algorithm_type, vif.qos_algorithm_params) == (wanted_type, wanted):
-        return False
-    _set(session, undo, ref, "qos_algorithm_type", wanted_type, before=vif.qos_algorithm_type)
-    _set(session, undo, ref, "qos_algorithm_params", wanted, before=vif.qos_algorithm_params)
-    return True
-
-
-def _set_active(session: XenSession, undo: Undo, ref: str, vif: VifRecord, *, active: bool) -> None:
-    """Note whether an interface is to be plugged in when its guest is started."""
-    config = {key: value for key, value in vif.other_config.items() if key != UNPLUGGED_KEY}
-    if not active:
-        config[UNPLUGGED_KEY] = "false"
-    _set(session, undo, ref, "other_config", config, before=vif.other_config)
+def _take_out(session: XenSession, ref: str) -> None:
+    """Unplug an interface that lets nothing through any more, if the guest can do that."""
+    try:
+        unplug(session, "VIF", ref)
+    except XapiFailure as failure:
+        if failure.code not in _NO_HOTPLUG:
+            raise
 
 
 def _check_addresses(changes: NetworkInterfaceUpdate) -> None:

@@ -1,8 +1,10 @@
 """The CD drive."""
 
-from simplestack import Media, hookimpl
+from simplestack import GuestState, InvalidState, Media, hookimpl
 from simplestack_xen.disks import drive_values
-from simplestack_xen.lookups import Vm, find_guest, find_image, is_set, vbds
+from simplestack_xen.drives import vbds
+from simplestack_xen.images import find_image
+from simplestack_xen.lookups import Vm, find_guest, is_set
 from simplestack_xen.records import NULL, VbdRecord, VdiRecord
 from simplestack_xen.session import XenSession
 from simplestack_xen.undo import Undo
@@ -39,11 +41,11 @@ def insert(session: XenSession, undo: Undo, vm: Vm, image: str) -> None:
     api = session.api
     drive = _drive(session, vm)
     if drive is None:
+        if vm.record.state is not GuestState.STOPPED:  # Xen plugs no CD drive into a machine that runs
+            tried = f"guest {vm.record.name_label!r} has no CD drive, and gets none"
+            raise InvalidState(tried, vm.record.state, GuestState.STOPPED)
         ref = str(api.call("VBD.create", drive_values(vm.ref, NULL, kind="CD")))
         undo.later("VBD.destroy", ref)
-        if vm.record.power_state == "Running":
-            api.call("VBD.plug", ref)
-            undo.later("VBD.unplug", ref)
     else:
         ref, record = drive
         if not record.empty and image == record.VDI:

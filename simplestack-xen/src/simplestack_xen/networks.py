@@ -38,9 +38,19 @@ def network_vlan_create(session: XenSession, network: NetworkCreate) -> Network:
     }
     with Undo(session) as undo:
         ref = str(api.call("network.create", values))
-        undo.later("network.destroy", ref)
-        api.call("pool.create_VLAN_from_PIF", interface, ref, network.vlan)
+        undo.do("network.destroy", _remove, session, ref)
+        session.tasks.run("pool.create_VLAN_from_PIF", interface, ref, network.vlan)
     return network_entity(api.read(NetworkRecord, "network.get_record", ref))
+
+
+def _remove(session: XenSession, ref: str) -> None:
+    """Remove a network with the VLANs that some hosts may have by now."""
+    api = session.api
+    pifs = api.read(NetworkRecord, "network.get_record", ref).PIFs
+    for pif in api.read_some(PifRecord, "PIF", pifs).values():
+        if is_set(pif.VLAN_master_of):
+            session.tasks.run("VLAN.destroy", pif.VLAN_master_of)
+    api.call("network.destroy", ref)
 
 
 def _interface(session: XenSession, network: lookups.Network) -> str:
@@ -52,9 +62,11 @@ def _interface(session: XenSession, network: lookups.Network) -> str:
     found = api.read_some(PifRecord, "PIF", network.record.PIFs)
     if not found:
         raise InvalidArguments(f"from_network: {name!r} has no physical interface that could carry a VLAN")
-    untagged = [(ref, pif) for ref, pif in found.items() if pif.VLAN < 0]
+    untagged = [(ref, pif) for ref, pif in found.items() if pif.VLAN < 0 and not pif.tunnel_access_PIF_of]
     if not untagged:
-        raise InvalidArguments(f"from_network: {name!r} is a VLAN itself; name the network below it")
+        raise InvalidArguments(
+            f"from_network: {name!r} is a VLAN or a tunnel itself; name the network below it"
+        )
     ref, pif = untagged[0]
     if is_set(pif.bond_slave_of):
         return api.read(BondRecord, "Bond.get_record", pif.bond_slave_of).master

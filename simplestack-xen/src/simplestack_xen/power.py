@@ -1,18 +1,15 @@
 """Power of guests."""
 
 from simplestack import GuestState, hookimpl
-from simplestack_xen.entities import UNPLUGGED_KEY
 from simplestack_xen.lookups import Vm, find_guest, need
-from simplestack_xen.records import VifRecord
 from simplestack_xen.session import XenSession
-from simplestack_xen.undo import Undo
 
 _STARTED, _STOPPED, _PAUSED = GuestState.STARTED, GuestState.STOPPED, GuestState.PAUSED
 
 
 @hookimpl
 def guest_start(session: XenSession, guest_id: str) -> None:
-    """Start a guest. Interfaces that are switched off stay unplugged."""
+    """Start a guest."""
     vm = find_guest(session, guest_id)
     need(vm, "cannot start", _STOPPED)
     start(session, vm)
@@ -44,7 +41,7 @@ def guest_resume(session: XenSession, guest_id: str) -> None:
     vm = find_guest(session, guest_id)
     need(vm, "cannot resume", _PAUSED)
     if vm.record.power_state == "Paused":
-        session.api.call("VM.unpause", vm.ref)
+        session.tasks.run("VM.unpause", vm.ref)
     else:
         session.tasks.run("VM.resume", vm.ref, False, False)
 
@@ -61,18 +58,5 @@ def guest_reboot(session: XenSession, guest_id: str, force: bool) -> None:
 
 
 def start(session: XenSession, vm: Vm) -> None:
-    """Start a VM that is off.
-
-    XAPI plugs all its interfaces in. So where some shall stay unplugged it is started paused, and goes on
-    when they are out.
-    """
-    api = session.api
-    interfaces = api.read_some(VifRecord, "VIF", vm.record.VIFs)
-    off = [ref for ref, vif in interfaces.items() if vif.other_config.get(UNPLUGGED_KEY) == "false"]
-    session.tasks.run("VM.start", vm.ref, bool(off), False)
-    if off:
-        with Undo(session) as undo:
-            undo.later("VM.hard_shutdown", vm.ref)
-            for ref in off:
-                api.call("VIF.unplug", ref)
-            api.call("VM.unpause", vm.ref)
+    """Start a VM that is off."""
+    session.tasks.run("VM.start", vm.ref, False, False)

@@ -36,7 +36,9 @@ class VmSummary(Record, frozen=True, kw_only=True, gc=False):
     is_control_domain: bool = False
     memory_static_max: int = 0
     VCPUs_at_startup: int = 1
-    #: Empty for paravirtualized VMs.
+    #: Absent before XenServer 7.5.
+    domain_type: str = "unspecified"
+    #: Empty for paravirtualized VMs, where ``domain_type`` does not tell.
     HVM_boot_policy: str = ""
     VBDs: list[str] = []
     guest_metrics: str = NULL
@@ -46,6 +48,11 @@ class VmSummary(Record, frozen=True, kw_only=True, gc=False):
     def state(self) -> GuestState:
         """Its power state; of those that nobody knows yet, none says that it runs."""
         return STATES.get(self.power_state, GuestState.STOPPED)
+
+    @property
+    def is_paravirtualized(self) -> bool:
+        """Whether it is no whole machine."""
+        return not self.HVM_boot_policy if self.domain_type == "unspecified" else self.domain_type != "hvm"
 
     @property
     def is_guest(self) -> bool:
@@ -96,6 +103,8 @@ class HostMetricsRecord(Record, frozen=True, kw_only=True, gc=False):
 
     memory_total: int = 0
     memory_free: int = 0
+    #: Whether what it tells is of now.
+    live: bool = True
 
 
 class PoolRecord(Record, frozen=True, kw_only=True, gc=False):
@@ -116,6 +125,7 @@ class SrRecord(Record, frozen=True, kw_only=True, gc=False):
     physical_size: int = 0
     physical_utilisation: int = 0
     virtual_allocation: int = 0
+    shared: bool = False
 
     @property
     def holds_isos(self) -> bool:
@@ -123,9 +133,21 @@ class SrRecord(Record, frozen=True, kw_only=True, gc=False):
         return self.content_type == "iso" or self.type == "iso"
 
     @property
+    def takes_disks(self) -> bool:
+        """Whether disks can be made in it: neither among ISO images nor on removable drives of a host."""
+        return not self.holds_isos and self.type != "udev"
+
+    @property
     def free_bytes(self) -> int:
-        """What nobody has been promised yet."""
-        return self.physical_size - max(self.virtual_allocation, self.physical_utilisation)
+        """What is not in use. Thin storages may have promised more than that."""
+        return self.physical_size - self.physical_utilisation
+
+
+class PbdRecord(Record, frozen=True, kw_only=True, gc=False):
+    """What joins a host and a storage repository."""
+
+    SR: str = NULL
+    currently_attached: bool = False
 
 
 class VdiRecord(Record, frozen=True, kw_only=True, gc=False):
@@ -207,7 +229,8 @@ class PifRecord(Record, frozen=True, kw_only=True, gc=False):
     #: -1 for what is no VLAN.
     VLAN: int = -1
     bond_slave_of: str = NULL
-    currently_attached: bool = False
+    VLAN_master_of: str = NULL
+    tunnel_access_PIF_of: list[str] = []  # noqa: N815  XAPI's name
 
 
 class BondRecord(Record, frozen=True, kw_only=True, gc=False):

@@ -1,12 +1,20 @@
 """Snapshots: VMs to XAPI, whose ``snapshot_of`` says whose they are."""
 
-from simplestack import EntityNotFound, HypervisorError, Snapshot, hookimpl
+import logging
+
+from simplestack import EntityNotFound, HypervisorError, InsufficientStorage, Snapshot, hookimpl
+from simplestack_xen.drives import drives
 from simplestack_xen.entities import snapshot_entities
-from simplestack_xen.guests import attempt, own_images
-from simplestack_xen.lookups import Vm, drives, find_guest
-from simplestack_xen.records import VmRecord
+from simplestack_xen.failures import XapiFailure
+from simplestack_xen.faults import translate
+from simplestack_xen.images import own_images
+from simplestack_xen.lookups import Vm, find_guest
+from simplestack_xen.records import VdiRecord, VmRecord
+from simplestack_xen.removal import remove_images
 from simplestack_xen.session import XenSession
 from simplestack_xen.tasks import reference_in
+
+_log = logging.getLogger(__name__)
 
 
 @hookimpl
@@ -36,9 +44,26 @@ def snapshot_create(session: XenSession, guest_id: str, name: str) -> Snapshot:
 
 @hookimpl
 def snapshot_revert(session: XenSession, guest_id: str, snapshot_id: str) -> Snapshot:
-    """Take the guest back to a snapshot of its own: off, with new disk images like those of then."""
-    ref, entity = _find(session, find_guest(session, guest_id), snapshot_id)
-    session.tasks.run("VM.revert", ref)
+    """Take the guest back to a snapshot of its own: off, with new disk images like those of then.
+
+    It keeps the name that it has. Disks that it was given since then are taken from it, and stay in their
+    storage: XAPI destroys no data that it has no copy of.
+    """
+    vm = find_guest(session, guest_id)
+    ref, entity = _find(session, vm, snapshot_id)
+    before = drives(session, vm.record)
+    try:
+        session.tasks.run("VM.revert", ref)
+    except XapiFailure as failure:
+        raise _explained(session, vm, failure) from None
+    if session.api.read(VmRecord, "VM.get_record", vm.ref).name_label != vm.record.name_label:
+        # The name of then may be another guest's by now.
+        session.api.call("VM.set_name_label", vm.ref, vm.record.name_label, repeatable=True)
+    for image in session.api.read_some(VdiRecord, "VDI", [drive.record.VDI for drive in before]).values():
+        if not image.VBDs:
+            _log.warning(
+                "the revert left disk %r of %s unattached: %s", image.name_label, guest_id, image.uuid
+            )
     return entity
 
 
@@ -47,15 +72,25 @@ def snapshot_delete(session: XenSession, guest_id: str, snapshot_id: str) -> Non
     """Destroy a snapshot of the guest's own, then the disk images that were its alone."""
     ref, _ = _find(session, find_guest(session, guest_id), snapshot_id)
     snapshot = session.api.read(VmRecord, "VM.get_record", ref)
-    images = own_images(drives(session, snapshot), {ref: snapshot})
-    session.api.call("VM.destroy", ref)
-    left = [
-        line
-        for image, name in images.items()
-        for line in attempt(session, f"disk {name!r}", "VDI.destroy", image)
-    ]
+    images = own_images(session, drives(session, snapshot), {ref: snapshot})
+    session.tasks.run("VM.destroy", ref)
+    left = remove_images(session, images)
     if left:
         raise HypervisorError(f"the snapshot is gone, but not {', '.join(left)}: remove that by hand")
+
+
+def _explained(session: XenSession, vm: Vm, failure: XapiFailure) -> Exception:
+    """Return why a revert failed. XAPI removes the disks of now before it makes those of then."""
+    now = session.api.read(VmRecord, "VM.get_record", vm.ref)
+    if set(now.VBDs) == set(vm.record.VBDs):
+        return failure  # nothing has begun
+    message = (
+        f"XAPI failed in the middle of the revert ({failure.code}): the guest is off and lacks disks until a "
+        "revert succeeds; the snapshot is whole"
+    )
+    if isinstance(translate(failure), InsufficientStorage):
+        return InsufficientStorage(f"{message}; make room in the storage first")
+    return HypervisorError(message, failure.code)
 
 
 def _of_guest(session: XenSession, vm: VmRecord) -> dict[str, VmRecord]:

@@ -2,8 +2,8 @@
 
 from simplestack import Storage, hookimpl
 from simplestack_xen.entities import storage_entity
-from simplestack_xen.lookups import find_sr
 from simplestack_xen.records import SrRecord
+from simplestack_xen.repositories import find_sr
 from simplestack_xen.session import XenSession
 
 

@@ -18,7 +18,8 @@ from simplestack import (
 from simplestack_xen.exchange import Exchange
 from simplestack_xen.failures import XapiFailure
 from simplestack_xen.guests import show
-from simplestack_xen.lookups import find_disk_sr, find_guest, need
+from simplestack_xen.lookups import find_guest, need
+from simplestack_xen.repositories import find_disk_sr
 from simplestack_xen.session import XenSession
 from simplestack_xen.tasks import references_in
 

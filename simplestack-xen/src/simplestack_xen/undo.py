@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,11 +22,14 @@ class Undo:
 
     def later(self, message: str, *parameters: Any) -> None:
         """Send a message if the block fails."""
-        self.do(lambda: self._session.api.call(message, *parameters, repeatable=True), message)
+        self.do(message, lambda: self._session.api.call(message, *parameters, repeatable=True))
 
-    def do(self, action: Callable[[], object], what: str) -> None:
-        """Do something if the block fails."""
-        self._actions.append((what, action))
+    def do(self, what: str, action: Callable[..., object], *parameters: Any) -> None:
+        """Do something if the block fails.
+
+        :param what: for the log, should that fail, too
+        """
+        self._actions.append((what, partial(action, *parameters)))
 
     def __enter__(self) -> Self:
         return self

@@ -203,6 +203,7 @@ class Simulator:
     def _finish(self, task: Object, message: Message, values: list[Any]) -> None:
         try:
             self.faults.hold(message.name, task.ref)
+            self.faults.before(self.faults.take(message.name))
             value = self._run(message, values)
         except Cancelled:
             outcome = {"status": "cancelled", "error_info": ["TASK_CANCELLED", task.ref]}

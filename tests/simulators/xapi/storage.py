@@ -96,9 +96,17 @@ class Storage:
             return made
 
     def _copy_to(self, ref: str, storage: str, base: str, into: str) -> str:
-        if (base, into) != (NULL, NULL):
+        if base != NULL:
             raise Failure("NOT_IMPLEMENTED", "VDI.copy of differences")
-        return self.copy_disk(self._database.get("VDI", ref), storage).ref
+        disk = self._database.get("VDI", ref)
+        if into == NULL:
+            return self.copy_disk(disk, storage).ref
+        with self._database.lock:
+            target = self._database.get("VDI", into)
+            if target["virtual_size"] < disk["virtual_size"]:
+                raise Failure("VDI_TOO_SMALL", into, str(disk["virtual_size"]))
+            self.set_content(target, self.content(disk))
+            return into
 
     def snapshot_disk(self, disk: Object) -> Object:
         """Make a snapshot of a disk image."""
