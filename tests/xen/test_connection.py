@@ -101,10 +101,12 @@ def test_a_fingerprint_vouches_for_a_certificate_and_for_no_other(pool: Pool) ->
     session = connect(pool.target, ROOT, XenSettings(tls_fingerprint=found.upper()))
     assert guest_list(session, frozenset({"id"}))
     session.api.log_out()
-    with pytest.raises(HypervisorUnavailable) as refused:
-        connect(pool.target, ROOT, XenSettings(tls_fingerprint="0" * 64))
-    assert found in refused.value.message
-    assert pool.simulator.counts["session.login_with_password"] == 1
+    connect(pool.target, ROOT, XenSettings(tls_fingerprint=["0" * 64, found])).api.log_out()
+    for wrong in ("0" * 64, ["0" * 64], []):
+        with pytest.raises(HypervisorUnavailable) as refused:
+            connect(pool.target, ROOT, XenSettings(tls_fingerprint=wrong))
+        assert found in refused.value.message
+    assert pool.simulator.counts["session.login_with_password"] == 2
 
 
 def test_verification_is_turned_off_only_by_the_setting_which_is_reported(pool: Pool) -> None:

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from simplestack import HypervisorSettings
 
+Fingerprint = Annotated[str, Meta(pattern=r"\A[0-9a-fA-F]{64}\Z")]
 AbsolutePath = Annotated[str, Meta(pattern=r"\A/[^\x00-\x1f\x7f]+\Z")]
 
 
@@ -18,9 +19,10 @@ class XenSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_
     tls_verify: bool = True
     #: File (PEM) with the certificates of those who may vouch for hosts. Without it the system's are used.
     tls_ca_file: AbsolutePath | None = None
-    #: SHA-256 of a host's own certificate, 64 hexadecimal digits. Where it is set, that certificate is
-    #: trusted and no other, whoever signed it: for hosts that have signed their own.
-    tls_fingerprint: Annotated[str, Meta(pattern=r"\A[0-9a-fA-F]{64}\Z")] | None = None
+    #: SHA-256 of a host's own certificate, 64 hexadecimal digits; or a list of those of all hosts of a pool,
+    #: which send imports and exports to one another. Where it is set, these certificates are trusted and no
+    #: others, whoever signed them: for hosts that have signed their own.
+    tls_fingerprint: Fingerprint | list[Fingerprint] | None = None
     #: Name or UUID of the storage repository for new disks and imports that name none. Else the pool's
     #: default one, or where it has none the one with most room.
     default_storage: str | None = None
