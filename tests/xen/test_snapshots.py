@@ -181,7 +181,7 @@ FAULTS: list[tuple[list[str], type[SimplestackError], str]] = [
     (["VBD_NOT_UNPLUGGABLE", "r"], Conflict, "shut it down"),
     (["HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN"], Conflict, "availability"),
     (["HOST_CANNOT_ATTACH_NETWORK", "r", "r"], Conflict, "not connected"),
-    (["NETWORK_ALREADY_CONNECTED", "r", "r"], Conflict, "taken"),
+    (["NETWORK_ALREADY_CONNECTED", "r", "r"], Conflict, "on this VLAN already"),
     (["PIF_UNMANAGED", "r"], InvalidArguments, "granted"),
     (["VM_REVERT_FAILED", "r", "r"], HypervisorError, "half-way"),
     (["SR_BACKEND_FAILURE_79", "", "size", ""], InvalidArguments, "size"),

@@ -96,6 +96,7 @@ def _temporary(meaning: str) -> Callable[[XapiFailure], SimplestackError]:
 
 _IN_USE = _as(Conflict, "it is in use")
 _TAKEN = _as(Conflict, "it is taken")
+_VLAN_TAKEN = _as(Conflict, "there is a network on this VLAN already")
 _WRONG = _as(InvalidArguments, "the request cannot be granted")
 _CANNOT = _as(OperationNotSupported, "this host cannot do that")
 _FULL = _as(InsufficientStorage, "there is no room in the storage")
@@ -210,9 +211,9 @@ _TABLE: dict[str, Callable[[XapiFailure], SimplestackError]] = {
     "VDI_HAS_RRDS": _NOT_NOW,
     "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION": _NOT_NOW,
     # networks
-    "PIF_VLAN_EXISTS": _TAKEN,
-    "VLAN_IN_USE": _TAKEN,
-    "NETWORK_ALREADY_CONNECTED": _TAKEN,
+    "PIF_VLAN_EXISTS": _VLAN_TAKEN,
+    "VLAN_IN_USE": _VLAN_TAKEN,
+    "NETWORK_ALREADY_CONNECTED": _VLAN_TAKEN,
     "PIF_IS_VLAN": _WRONG,
     "PIF_UNMANAGED": _WRONG,
     "NETWORK_UNMANAGED": _WRONG,
