@@ -5,6 +5,7 @@ beside the session's. The status tells little: 200 is said before anything has b
 became of the transfer is in its task.
 """
 
+import contextlib
 import http.client
 import time
 from http import HTTPStatus
@@ -99,6 +100,12 @@ class Exchange:
         except OSError:
             return False
         return True
+
+    def finish(self) -> None:
+        """Say that this was all of an upload: of one that is cut short XAPI would wait for the rest."""
+        self.tls.settimeout(0)
+        with contextlib.suppress(OSError):  # that the other end has not said so yet, or is gone
+            self.tls.unwrap()
 
     def receive(self, size: int) -> bytes:
         """Return up to so many bytes of a download: those that are there, or the next; none at its end.

@@ -1,7 +1,5 @@
 """Snapshots: VMs to XAPI, whose ``snapshot_of`` says whose they are."""
 
-import logging
-
 from simplestack import EntityNotFound, HypervisorError, InsufficientStorage, Snapshot, hookimpl
 from simplestack_xen.drives import drives
 from simplestack_xen.entities import snapshot_entities
@@ -13,8 +11,6 @@ from simplestack_xen.records import VdiRecord, VmRecord
 from simplestack_xen.removal import remove_images
 from simplestack_xen.session import XenSession
 from simplestack_xen.tasks import reference_in
-
-_log = logging.getLogger(__name__)
 
 
 @hookimpl
@@ -46,12 +42,11 @@ def snapshot_create(session: XenSession, guest_id: str, name: str) -> Snapshot:
 def snapshot_revert(session: XenSession, guest_id: str, snapshot_id: str) -> Snapshot:
     """Take the guest back to a snapshot of its own: off, with new disk images like those of then.
 
-    It keeps the name that it has. Disks that it was given since then are taken from it, and stay in their
-    storage: XAPI destroys no data that it has no copy of.
+    It keeps the name that it has. Disks that it was given since then go, as all that was changed does.
     """
     vm = find_guest(session, guest_id)
     ref, entity = _find(session, vm, snapshot_id)
-    before = drives(session, vm.record)
+    before = own_images(session, drives(session, vm.record), {vm.ref: vm.record})
     try:
         session.tasks.run("VM.revert", ref)
     except XapiFailure as failure:
@@ -59,11 +54,11 @@ def snapshot_revert(session: XenSession, guest_id: str, snapshot_id: str) -> Sna
     if session.api.read(VmRecord, "VM.get_record", vm.ref).name_label != vm.record.name_label:
         # The name of then may be another guest's by now.
         session.api.call("VM.set_name_label", vm.ref, vm.record.name_label, repeatable=True)
-    for image in session.api.read_some(VdiRecord, "VDI", [drive.record.VDI for drive in before]).values():
-        if not image.VBDs:
-            _log.warning(
-                "the revert left disk %r of %s unattached: %s", image.name_label, guest_id, image.uuid
-            )
+    # XAPI takes them out of the guest and leaves them in their storages, where no client of ours sees them.
+    images = session.api.read_some(VdiRecord, "VDI", before)
+    left = remove_images(session, {ref: before[ref] for ref, image in images.items() if not image.VBDs})
+    if left:
+        raise HypervisorError(f"the guest is as it was, but {', '.join(left)} is left: remove that by hand")
     return entity
 
 

@@ -71,8 +71,10 @@ def guest_import(
             exchange.close()
             session.tasks.abandon(task)
             raise
-        if not is_complete:
-            exchange.close()  # else XAPI might wait for more
+        if is_complete:
+            exchange.finish()
+        else:
+            exchange.close()
         # XAPI leaves the end of an archive unread, so that its hanging up means nothing.
         result = session.tasks.outcome(task, "the import", exchange.limit_seconds)
     # An archive of several VMs is not what `guest_export` writes; of those, the first one is shown.

@@ -38,6 +38,7 @@ def disk_update(session: Any, guest_id: str, disk_id: str, changes: DiskUpdate) 
 
     :raises EntityNotFound: ``Guest`` or ``Disk``
     :raises InvalidArguments: a size below the present one
+    :raises Conflict: it is in use, and its storage lets it grow only while it is not
     :raises InsufficientStorage: no room in the storage
     """
 
