@@ -74,6 +74,13 @@ def vm(session: Any) -> str:
 
 
 @pytest.fixture
+def storage(session: Any) -> str:
+    """Give the storage that the pool's disks are in."""
+    ref: str = session.xenapi.SR.get_by_name_label("Local storage")[0]
+    return ref
+
+
+@pytest.fixture
 def fetch(server: Server, trusting: ssl.SSLContext) -> Callable[..., bytes]:
     """Give `fetch(method, path, body)`, which sends one request."""
 

@@ -4,20 +4,9 @@ from typing import Any
 
 import pytest
 
+from simulators.records import GIB, NULL
 from simulators.refusals import refused
-
-GIB = 1024**3
-NULL = "OpaqueRef:NULL"
-
-
-def disks(session: Any, vm: str) -> list[str]:
-    """Return the disks of a VM, the first device's first."""
-    drives = [session.xenapi.VBD.get_record(ref) for ref in session.xenapi.VM.get_VBDs(vm)]
-    return [found["VDI"] for found in sorted(drives, key=lambda found: found["userdevice"])]
-
-
-def macs(session: Any, vm: str) -> list[str]:
-    return [session.xenapi.VIF.get_MAC(ref) for ref in session.xenapi.VM.get_VIFs(vm)]
+from simulators.vms import disks, macs
 
 
 @pytest.mark.parametrize("message", ["clone", "copy"])
@@ -53,18 +42,6 @@ def test_a_clone_that_finds_no_room_is_refused(session: Any, server: Any, vm: st
     assert api.VM.get_snapshots(vm) == []
 
 
-def test_a_vm_that_finds_no_room_to_go_back_stays_as_it_is(session: Any, server: Any, vm: str) -> None:
-    api = session.xenapi
-    snapshot = api.VM.snapshot(vm, "before")
-    (storage,) = api.SR.get_by_name_label("Local storage")
-    server.simulator.database.get("SR", storage)["physical_size"] = int(
-        api.SR.get_physical_utilisation(storage)
-    )
-    before = disks(session, vm), api.VDI.get_all()
-    assert refused(api.VM.revert, snapshot)[0] == "SR_FULL"
-    assert (disks(session, vm), api.VDI.get_all()) == before
-
-
 def test_a_template_is_cloned_and_provisioned(session: Any, vm: str) -> None:
     api = session.xenapi
     (storage,) = api.SR.get_by_name_label("Local storage")
@@ -84,71 +61,48 @@ def test_a_template_is_cloned_and_provisioned(session: Any, vm: str) -> None:
     api.VM.start(made, False, False)
 
 
-def test_the_template_that_is_always_there_makes_vms_and_stays(session: Any) -> None:
+def test_the_template_that_is_always_there_makes_vms_and_stays(session: Any, storage: str) -> None:
     api = session.xenapi
     (template,) = api.VM.get_by_name_label("Other install media")
     made = api.VM.clone(template, "from-media")
+    config = api.VM.get_other_config(made)
+    assert (config["base_template_name"], "default_template" in config) == ("Other install media", False)
+    assert not api.VM.get_is_default_template(made)
     api.VM.provision(made)
     (disk,) = disks(session, made)
-    (pool,) = api.pool.get_all()
-    assert api.VDI.get_SR(disk) == api.pool.get_default_SR(pool)
-    assert api.VDI.get_virtual_size(disk) == str(8 * GIB)
-    assert not api.VM.get_is_default_template(made)
-    assert refused(api.VM.destroy, template)[0] == "OPERATION_NOT_ALLOWED"
+    assert (api.VDI.get_SR(disk), api.VDI.get_virtual_size(disk)) == (storage, str(8 * GIB))
+    assert refused(api.VM.provision, made) == ["PROVISION_ONLY_ALLOWED_ON_TEMPLATE"]
+    assert refused(api.VM.destroy, template) == ["VM_IS_TEMPLATE", template, "destroy"]
+    assert "destroy" not in api.VM.get_allowed_operations(template)
 
 
-def test_a_snapshot_is_a_vm_that_knows_whose_it_is(session: Any, vm: str) -> None:
+def test_a_template_is_not_made_one_again(session: Any, vm: str) -> None:
+    vms = session.xenapi.VM
+    vms.set_is_a_template(vm, True)
+    assert refused(vms.set_is_a_template, vm, True) == ["VM_IS_TEMPLATE", vm, "make_into_template"]
+    vms.set_is_a_template(vm, False)
+    vms.start(vm, False, False)
+    assert refused(vms.set_is_a_template, vm, True) == ["VM_BAD_POWER_STATE", vm, "halted", "running"]
+
+
+def test_a_clone_begins_anew(session: Any, vm: str) -> None:
     api = session.xenapi
-    first = api.VM.snapshot(vm, "first")
-    second = api.VM.snapshot(vm, "second")
-    record = api.VM.get_record(first)
-    assert (record["is_a_snapshot"], record["is_a_template"], record["snapshot_of"]) == (True, True, vm)
-    assert record["snapshot_time"].value > "20200101T00:00:00Z"
-    assert api.VM.get_snapshots(vm) == [first, second]
-    assert (api.VM.get_parent(vm), api.VM.get_parent(second), api.VM.get_parent(first)) == (
-        second,
-        first,
-        NULL,
-    )
-    (disk,), (kept,) = disks(session, vm), disks(session, first)
-    assert (api.VDI.get_is_a_snapshot(kept), api.VDI.get_snapshot_of(kept)) == (True, disk)
-    assert kept in api.VDI.get_snapshots(disk)
-    assert macs(session, first) == macs(session, vm)
-    api.VM.destroy(first)
-    assert api.VM.get_snapshots(vm) == [second]
-    assert api.VM.get_parent(second) == NULL
-    api.VDI.destroy(kept)
-    assert kept not in api.VDI.get_snapshots(disk)
+    api.VM.set_tags(vm, ["blue"])
+    api.VM.add_to_blocked_operations(vm, "start", "maintenance")
+    made = api.VM.clone(vm, "twin")
+    before, after = api.VM.get_record(vm), api.VM.get_record(made)
+    assert (after["blocked_operations"], after["tags"]) == ({}, ["blue"])
+    assert before["other_config"]["mac_seed"] != after["other_config"]["mac_seed"]
+    (drive,) = after["VBDs"]
+    assert "owner" in api.VBD.get_other_config(drive)
 
 
-def test_a_vm_goes_back_to_a_snapshot_with_new_disks(session: Any, vm: str) -> None:
+def test_no_vm_is_copied_among_iso_images(session: Any, vm: str) -> None:
     api = session.xenapi
-    snapshot = api.VM.snapshot(vm, "before")
-    (disk,) = disks(session, vm)
-    api.VDI.resize(disk, str(16 * GIB))
-    api.VM.set_name_description(vm, "changed")
-    api.VM.start(vm, False, False)
-    api.VM.revert(snapshot)
-    assert (api.VM.get_power_state(vm), api.VM.get_name_description(vm)) == ("Halted", "")
-    assert api.VM.get_name_label(vm) == "vm-0"
-    (new,) = disks(session, vm)
-    assert new != disk
-    assert refused(api.VDI.get_record, disk) == ["HANDLE_INVALID", "VDI", disk]
-    assert api.VDI.get_virtual_size(new) == str(8 * GIB)
-    assert api.VM.get_snapshots(vm) == [snapshot]
-    assert refused(api.VM.revert, vm)[0] == "OPERATION_NOT_ALLOWED"
-
-
-def test_a_checkpoint_keeps_a_running_vm(session: Any, vm: str) -> None:
-    api = session.xenapi
-    assert refused(api.VM.checkpoint, vm, "live")[0] == "VM_BAD_POWER_STATE"
-    api.VM.start(vm, False, False)
-    checkpoint = api.VM.checkpoint(vm, "live")
-    api.VM.hard_shutdown(vm)
-    api.VM.revert(checkpoint)
-    assert api.VM.get_power_state(vm) == "Suspended"
-    api.VM.resume(vm, False, False)
-    assert api.VM.get_power_state(vm) == "Running"
+    (isos,) = api.SR.get_by_name_label("ISO library")
+    assert refused(api.VM.copy, vm, "twin", isos) == [
+        *("OPERATION_NOT_ALLOWED", "Cannot copy a VM's disks to an ISO SR"),
+    ]
 
 
 def test_a_vm_is_destroyed_when_it_is_off_and_its_disks_stay(session: Any, vm: str) -> None:
@@ -156,13 +110,13 @@ def test_a_vm_is_destroyed_when_it_is_off_and_its_disks_stay(session: Any, vm: s
     (disk,) = disks(session, vm)
     (interface,) = api.VM.get_VIFs(vm)
     api.VM.start(vm, False, False)
-    assert refused(api.VM.destroy, vm) == ["VM_BAD_POWER_STATE", vm, "halted", "running"]
+    assert refused(api.VM.destroy, vm) == ["VM_BAD_POWER_STATE", vm, "halted, suspended", "running"]
     api.VM.hard_shutdown(vm)
     snapshot = api.VM.snapshot(vm, "left")
     api.VM.destroy(vm)
     assert refused(api.VM.get_record, vm) == ["HANDLE_INVALID", "VM", vm]
     assert refused(api.VIF.get_record, interface) == ["HANDLE_INVALID", "VIF", interface]
-    assert (api.VDI.get_VBDs(disk), api.VM.get_snapshot_of(snapshot)) == ([], NULL)
+    assert (api.VDI.get_VBDs(disk), api.VM.get_snapshot_of(snapshot)) == ([], vm)
 
 
 def test_a_vm_is_made_of_a_record(session: Any, vm: str) -> None:
@@ -171,5 +125,9 @@ def test_a_vm_is_made_of_a_record(session: Any, vm: str) -> None:
     made = api.VM.create(record | {"name_label": "new"})
     assert (api.VM.get_name_label(made), api.VM.get_VBDs(made)) == ("new", [])
     assert api.VM.get_uuid(made) != record["uuid"]
+    for policy, kind in (("", "pv"), ("BIOS order", "hvm")):
+        values = record | {"domain_type": "unspecified", "HVM_boot_policy": policy}
+        assert api.VM.get_domain_type(api.VM.create(values)) == kind
+    assert api.VM.get_domain_type(api.VM.create(record | {"domain_type": "pvh"})) == "pvh"
     del record["memory_static_max"]
     assert refused(api.VM.create, record) == ["FIELD_TYPE_ERROR", "args"]

@@ -2,18 +2,17 @@
 
 import http.client
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from simulators.records import NULL
+from simulators.refusals import refused
 from simulators.xapi.faults import Rule
 from simulators.xapi.server import Server, running
 from simulators.xapi.simulator import Simulator
 from support.service import wait_for
-
-NULL = "OpaqueRef:NULL"
 
 
 @pytest.fixture
@@ -23,18 +22,56 @@ def busy(context: ssl.SSLContext) -> Iterator[Server]:
         yield made
 
 
+def _vm(session: Any, number: int = 0) -> str:
+    ref: str = session.xenapi.VM.get_by_name_label(f"vm-{number}")[0]
+    return ref
+
+
+def _begin(session: Any, message: str, vm: str, *parameters: Any) -> str:
+    """Begin an operation in a task, and wait until it is under way."""
+    task: str = getattr(session.xenapi, f"Async.VM.{message}")(vm, *parameters)
+    wait_for(lambda: session.xenapi.VM.get_current_operations(vm).get(task) == message, what=message)
+    return task
+
+
+def _end(session: Any, task: str) -> list[str]:
+    """Wait for the end of a task; return its error."""
+    wait_for(lambda: session.xenapi.task.get_status(task) != "pending", what="the task to end")
+    error: list[str] = session.xenapi.task.get_error_info(task)
+    return error
+
+
 def test_an_operation_keeps_others_out_of_its_vm_and_of_no_other(
-    busy: Server, connect: Callable[..., Any]
+    context: ssl.SSLContext, connect: Callable[..., Any]
 ) -> None:
-    one, two = connect(busy), connect(busy)
-    vm, other = (one.xenapi.VM.get_by_name_label(name)[0] for name in ("vm-0", "vm-1"))
-    thread = threading.Thread(target=lambda: one.xenapi.VM.start(vm, False, False))
-    thread.start()
-    wait_for(lambda: busy.simulator.counts["VM.start"] == 1, what="the start to begin")
-    wait_for(lambda: _code(lambda: two.xenapi.VM.snapshot(vm, "x", [])) == "OTHER_OPERATION_IN_PROGRESS")
-    two.xenapi.VM.start(other, False, False)
-    thread.join()
-    assert two.xenapi.VM.get_power_state(vm) == "Running"
+    with running(Server(Simulator(), context)) as server:
+        session = connect(server)
+        vm, other = _vm(session), _vm(session, 1)
+        server.simulator.faults.add(Rule(message="VM.start", effect="hold"))
+        task = _begin(session, "start", vm, False, False)
+        for message, parameters in (("snapshot", ("x", [])), ("destroy", ()), ("clone", ("x",))):
+            refusal = refused(getattr(session.xenapi.VM, message), vm, *parameters)
+            assert refusal == ["OTHER_OPERATION_IN_PROGRESS", "VM", vm, "start"]
+        assert session.xenapi.VM.get_allowed_operations(vm) == []
+        session.xenapi.VM.start(other, False, False)
+        server.simulator.faults.clear()
+        assert _end(session, task) == []
+        assert "clean_shutdown" in session.xenapi.VM.get_allowed_operations(vm)
+
+
+def test_copies_are_made_together_and_so_are_snapshots(server: Server, session: Any, vm: str) -> None:
+    vms = session.xenapi.VM
+    server.simulator.faults.add(Rule(message="VM.clone", effect="hold"))
+    task = _begin(session, "clone", vm, "slow")
+    vms.copy(vm, "other", NULL)
+    server.simulator.faults.clear()
+    assert _end(session, task) == []
+    vms.start(vm, False, False)
+    server.simulator.faults.add(Rule(message="VM.snapshot", effect="hold"))
+    task = _begin(session, "snapshot", vm, "slow", [])
+    vms.checkpoint(vm, "live")
+    server.simulator.faults.clear()
+    assert _end(session, task) == []
 
 
 def test_a_task_that_is_held_is_cancelled_or_goes_on(server: Server, session: Any, vm: str) -> None:
@@ -102,7 +139,7 @@ def test_a_disabled_host_starts_nothing(session: Any, vm: str) -> None:
     assert _code(lambda: api.VM.assert_can_boot_here(vm, host)) == "HOST_DISABLED"
     api.host.enable(host)
     api.VM.start_on(vm, host, False, False)
-    assert _code(lambda: api.VM.assert_operation_valid(vm, "start")) == "OPERATION_NOT_ALLOWED"
+    assert _code(lambda: api.VM.assert_operation_valid(vm, "start")) == "VM_BAD_POWER_STATE"
     api.VM.assert_operation_valid(vm, "suspend")
     api.VM.power_state_reset(vm)
     assert api.VM.get_power_state(vm) == "Halted"

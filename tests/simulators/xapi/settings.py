@@ -1,15 +1,15 @@
-"""Memory and processors of VMs: what may be set when, and how the figures depend on one another."""
+"""Memory and processors of VMs: what may be set, and how the figures depend on one another."""
 
 from simulators.xapi.database import Database, Object
 from simulators.xapi.failures import Failure
+from simulators.xapi.lifecycle import update_allowed_operations
 from simulators.xapi.messages import Handler
-from simulators.xapi.power import HALTED, RUNNING, need_state, update_allowed_operations
 
 _MEMORY = ("static_min", "dynamic_min", "dynamic_max", "static_max")
 
 
 class VmSettings:
-    """Changes the size of VMs."""
+    """Changes what VMs are."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -17,7 +17,9 @@ class VmSettings:
     def handlers(self) -> dict[str, Handler]:
         """Return what the messages do."""
         return {
-            "VM.set_memory_limits": self._set_limits,
+            "VM.set_memory_limits": lambda ref, low, high, dynamic_low, dynamic_high: self._set_memory(
+                ref, static_min=low, static_max=high, dynamic_min=dynamic_low, dynamic_max=dynamic_high
+            ),
             "VM.set_memory_static_max": lambda ref, size: self._set_memory(ref, static_max=size),
             "VM.set_memory_static_min": lambda ref, size: self._set_memory(ref, static_min=size),
             "VM.set_memory_dynamic_max": lambda ref, size: self._set_memory(ref, dynamic_max=size),
@@ -28,11 +30,13 @@ class VmSettings:
             "VM.set_memory_static_range": lambda ref, low, high: self._set_memory(
                 ref, static_min=low, static_max=high
             ),
+            "VM.set_memory": lambda ref, size: self._set_memory(
+                ref, static_min=size, static_max=size, dynamic_min=size, dynamic_max=size
+            ),
             "VM.set_memory_target_live": lambda ref, size: self._set_memory(
                 ref, dynamic_min=size, dynamic_max=size
             ),
-            "VM.wait_memory_target_live": lambda ref: need_state(self._database.get("VM", ref), RUNNING),
-            "VM.set_memory": lambda ref, size: self._set_limits(ref, size, size, size, size),
+            "VM.wait_memory_target_live": lambda _ref: None,
             "VM.set_VCPUs_max": lambda ref, count: self._set_vcpus(ref, "VCPUs_max", count),
             "VM.set_VCPUs_at_startup": lambda ref, count: self._set_vcpus(ref, "VCPUs_at_startup", count),
             "VM.set_VCPUs_number_live": self._set_live_vcpus,
@@ -46,23 +50,10 @@ class VmSettings:
             ),
         }
 
-    def _set_limits(
-        self, ref: str, static_min: int, static_max: int, dynamic_min: int, dynamic_max: int
-    ) -> None:
-        self._set_memory(
-            ref,
-            static_min=static_min,
-            static_max=static_max,
-            dynamic_min=dynamic_min,
-            dynamic_max=dynamic_max,
-        )
-
     def _set_memory(self, ref: str, **sizes: int) -> None:
-        """Change some of the four figures, which stay in order. The static ones need a VM that is off."""
+        """Change some of the four figures, which stay in order."""
         with self._database.lock:
             vm = self._database.get("VM", ref)
-            if any(name.startswith("static") for name in sizes):
-                need_state(vm, HALTED)
             after = {name: sizes.get(name, vm[f"memory_{name}"]) for name in _MEMORY}
             in_order = [after[name] for name in _MEMORY]
             if in_order != sorted(in_order) or in_order[0] < 0:
@@ -74,7 +65,6 @@ class VmSettings:
     def _set_vcpus(self, ref: str, field: str, count: int) -> None:
         with self._database.lock:
             vm = self._database.get("VM", ref)
-            need_state(vm, HALTED)
             after = {"VCPUs_max": vm["VCPUs_max"], "VCPUs_at_startup": vm["VCPUs_at_startup"], field: count}
             if not 0 < after["VCPUs_at_startup"] <= after["VCPUs_max"]:
                 rule = "VCPU values must satisfy: 0 < VCPUs_at_startup <= VCPUs_max"
@@ -84,7 +74,6 @@ class VmSettings:
     def _set_live_vcpus(self, ref: str, count: int) -> None:
         with self._database.lock:
             vm = self._database.get("VM", ref)
-            need_state(vm, RUNNING)
             if not 0 < count <= vm["VCPUs_max"]:
                 raise Failure("INVALID_VALUE", "VCPUs_number", str(count))
             self._metrics(vm)["VCPUs_number"] = count
@@ -107,4 +96,4 @@ class VmSettings:
         with self._database.lock:
             vm = self._database.get("VM", ref)
             vm["blocked_operations"] = blocked
-            update_allowed_operations(vm)
+            update_allowed_operations(self._database, vm)

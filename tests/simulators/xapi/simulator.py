@@ -10,21 +10,27 @@ from functools import cache
 from typing import Any
 
 from simulators.xapi.contents import CHUNK_BYTES
+from simulators.xapi.copying import Copying
 from simulators.xapi.database import Database, Object
 from simulators.xapi.datamodel import Message, classes
+from simulators.xapi.devices import Devices
+from simulators.xapi.drives import Drives
 from simulators.xapi.events import Events
 from simulators.xapi.failures import Failure
 from simulators.xapi.faults import Cancelled, Drop, Faults
 from simulators.xapi.machines import Machines
 from simulators.xapi.messages import Handler, field_handlers
 from simulators.xapi.networking import Networking
+from simulators.xapi.networks import Networks
 from simulators.xapi.operations import Operations
 from simulators.xapi.plugs import Plugs
 from simulators.xapi.power import Power
 from simulators.xapi.seeding import seed
 from simulators.xapi.sessions import Account, Sessions
 from simulators.xapi.settings import VmSettings
+from simulators.xapi.snapshots import Snapshots
 from simulators.xapi.storage import Storage
+from simulators.xapi.templates import Templates
 from simulators.xapi.transfer import Transfer
 from simulators.xapi.wire import Call, content_xml
 
@@ -52,6 +58,7 @@ class Simulator:
         session_idle: timedelta = timedelta(hours=24),
         operation_seconds: float = 0,
         bonds: int = 0,
+        tools: bool = True,
     ) -> None:
         """Make a pool.
 
@@ -62,6 +69,7 @@ class Simulator:
         :param session_idle: how long a session may be idle
         :param operation_seconds: how long each operation on a VM takes, in which it refuses others
         :param bonds: how many networks there are besides, each over two interfaces that are one
+        :param tools: whether there are tools in guests, which come up as soon as those are started
         """
         #: All calls as they came, where somebody has put a list here.
         self.journal: list[Call] | None = None
@@ -73,14 +81,22 @@ class Simulator:
         self.master = seed(self.database, vms, bonds)
         self._sessions = Sessions(self.database, _ACCOUNTS if accounts is None else accounts, session_idle)
         self._handlers: dict[str, Handler] = field_handlers(self.database)
-        power = Power(self.database, self.master)
-        storage, networking = Storage(self.database, content_bytes), Networking(self.database)
-        machines = Machines(self.database, power, storage, networking)
-        self.transfer = Transfer(self.database, storage, networking, machines)
-        others = VmSettings(self.database), Events(self.database), Plugs(self.database)
-        for part in (power, storage, networking, machines, *others):
+        database = self.database
+        storage = Storage(database, content_bytes)
+        devices = Devices(storage, Drives(database), Networking(database))
+        power = Power(database, tools=tools)
+        machines = Machines(database, devices)
+        copying = Copying(database, machines, devices)
+        for part in (
+            *(devices.storage, devices.drives, devices.networking, power, machines, copying),
+            Networks(database),
+            Snapshots(database, copying, power, devices),
+            Templates(database, devices),
+            *(VmSettings(database), Events(database), Plugs(database)),
+        ):
             self._handlers |= part.handlers()
-        self._operations = Operations(self.database, operation_seconds)
+        self.transfer = Transfer(database, devices, machines)
+        self._operations = Operations(database, self.faults, operation_seconds)
         self._handlers["task.create"] = self._create_task
         self._handlers["task.cancel"] = self._cancel
         self._handlers["task.destroy"] = lambda ref: self.database.remove(self.database.get("task", ref))
@@ -166,11 +182,11 @@ class Simulator:
         name, password, _, originator = values
         return self._sessions.log_in(name, password, originator, self.master.ref)
 
-    def _run(self, message: Message, values: list[Any]) -> Any:
+    def _run(self, message: Message, values: list[Any], task: Object | None = None) -> Any:
         handler = self._handlers.get(message.name)
         if handler is None:
             raise Failure("NOT_IMPLEMENTED", message.name)
-        with self._operations.under_way(message.name, values):
+        with self._operations.under_way(message.name, values, task):
             return handler(*values)
 
     def _create_task(self, label: str, description: str) -> str:
@@ -202,9 +218,8 @@ class Simulator:
 
     def _finish(self, task: Object, message: Message, values: list[Any]) -> None:
         try:
-            self.faults.hold(message.name, task.ref)
             self.faults.before(self.faults.take(message.name))
-            value = self._run(message, values)
+            value = self._run(message, values, task)
         except Cancelled:
             outcome = {"status": "cancelled", "error_info": ["TASK_CANCELLED", task.ref]}
         except Failure as failure:

@@ -1,4 +1,4 @@
-"""Storages, disk images and the drives of VMs."""
+"""Disk images in storages."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,15 +8,13 @@ from simulators.xapi.contents import CHUNK_BYTES, Content
 from simulators.xapi.database import Database, Object
 from simulators.xapi.failures import Failure
 from simulators.xapi.messages import Handler
-from simulators.xapi.power import PAUSED, RUNNING, need_state
 from simulators.xapi.types import NULL
 
 _MIB = 1024**2
-_DRIVES = tuple(str(number) for number in range(16))
 
 
 class Storage:
-    """Disk images in storages, and in drives."""
+    """Makes disk images, and deletes them."""
 
     def __init__(self, database: Database, content_bytes: int = CHUNK_BYTES) -> None:
         """Begin with the disks that there are.
@@ -38,15 +36,6 @@ class Storage:
             "VDI.copy": self._copy_to,
             "VDI.resize": lambda ref, size: self._resize(ref, size, online=False),
             "VDI.resize_online": lambda ref, size: self._resize(ref, size, online=True),
-            "VBD.create": lambda values: self.create_drive(values).ref,
-            "VBD.destroy": self.destroy_drive,
-            "VBD.plug": self._plug,
-            "VBD.unplug": self._unplug,
-            "VBD.unplug_force": lambda ref: self._unplug(ref, force=True),
-            "VBD.assert_attachable": self._check_attachable,
-            "VBD.insert": self._insert,
-            "VBD.eject": self._eject,
-            "VM.get_allowed_VBD_devices": self._free_devices,
             "SR.scan": lambda ref: self._database.get("SR", ref) and None,
         }
 
@@ -128,8 +117,11 @@ class Storage:
             if original is not None:
                 original["snapshots"] = [found for found in original["snapshots"] if found != ref]
             self._refuse_in_use(disk, "destroy")
-            for drive in disk["VBDs"]:
-                self.destroy_drive(drive)
+            for found in disk["VBDs"]:
+                drive = self._database.get("VBD", found)
+                vm = self._database.get("VM", drive["VM"])
+                vm["VBDs"] = [other for other in vm["VBDs"] if other != found]
+                self._database.remove(drive)
             storage = self._database.get("SR", disk["SR"])
             storage["VDIs"] = [found for found in storage["VDIs"] if found != ref]
             self._use(storage, -disk["virtual_size"])
@@ -146,97 +138,6 @@ class Storage:
             rounded = -(-size // _MIB) * _MIB
             self._use(self._writable(disk["SR"]), rounded - disk["virtual_size"])
             disk["virtual_size"] = disk["physical_utilisation"] = rounded
-
-    def create_drive(self, values: Mapping[str, Any]) -> Object:
-        """Give a VM a drive. It is not plugged."""
-        with self._database.lock:
-            vm = self._database.get("VM", values["VM"])
-            is_empty = values["empty"]
-            if is_empty and values["type"] != "CD":
-                raise Failure("VBD_NOT_REMOVABLE_MEDIA", NULL)
-            disk = None if is_empty else self._database.get("VDI", values["VDI"])
-            device = values["userdevice"]
-            free = self._free_devices(vm.ref)
-            if device == "autodetect" and free:
-                device = free[0]
-            elif device not in _DRIVES:
-                raise Failure("INVALID_DEVICE", device)
-            elif device not in free:
-                raise Failure("DEVICE_ALREADY_EXISTS", device)
-            if disk is not None and disk["read_only"] and values["mode"] == "RW":
-                raise Failure("VDI_READONLY", disk.ref)
-            given = {**values, "userdevice": device, "currently_attached": False}
-            made = self._database.add("VBD", {**given, "VDI": NULL if disk is None else disk.ref})
-            vm["VBDs"] = [*vm["VBDs"], made.ref]
-            if disk is not None:
-                disk["VBDs"] = [*disk["VBDs"], made.ref]
-            return made
-
-    def destroy_drive(self, ref: str) -> None:
-        """Take a drive away; what is in it stays."""
-        with self._database.lock:
-            drive = self._database.get("VBD", ref)
-            if drive["currently_attached"]:
-                raise Failure("OPERATION_NOT_ALLOWED", f"VBD '{drive['uuid']}' still attached to a VM")
-            self._forget(self._database.find("VM", drive["VM"]), ref)
-            self._forget(self._database.find("VDI", drive["VDI"]), ref)
-            self._database.remove(drive)
-
-    def _plug(self, ref: str) -> None:
-        with self._database.lock:
-            drive = self._database.get("VBD", ref)
-            need_state(self._database.get("VM", drive["VM"]), RUNNING, PAUSED)
-            if drive["currently_attached"]:
-                raise Failure("DEVICE_ALREADY_ATTACHED", ref)
-            disk = self._database.find("VDI", drive["VDI"])
-            if disk is not None and drive["mode"] == "RW" and not disk["sharable"]:
-                self._refuse_in_use(disk, "attach")
-            drive["currently_attached"] = True
-
-    def _check_attachable(self, ref: str) -> None:
-        drive = self._database.get("VBD", ref)
-        disk = self._database.find("VDI", drive["VDI"])
-        if disk is not None and drive["mode"] == "RW" and not disk["sharable"]:
-            self._refuse_in_use(disk, "attach")
-
-    def _unplug(self, ref: str, *, force: bool = False) -> None:
-        with self._database.lock:
-            drive = self._database.get("VBD", ref)
-            need_state(self._database.get("VM", drive["VM"]), RUNNING, PAUSED)
-            if not drive["currently_attached"]:
-                raise Failure("DEVICE_ALREADY_DETACHED", ref)
-            if not drive["unpluggable"] and not force:
-                raise Failure("DEVICE_DETACH_REJECTED", "VBD", ref, "the guest holds on to it")
-            drive["currently_attached"] = False
-
-    def _insert(self, ref: str, disk_ref: str) -> None:
-        with self._database.lock:
-            drive, disk = self._removable(ref), self._database.get("VDI", disk_ref)
-            if not drive["empty"]:
-                raise Failure("VBD_NOT_EMPTY", ref)
-            if self._database.get("SR", disk["SR"])["content_type"] != "iso":
-                raise Failure("VDI_INCOMPATIBLE_TYPE", disk_ref, disk["type"])
-            drive["VDI"], drive["empty"] = disk_ref, False
-            disk["VBDs"] = [*disk["VBDs"], ref]
-
-    def _eject(self, ref: str) -> None:
-        with self._database.lock:
-            drive = self._removable(ref)
-            if drive["empty"]:
-                raise Failure("VBD_IS_EMPTY", ref)
-            self._forget(self._database.find("VDI", drive["VDI"]), ref)
-            drive["VDI"], drive["empty"] = NULL, True
-
-    def _removable(self, ref: str) -> Object:
-        drive = self._database.get("VBD", ref)
-        if drive["type"] != "CD":
-            raise Failure("VBD_NOT_REMOVABLE_MEDIA", ref)
-        return drive
-
-    def _free_devices(self, vm_ref: str) -> list[str]:
-        drives = [self._database.get("VBD", ref) for ref in self._database.get("VM", vm_ref)["VBDs"]]
-        used = {drive["userdevice"] for drive in drives}
-        return [device for device in _DRIVES if device not in used]
 
     def _writable(self, ref: str) -> Object:
         storage = self._database.get("SR", ref)
@@ -259,8 +160,3 @@ class Storage:
             raise Failure("SR_FULL", str(size), str(free))
         storage["physical_utilisation"] += size
         storage["virtual_allocation"] += size
-
-    @staticmethod
-    def _forget(holder: Object | None, drive: str) -> None:
-        if holder is not None:
-            holder["VBDs"] = [ref for ref in holder["VBDs"] if ref != drive]

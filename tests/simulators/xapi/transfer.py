@@ -15,11 +15,10 @@ from msgspec import Struct
 
 from simulators.xapi.contents import CHUNK_BYTES, Content
 from simulators.xapi.database import Database, Object
+from simulators.xapi.devices import Devices
 from simulators.xapi.failures import Failure
+from simulators.xapi.lifecycle import check
 from simulators.xapi.machines import Machines
-from simulators.xapi.networking import Networking
-from simulators.xapi.power import HALTED, SUSPENDED, need_state
-from simulators.xapi.storage import Storage
 from simulators.xapi.types import NULL
 
 DOCUMENT = "ova.xml"
@@ -57,12 +56,9 @@ class Writable(Protocol):
 class Transfer:
     """Exports and imports VMs."""
 
-    def __init__(
-        self, database: Database, storage: Storage, networking: Networking, machines: Machines
-    ) -> None:
+    def __init__(self, database: Database, devices: Devices, machines: Machines) -> None:
         self._database = database
-        self._storage = storage
-        self._networking = networking
+        self._devices = devices
         self._machines = machines
 
     def check_export(self, vm: Object) -> None:
@@ -70,8 +66,7 @@ class Transfer:
 
         :raises Failure: VM_BAD_POWER_STATE
         """
-        if not vm["is_a_snapshot"]:
-            need_state(vm, HALTED, SUSPENDED)
+        check(self._database, vm, "export")
 
     def export(self, vm: Object, target: Writable) -> None:
         """Write a VM's image."""
@@ -114,7 +109,7 @@ class Transfer:
                 disk = self._database.get("VDI", drive["VDI"])
                 kept = {name: disk[name] for name in ("name_label", "virtual_size", "type")}
                 own = {name: drive[name] for name in ("userdevice", "bootable", "mode", "unpluggable")}
-                disks.append(_Disk(own, kept, self._storage.content(disk)))
+                disks.append(_Disk(own, kept, self._devices.storage.content(disk)))
         kept_of_interface = ("device", "MAC", "MTU", "locking_mode", "ipv4_allowed", "ipv6_allowed")
         interfaces = []
         for ref in vm["VIFs"]:
@@ -129,13 +124,13 @@ class Transfer:
         made = self._machines.add(document.vm)
         try:
             for each in document.disks:
-                disk = self._storage.create_disk({**each.disk, "SR": storage})
-                self._storage.set_content(disk, each.content)
-                self._storage.create_drive(
+                disk = self._devices.storage.create_disk({**each.disk, "SR": storage})
+                self._devices.storage.set_content(disk, each.content)
+                self._devices.drives.create(
                     {**each.drive, "VM": made.ref, "VDI": disk.ref, "type": "Disk", "empty": False}
                 )
             for interface in document.interfaces:
-                self._networking.create_interface(
+                self._devices.networking.create_interface(
                     {**interface, "VM": made.ref, "network": self._network(interface)}
                 )
         except Failure:

@@ -1,0 +1,161 @@
+"""Snapshots of the XAPI simulator, and the way back."""
+
+from typing import Any
+
+import pytest
+
+from simulators.records import GIB, NULL
+from simulators.refusals import refused
+from simulators.vms import disks, macs
+from simulators.xapi.server import Server
+
+
+def leave_room(server: Server, storage: str, size: int) -> None:
+    """Leave so much room in a storage; less than none means that what is deleted gives none back."""
+    found = server.simulator.database.get("SR", storage)
+    found["physical_size"] = found["physical_utilisation"] + size
+
+
+def test_a_snapshot_is_a_vm_that_knows_whose_it_is(session: Any, vm: str) -> None:
+    api = session.xenapi
+    first = api.VM.snapshot(vm, "first")
+    second = api.VM.snapshot(vm, "second")
+    record = api.VM.get_record(first)
+    assert (record["is_a_snapshot"], record["is_a_template"], record["snapshot_of"]) == (True, True, vm)
+    assert record["snapshot_time"].value > "20200101T00:00:00Z"
+    assert record["snapshot_info"] == {
+        "power-state-at-snapshot": "Halted",
+        "disk-snapshot-type": "crash_consistent",
+    }
+    assert api.VM.get_snapshots(vm) == [first, second]
+    assert (api.VM.get_parent(vm), api.VM.get_parent(second), api.VM.get_parent(first)) == (
+        second,
+        first,
+        NULL,
+    )
+    (disk,), (kept,) = disks(session, vm), disks(session, first)
+    assert (api.VDI.get_is_a_snapshot(kept), api.VDI.get_snapshot_of(kept)) == (True, disk)
+    assert kept in api.VDI.get_snapshots(disk)
+    assert macs(session, first) == macs(session, vm)
+    api.VM.destroy(first)
+    assert api.VM.get_snapshots(vm) == [second]
+    assert api.VM.get_parent(second) == NULL
+    api.VDI.destroy(kept)
+    assert kept not in api.VDI.get_snapshots(disk)
+
+
+@pytest.mark.parametrize("state", ["Running", "Paused", "Suspended"])
+def test_a_snapshot_of_a_vm_in_any_state_is_off(session: Any, vm: str, state: str) -> None:
+    api = session.xenapi
+    api.VM.start(vm, state == "Paused", False)
+    if state == "Suspended":
+        api.VM.suspend(vm)
+    record = api.VM.get_record(api.VM.snapshot(vm, "kept"))
+    assert record["snapshot_info"]["power-state-at-snapshot"] == state
+    assert (record["power_state"], record["suspend_VDI"]) == ("Halted", NULL)
+    assert not api.VBD.get_currently_attached(record["VBDs"][0])
+    assert api.VM_guest_metrics.get_networks(record["guest_metrics"])
+
+
+def test_a_guest_is_quiesced_where_it_can(session: Any, server: Server, vm: str) -> None:
+    api = session.xenapi
+    api.VM.start(vm, False, False)
+    refusal = ["VM_SNAPSHOT_WITH_QUIESCE_NOT_SUPPORTED", vm]
+    assert refused(api.VM.snapshot_with_quiesce, vm, "kept") == refusal
+    told = server.simulator.database.get("VM_guest_metrics", api.VM.get_guest_metrics(vm))
+    told["other"] = {**told["other"], "feature-quiesce": "1"}
+    kept = api.VM.snapshot_with_quiesce(vm, "kept")
+    assert api.VM.get_snapshot_info(kept)["disk-snapshot-type"] == "quiesced"
+
+
+def test_a_vm_goes_back_to_a_snapshot_with_new_disks(session: Any, vm: str) -> None:
+    api = session.xenapi
+    snapshot = api.VM.snapshot(vm, "before")
+    (disk,) = disks(session, vm)
+    api.VDI.resize(disk, str(16 * GIB))
+    api.VM.set_name_description(vm, "changed")
+    api.VM.start(vm, False, False)
+    api.VM.revert(snapshot)
+    assert (api.VM.get_power_state(vm), api.VM.get_name_description(vm)) == ("Halted", "")
+    assert api.VM.get_name_label(vm) == "vm-0"
+    (new,) = disks(session, vm)
+    assert new != disk
+    assert refused(api.VDI.get_record, disk) == ["HANDLE_INVALID", "VDI", disk]
+    assert api.VDI.get_virtual_size(new) == str(8 * GIB)
+    assert api.VM.get_snapshots(vm) == [snapshot]
+    assert refused(api.VM.revert, vm) == ["REVERT_ONLY_ALLOWED_ON_SNAPSHOT"]
+
+
+def test_a_vm_that_finds_no_room_to_go_back_keeps_its_disks(
+    session: Any, server: Server, vm: str, storage: str
+) -> None:
+    api = session.xenapi
+    snapshot = api.VM.snapshot(vm, "before")
+    leave_room(server, storage, 0)
+    before = disks(session, vm), api.VDI.get_all()
+    assert refused(api.VM.revert, snapshot)[0] == "SR_FULL"
+    assert (disks(session, vm), api.VDI.get_all()) == before
+
+
+def test_a_suspended_vm_keeps_its_devices(session: Any, vm: str) -> None:
+    api = session.xenapi
+    api.VM.start(vm, False, False)
+    api.VM.suspend(vm)
+    record = api.VM.get_record(vm)
+    assert (record["resident_on"], record["domid"]) == (NULL, "-1")
+    drive, interface = record["VBDs"][0], record["VIFs"][0]
+    assert (api.VBD.get_currently_attached(drive), api.VIF.get_currently_attached(interface)) == (True, True)
+    assert refused(api.VBD.destroy, drive)[0] == "OPERATION_NOT_ALLOWED"
+    api.VIF.destroy(interface)
+    assert api.VM_guest_metrics.get_networks(record["guest_metrics"])
+    api.VM.resume(vm, False, False)
+    assert api.VM.get_guest_metrics(vm) == record["guest_metrics"]
+
+
+def test_a_checkpoint_keeps_a_running_vm_and_goes_back_to_it(session: Any, vm: str) -> None:
+    api = session.xenapi
+    assert refused(api.VM.checkpoint, vm, "live") == [
+        *("VM_BAD_POWER_STATE", vm),
+        *("paused, suspended, running", "halted"),
+    ]
+    api.VM.start(vm, False, False)
+    checkpoint = api.VM.checkpoint(vm, "live")
+    assert api.VM.get_power_state(vm) == "Running"
+    api.VM.revert(checkpoint)
+    assert api.VM.get_power_state(vm) == "Suspended"
+    assert api.VBD.get_currently_attached(api.VM.get_VBDs(vm)[0])
+    api.VM.resume(vm, False, False)
+    assert api.VM.get_power_state(vm) == "Running"
+
+
+def test_a_clone_of_a_checkpoint_is_off(session: Any, vm: str) -> None:
+    api = session.xenapi
+    api.VM.start(vm, False, False)
+    checkpoint = api.VM.checkpoint(vm, "live")
+    made = api.VM.clone(checkpoint, "twin")
+    record = api.VM.get_record(made)
+    assert (record["power_state"], record["is_a_snapshot"], record["is_a_template"]) == (
+        "Halted",
+        False,
+        True,
+    )
+    assert not api.VBD.get_currently_attached(record["VBDs"][0])
+
+
+def test_what_a_guest_told_stays_until_it_starts_again(session: Any, vm: str) -> None:
+    api = session.xenapi
+    api.VM.start(vm, False, False)
+    told = api.VM.get_guest_metrics(vm)
+    address = api.VM_guest_metrics.get_networks(told)["0/ip"]
+    api.VM.hard_shutdown(vm)
+    assert api.VM.get_guest_metrics(vm) == told
+    twin = api.VM.get_guest_metrics(api.VM.clone(vm, "twin"))
+    assert twin != told
+    assert api.VM_guest_metrics.get_networks(twin)["0/ip"] == address
+    api.VM.start(vm, False, False)
+    assert refused(api.VM_guest_metrics.get_record, told)[0] == "HANDLE_INVALID"
+    assert api.VM_guest_metrics.get_networks(api.VM.get_guest_metrics(vm))["0/ip"] != address
+    api.VM.hard_shutdown(vm)
+    told = api.VM.get_guest_metrics(vm)
+    api.VM.destroy(vm)
+    assert refused(api.VM_guest_metrics.get_record, told)[0] == "HANDLE_INVALID"
