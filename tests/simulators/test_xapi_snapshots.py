@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from simulators.records import GIB, NULL
+from simulators.records import GIB, NULL, disk_values, drive_values
 from simulators.refusals import refused
 from simulators.vms import disks, macs
 from simulators.xapi.server import Server
@@ -68,33 +68,73 @@ def test_a_guest_is_quiesced_where_it_can(session: Any, server: Server, vm: str)
     assert api.VM.get_snapshot_info(kept)["disk-snapshot-type"] == "quiesced"
 
 
-def test_a_vm_goes_back_to_a_snapshot_with_new_disks(session: Any, vm: str) -> None:
+def test_a_vm_goes_back_with_new_disks_again_and_again(session: Any, vm: str, storage: str) -> None:
     api = session.xenapi
     snapshot = api.VM.snapshot(vm, "before")
     (disk,) = disks(session, vm)
     api.VDI.resize(disk, str(16 * GIB))
-    api.VM.set_name_description(vm, "changed")
+    late = api.VDI.create(disk_values(storage))
+    api.VBD.create(drive_values(vm, late))
     api.VM.start(vm, False, False)
-    api.VM.revert(snapshot)
-    assert (api.VM.get_power_state(vm), api.VM.get_name_description(vm)) == ("Halted", "")
-    assert api.VM.get_name_label(vm) == "vm-0"
-    (new,) = disks(session, vm)
-    assert new != disk
-    assert refused(api.VDI.get_record, disk) == ["HANDLE_INVALID", "VDI", disk]
-    assert api.VDI.get_virtual_size(new) == str(8 * GIB)
-    assert api.VM.get_snapshots(vm) == [snapshot]
+    for _ in range(2):
+        (before, *_others) = disks(session, vm)
+        api.VM.revert(snapshot)
+        (after,) = disks(session, vm)
+        assert refused(api.VDI.get_record, before) == ["HANDLE_INVALID", "VDI", before]
+        assert api.VDI.get_virtual_size(after) == str(8 * GIB)
+        (kept,) = disks(session, snapshot)
+        assert (api.VDI.get_snapshot_of(kept), api.VDI.get_snapshots(after)) == (after, [kept])
+        assert api.VM.get_power_state(vm) == "Halted"
+        assert api.VM.get_snapshots(vm) == [snapshot]
+    assert api.VDI.get_VBDs(late) == []
     assert refused(api.VM.revert, vm) == ["REVERT_ONLY_ALLOWED_ON_SNAPSHOT"]
 
 
-def test_a_vm_that_finds_no_room_to_go_back_keeps_its_disks(
+def test_a_vm_that_goes_back_is_what_it_was(session: Any, vm: str) -> None:
+    api = session.xenapi
+    api.VM.add_to_blocked_operations(vm, "start", "then")
+    before = api.VM.get_record(vm)
+    snapshot = api.VM.snapshot(vm, "before")
+    api.VM.set_name_label(vm, "renamed")
+    api.VM.set_name_description(vm, "changed")
+    api.VM.set_tags(vm, ["late"])
+    api.VM.add_to_other_config(vm, "key", "late")
+    api.VM.set_memory(vm, str(GIB))
+    api.VM.set_HVM_boot_policy(vm, "")
+    api.VM.set_ha_restart_priority(vm, "restart")
+    api.VM.remove_from_blocked_operations(vm, "start")
+    api.VM.set_is_a_template(vm, True)
+    assert refused(api.VM.revert, snapshot) == ["VM_IS_TEMPLATE", vm, "reverting"]
+    api.VM.set_is_a_template(vm, False)
+    api.VM.revert(snapshot)
+    after = api.VM.get_record(vm)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"VBDs", "VIFs", "tags", "snapshots", "parent"}
+    assert (after["tags"], after["snapshots"], after["parent"]) == (["late"], [snapshot], snapshot)
+
+
+def test_a_vm_that_finds_no_way_back_is_off_and_has_no_disks(
     session: Any, server: Server, vm: str, storage: str
 ) -> None:
     api = session.xenapi
     snapshot = api.VM.snapshot(vm, "before")
-    leave_room(server, storage, 0)
-    before = disks(session, vm), api.VDI.get_all()
+    (disk,) = disks(session, vm)
+    api.VM.start(vm, False, False)
+    leave_room(server, storage, -8 * GIB)
     assert refused(api.VM.revert, snapshot)[0] == "SR_FULL"
-    assert (disks(session, vm), api.VDI.get_all()) == before
+    assert (api.VM.get_power_state(vm), disks(session, vm)) == ("Halted", [])
+    assert disk not in api.VDI.get_all()
+
+
+def test_a_vm_that_was_destroyed_comes_back_from_its_snapshot(session: Any, vm: str) -> None:
+    api = session.xenapi
+    snapshot, other = api.VM.snapshot(vm, "left"), api.VM.snapshot(vm, "other")
+    api.VM.destroy(vm)
+    assert api.VM.get_snapshot_of(snapshot) == vm
+    api.VM.revert(snapshot)
+    made = api.VM.get_snapshot_of(snapshot)
+    assert (api.VM.get_name_label(made), len(disks(session, made))) == ("vm-0", 1)
+    assert sorted(api.VM.get_snapshots(made)) == sorted([snapshot, other])
 
 
 def test_a_suspended_vm_keeps_its_devices(session: Any, vm: str) -> None:

@@ -1,16 +1,27 @@
-"""Snapshots and checkpoints of VMs, and the way back to them."""
+"""Snapshots and checkpoints of VMs, and the way back to them.
+
+As XAPI goes back: the VM's disks are destroyed first, so that there is room, and then the snapshot's cloned.
+Where that fails half-way, the VM is off and has no disks.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from simulators.xapi.copying import Copying
 from simulators.xapi.database import Database, Object
 from simulators.xapi.devices import Devices
+from simulators.xapi.failures import Failure
 from simulators.xapi.guests import copy_tools, forget_tools
 from simulators.xapi.lifecycle import HALTED, RUNNING, SUSPENDED
 from simulators.xapi.messages import Handler
 from simulators.xapi.power import Power
-from simulators.xapi.vm_fields import FRESH, KEPT
+from simulators.xapi.types import NULL
+from simulators.xapi.vm_fields import KEPT
+
+#: What a client is told as it is, where going back fails.
+_TOLD = frozenset({"SR_FULL", "SR_BACKEND_FAILURE_44", "SR_BACKEND_FAILURE_109", "VDI_INCOMPATIBLE_TYPE"})
 
 
 class Snapshots:
@@ -71,6 +82,7 @@ class Snapshots:
                     "power-state-at-snapshot": was or vm["power_state"],
                     "disk-snapshot-type": "crash_consistent",
                 },
+                "snapshot_metadata": bytes(vm.json).decode(),
             }
             made = self._copying.copy(vm, self._devices.storage.snapshot_disk, ignored or (), **own)
             vm["snapshots"] = [*vm["snapshots"], made.ref]
@@ -79,30 +91,70 @@ class Snapshots:
             return made
 
     def _revert(self, snapshot: Object) -> None:
-        """Let a VM be as its snapshot. Its disks and interfaces are new ones."""
         with self._database.lock:
-            vm = self._database.get("VM", snapshot["snapshot_of"])
+            vm = self._database.find("VM", snapshot["snapshot_of"]) or self._bring_back(snapshot)
             if vm["power_state"] != HALTED:
                 self._power.stop(vm)
-            drives = [self._database.get("VBD", ref) for ref in snapshot["VBDs"]]
-            disks = self._copying.copy_disks(drives, self._devices.storage.copy_disk)
-            self._strip(vm)
-            for field in vm.class_.fields:
-                if field not in KEPT and field not in FRESH:
-                    vm[field] = snapshot[field]
-            vm["power_state"] = snapshot["power_state"]
-            self._copying.furnish(vm, disks, snapshot["VIFs"], owns=False)
+            for field, value in _fields_of_then(snapshot).items():
+                vm[field] = value
+            try:
+                self._replace_devices(vm, snapshot)
+            except Failure as failure:
+                self._power.reset(vm, HALTED)
+                if failure.code in _TOLD:
+                    raise
+                raise Failure("VM_REVERT_FAILED", snapshot.ref, vm.ref) from failure
             forget_tools(self._database, vm)
             vm["guest_metrics"] = copy_tools(self._database, snapshot)
             self._copying.machines.set_parent(vm, snapshot.ref)
             self._power.reset(vm, snapshot["power_state"])
 
-    def _strip(self, vm: Object) -> None:
+    def _bring_back(self, snapshot: Object) -> Object:
+        """Make the VM of a snapshot anew, which was destroyed."""
+        gone = snapshot["snapshot_of"]
+        made = self._copying.machines.add({field: snapshot[field] for field in snapshot.class_.fields})
+        for found in self._database.all("VM"):
+            if found["snapshot_of"] == gone:
+                found["snapshot_of"] = made.ref
+                made["snapshots"] = [*made["snapshots"], found.ref]
+        return made
+
+    def _replace_devices(self, vm: Object, snapshot: Object) -> None:
+        kept = [self._database.get("VBD", ref) for ref in snapshot["VBDs"]]
+        originals = {
+            drive.ref: self._database.get("VDI", drive["VDI"])["snapshot_of"]
+            for drive in kept
+            if drive["type"] == "Disk"
+        }
+        self._destroy_disks(vm, set(originals.values()))
+        disks = self._copying.copy_disks(kept, self._devices.storage.copy_disk)
+        for drive, original in originals.items():
+            self._follow(original, disks[drive])
+        vm["power_state"] = snapshot["power_state"]
+        for ref in vm["VIFs"]:
+            self._devices.networking.remove_interface(self._database.get("VIF", ref))
+        self._copying.furnish(vm, disks, snapshot["VIFs"], owns=False)
+
+    def _destroy_disks(self, vm: Object, kept: set[str]) -> None:
+        """Take a VM's drives away, and destroy the disks that there is something kept of: the others stay."""
         drives = [self._database.get("VBD", ref) for ref in vm["VBDs"]]
-        disks = [drive["VDI"] for drive in drives if drive["type"] == "Disk"]
+        disks = [drive["VDI"] for drive in drives if drive["type"] == "Disk" and drive["VDI"] in kept]
         for drive in drives:
             self._devices.drives.remove(drive)
         for disk in disks:
             self._devices.storage.destroy_disk(disk)
-        for ref in vm["VIFs"]:
-            self._devices.networking.remove_interface(self._database.get("VIF", ref))
+
+    def _follow(self, original: str, disk: Object | None) -> None:
+        """Let all snapshots of a disk that is gone be those of the one in its place."""
+        if original == NULL or disk is None:
+            return
+        snapshots = [found for found in self._database.all("VDI") if found["snapshot_of"] == original]
+        for found in snapshots:
+            found["snapshot_of"] = disk.ref
+        disk["snapshots"] = [found.ref for found in snapshots]
+
+
+def _fields_of_then(snapshot: Object) -> dict[str, Any]:
+    """Return what its VM was when a snapshot was taken, but for what it keeps."""
+    told = snapshot.class_.record.from_json(msgspec.json.decode(snapshot["snapshot_metadata"]))
+    return {field: value for field, value in told.items() if field not in KEPT} | {"ha_always_run": False}

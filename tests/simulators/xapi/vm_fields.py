@@ -57,13 +57,13 @@ NOT_COPIED: Mapping[str, Any] = {
     "suspend_SR": NULL,
     "version": 0,
 }
-#: What a VM keeps when it goes back to a snapshot.
+#: What a VM keeps when it goes back to a snapshot. The others are as they were, its name too.
 KEPT = frozenset(
     (
         *("uuid", "suspend_VDI", "power_state", "parent", "children", "snapshots"),
         *("current_operations", "allowed_operations", "metrics", "guest_metrics"),
         *("resident_on", "scheduled_to_be_resident_on", "domid"),
-        *("protection_policy", "snapshot_schedule", "affinity", "groups", "name_label", "is_a_template"),
+        *("protection_policy", "snapshot_schedule", "tags", "affinity", "groups"),
         *("consoles", "VBDs", "VIFs", "VGPUs", "VUSBs", "VTPMs", "attached_PCIs", "is_snapshot_from_vmpp"),
     )
 )
