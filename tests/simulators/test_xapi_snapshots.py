@@ -1,4 +1,4 @@
-"""Snapshots of the XAPI simulator, and the way back."""
+"""Snapshots and suspend images of the XAPI simulator, and the way back."""
 
 from typing import Any
 
@@ -8,6 +8,14 @@ from simulators.records import GIB, NULL, disk_values, drive_values
 from simulators.refusals import refused
 from simulators.vms import disks, macs
 from simulators.xapi.server import Server
+
+MEMORY = 512 * 1024**2
+
+
+def images(session: Any) -> list[str]:
+    """Return the suspend images there are."""
+    records = session.xenapi.VDI.get_all_records().items()
+    return [ref for ref, record in records if record["type"] == "suspend"]
 
 
 def leave_room(server: Server, storage: str, size: int) -> None:
@@ -137,11 +145,15 @@ def test_a_vm_that_was_destroyed_comes_back_from_its_snapshot(session: Any, vm: 
     assert sorted(api.VM.get_snapshots(made)) == sorted([snapshot, other])
 
 
-def test_a_suspended_vm_keeps_its_devices(session: Any, vm: str) -> None:
+def test_a_suspended_vm_has_an_image_and_its_devices(session: Any, vm: str, storage: str) -> None:
     api = session.xenapi
+    used = int(api.SR.get_physical_utilisation(storage))
     api.VM.start(vm, False, False)
     api.VM.suspend(vm)
     record = api.VM.get_record(vm)
+    image = api.VDI.get_record(record["suspend_VDI"])
+    assert (image["name_label"], image["type"], image["SR"]) == ("Suspend image", "suspend", storage)
+    assert int(api.SR.get_physical_utilisation(storage)) == used + MEMORY
     assert (record["resident_on"], record["domid"]) == (NULL, "-1")
     drive, interface = record["VBDs"][0], record["VIFs"][0]
     assert (api.VBD.get_currently_attached(drive), api.VIF.get_currently_attached(interface)) == (True, True)
@@ -149,7 +161,35 @@ def test_a_suspended_vm_keeps_its_devices(session: Any, vm: str) -> None:
     api.VIF.destroy(interface)
     assert api.VM_guest_metrics.get_networks(record["guest_metrics"])
     api.VM.resume(vm, False, False)
+    assert (api.VM.get_suspend_VDI(vm), images(session)) == (NULL, [])
     assert api.VM.get_guest_metrics(vm) == record["guest_metrics"]
+    api.VM.suspend(vm)
+    api.VM.hard_shutdown(vm)
+    assert (api.VM.get_suspend_VDI(vm), images(session)) == (NULL, [])
+    assert int(api.SR.get_physical_utilisation(storage)) == used
+
+
+def test_a_vm_without_room_for_its_memory_runs_on(
+    session: Any, server: Server, vm: str, storage: str
+) -> None:
+    api = session.xenapi
+    api.VM.start(vm, False, False)
+    leave_room(server, storage, 0)
+    assert refused(api.VM.suspend, vm) == ["SR_FULL", str(MEMORY), "0"]
+    (pool,) = api.pool.get_all()
+    api.pool.set_suspend_image_SR(pool, NULL)
+    assert refused(api.VM.suspend, vm) == ["VM_NO_SUSPEND_SR", vm]
+    assert api.VM.get_power_state(vm) == "Running"
+    assert api.VM.get_domid(vm) != "-1"
+
+
+def test_a_suspended_vm_is_destroyed_and_leaves_its_image(session: Any, vm: str) -> None:
+    api = session.xenapi
+    api.VM.start(vm, False, False)
+    api.VM.suspend(vm)
+    image = api.VM.get_suspend_VDI(vm)
+    api.VM.destroy(vm)
+    assert images(session) == [image]
 
 
 def test_a_checkpoint_keeps_a_running_vm_and_goes_back_to_it(session: Any, vm: str) -> None:
@@ -160,12 +200,20 @@ def test_a_checkpoint_keeps_a_running_vm_and_goes_back_to_it(session: Any, vm: s
     ]
     api.VM.start(vm, False, False)
     checkpoint = api.VM.checkpoint(vm, "live")
-    assert api.VM.get_power_state(vm) == "Running"
-    api.VM.revert(checkpoint)
-    assert api.VM.get_power_state(vm) == "Suspended"
+    assert (api.VM.get_power_state(vm), api.VM.get_suspend_VDI(vm)) == ("Running", NULL)
+    kept = api.VM.get_record(checkpoint)
+    assert (kept["power_state"], images(session)) == ("Suspended", [kept["suspend_VDI"]])
+    assert kept["snapshot_info"]["power-state-at-snapshot"] == "Running"
+    for _ in range(2):
+        api.VM.revert(checkpoint)
+        image = api.VM.get_suspend_VDI(vm)
+        assert api.VM.get_power_state(vm) == "Suspended"
+        assert sorted(images(session)) == sorted([kept["suspend_VDI"], image])
     assert api.VBD.get_currently_attached(api.VM.get_VBDs(vm)[0])
     api.VM.resume(vm, False, False)
-    assert api.VM.get_power_state(vm) == "Running"
+    assert (api.VM.get_power_state(vm), images(session)) == ("Running", [kept["suspend_VDI"]])
+    api.VM.destroy(checkpoint)
+    assert images(session) == [kept["suspend_VDI"]]
 
 
 def test_a_clone_of_a_checkpoint_is_off(session: Any, vm: str) -> None:

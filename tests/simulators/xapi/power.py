@@ -16,18 +16,20 @@ from simulators.xapi.lifecycle import (
 )
 from simulators.xapi.messages import Handler
 from simulators.xapi.placement import check_host, possible_hosts
+from simulators.xapi.suspension import SuspendImages
 from simulators.xapi.types import NULL
 
 
 class Power:
     """Starts and stops VMs."""
 
-    def __init__(self, database: Database, *, tools: bool = True) -> None:
+    def __init__(self, database: Database, images: SuspendImages, *, tools: bool = True) -> None:
         """Begin with no domain.
 
         :param tools: whether there are tools in guests, which come up as soon as those are started
         """
         self._database = database
+        self._images = images
         self._has_tools = tools
         self._domains = 0
 
@@ -57,17 +59,22 @@ class Power:
         }
 
     def stop(self, vm: Object) -> None:
-        """Let a VM be off."""
-        self.reset(vm, HALTED)
+        """Let a VM be off. The memory of a suspended one is gone."""
+        with self._database.lock:
+            self.reset(vm, HALTED)
+            self._images.destroy(vm)
 
     def suspend(self, vm: Object) -> None:
-        """Suspend a VM. Its devices stay its own."""
-        self.reset(vm, SUSPENDED)
+        """Write the memory of a VM to a storage. Its devices stay its own."""
+        with self._database.lock:
+            self._images.make(vm)
+            self.reset(vm, SUSPENDED)
 
     def resume(self, vm: Object, start_paused: bool = False, host: str | None = None) -> None:
         """Let a suspended VM go on. What its guest has told stays."""
         with self._database.lock:
             self._appear(vm, self._host_for(vm, host))
+            self._images.destroy(vm)
             self._set_state(vm, PAUSED if start_paused else RUNNING)
 
     def reset(self, vm: Object, state: str) -> None:

@@ -28,7 +28,8 @@ def seed(database: Database, vms: int, bonds: int = 0) -> Object:
     storage = make_storage(database, made[:1], "Local storage", "lvm", size=size)
     library = make_storage(database, made, "ISO library", "iso", size=16 * _GIB, content="iso")
     library["VDIs"] = [make_iso(database, library, name).ref for name in ("debian.iso", "guest-tools.iso")]
-    database.add("pool", {"name_label": "pool", "master": made[0].ref, "default_SR": storage.ref})
+    own = {"default_SR": storage.ref, "suspend_image_SR": storage.ref, "crash_dump_SR": storage.ref}
+    database.add("pool", {"name_label": "pool", "master": made[0].ref, **own})
     guest: Object | None = None
     for number in range(vms):
         guest = make_guest(database, number, network, storage, guest)

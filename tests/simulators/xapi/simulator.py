@@ -30,6 +30,7 @@ from simulators.xapi.sessions import Account, Sessions
 from simulators.xapi.settings import VmSettings
 from simulators.xapi.snapshots import Snapshots
 from simulators.xapi.storage import Storage
+from simulators.xapi.suspension import SuspendImages
 from simulators.xapi.templates import Templates
 from simulators.xapi.transfer import Transfer
 from simulators.xapi.wire import Call, content_xml
@@ -84,13 +85,14 @@ class Simulator:
         database = self.database
         storage = Storage(database, content_bytes)
         devices = Devices(storage, Drives(database), Networking(database))
-        power = Power(database, tools=tools)
+        images = SuspendImages(database, storage)
+        power = Power(database, images, tools=tools)
         machines = Machines(database, devices)
         copying = Copying(database, machines, devices)
         for part in (
             *(devices.storage, devices.drives, devices.networking, power, machines, copying),
             Networks(database),
-            Snapshots(database, copying, power, devices),
+            Snapshots(database, copying, power, images, devices),
             Templates(database, devices),
             *(VmSettings(database), Events(database), Plugs(database)),
         ):

@@ -17,6 +17,7 @@ from simulators.xapi.guests import copy_tools, forget_tools
 from simulators.xapi.lifecycle import HALTED, RUNNING, SUSPENDED
 from simulators.xapi.messages import Handler
 from simulators.xapi.power import Power
+from simulators.xapi.suspension import SuspendImages
 from simulators.xapi.types import NULL
 from simulators.xapi.vm_fields import KEPT
 
@@ -27,10 +28,13 @@ _TOLD = frozenset({"SR_FULL", "SR_BACKEND_FAILURE_44", "SR_BACKEND_FAILURE_109",
 class Snapshots:
     """Keeps VMs as they are, and lets them be so again."""
 
-    def __init__(self, database: Database, copying: Copying, power: Power, devices: Devices) -> None:
+    def __init__(
+        self, database: Database, copying: Copying, power: Power, images: SuspendImages, devices: Devices
+    ) -> None:
         self._database = database
         self._copying = copying
         self._power = power
+        self._images = images
         self._devices = devices
 
     def handlers(self) -> dict[str, Handler]:
@@ -84,7 +88,14 @@ class Snapshots:
                 },
                 "snapshot_metadata": bytes(vm.json).decode(),
             }
-            made = self._copying.copy(vm, self._devices.storage.snapshot_disk, ignored or (), **own)
+            image = self._images.copy(vm) if state == SUSPENDED else NULL
+            try:
+                made = self._copying.copy(vm, self._devices.storage.snapshot_disk, ignored or (), **own)
+            except Failure:
+                if image != NULL:
+                    self._devices.storage.destroy_disk(image)
+                raise
+            made["suspend_VDI"] = image
             vm["snapshots"] = [*vm["snapshots"], made.ref]
             self._copying.machines.set_parent(made, vm["parent"])
             self._copying.machines.set_parent(vm, made.ref)
@@ -131,6 +142,7 @@ class Snapshots:
         for drive, original in originals.items():
             self._follow(original, disks[drive])
         vm["power_state"] = snapshot["power_state"]
+        vm["suspend_VDI"] = self._images.copy(snapshot)
         for ref in vm["VIFs"]:
             self._devices.networking.remove_interface(self._database.get("VIF", ref))
         self._copying.furnish(vm, disks, snapshot["VIFs"], owns=False)
@@ -141,6 +153,7 @@ class Snapshots:
         disks = [drive["VDI"] for drive in drives if drive["type"] == "Disk" and drive["VDI"] in kept]
         for drive in drives:
             self._devices.drives.remove(drive)
+        self._images.destroy(vm)
         for disk in disks:
             self._devices.storage.destroy_disk(disk)
 
