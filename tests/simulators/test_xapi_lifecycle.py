@@ -126,5 +126,6 @@ def test_a_pool_whose_guests_have_no_tools(context: ssl.SSLContext, connect: Cal
         assert api.VM.get_guest_metrics(vm) == NULL
         for message in ("clean_shutdown", "clean_reboot", "suspend"):
             assert refused(getattr(api.VM, message), vm) == ["VM_LACKS_FEATURE", vm]
+        assert refused(api.VIF.unplug, api.VM.get_VIFs(vm)[0]) == ["VM_MISSING_PV_DRIVERS", vm]
         api.VM.shutdown(vm)
         assert api.VM.get_power_state(vm) == "Halted"

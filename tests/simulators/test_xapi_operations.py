@@ -74,6 +74,16 @@ def test_copies_are_made_together_and_so_are_snapshots(server: Server, session: 
     assert _end(session, task) == []
 
 
+def test_devices_of_a_vm_that_is_going_down_stay(server: Server, session: Any, vm: str) -> None:
+    api = session.xenapi
+    api.VM.start(vm, False, False)
+    server.simulator.faults.add(Rule(message="VM.clean_shutdown", effect="hold"))
+    _begin(session, "clean_shutdown", vm)
+    refusal = ["OPERATION_NOT_ALLOWED", f"Current operation on VM:{vm} is clean_shutdown"]
+    assert refused(api.VBD.unplug, api.VM.get_VBDs(vm)[0]) == refusal
+    assert refused(api.VIF.unplug, api.VM.get_VIFs(vm)[0]) == refusal
+
+
 def test_a_task_that_is_held_is_cancelled_or_goes_on(server: Server, session: Any, vm: str) -> None:
     api = session.xenapi
     start = getattr(api, "Async.VM.start")

@@ -119,8 +119,10 @@ class TestDisks:
     def test_a_guest_with_all_devices_taken_takes_no_more(
         self, pool: Pool, session: XenSession, guest: str
     ) -> None:
-        for _ in range(15):
-            disk_create(session, guest, DiskCreate(size=1))
+        for number in range(1, 255):
+            values = {"VM": pool.vm().ref, "userdevice": str(number), "type": "CD", "empty": True}
+            drive = pool.simulator.database.add("VBD", values)
+            pool.vm()["VBDs"] = [*pool.vm()["VBDs"], drive.ref]
         before = pool.counts()
         with pytest.raises(Conflict):
             disk_create(session, guest, DiskCreate(size=1))

@@ -26,6 +26,13 @@ def has_feature(database: Database, vm: Object, name: str) -> bool:
     return found is not None and found["other"].get(name) == "1"
 
 
+def lacks_drivers(database: Database, vm: Object) -> bool:
+    """Tell whether a guest cannot take devices while it runs: it is HVM, and its tools are not there."""
+    found = database.find("VM_guest_metrics", vm["guest_metrics"])
+    has_drivers = found is not None and found["PV_drivers_detected"]
+    return not has_drivers and not booted_paravirtualized(database, vm)
+
+
 def bring_up_tools(database: Database, vm: Object, networks: Mapping[str, str]) -> None:
     """Let a guest tell what it is.
 
