@@ -181,6 +181,13 @@ def test_memory_figures_stay_in_order_and_static_ones_need_a_vm_that_is_off(sess
     assert refused(vms.set_memory_static_max, vm, twice) == ["VM_BAD_POWER_STATE", vm, "halted", "running"]
     vms.set_memory_dynamic_range(vm, half, half)
     assert vms.get_memory_dynamic_max(vm) == half
+    vms.set_memory_target_live(vm, twice)
+    assert vms.get_memory_dynamic_max(vm) == half
+    vms.hard_shutdown(vm)
+    assert refused(vms.set_memory_target_live, vm, twice) == ["VM_BAD_POWER_STATE", vm, "running", "halted"]
+    vms.set_memory(vm, str(2 * GIB))
+    figures = [getattr(vms, f"get_memory_{name}")(vm) for name in ("static_min", "dynamic_min", "static_max")]
+    assert figures == [half, str(2 * GIB), str(2 * GIB)]
 
 
 def test_processors_are_as_many_as_the_vm_may_have(session: Any, vm: str) -> None:
@@ -193,6 +200,11 @@ def test_processors_are_as_many_as_the_vm_may_have(session: Any, vm: str) -> Non
     assert refused(api.VM.set_VCPUs_max, vm, "8")[0] == "VM_BAD_POWER_STATE"
     api.VM.set_VCPUs_number_live(vm, "3")
     assert api.VM_metrics.get_VCPUs_number(api.VM.get_metrics(vm)) == "3"
+    assert api.VM.get_VCPUs_at_startup(vm) == "3"
+    api.VM.set_VCPUs_at_startup(vm, "4")
+    assert refused(api.VM.set_VCPUs_at_startup, vm, "5") == [
+        *("INVALID_VALUE", "VCPU values must satisfy: 0 < VCPUs_at_startup ≤ VCPUs_max", "5"),
+    ]
 
 
 def test_a_blocked_operation_is_not_among_those_allowed(session: Any, vm: str) -> None:
@@ -201,6 +213,17 @@ def test_a_blocked_operation_is_not_among_those_allowed(session: Any, vm: str) -
     assert "start" not in vms.get_allowed_operations(vm)
     vms.remove_from_blocked_operations(vm, "start")
     assert "start" in vms.get_allowed_operations(vm)
+
+
+def test_how_a_vm_boots_and_restarts_takes_known_words(session: Any, vm: str) -> None:
+    vms = session.xenapi.VM
+    assert refused(vms.set_domain_type, vm, "unspecified") == ["INVALID_VALUE", "domain_type", "unspecified"]
+    for kind, policy in (("pvh", ""), ("hvm", "BIOS order")):
+        vms.set_domain_type(vm, kind)
+        assert vms.get_HVM_boot_policy(vm) == policy
+    assert refused(vms.set_ha_restart_priority, vm, "1") == ["INVALID_VALUE", "ha_restart_priority", "1"]
+    vms.set_ha_restart_priority(vm, "best-effort")
+    assert vms.get_ha_restart_priority(vm) == "best-effort"
 
 
 def test_an_address_follows_from_the_vm_and_the_device(session: Any, vm: str) -> None:

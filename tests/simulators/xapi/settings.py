@@ -1,4 +1,4 @@
-"""Memory and processors of VMs: what may be set, and how the figures depend on one another."""
+"""Sizes of VMs and how they boot: what may be set, and how the figures depend on one another."""
 
 from simulators.xapi.database import Database, Object
 from simulators.xapi.failures import Failure
@@ -6,6 +6,7 @@ from simulators.xapi.lifecycle import update_allowed_operations
 from simulators.xapi.messages import Handler
 
 _MEMORY = ("static_min", "dynamic_min", "dynamic_max", "static_max")
+_PRIORITIES = ("restart", "best-effort", "")
 
 
 class VmSettings:
@@ -31,16 +32,17 @@ class VmSettings:
                 ref, static_min=low, static_max=high
             ),
             "VM.set_memory": lambda ref, size: self._set_memory(
-                ref, static_min=size, static_max=size, dynamic_min=size, dynamic_max=size
+                ref, static_max=size, dynamic_min=size, dynamic_max=size
             ),
-            "VM.set_memory_target_live": lambda ref, size: self._set_memory(
-                ref, dynamic_min=size, dynamic_max=size
-            ),
+            # XAPI takes these two and does nothing: the range is what counts.
+            "VM.set_memory_target_live": lambda _ref, _size: None,
             "VM.wait_memory_target_live": lambda _ref: None,
             "VM.set_VCPUs_max": lambda ref, count: self._set_vcpus(ref, "VCPUs_max", count),
             "VM.set_VCPUs_at_startup": lambda ref, count: self._set_vcpus(ref, "VCPUs_at_startup", count),
             "VM.set_VCPUs_number_live": self._set_live_vcpus,
             "VM.set_HVM_boot_policy": self._set_boot_policy,
+            "VM.set_domain_type": self._set_domain_type,
+            "VM.set_ha_restart_priority": self._set_priority,
             "VM.set_blocked_operations": self._set_blocked,
             "VM.add_to_blocked_operations": lambda ref, name, reason: self._set_blocked(
                 ref, self._blocked(ref) | {name: reason}
@@ -57,7 +59,7 @@ class VmSettings:
             after = {name: sizes.get(name, vm[f"memory_{name}"]) for name in _MEMORY}
             in_order = [after[name] for name in _MEMORY]
             if in_order != sorted(in_order) or in_order[0] < 0:
-                order = "static_min <= dynamic_min <= dynamic_max <= static_max"
+                order = "static_min ≤ dynamic_min ≤ dynamic_max ≤ static_max"
                 raise Failure("MEMORY_CONSTRAINT_VIOLATION", f"Memory limits must satisfy: {order}")
             for name, size in after.items():
                 vm[f"memory_{name}"] = size
@@ -67,7 +69,7 @@ class VmSettings:
             vm = self._database.get("VM", ref)
             after = {"VCPUs_max": vm["VCPUs_max"], "VCPUs_at_startup": vm["VCPUs_at_startup"], field: count}
             if not 0 < after["VCPUs_at_startup"] <= after["VCPUs_max"]:
-                rule = "VCPU values must satisfy: 0 < VCPUs_at_startup <= VCPUs_max"
+                rule = "VCPU values must satisfy: 0 < VCPUs_at_startup ≤ VCPUs_max"
                 raise Failure("INVALID_VALUE", rule, str(count))
             vm[field] = count
 
@@ -76,6 +78,7 @@ class VmSettings:
             vm = self._database.get("VM", ref)
             if not 0 < count <= vm["VCPUs_max"]:
                 raise Failure("INVALID_VALUE", "VCPUs_number", str(count))
+            vm["VCPUs_at_startup"] = count
             self._metrics(vm)["VCPUs_number"] = count
 
     def _set_boot_policy(self, ref: str, policy: str) -> None:
@@ -84,6 +87,22 @@ class VmSettings:
             vm = self._database.get("VM", ref)
             vm["HVM_boot_policy"] = policy
             vm["domain_type"] = "hvm" if policy else "pv"
+
+    def _set_domain_type(self, ref: str, kind: str) -> None:
+        """Set how a VM runs, and with it how it boots."""
+        with self._database.lock:
+            vm = self._database.get("VM", ref)
+            if kind == "unspecified":
+                raise Failure("INVALID_VALUE", "domain_type", kind)
+            vm["domain_type"] = kind
+            vm["HVM_boot_policy"] = "BIOS order" if kind == "hvm" else ""
+
+    def _set_priority(self, ref: str, priority: str) -> None:
+        with self._database.lock:
+            vm = self._database.get("VM", ref)
+            if priority not in _PRIORITIES:
+                raise Failure("INVALID_VALUE", "ha_restart_priority", priority)
+            vm["ha_restart_priority"] = priority
 
     def _metrics(self, vm: Object) -> Object:
         return self._database.get("VM_metrics", vm["metrics"])
