@@ -2,6 +2,7 @@
 
 import http.client
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -41,10 +42,22 @@ def _end(session: Any, task: str) -> list[str]:
     return error
 
 
+def test_an_operation_waits_for_the_one_that_is_under_way(busy: Server, connect: Callable[..., Any]) -> None:
+    session = connect(busy)
+    vm = _vm(session)
+    task = _begin(session, "start", vm, False, False)
+    # It finds the VM running, and not halted as it was when it was asked for.
+    assert refused(session.xenapi.VM.start, vm, False, False) == [
+        *("VM_BAD_POWER_STATE", vm, "halted", "running"),
+    ]
+    assert session.xenapi.task.get_status(task) == "success"
+    assert session.xenapi.VM.get_current_operations(vm) == {}
+
+
 def test_an_operation_keeps_others_out_of_its_vm_and_of_no_other(
     context: ssl.SSLContext, connect: Callable[..., Any]
 ) -> None:
-    with running(Server(Simulator(), context)) as server:
+    with running(Server(Simulator(refuses_busy=True), context)) as server:
         session = connect(server)
         vm, other = _vm(session), _vm(session, 1)
         server.simulator.faults.add(Rule(message="VM.start", effect="hold"))
@@ -72,6 +85,51 @@ def test_copies_are_made_together_and_so_are_snapshots(server: Server, session: 
     vms.checkpoint(vm, "live")
     server.simulator.faults.clear()
     assert _end(session, task) == []
+
+
+def test_what_waits_is_cancelled(server: Server, session: Any, vm: str) -> None:
+    api = session.xenapi
+    server.simulator.faults.add(Rule(message="VM.start", effect="hold"))
+    task = _begin(session, "start", vm, False, False)
+    waiting = getattr(api, "Async.VM.destroy")(vm)
+    wait_for(lambda: _code(lambda: api.task.cancel(waiting)) is None, what="the wait to begin")
+    assert _end(session, waiting) == ["TASK_CANCELLED", waiting]
+    server.simulator.faults.clear()
+    assert _end(session, task) == []
+    assert api.VM.get_power_state(vm) == "Running"
+
+
+@pytest.mark.parametrize("message", ["clean_shutdown", "clean_reboot", "suspend"])
+@pytest.mark.parametrize(("end", "state"), [("hard_shutdown", "Halted"), ("hard_reboot", "Running")])
+def test_who_does_not_wait_for_the_guest_ends_who_does(
+    server: Server, session: Any, message: str, end: str, state: str
+) -> None:
+    api = session.xenapi
+    vm = _vm(session)
+    api.VM.start(vm, False, False)
+    server.simulator.faults.add(Rule(message=f"VM.{message}", effect="hold"))
+    task = _begin(session, message, vm)
+    getattr(api.VM, end)(vm)
+    assert _end(session, task) == ["TASK_CANCELLED", task]
+    assert api.task.get_status(task) == "cancelled"
+    assert (api.VM.get_power_state(vm), api.VM.get_suspend_VDI(vm)) == (state, NULL)
+
+
+def test_who_has_no_task_is_told_that_the_call_was_cancelled(
+    busy: Server, connect: Callable[..., Any]
+) -> None:
+    one, two = connect(busy), connect(busy)
+    vm = _vm(one)
+    one.xenapi.VM.start(vm, False, False)
+    outcomes: list[list[str]] = []
+    thread = threading.Thread(target=lambda: outcomes.append(refused(one.xenapi.VM.clean_shutdown, vm)))
+    thread.start()
+    wait_for(
+        lambda: "clean_shutdown" in two.xenapi.VM.get_current_operations(vm).values(), what="it to begin"
+    )
+    two.xenapi.VM.hard_shutdown(vm)
+    thread.join(20)
+    assert [outcome[0] for outcome in outcomes] == ["TASK_CANCELLED"]
 
 
 def test_devices_of_a_vm_that_is_going_down_stay(server: Server, session: Any, vm: str) -> None:

@@ -94,7 +94,7 @@ def test_of_two_workers_that_revert_to_one_snapshot_one_does_and_the_other_is_to
     trust: Trust, tmp_path: Path
 ) -> None:
     headers = {"X-Simplestack-Hypervisor-Token": token(USER, PASSWORD)}
-    with running_pool(trust, Simulator(operation_seconds=0.5)) as pool:
+    with running_pool(trust, Simulator(operation_seconds=0.5, refuses_busy=True)) as pool:
         config = pool.toml + "[server]\nworkers = 2\n"
         with running_service(tmp_path, config) as service:
             base = f"/xen/{pool.host}/guests/{pool.vm()['uuid']}"

@@ -62,6 +62,8 @@ class Faults:
         :raises Cancelled: it was cancelled meanwhile
         """
         with self._lock:
+            if task in self._cancelled:
+                raise Cancelled
             rule = next(
                 (found for found in self._rules if (found.message, found.effect) == (message, "hold")), None
             )
@@ -84,6 +86,12 @@ class Faults:
             self._cancelled.add(task)
             held.set()
             return True
+
+    def cancel(self, task: str) -> None:
+        """Cancel a task that is held up, or is about to be."""
+        with self._lock:
+            self._cancelled.add(task)
+        self.release(task)
 
     def take(self, message: str) -> Rule | None:
         """Return the rule that applies to this call of a message."""

@@ -12,6 +12,7 @@ from simulators.xapi.failures import Failure
 from simulators.xapi.guests import booted_paravirtualized, has_feature
 
 HALTED, PAUSED, SUSPENDED, RUNNING = "Halted", "Paused", "Suspended", "Running"
+BUSY = "OTHER_OPERATION_IN_PROGRESS"
 
 
 class _Rule(Struct, frozen=True):
@@ -117,7 +118,7 @@ def _busy(vm: Object, operation: str) -> Failure | None:
         return None
     if any(current | {operation} <= together for together in _TOGETHER):
         return None
-    return Failure("OTHER_OPERATION_IN_PROGRESS", "VM", vm.ref, min(current))
+    return Failure(BUSY, "VM", vm.ref, min(current))
 
 
 def _wrong_kind(vm: Object, operation: str, rule: _Rule) -> Failure | None:

@@ -60,6 +60,7 @@ class Simulator:
         operation_seconds: float = 0,
         bonds: int = 0,
         tools: bool = True,
+        refuses_busy: bool = False,
     ) -> None:
         """Make a pool.
 
@@ -68,9 +69,10 @@ class Simulator:
         :param content_bytes: how much is on each disk, and in an export of it
         :param accounts: who may log in; by default ``root`` and the read-only ``reader``, with ``secret``
         :param session_idle: how long a session may be idle
-        :param operation_seconds: how long each operation on a VM takes, in which it refuses others
+        :param operation_seconds: how long each operation on a VM takes, in which others wait for it
         :param bonds: how many networks there are besides, each over two interfaces that are one
         :param tools: whether there are tools in guests, which come up as soon as those are started
+        :param refuses_busy: whether an operation on a busy VM is refused at once, in place of waiting
         """
         #: All calls as they came, where somebody has put a list here.
         self.journal: list[Call] | None = None
@@ -98,7 +100,7 @@ class Simulator:
         ):
             self._handlers |= part.handlers()
         self.transfer = Transfer(database, devices, machines)
-        self._operations = Operations(database, self.faults, operation_seconds)
+        self._operations = Operations(database, self.faults, operation_seconds, refuses_busy=refuses_busy)
         self._handlers["task.create"] = self._create_task
         self._handlers["task.cancel"] = self._cancel
         self._handlers["task.destroy"] = lambda ref: self.database.remove(self.database.get("task", ref))
@@ -207,9 +209,9 @@ class Simulator:
         )
 
     def _cancel(self, ref: str) -> None:
-        """Cancel what has not begun to take effect: what a fault holds up."""
+        """Cancel what has not begun to take effect: what waits, takes its time, or is held up by a fault."""
         task = self.database.get("task", ref)
-        if task["status"] != "pending" or not self.faults.release(ref):
+        if task["status"] != "pending" or not self._operations.cancel(ref):
             raise Failure("OPERATION_NOT_ALLOWED", "the task cannot be cancelled")
 
     def _begin(self, label: str, message: Message, values: list[Any]) -> str:
