@@ -121,17 +121,26 @@ def test_a_vm_that_goes_back_is_what_it_was(session: Any, vm: str) -> None:
     assert (after["tags"], after["snapshots"], after["parent"]) == (["late"], [snapshot], snapshot)
 
 
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [("simulated", "SR_FULL"), ("lvm", "SR_BACKEND_FAILURE_44"), ("hba", "VM_REVERT_FAILED")],
+)
 def test_a_vm_that_finds_no_way_back_is_off_and_has_no_disks(
-    session: Any, server: Server, vm: str, storage: str
+    session: Any, server: Server, vm: str, kind: str, code: str
 ) -> None:
     api = session.xenapi
     snapshot = api.VM.snapshot(vm, "before")
     (disk,) = disks(session, vm)
+    storage = api.VDI.get_SR(disk)
     api.VM.start(vm, False, False)
+    server.simulator.database.get("SR", storage)["type"] = kind
     leave_room(server, storage, -8 * GIB)
-    assert refused(api.VM.revert, snapshot)[0] == "SR_FULL"
+    refusal = refused(api.VM.revert, snapshot)
+    assert refusal[0] == code
+    assert code != "VM_REVERT_FAILED" or refusal[1:] == [snapshot, vm]
     assert (api.VM.get_power_state(vm), disks(session, vm)) == ("Halted", [])
-    assert disk not in api.VDI.get_all()
+    is_there = disk in api.VDI.get_all()
+    assert is_there == (kind == "hba")
 
 
 def test_a_vm_that_was_destroyed_comes_back_from_its_snapshot(session: Any, vm: str) -> None:

@@ -32,8 +32,9 @@ from simplestack_xen.naming import with_name
 from simplestack_xen.power import guest_start, guest_suspend
 from simplestack_xen.session import XenSession
 from simplestack_xen.snapshots import snapshot_create
+from simulators.xapi.simulator import Simulator
 from support.service import wait_for
-from support.xapi import Pool
+from support.xapi import Pool, Trust, running_pool
 
 from .conftest import Connect
 
@@ -157,7 +158,7 @@ class TestCreate:
 
     def test_a_disk_that_finds_no_room_leaves_nothing_behind(self, pool: Pool, session: XenSession) -> None:
         before = pool.counts()
-        wanted = GuestCreate(name="web", template=OTHER, disks=[NewDisk(size=1), NewDisk(size=9000)])
+        wanted = GuestCreate(name="web", template=OTHER, disks=[NewDisk(size=1), NewDisk(size=1500)])
         with pytest.raises(XapiFailure, match="SR_FULL"):
             guest_create(session, wanted)
         assert pool.counts() == before
@@ -287,12 +288,11 @@ class TestUpdate:
             )
         assert everything() == before
 
-    def test_a_running_guests_disk_grows_where_the_storage_can(
-        self, pool: Pool, session: XenSession, guest: str
-    ) -> None:
-        guest_start(session, guest)
-        assert update(session, guest, hdd=9).hdd == 9
-        assert pool.simulator.counts["Async.VDI.resize_online"] == 1
+    def test_a_running_guests_disk_grows_where_the_storage_can(self, trust: Trust, log_in: Connect) -> None:
+        with running_pool(trust, Simulator(resizes_online=True)) as pool:
+            session, uuid = log_in(pool), pool.vm()["uuid"]
+            guest_start(session, uuid)
+            assert update(session, uuid, hdd=9).hdd == 9
 
     def test_a_running_guests_disk_that_cannot_grow_is_a_conflict_that_says_what_to_do(
         self, pool: Pool, session: XenSession, guest: str, order: Order
@@ -439,5 +439,5 @@ class TestMedia:
 
 def test_a_storage_without_room_is_507(pool: Pool, session: XenSession, guest: str) -> None:
     with pytest.raises(XapiFailure) as failed:
-        update(session, guest, hdd=9000)
+        update(session, guest, hdd=1500)
     assert isinstance(translate(failed.value), InsufficientStorage)

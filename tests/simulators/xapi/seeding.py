@@ -25,7 +25,7 @@ def seed(database: Database, vms: int, bonds: int = 0) -> Object:
     for number in range(bonds):
         make_bond(database, made, number)
     size = max(1024 * _GIB, 2 * vms * DISK_BYTES)
-    storage = make_storage(database, made[:1], "Local storage", "lvm", size=size)
+    storage = make_storage(database, made[:1], "Local storage", "simulated", size=size)
     library = make_storage(database, made, "ISO library", "iso", size=16 * _GIB, content="iso")
     library["VDIs"] = [make_iso(database, library, name).ref for name in ("debian.iso", "guest-tools.iso")]
     own = {"default_SR": storage.ref, "suspend_image_SR": storage.ref, "crash_dump_SR": storage.ref}

@@ -61,6 +61,7 @@ class Simulator:
         bonds: int = 0,
         tools: bool = True,
         refuses_busy: bool = False,
+        resizes_online: bool = False,
     ) -> None:
         """Make a pool.
 
@@ -73,6 +74,7 @@ class Simulator:
         :param bonds: how many networks there are besides, each over two interfaces that are one
         :param tools: whether there are tools in guests, which come up as soon as those are started
         :param refuses_busy: whether an operation on a busy VM is refused at once, in place of waiting
+        :param resizes_online: whether storages let disks grow that are in use
         """
         #: All calls as they came, where somebody has put a list here.
         self.journal: list[Call] | None = None
@@ -85,7 +87,7 @@ class Simulator:
         self._sessions = Sessions(self.database, _ACCOUNTS if accounts is None else accounts, session_idle)
         self._handlers: dict[str, Handler] = field_handlers(self.database)
         database = self.database
-        storage = Storage(database, content_bytes)
+        storage = Storage(database, content_bytes, resizes_online=resizes_online)
         devices = Devices(storage, Drives(database), Networking(database))
         images = SuspendImages(database, storage)
         power = Power(database, images, tools=tools)
