@@ -294,7 +294,7 @@ def test_a_message_hangs_until_the_faults_are_cleared(session: Any, server: Serv
     assert outcomes == []
     fetch("DELETE", "/simulator/faults")
     thread.join(20)
-    assert outcomes == ["4 guests"]
+    assert outcomes == ["5 guests"]
     assert server.simulator.counts["VM.get_all"] == 2
 
 
@@ -311,7 +311,7 @@ def test_the_command_serves_a_pool_of_any_size() -> None:
         with xmlrpc.client.ServerProxy(url) as proxy:
             answer: Any = proxy.session.login_with_password("root", "secret", "1.0", "tests")
             vms: Any = proxy.VM.get_all(answer["Value"])
-        assert len(vms["Value"]) == 25 + 1  # the template
+        assert len(vms["Value"]) == 25 + 2  # the templates
     finally:
         process.terminate()
         process.wait(10)

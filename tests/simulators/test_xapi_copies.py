@@ -61,7 +61,7 @@ def test_a_template_is_cloned_and_provisioned(session: Any, vm: str) -> None:
     api.VM.start(made, False, False)
 
 
-def test_the_template_that_is_always_there_makes_vms_and_stays(session: Any, storage: str) -> None:
+def test_the_templates_that_are_always_there_make_vms_and_stay(session: Any) -> None:
     api = session.xenapi
     (template,) = api.VM.get_by_name_label("Other install media")
     made = api.VM.clone(template, "from-media")
@@ -69,11 +69,28 @@ def test_the_template_that_is_always_there_makes_vms_and_stays(session: Any, sto
     assert (config["base_template_name"], "default_template" in config) == ("Other install media", False)
     assert not api.VM.get_is_default_template(made)
     api.VM.provision(made)
-    (disk,) = disks(session, made)
-    assert (api.VDI.get_SR(disk), api.VDI.get_virtual_size(disk)) == (storage, str(8 * GIB))
-    assert refused(api.VM.provision, made) == ["PROVISION_ONLY_ALLOWED_ON_TEMPLATE"]
+    assert disks(session, made) == []
+    assert not api.VM.get_is_a_template(made)
     assert refused(api.VM.destroy, template) == ["VM_IS_TEMPLATE", template, "destroy"]
     assert "destroy" not in api.VM.get_allowed_operations(template)
+
+
+def test_a_template_asks_for_a_disk_in_a_storage_that_the_client_names(session: Any, storage: str) -> None:
+    api = session.xenapi
+    (template,) = api.VM.get_by_name_label("Debian Bookworm 12")
+    made = api.VM.clone(template, "debian")
+    assert refused(api.VM.provision, made) == ["UUID_INVALID", "sr", ""]
+    assert (disks(session, made), api.VM.get_is_a_template(made)) == ([], False)
+    assert refused(api.VM.provision, made) == ["PROVISION_ONLY_ALLOWED_ON_TEMPLATE"]
+    other = api.VM.clone(template, "debian-2")
+    wanted = api.VM.get_other_config(other)["disks"].replace('sr=""', f'sr="{api.SR.get_uuid(storage)}"')
+    api.VM.remove_from_other_config(other, "disks")
+    api.VM.add_to_other_config(other, "disks", wanted)
+    api.VM.provision(other)
+    (drive,) = api.VM.get_VBDs(other)
+    record = api.VBD.get_record(drive)
+    assert (record["unpluggable"], record["bootable"], record["other_config"]) == (False, True, {"owner": ""})
+    assert api.VDI.get_virtual_size(record["VDI"]) == str(8 * GIB)
 
 
 def test_a_template_is_not_made_one_again(session: Any, vm: str) -> None:

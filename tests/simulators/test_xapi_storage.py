@@ -52,11 +52,13 @@ def test_sizes_are_rounded_up_and_have_limits(session: Any, storage: str) -> Non
 
 def test_storages_of_media_take_no_disks(session: Any, storage: str) -> None:
     api = session.xenapi
-    for label in ("ISO library",):
+    for label in ("ISO library", "DVD drives", "Removable storage"):
         (found,) = api.SR.get_by_name_label(label)
         assert refused(api.VDI.create, disk_values(found)) == ["SR_OPERATION_NOT_SUPPORTED", found]
         disk = api.VDI.create(disk_values(storage))
         assert refused(api.VDI.copy, disk, found) == ["SR_OPERATION_NOT_SUPPORTED", found]
+    removable = api.SR.get_record(api.SR.get_by_name_label("DVD drives")[0])
+    assert (removable["type"], removable["physical_size"]) == ("udev", removable["physical_utilisation"])
     assert refused(api.VDI.create, disk_values("OpaqueRef:x")) == ["HANDLE_INVALID", "SR", "OpaqueRef:x"]
 
 

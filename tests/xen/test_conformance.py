@@ -25,7 +25,7 @@ def test_xen_passes_the_whole_kit_and_sends_only_what_the_data_model_has(
         done = run_kit(
             tmp_path,
             *("--hypervisor", "xen", "--host", pool.host, "--username", USER),
-            *("--image", "debian-12", "--template", "Other install media"),
+            *("--image", "debian-12", "--template", "Debian Bookworm 12"),
             *("--iso", "debian.iso", "--trunk", "Pool-wide network 0"),
             config=pool.toml,
             environment={"SIMPLESTACK_KIT_PASSWORD": PASSWORD},

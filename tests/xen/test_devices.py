@@ -132,7 +132,9 @@ class TestDisks:
 class TestStorages:
     def test_only_those_that_are_connected_are_listed(self, pool: Pool, session: XenSession) -> None:
         pool.storage("ISO library")["PBDs"] = []
-        assert [storage.name for storage in storage_list(session)] == ["Local storage"]
+        found = {storage.name: storage.type for storage in storage_list(session)}
+        assert "ISO library" not in found
+        assert {found["DVD drives"], found["Removable storage"]} == {"udev"}
 
     def test_a_disk_goes_to_the_settings_storage_the_pools_or_the_roomiest(
         self, pool: Pool, session: XenSession, log_in: Connect

@@ -39,7 +39,7 @@ from support.xapi import Pool, Trust, running_pool
 from .conftest import Connect
 
 MIB, GIB = 1024**2, 1024**3
-OTHER = "Other install media"
+TEMPLATE = "Debian Bookworm 12"
 Order = Callable[..., None]
 
 
@@ -57,16 +57,16 @@ def guest(pool: Pool) -> str:
 
 class TestCreate:
     def test_a_template_gives_its_disks_and_becomes_no_guest(self, pool: Pool, session: XenSession) -> None:
-        made = guest_create(session, GuestCreate(name="web", template=OTHER, memory=1024, cpus=2))
+        made = guest_create(session, GuestCreate(name="web", template=TEMPLATE, memory=1024, cpus=2))
         assert (made.name, made.memory, made.cpus, made.hdd, made.state) == ("web", 1024, 2, 8, "STOPPED")
-        assert pool.vm(OTHER)["is_a_template"]
-        assert pool.vm(OTHER)["other_config"]["disks"]
+        assert pool.vm(TEMPLATE)["is_a_template"]
+        assert pool.vm(TEMPLATE)["other_config"]["disks"]
         assert "disks" not in pool.vm("web")["other_config"]
 
     def test_all_that_a_request_can_name(self, session: XenSession) -> None:
         wanted = GuestCreate(
             name="web",
-            template=OTHER,
+            template=TEMPLATE,
             memory=512,
             cpus=4,
             disks=[NewDisk(size=1.5, name="data"), NewDisk(size=2)],
@@ -137,7 +137,7 @@ class TestCreate:
     @pytest.mark.parametrize(
         "message", ["VBD.create", "VDI.create", "VIF.create", "VBD.insert", "Async.VM.start"]
     )
-    @pytest.mark.parametrize("template", [OTHER, None])
+    @pytest.mark.parametrize("template", [TEMPLATE, None])
     def test_a_failure_at_any_step_leaves_nothing_behind(
         self, pool: Pool, session: XenSession, order: Order, message: str, template: str | None
     ) -> None:
@@ -158,7 +158,7 @@ class TestCreate:
 
     def test_a_disk_that_finds_no_room_leaves_nothing_behind(self, pool: Pool, session: XenSession) -> None:
         before = pool.counts()
-        wanted = GuestCreate(name="web", template=OTHER, disks=[NewDisk(size=1), NewDisk(size=1500)])
+        wanted = GuestCreate(name="web", template=TEMPLATE, disks=[NewDisk(size=1), NewDisk(size=1500)])
         with pytest.raises(XapiFailure, match="SR_FULL"):
             guest_create(session, wanted)
         assert pool.counts() == before

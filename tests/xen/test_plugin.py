@@ -32,7 +32,7 @@ def test_the_examples_are_what_it_answers(pool: Pool, tmp_path: Path) -> None:
         surroundings = Surroundings(
             create={
                 "memory": 1024,
-                "template": "Other install media",
+                "template": "Debian Bookworm 12",
                 "network_interfaces": [{"network": "Pool-wide network 0"}],
             },
             storage="Local storage",

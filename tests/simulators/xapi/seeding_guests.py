@@ -37,11 +37,15 @@ def make_image(database: Database, storage: Object) -> Object:
     return _disk(database, storage, _IMAGE, IMAGE_BYTES)
 
 
-def make_template(database: Database) -> None:
-    """Make the template that XAPI brings for systems that it has no better one for."""
+def make_templates(database: Database) -> None:
+    """Make two templates that XAPI brings: one for any system, without a disk, and one that asks for a disk.
+
+    Which storage that goes to is for a client to say.
+    """
+    _template(database, "Other install media", "<provision/>", {"install-methods": "cdrom"})
     disk = f'<disk device="0" size="{DISK_BYTES}" sr="" bootable="true" type="system"/>'
-    config = {"install-methods": "cdrom"}
-    _template(database, "Other install media", f"<provision>{disk}</provision>", config)
+    methods = {"install-methods": "cdrom,http,ftp"}
+    _template(database, "Debian Bookworm 12", f"<provision>{disk}</provision>", methods)
 
 
 def make_guest(

@@ -88,6 +88,12 @@ def make_storage(
     return storage
 
 
+def make_removable(database: Database, host: Object, label: str, content: str, size: int) -> None:
+    """Make the storage of a host's own drives for media, which is full of what is in them."""
+    storage = make_storage(database, [host], label, "udev", size=size, content=content)
+    storage["physical_utilisation"] = storage["virtual_allocation"] = size
+
+
 def _wire(database: Database, host: Object, network: Object, values: Mapping[str, str | bool]) -> Object:
     own = {"network": network.ref, "host": host.ref, "MTU": 1500, "VLAN": -1, "currently_attached": True}
     interface = database.add("PIF", {**values, **own})

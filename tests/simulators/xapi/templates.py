@@ -65,13 +65,18 @@ class Templates:
                 "mode": "RW",
                 "type": "Disk",
                 "empty": False,
-                "unpluggable": True,
+                "unpluggable": kind != "system",
+                "other_config": {"owner": ""},
             }
         )
         return image
 
     def _storage_named(self, uuid: str) -> str:
-        """Return the storage that a template names; where it names none, the pool's default."""
-        (pool,) = self._database.all("pool")
-        found: str = self._database.by_uuid("SR", uuid).ref if uuid else pool["default_SR"]
-        return found
+        """Return the storage that a template names: there is no default.
+
+        :raises Failure: UUID_INVALID
+        """
+        try:
+            return self._database.by_uuid("SR", uuid).ref
+        except Failure:
+            raise Failure("UUID_INVALID", "sr", uuid) from None
