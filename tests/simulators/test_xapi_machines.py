@@ -6,6 +6,8 @@ import pytest
 
 from simulators.records import GIB, NULL, disk_values, interface_values
 from simulators.refusals import refused
+from simulators.xapi.faults import Rule
+from simulators.xapi.server import Server
 from support.service import wait_for
 
 
@@ -158,7 +160,7 @@ def test_a_network_gets_a_vlan_once(session: Any) -> None:
     assert refused(api.pool.create_VLAN_from_PIF, pif, network, "4095") == ["VLAN_TAG_INVALID", "4095"]
     (made,) = api.pool.create_VLAN_from_PIF(pif, network, "42")
     assert (api.PIF.get_VLAN(made), api.network.get_PIFs(network)) == ("42", [made])
-    assert refused(api.pool.create_VLAN_from_PIF, pif, network, "42") == ["PIF_VLAN_EXISTS", pif]
+    assert refused(api.pool.create_VLAN_from_PIF, pif, network, "42") == ["PIF_VLAN_EXISTS", "eth1"]
     assert refused(api.network.destroy, network) == ["NETWORK_CONTAINS_PIF", made]
     api.VLAN.destroy(api.PIF.get_VLAN_master_of(made))
     api.network.destroy(network)
@@ -233,3 +235,41 @@ def test_an_address_follows_from_the_vm_and_the_device(session: Any, vm: str) ->
     assert addresses[0] == addresses[1] != api.VIF.get_MAC(other)
     api.VM.remove_from_other_config(vm, "mac_seed")
     assert refused(api.VIF.create, interface_values(vm, network)) == ["MAC_INVALID", ""]
+
+
+def test_addresses_that_are_none_are_refused(session: Any, vm: str) -> None:
+    api = session.xenapi
+    (interface,) = api.VM.get_VIFs(vm)
+    for field, address in (("ipv4_allowed", "10.0.0.256"), ("ipv6_allowed", "10.0.0.1")):
+        refusal = ["INVALID_IP_ADDRESS_SPECIFIED", field]
+        assert refused(getattr(api.VIF, f"set_{field}"), interface, [address]) == refusal
+        assert refused(getattr(api.VIF, f"add_{field}"), interface, address) == refusal
+        network = api.network.get_all()[0]
+        assert refused(api.VIF.create, interface_values(vm, network, **{field: [address]})) == refusal
+    api.VIF.set_ipv4_allowed(interface, ["10.0.0.1"])
+    api.VIF.add_ipv4_allowed(interface, "10.0.0.2")
+    assert api.VIF.get_ipv4_allowed(interface) == ["10.0.0.1", "10.0.0.2"]
+
+
+def test_a_network_goes_with_its_interfaces_unless_one_is_plugged_in(session: Any, vm: str) -> None:
+    api = session.xenapi
+    network = api.network.create({"name_label": "inner", "MTU": "1500", "other_config": {}})
+    interface = api.VIF.create(interface_values(vm, network))
+    api.VM.start(vm, False, False)
+    assert refused(api.network.destroy, network) == ["NETWORK_CONTAINS_VIF", interface]
+    api.VM.hard_shutdown(vm)
+    api.network.destroy(network)
+    assert refused(api.VIF.get_record, interface) == ["HANDLE_INVALID", "VIF", interface]
+    assert interface not in api.VM.get_VIFs(vm)
+
+
+def test_a_vlan_that_cannot_be_plugged_in_stays(session: Any, server: Server) -> None:
+    api = session.xenapi
+    network = api.network.create({"name_label": "dmz", "MTU": "1500", "other_config": {}})
+    (pif,) = [ref for ref, record in api.PIF.get_all_records().items() if record["device"] == "eth1"]
+    server.simulator.faults.add(Rule(message="PIF.plug", code="INTERNAL_ERROR", parameters=["no link"]))
+    assert refused(api.pool.create_VLAN_from_PIF, pif, network, "42") == ["INTERNAL_ERROR", "no link"]
+    (left,) = api.network.get_PIFs(network)
+    assert not api.PIF.get_currently_attached(left)
+    api.VLAN.destroy(api.PIF.get_VLAN_master_of(left))
+    assert api.network.get_PIFs(network) == []

@@ -1,8 +1,10 @@
 """The interfaces of VMs: what they are plugged into, and which addresses they have."""
 
 import hashlib
+import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from simulators.xapi.database import Database, Object
@@ -12,6 +14,10 @@ from simulators.xapi.plugging import check_plug
 
 _DEVICES = tuple(str(number) for number in range(7))
 _MAC = re.compile(r"\A[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}\Z")
+_ALLOWED: Mapping[str, Callable[[str], object]] = {
+    "ipv4_allowed": ipaddress.IPv4Address,
+    "ipv6_allowed": ipaddress.IPv6Address,
+}
 
 
 class Networking:
@@ -22,7 +28,7 @@ class Networking:
 
     def handlers(self) -> dict[str, Handler]:
         """Return what the messages do."""
-        return {
+        handlers: dict[str, Handler] = {
             "VIF.create": lambda values: self.create_interface(values).ref,
             "VIF.destroy": self._destroy,
             "VIF.plug": lambda ref: self._plug(ref, attached=True),
@@ -31,6 +37,10 @@ class Networking:
             "VIF.move": self._move,
             "VM.get_allowed_VIF_devices": self._free_devices,
         }
+        for field in _ALLOWED:
+            handlers[f"VIF.set_{field}"] = partial(self._set_allowed, field)
+            handlers[f"VIF.add_{field}"] = partial(self._add_allowed, field)
+        return handlers
 
     def create_interface(self, values: Mapping[str, Any]) -> Object:
         """Give a VM an interface. It is not plugged in."""
@@ -38,6 +48,8 @@ class Networking:
             vm = self._database.get("VM", values["VM"])
             network = self._database.get("network", values["network"])
             device = values["device"]
+            for field in _ALLOWED:
+                _check_addresses(field, values.get(field, []))
             if device not in _DEVICES:
                 raise Failure("INVALID_DEVICE", device)
             mac = values["MAC"] or _mac(vm, device)
@@ -81,10 +93,33 @@ class Networking:
             network["VIFs"] = [*network["VIFs"], ref]
             interface["network"] = network_ref
 
+    def _set_allowed(self, field: str, ref: str, addresses: list[str]) -> None:
+        with self._database.lock:
+            interface = self._database.get("VIF", ref)
+            _check_addresses(field, addresses)
+            interface[field] = addresses
+
+    def _add_allowed(self, field: str, ref: str, address: str) -> None:
+        with self._database.lock:
+            before = self._database.get("VIF", ref)[field]
+            self._set_allowed(field, ref, list(dict.fromkeys([*before, address])))
+
     def _free_devices(self, vm_ref: str) -> list[str]:
         interfaces = [self._database.get("VIF", ref) for ref in self._database.get("VM", vm_ref)["VIFs"]]
         used = {interface["device"] for interface in interfaces}
         return [device for device in _DEVICES if device not in used]
+
+
+def _check_addresses(field: str, addresses: list[str]) -> None:
+    """Pass a list of addresses.
+
+    :raises Failure: INVALID_IP_ADDRESS_SPECIFIED
+    """
+    try:
+        for address in addresses:
+            _ALLOWED[field](address)
+    except ValueError:
+        raise Failure("INVALID_IP_ADDRESS_SPECIFIED", field) from None
 
 
 def _mac(vm: Object, device: str) -> str:

@@ -5,7 +5,9 @@ from typing import Any
 
 from simulators.xapi.database import Database, Object
 from simulators.xapi.failures import Failure
+from simulators.xapi.faults import Faults
 from simulators.xapi.messages import Handler
+from simulators.xapi.networking import Networking
 from simulators.xapi.types import NULL
 
 _MAX_TAG = 4094
@@ -14,8 +16,10 @@ _MAX_TAG = 4094
 class Networks:
     """Makes networks and VLANs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, networking: Networking, faults: Faults) -> None:
         self._database = database
+        self._networking = networking
+        self._faults = faults
 
     def handlers(self) -> dict[str, Handler]:
         """Return what the messages do."""
@@ -35,12 +39,17 @@ class Networks:
             return self._database.add("network", {**values, **own}).ref
 
     def _destroy(self, ref: str) -> None:
+        """Destroy a network, and with it the interfaces in it that are not plugged in."""
         with self._database.lock:
             network = self._database.get("network", ref)
-            if network["VIFs"]:
-                raise Failure("NETWORK_CONTAINS_VIF", *network["VIFs"])
+            interfaces = [self._database.get("VIF", found) for found in network["VIFs"]]
+            plugged = [found.ref for found in interfaces if found["currently_attached"]]
+            if plugged:
+                raise Failure("NETWORK_CONTAINS_VIF", *plugged)
             if network["PIFs"]:
                 raise Failure("NETWORK_CONTAINS_PIF", *network["PIFs"])
+            for interface in interfaces:
+                self._networking.remove_interface(interface)
             self._database.remove(network)
 
     def _create_vlans_on(self, device: str, network_ref: str, tag: int) -> list[str]:
@@ -72,7 +81,7 @@ class Networks:
                 raise Failure("CANNOT_ADD_VLAN_TO_BOND_SLAVE", pif_ref)
             same = [self._database.get("VLAN", ref) for ref in pif["VLAN_slave_of"]]
             if any(vlan["tag"] == tag for vlan in same):
-                raise Failure("PIF_VLAN_EXISTS", pif_ref)
+                raise Failure("PIF_VLAN_EXISTS", pif["device"])
             untagged = self._database.add(
                 "PIF",
                 {
@@ -82,7 +91,7 @@ class Networks:
                     "MAC": pif["MAC"],
                     "MTU": pif["MTU"],
                     "VLAN": tag,
-                    "currently_attached": True,
+                    "currently_attached": False,
                 },
             )
             own = {"tagged_PIF": pif_ref, "untagged_PIF": untagged.ref, "tag": tag}
@@ -90,6 +99,9 @@ class Networks:
             untagged["VLAN_master_of"] = vlan.ref
             pif["VLAN_slave_of"] = [*pif["VLAN_slave_of"], vlan.ref]
             network["PIFs"] = [*network["PIFs"], untagged.ref]
+            # Where this fails, XAPI leaves what is there already.
+            self._faults.before(self._faults.take("PIF.plug"))
+            untagged["currently_attached"] = True
             return vlan
 
     def _destroy_vlan(self, ref: str) -> None:

@@ -95,7 +95,7 @@ class Simulator:
         copying = Copying(database, machines, devices)
         for part in (
             *(devices.storage, devices.drives, devices.networking, power, machines, copying),
-            Networks(database),
+            Networks(database, devices.networking, self.faults),
             Snapshots(database, copying, power, images, devices),
             Templates(database, devices),
             *(VmSettings(database), Events(database), Plugs(database)),
