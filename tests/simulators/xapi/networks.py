@@ -60,15 +60,21 @@ class Networks:
         ]
 
     def _create_vlans(self, pif_ref: str, network_ref: str, tag: int) -> list[str]:
-        """Make the VLAN on each host that has a PIF on the same network."""
+        """Make the VLAN on each live host that has a PIF on the same network."""
         with self._database.lock:
             pif = self._database.get("PIF", pif_ref)
             found = [
                 self._database.get("PIF", ref)
                 for ref in self._database.get("network", pif["network"])["PIFs"]
             ]
-            made = [self._create_vlan(each.ref, network_ref, tag) for each in found]
+            made = [
+                self._create_vlan(each.ref, network_ref, tag) for each in found if self._is_live(each["host"])
+            ]
             return [vlan["untagged_PIF"] for vlan in made]
+
+    def _is_live(self, host: str) -> bool:
+        metrics = self._database.get("host_metrics", self._database.get("host", host)["metrics"])
+        return bool(metrics["live"])
 
     def _create_vlan(self, pif_ref: str, network_ref: str, tag: int) -> Object:
         with self._database.lock:

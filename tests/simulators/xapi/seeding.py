@@ -14,18 +14,25 @@ from simulators.xapi.seeding_hosts import make_bond, make_host, make_network, ma
 _GIB = 1024**3
 
 
-def seed(database: Database, vms: int, bonds: int = 0) -> Object:
-    """Make a pool: a host, networks, storages, templates, and guests that are off.
+def seed(database: Database, vms: int, bonds: int = 0, hosts: int = 1) -> Object:
+    """Make a pool: networks, storages, templates, and guests that are off.
+
+    The guests' disks are in the first host's own storage. Where there are other hosts, each has its own too,
+    and all share another one.
 
     :return: the master
     """
-    made = [make_host(database, 1)]
+    made = [make_host(database, number) for number in range(1, hosts + 1)]
     network = make_network(database, made, device=0)
     make_network(database, made, device=1)
     for number in range(bonds):
         make_bond(database, made, number)
     size = max(1024 * _GIB, 2 * vms * DISK_BYTES)
     storage = make_storage(database, made[:1], "Local storage", "simulated", size=size)
+    for host in made[1:]:
+        make_storage(database, [host], f"Local storage of {host['name_label']}", "lvm", size=1024 * _GIB)
+    if hosts > 1:
+        make_storage(database, made, "Shared storage", "nfs", size=1024 * _GIB)
     library = make_storage(database, made, "ISO library", "iso", size=16 * _GIB, content="iso")
     library["VDIs"] = [make_iso(database, library, name).ref for name in ("debian.iso", "guest-tools.iso")]
     for host in made:

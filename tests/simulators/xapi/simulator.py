@@ -59,6 +59,7 @@ class Simulator:
         session_idle: timedelta = timedelta(hours=24),
         operation_seconds: float = 0,
         bonds: int = 0,
+        hosts: int = 1,
         tools: bool = True,
         refuses_busy: bool = False,
         resizes_online: bool = False,
@@ -72,6 +73,7 @@ class Simulator:
         :param session_idle: how long a session may be idle
         :param operation_seconds: how long each operation on a VM takes, in which others wait for it
         :param bonds: how many networks there are besides, each over two interfaces that are one
+        :param hosts: how many hosts there are; several have a storage each, and share another one
         :param tools: whether there are tools in guests, which come up as soon as those are started
         :param refuses_busy: whether an operation on a busy VM is refused at once, in place of waiting
         :param resizes_online: whether storages let disks grow that are in use
@@ -83,7 +85,7 @@ class Simulator:
         self.counts: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._latency_seconds = latency_seconds
-        self.master = seed(self.database, vms, bonds)
+        self.master = seed(self.database, vms, bonds, hosts)
         self._sessions = Sessions(self.database, _ACCOUNTS if accounts is None else accounts, session_idle)
         self._handlers: dict[str, Handler] = field_handlers(self.database)
         database = self.database
