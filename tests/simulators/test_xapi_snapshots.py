@@ -146,10 +146,12 @@ def test_a_vm_that_finds_no_way_back_is_off_and_has_no_disks(
 def test_a_vm_that_was_destroyed_comes_back_from_its_snapshot(session: Any, vm: str) -> None:
     api = session.xenapi
     snapshot, other = api.VM.snapshot(vm, "left"), api.VM.snapshot(vm, "other")
+    uuid = api.VM.get_uuid(vm)
     api.VM.destroy(vm)
     assert api.VM.get_snapshot_of(snapshot) == vm
     api.VM.revert(snapshot)
     made = api.VM.get_snapshot_of(snapshot)
+    assert made == api.VM.get_by_uuid(uuid)
     assert (api.VM.get_name_label(made), len(disks(session, made))) == ("vm-0", 1)
     assert sorted(api.VM.get_snapshots(made)) == sorted([snapshot, other])
 
@@ -223,6 +225,22 @@ def test_a_checkpoint_keeps_a_running_vm_and_goes_back_to_it(session: Any, vm: s
     assert (api.VM.get_power_state(vm), images(session)) == ("Running", [kept["suspend_VDI"]])
     api.VM.destroy(checkpoint)
     assert images(session) == [kept["suspend_VDI"]]
+
+
+def test_a_vm_that_finds_no_room_for_its_memory_on_the_way_back_has_no_disks(
+    session: Any, server: Server, vm: str, storage: str
+) -> None:
+    api = session.xenapi
+    api.VM.start(vm, False, False)
+    checkpoint = api.VM.checkpoint(vm, "live")
+    before = set(api.VDI.get_all()) - set(disks(session, vm))
+    leave_room(server, storage, MEMORY // 2)
+    assert refused(api.VM.revert, checkpoint)[0] == "SR_FULL"
+    assert (api.VM.get_power_state(vm), disks(session, vm)) == ("Halted", [])
+    assert set(api.VDI.get_all()) == before
+    leave_room(server, storage, 16 * GIB)
+    api.VM.revert(checkpoint)
+    assert (api.VM.get_power_state(vm), len(disks(session, vm))) == ("Suspended", 1)
 
 
 def test_a_clone_of_a_checkpoint_is_off(session: Any, vm: str) -> None:

@@ -121,9 +121,11 @@ class Snapshots:
             self._power.reset(vm, snapshot["power_state"])
 
     def _bring_back(self, snapshot: Object) -> Object:
-        """Make the VM of a snapshot anew, which was destroyed."""
+        """Make the VM of a snapshot anew, which was destroyed. It has the UUID that it had."""
         gone = snapshot["snapshot_of"]
-        made = self._copying.machines.add({field: snapshot[field] for field in snapshot.class_.fields})
+        made = self._copying.machines.add(
+            {field: snapshot[field] for field in snapshot.class_.fields}, uuid=_then(snapshot)["uuid"]
+        )
         for found in self._database.all("VM"):
             if found["snapshot_of"] == gone:
                 found["snapshot_of"] = made.ref
@@ -141,8 +143,13 @@ class Snapshots:
         disks = self._copying.copy_disks(kept, self._devices.storage.copy_disk)
         for drive, original in originals.items():
             self._follow(original, disks[drive])
+        try:
+            vm["suspend_VDI"] = self._images.copy(snapshot)
+        except Failure:
+            for drive in originals:
+                self._discard(disks[drive])
+            raise
         vm["power_state"] = snapshot["power_state"]
-        vm["suspend_VDI"] = self._images.copy(snapshot)
         for ref in vm["VIFs"]:
             self._devices.networking.remove_interface(self._database.get("VIF", ref))
         self._copying.furnish(vm, disks, snapshot["VIFs"], owns=False)
@@ -157,6 +164,10 @@ class Snapshots:
         for disk in disks:
             self._devices.storage.destroy_disk(disk)
 
+    def _discard(self, disk: Object | None) -> None:
+        if disk is not None:
+            self._devices.storage.destroy_disk(disk.ref)
+
     def _follow(self, original: str, disk: Object | None) -> None:
         """Let all snapshots of a disk that is gone be those of the one in its place."""
         if original == NULL or disk is None:
@@ -169,5 +180,14 @@ class Snapshots:
 
 def _fields_of_then(snapshot: Object) -> dict[str, Any]:
     """Return what its VM was when a snapshot was taken, but for what it keeps."""
-    told = snapshot.class_.record.from_json(msgspec.json.decode(snapshot["snapshot_metadata"]))
-    return {field: value for field, value in told.items() if field not in KEPT} | {"ha_always_run": False}
+    return {field: value for field, value in _then(snapshot).items() if field not in KEPT} | {
+        "ha_always_run": False
+    }
+
+
+def _then(snapshot: Object) -> dict[str, Any]:
+    """Return the record that its VM had when a snapshot was taken."""
+    told: dict[str, Any] = snapshot.class_.record.from_json(
+        msgspec.json.decode(snapshot["snapshot_metadata"])
+    )
+    return told
