@@ -1,16 +1,20 @@
 """A simulated XAPI over TLS, and clients of it."""
 
+import contextlib
+import http.client
 import json
 import ssl
 import urllib.request
 import xmlrpc.client
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import trustme
 import XenAPI
 
+from simulators.images import MIB, Ask, Upload
 from simulators.xapi.server import Server, running, server_context
 from simulators.xapi.simulator import Simulator
 
@@ -93,3 +97,52 @@ def fetch(server: Server, trusting: ssl.SSLContext) -> Callable[..., bytes]:
         return body_read
 
     return fetched
+
+
+@pytest.fixture
+def ask(server: Server, session: Any, trusting: ssl.SSLContext) -> Ask:
+    """Give `ask(method, path, body, **query)`: status, headers and body of the answer."""
+
+    def asked(
+        method: str,
+        path: str,
+        body: Any = None,
+        port: int = 0,
+        headers: Mapping[str, str] | None = None,
+        **query: str,
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", port or server.port, context=trusting, timeout=20
+        )
+        everything = urlencode({"session_id": session._session, **query})
+        with contextlib.closing(connection):
+            with contextlib.suppress(OSError):  # it has answered, and reads no more
+                connection.request(method, f"{path}?{everything}", body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+
+    return asked
+
+
+@pytest.fixture
+def upload(server: Server, session: Any, trusting: ssl.SSLContext) -> Iterator[Upload]:
+    """Give `upload(length, **query)`: a connection that is to send an image of that length."""
+    with contextlib.ExitStack() as stack:
+
+        def uploaded(length: int, **query: str) -> http.client.HTTPSConnection:
+            connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=trusting, timeout=20)
+            stack.enter_context(contextlib.closing(connection))
+            everything = urlencode({"session_id": session._session, **query})
+            connection.putrequest("PUT", f"/import?{everything}")
+            connection.putheader("Content-Length", str(length))
+            connection.endheaders()
+            return connection
+
+        yield uploaded
+
+
+@pytest.fixture
+def big(context: ssl.SSLContext) -> Iterator[Server]:
+    """Give a pool with 8 MiB on each disk."""
+    with running(Server(Simulator(content_bytes=8 * MIB), context)) as made:
+        yield made

@@ -1,5 +1,6 @@
 """The XAPI simulator: it refuses what XAPI refuses, and its facts are those that XenAPI's authors publish."""
 
+import contextlib
 import functools
 import http.client
 import json
@@ -26,6 +27,8 @@ from support.service import wait_for
 
 #: XenAPI's published data model, where it is at hand.
 PUBLISHED = ROOT.parent / "shared/data/xenapi-datamodel.json"
+
+NO_PERMISSION = "No permission in user session. (Roles with this permission: pool-admin)"
 
 Fetch = Callable[..., bytes]
 Send = Callable[..., Any]
@@ -115,7 +118,7 @@ def test_the_oldest_session_of_an_originator_makes_room(server: Server, trusting
     log_in = ("session.login_with_password", "root", "secret", "1.0")
     other = raw(server, trusting, *log_in, "another")["Value"]
     refs = [
-        simulator._sessions.log_in("root", "secret", "one", simulator.master.ref)
+        simulator.sessions.log_in("root", "secret", "one", simulator.master.ref)
         for _ in range(MAX_SESSIONS + 1)
     ]
     assert raw(server, trusting, "VM.get_all", refs[0])["ErrorDescription"] == ["SESSION_INVALID", refs[0]]
@@ -127,8 +130,26 @@ def test_a_role_that_only_reads_cannot_write(server: Server, connect: Any) -> No
     session = connect(server, "reader")
     (ref, *_) = session.xenapi.VM.get_all()
     details = refused(lambda: session.xenapi.VM.set_name_label(ref, "mine"))
-    assert details == ["RBAC_PERMISSION_DENIED", "vm.set_name_label", "No permission in user session"]
+    assert details == ["RBAC_PERMISSION_DENIED", "vm.set_name_label", NO_PERMISSION]
     assert session.xenapi.VM.get_name_label(ref) == "vm-0"
+
+
+def test_a_task_tells_that_somebody_may_not(server: Server, connect: Any) -> None:
+    session = connect(server, "reader")
+    (ref, *_) = session.xenapi.VM.get_all()
+    task = session.xenapi.Async.VM.start(ref, False, False)
+    wait_for(lambda: session.xenapi.task.get_status(task) == "failure", what="the task to fail")
+    assert session.xenapi.task.get_error_info(task) == ["RBAC_PERMISSION_DENIED", "vm.start", NO_PERMISSION]
+
+
+def test_another_users_sessions_are_counted_by_name(server: Server, send: Send) -> None:
+    simulator = server.simulator
+    refs = [
+        simulator.sessions.log_in("reader", "secret", f"originator {number}", simulator.master.ref)
+        for number in range(MAX_SESSIONS + 1)
+    ]
+    assert send("VM.get_all", refs[0])["ErrorDescription"] == ["SESSION_INVALID", refs[0]]
+    assert send("VM.get_all", refs[1])["Status"] == "Success"
 
 
 def test_a_slave_sends_its_clients_to_the_master(
@@ -138,15 +159,25 @@ def test_a_slave_sends_its_clients_to_the_master(
         assert refused(lambda: connect(slave)) == ["HOST_IS_SLAVE", "192.0.2.1"]
 
 
+def test_a_master_that_becomes_a_slave_answers_no_message_any_more(server: Server, session: Any) -> None:
+    assert session.xenapi.VM.get_all()
+    server.master_address = "192.0.2.7"
+    assert refused(session.xenapi.VM.get_all) == ["HOST_IS_SLAVE", "192.0.2.7"]
+    server.master_address = None
+    assert session.xenapi.VM.get_all()
+
+
 @pytest.mark.parametrize(
     ("method", "parameters", "failure"),
     [
         ("VM.foo", [], ["MESSAGE_METHOD_UNKNOWN", "VM.foo"]),
         ("Vm.start", [], ["MESSAGE_METHOD_UNKNOWN", "Vm.start"]),
         ("start", [], ["MESSAGE_METHOD_UNKNOWN", "start"]),
-        ("Async.VM.get_record", ["x"], ["MESSAGE_METHOD_UNKNOWN", "Async.VM.get_record"]),
-        ("VM.start", ["x"], ["MESSAGE_PARAMETER_COUNT_MISMATCH", "VM.start", "4", "2"]),
-        ("VM.get_all", ["x"], ["MESSAGE_PARAMETER_COUNT_MISMATCH", "VM.get_all", "1", "2"]),
+        ("Async.VM.foo", [], ["MESSAGE_METHOD_UNKNOWN", "VM.foo"]),
+        ("Async.VM.get_record", ["x"], ["Fault", "No async mode for this operation (rpc: VM.get_record)"]),
+        ("VM.start", ["x"], ["MESSAGE_PARAMETER_COUNT_MISMATCH", "VM.start", "3", "1"]),
+        ("Async.VM.start", ["x"], ["MESSAGE_PARAMETER_COUNT_MISMATCH", "VM.start", "3", "1"]),
+        ("VM.get_all", ["x"], ["MESSAGE_PARAMETER_COUNT_MISMATCH", "VM.get_all", "0", "1"]),
         ("VM.set_user_version", ["x", 3], ["FIELD_TYPE_ERROR", "value"]),
         ("VM.set_user_version", ["x", "3.5"], ["FIELD_TYPE_ERROR", "value"]),
         ("VM.set_user_version", ["x", str(2**63)], ["FIELD_TYPE_ERROR", "value"]),
@@ -227,8 +258,9 @@ def test_both_versions_of_json_report_failures_in_their_own_shape(session: Any, 
         ("/", b"<methodCall><methodName>session.logout</methodName>"),
         ("/", b"not XML"),
         ("/", b"<methodResponse><params/></methodResponse>"),
-        ("/jsonrpc", b'{"jsonrpc": "2.0", "method": "session.login_with_password", "id": 0}'),
+        ("/jsonrpc", b'{"method": "session.login_with_password", "id": 0}'),
         ("/jsonrpc", b'{"method": "VM.get_all", "params": [], "id": null}'),
+        ("/of/nobody", b'{"method": "VM.get_all", "params": [], "id": 0}'),
     ],
 )
 def test_what_is_no_call_is_answered_with_500(fetch: Fetch, path: str, body: bytes) -> None:
@@ -236,6 +268,48 @@ def test_what_is_no_call_is_answered_with_500(fetch: Fetch, path: str, body: byt
         fetch("POST", path, body)
     with raised.value as answer:
         assert answer.code == 500
+
+
+@pytest.mark.parametrize(("length", "status"), [(str(300 * 1024 + 1), 500), ("", 500)])
+def test_a_call_of_no_length_or_too_great_a_one_is_not_read(
+    server: Server, trusting: ssl.SSLContext, length: str, status: int
+) -> None:
+    client = http.client.HTTPSConnection("127.0.0.1", server.port, context=trusting, timeout=20)
+    with contextlib.closing(client):
+        client.putrequest("POST", "/")
+        if length:
+            client.putheader("Content-Length", length)
+        client.endheaders()
+        assert client.getresponse().status == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/of/nobody", 404), ("PUT", "/of/nobody", 403), ("DELETE", "/of/nobody", 501)],
+)
+def test_other_requests_are_answered_as_xapi_does(fetch: Fetch, method: str, path: str, status: int) -> None:
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        fetch(method, path)
+    with raised.value as answer:
+        assert answer.code == status
+
+
+def test_a_call_may_go_to_any_path(fetch: Fetch, session: Any) -> None:
+    call = xmlrpc.client.dumps((session._session,), "VM.get_all")
+    ((answer,), _) = xmlrpc.client.loads(fetch("POST", "/of/nobody", call.encode()))
+    assert answer == {"Status": "Success", "Value": session.xenapi.VM.get_all()}
+
+
+def test_surplus_parameters_of_a_message_that_has_optional_ones_are_ignored(send: Send) -> None:
+    log_in = ("session.login_with_password", "root", "secret")
+    for more in ([], ["1.0"], ["1.0", "tests"], ["1.0", "tests", "and", "more"]):
+        assert send(*log_in, *more)["Status"] == "Success"
+    assert send("session.login_with_password", "root")["ErrorDescription"] == [
+        "MESSAGE_PARAMETER_COUNT_MISMATCH",
+        "session.login_with_password",
+        "2",
+        "1",
+    ]
 
 
 def test_a_task_tells_what_became_of_a_message(session: Any) -> None:

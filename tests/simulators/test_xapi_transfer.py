@@ -1,4 +1,4 @@
-"""Import and export of the XAPI simulator."""
+"""Exports of the XAPI simulator, and what they have in common with imports."""
 
 import contextlib
 import http.client
@@ -7,52 +7,12 @@ import ssl
 import tarfile
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
+from simulators.images import Ask, record_of, task_of
+from simulators.xapi.faults import Rule
 from simulators.xapi.server import Server, running
-from support.service import wait_for
-
-Ask = Callable[..., tuple[int, dict[str, str], bytes]]
-
-
-@pytest.fixture
-def ask(server: Server, session: Any, trusting: ssl.SSLContext) -> Ask:
-    """Give `ask(method, path, body, headers, **query)`: status, headers and body of the answer."""
-
-    def asked(
-        method: str, path: str, body: Any = None, port: int = 0, **query: str
-    ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", port or server.port, context=trusting, timeout=20
-        )
-        try:
-            everything = urlencode({"session_id": session._session, **query})
-            connection.request(method, f"{path}?{everything}", body)
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
-        finally:
-            connection.close()
-
-    return asked
-
-
-def task_of(session: Any) -> str:
-    ref: str = session.xenapi.task.create("move", "an image")
-    return ref
-
-
-def record_of(session: Any, task: str) -> dict[str, Any]:
-    """Wait for a task to end."""
-    wait_for(lambda: session.xenapi.task.get_status(task) != "pending", what="the task to end")
-    record: dict[str, Any] = session.xenapi.task.get_record(task)
-    return record
-
-
-def everything(session: Any) -> dict[str, list[str]]:
-    classes = ("VM", "VM_metrics", "VDI", "VBD", "VIF")
-    return {name: sorted(getattr(session.xenapi, name).get_all()) for name in classes}
 
 
 def test_an_exported_vm_imports_as_another_one_with_the_same_disks(session: Any, vm: str, ask: Ask) -> None:
@@ -86,72 +46,115 @@ def test_a_running_vm_is_not_exported(session: Any, vm: str, ask: Ask) -> None:
     assert error == ["VM_BAD_POWER_STATE", vm, "halted, suspended", "running"]
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda image: image[:-20_000],
-        lambda image: image[: 600 * 1024],
-        lambda image: image[:50_000] + b"?" + image[50_001:],
-        lambda _image: b"no tar" * 1000,
-    ],
-)
-def test_a_damaged_image_leaves_nothing(
-    session: Any, vm: str, ask: Ask, damage: Callable[[bytes], bytes]
-) -> None:
-    _, _, image = ask("GET", "/export", ref=vm)
-    before = everything(session)
-    task = task_of(session)
-    status, _, _ = ask("PUT", "/import", damage(image), task_id=task)
-    record = record_of(session, task)
-    assert (status, record["status"], record["error_info"][0]) == (500, "failure", "IMPORT_ERROR")
-    assert everything(session) == before
-
-
-def test_a_full_storage_takes_no_image_and_keeps_nothing_of_it(
-    session: Any, server: Server, vm: str, ask: Ask
+@pytest.mark.parametrize(("keeps", "state"), [("true", "Suspended"), ("false", "Halted"), ("", "Halted")])
+def test_an_image_keeps_the_power_state_where_that_is_asked_for(
+    session: Any, vm: str, ask: Ask, keeps: str, state: str
 ) -> None:
     api = session.xenapi
-    _, _, image = ask("GET", "/export", ref=vm)
-    (storage,) = api.SR.get_by_name_label("Local storage")
-    server.simulator.database.get("SR", storage)["physical_size"] = int(
-        api.SR.get_physical_utilisation(storage)
-    )
-    before = everything(session)
-    task = task_of(session)
-    ask("PUT", "/import", image, task_id=task)
-    assert record_of(session, task)["error_info"][0] == "SR_FULL"
-    assert everything(session) == before
+    api.VM.start(vm, False, False)
+    api.VM.suspend(vm)
+    _, _, image = ask("GET", "/export", ref=vm, **({"preserve_power_state": keeps} if keeps else {}))
+    before = set(api.VM.get_all())
+    ask("PUT", "/import", image)
+    (made,) = set(api.VM.get_all()) - before
+    assert api.VM.get_power_state(made) == state
 
 
-def test_a_client_that_goes_away_leaves_nothing(
-    session: Any, server: Server, vm: str, ask: Ask, trusting: ssl.SSLContext
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/import"), ("GET", "/export")])
+def test_who_is_not_logged_in_is_refused_and_no_task_is_told(
+    session: Any, ask: Ask, method: str, path: str
 ) -> None:
-    _, _, image = ask("GET", "/export", ref=vm)
-    before = everything(session)
     task = task_of(session)
-    connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=trusting, timeout=20)
-    query = urlencode({"session_id": session._session, "task_id": task})
-    connection.putrequest("PUT", f"/import?{query}")
-    connection.putheader("Content-Length", str(len(image)))
-    connection.endheaders()
-    connection.send(image[: len(image) // 2])
-    connection.close()
-    assert record_of(session, task)["status"] == "failure"
-    assert everything(session) == before
+    status, headers, _ = ask(method, path, session_id="OpaqueRef:x", task_id=task)
+    realm = f'Basic realm="VM.{path.removeprefix("/")}"'
+    assert (status, headers["WWW-Authenticate"]) == (401, realm)
+    assert session.xenapi.task.get_status(task) == "pending"
 
 
-def test_chunks_are_refused_and_so_is_who_is_not_logged_in(
-    server: Server, trusting: ssl.SSLContext, ask: Ask
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/import"), ("GET", "/export")])
+def test_who_may_only_read_moves_no_image(
+    server: Server, connect: Callable[..., Any], ask: Ask, method: str, path: str
 ) -> None:
-    with contextlib.closing(
-        http.client.HTTPSConnection("127.0.0.1", server.port, context=trusting, timeout=20)
-    ) as connection:
-        connection.putrequest("PUT", "/import")
-        connection.putheader("Transfer-Encoding", "chunked")
-        connection.endheaders()
-        assert connection.getresponse().status == 411
-    status, _, text = ask("PUT", "/import", b"image", session_id="OpaqueRef:x")
-    assert (status, b"SESSION_INVALID OpaqueRef:x" in text) == (500, True)
+    reader = connect(server, "reader")
+    task = reader.xenapi.task.create("label", "")
+    (vm, *_) = reader.xenapi.VM.get_all()
+    status, _, _ = ask(method, path, b"", session_id=reader._session, task_id=task, ref=vm)
+    error = record_of(reader, task)["error_info"]
+    assert (status, error[0]) == (403, "RBAC_PERMISSION_DENIED")
+    assert error[1] == f"http/{method.lower()}_{path.removeprefix('/')}"
+
+
+def test_an_export_has_no_length_and_names_its_task(session: Any, vm: str, ask: Ask) -> None:
+    task = task_of(session)
+    _, headers, _ = ask("GET", "/export", ref=vm, task_id=task)
+    assert headers == {
+        "Connection": "close",
+        "Cache-Control": "no-cache, no-store",
+        "task-id": task,
+        "content-type": "application/octet-stream",
+        "Content-Disposition": 'attachment; filename="export.xva"',
+    }
+
+
+def test_a_transfer_without_a_task_leaves_none(session: Any, vm: str, ask: Ask) -> None:
+    _, _, image = ask("GET", "/export", ref=vm)
+    ask("PUT", "/import", image)
+    assert session.xenapi.task.get_all() == []
+
+
+def test_an_export_that_fails_in_its_middle_says_so_in_the_image(
+    server: Server, session: Any, vm: str, ask: Ask
+) -> None:
+    _, _, whole = ask("GET", "/export", ref=vm)
+    rule = Rule(message="export", code="VDI_IO_ERROR", parameters=["Device I/O error"], effect="drop after")
+    server.simulator.faults.add(rule)
+    task = task_of(session)
+    status, _, image = ask("GET", "/export", ref=vm, task_id=task)
+    record = record_of(session, task)
+    assert (status, record["error_info"]) == (200, ["VDI_IO_ERROR", "Device I/O error"])
+    begun, _, page = image.partition(b"HTTP/1.1 500 Internal Error\r\n")
+    assert begun
+    assert whole.startswith(begun)
+    assert b"VDI_IO_ERROR: [ Device I/O error ]" in page
+
+
+def test_an_export_that_breaks_is_a_failure(server: Server, session: Any, vm: str, ask: Ask) -> None:
+    _, _, whole = ask("GET", "/export", ref=vm)
+    server.simulator.faults.add(Rule(message="export", effect="drop after"))
+    task = task_of(session)
+    _, _, image = ask("GET", "/export", ref=vm, task_id=task)
+    assert len(image) < len(whole)
+    assert record_of(session, task)["error_info"][0] == "CLIENT_ERROR"
+
+
+def test_a_client_that_leaves_an_export_fails_its_task(
+    big: Server, connect: Callable[..., Any], trusting: ssl.SSLContext
+) -> None:
+    session = connect(big)
+    (vm,) = session.xenapi.VM.get_by_name_label("vm-0")
+    task = task_of(session)
+    connection = http.client.HTTPSConnection("127.0.0.1", big.port, context=trusting, timeout=20)
+    with contextlib.closing(connection):
+        connection.request("GET", f"/export?session_id={session._session}&ref={vm}&task_id={task}")
+        connection.getresponse().read(1000)
+    code, *parameters = record_of(session, task)["error_info"]
+    assert (code, len(parameters)) == ("CLIENT_ERROR", 1)
+
+
+def test_an_export_whose_disks_no_host_sees_is_answered_in_the_task_alone(
+    server: Server, session: Any, vm: str, ask: Ask
+) -> None:
+    server.simulator.faults.add(Rule(message="export", effect="drop before"))
+    for ref in (vm, "OpaqueRef:of-no-vm"):
+        task = task_of(session)
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionError, ssl.SSLError)):
+            ask("GET", "/export", ref=ref, task_id=task)
+        assert record_of(session, task)["error_info"] == ["NO_HOSTS_AVAILABLE"]
+
+
+def test_a_vm_that_nobody_knows_by_its_uuid_is_an_error(session: Any, ask: Ask) -> None:
+    status, _, text = ask("GET", "/export", uuid="x")
+    assert (status, b"UUID_INVALID: [ VM; x ]" in text) == (500, True)
 
 
 def test_another_host_may_have_to_do_it(server: Server, context: ssl.SSLContext, vm: str, ask: Ask) -> None:

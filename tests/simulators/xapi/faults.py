@@ -11,20 +11,18 @@ from simulators.xapi.failures import Failure
 class Rule(Struct, kw_only=True, forbid_unknown_fields=True):
     """What happens to a message."""
 
-    #: The message, or ``export``; an export that is dropped is dropped in its middle.
+    #: The message; or ``export`` or ``import``, of an image.
     message: str
-    #: Fail with a code and parameters.
+    #: Fail with a code and parameters: an import when half of the disks have been read, all else at once.
     code: str | None = None
     parameters: list[str] = []
     #: Or close the connection, before the message has any effect or after it; or never answer.
+    #: An export that is dropped "before" gets no answer and fails its task; one that is dropped "after"
+    #: breaks in its middle, and with a code says so at its end.
     #: A task that is held waits until it is cancelled, or all faults are forgotten; then it goes on.
     effect: Literal["drop before", "drop after", "hang", "hold"] | None = None
     #: How often.
     times: int = 1
-
-
-class Cancelled(Exception):
-    """Somebody has cancelled the task."""
 
 
 class Drop(Exception):
@@ -40,7 +38,8 @@ class Faults:
         self._hanging = threading.Event()
         #: Tasks that are held up, and what lets them go.
         self._held: dict[str, threading.Event] = {}
-        self._cancelled: set[str] = set()
+        #: Tasks that are not to be held up any more.
+        self._released: set[str] = set()
 
     def add(self, rule: Rule) -> None:
         """Apply a rule to messages that come from now on."""
@@ -57,41 +56,26 @@ class Faults:
                 held.set()
 
     def hold(self, message: str, task: str) -> None:
-        """Hold a task up, if a rule says so, until it is let go.
-
-        :raises Cancelled: it was cancelled meanwhile
-        """
+        """Hold a task up, if a rule says so, until it is let go."""
         with self._lock:
-            if task in self._cancelled:
-                raise Cancelled
             rule = next(
                 (found for found in self._rules if (found.message, found.effect) == (message, "hold")), None
             )
-            if rule is None:
+            if rule is None or task in self._released:
                 return
             self._rules.remove(rule)
             let_go = self._held[task] = threading.Event()
         let_go.wait()
         with self._lock:
             del self._held[task]
-            if task in self._cancelled:
-                raise Cancelled
 
-    def release(self, task: str) -> bool:
-        """Cancel a task that is held up; tell whether it was."""
+    def release(self, task: str) -> None:
+        """Let go of a task that is held up, and hold it up no more."""
         with self._lock:
+            self._released.add(task)
             held = self._held.get(task)
-            if held is None:
-                return False
-            self._cancelled.add(task)
-            held.set()
-            return True
-
-    def cancel(self, task: str) -> None:
-        """Cancel a task that is held up, or is about to be."""
-        with self._lock:
-            self._cancelled.add(task)
-        self.release(task)
+            if held is not None:
+                held.set()
 
     def take(self, message: str) -> Rule | None:
         """Return the rule that applies to this call of a message."""

@@ -10,6 +10,8 @@ from simulators.xapi.failures import Failure
 
 #: Called with a message's parameters but the session.
 Handler = Callable[..., Any]
+#: Called with the session's object first.
+SessionHandler = Callable[..., Any]
 
 
 def field_handlers(database: Database) -> dict[str, Handler]:

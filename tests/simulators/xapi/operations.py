@@ -12,7 +12,7 @@ from typing import Any
 
 from simulators.xapi.database import Database, Object
 from simulators.xapi.failures import Failure
-from simulators.xapi.faults import Cancelled, Faults
+from simulators.xapi.faults import Faults
 from simulators.xapi.lifecycle import BUSY, refused, update_allowed_operations
 
 _SAME = (
@@ -51,7 +51,6 @@ class _Turn:
     def __init__(self, task: Object | None) -> None:
         #: XAPI makes a task for each call, also for those whose client does not ask for one.
         self.key = f"OpaqueRef:{uuid.uuid4()}" if task is None else task.ref
-        self._is_asked_for = task is not None
         self.cancelled = threading.Event()
         #: Until it takes effect.
         self.can_be_cancelled = True
@@ -59,10 +58,10 @@ class _Turn:
     def check(self) -> None:
         """Pass what nobody has cancelled.
 
-        :raises Cancelled: or TASK_CANCELLED, where no task tells it
+        :raises Failure: TASK_CANCELLED
         """
         if self.cancelled.is_set():
-            raise Cancelled if self._is_asked_for else Failure("TASK_CANCELLED", self.key)
+            raise Failure("TASK_CANCELLED", self.key)
 
 
 class Operations:
@@ -96,18 +95,14 @@ class Operations:
                     turn.can_be_cancelled = False
             yield
 
-    def cancel(self, ref: str) -> bool:
-        """Cancel what waits, or is under way without an effect yet; tell whether it was."""
+    def cancel(self, ref: str) -> None:
+        """Cancel what waits, or is under way without an effect yet."""
         with self._database.lock:
             turn = self._turns.get(ref)
-            if turn is None:
-                return self._faults.release(ref)
-            if not turn.can_be_cancelled:
-                return False
-            turn.cancelled.set()
-            self._faults.cancel(ref)
-            self._database.changes.notify_all()
-            return True
+            if turn is not None and turn.can_be_cancelled:
+                turn.cancelled.set()
+                self._database.changes.notify_all()
+        self._faults.release(ref)
 
     @contextlib.contextmanager
     def _begun(self, message: str, values: list[Any], task: Object | None) -> Iterator[_Turn | None]:

@@ -9,10 +9,22 @@ from msgspec import Struct
 from simulators.xapi.database import Database, Object
 from simulators.xapi.failures import Failure
 
-#: XAPI keeps so many sessions of one originator, and ends the oldest.
+#: XAPI keeps so many sessions of one kind, and ends the oldest.
 MAX_SESSIONS = 500
-#: What these messages begin with changes nothing.
-_READING = ("get_", "from", "logout")
+#: What a session may send that may only read, besides all that begins with ``get_``. The tasks are its own.
+_READING = ("event.", "session.logout")
+_TASKS = frozenset(
+    f"task.{name}"
+    for name in (
+        "create",
+        "destroy",
+        "cancel",
+        "set_status",
+        "set_progress",
+        "set_result",
+        "set_error_info",
+    )
+)
 
 Role = Literal["pool-admin", "read-only"]
 
@@ -37,7 +49,6 @@ class Sessions:
         self._database = database
         self._accounts = accounts
         self._idle = idle
-        self._roles: dict[str, Role] = {}
 
     def log_in(self, name: str, password: str, originator: str, host: str) -> str:
         """Begin a session.
@@ -49,7 +60,7 @@ class Sessions:
             raise Failure("SESSION_AUTHENTICATION_FAILED", name, "Authentication failure")
         now = datetime.now(UTC)
         with self._database.lock:
-            self._end_oldest(originator)
+            self._end_oldest(_kind_of(name, originator))
             session = self._database.add(
                 "session",
                 {
@@ -61,13 +72,12 @@ class Sessions:
                     "originator": originator,
                 },
             )
-            self._roles[session.ref] = account.role
         return session.ref
 
-    def check(self, ref: str, message: str) -> Object:
-        """Return a session that may send a message, such as ``VM.start``.
+    def check(self, ref: str) -> Object:
+        """Return a session that has not ended.
 
-        :raises Failure: SESSION_INVALID or RBAC_PERMISSION_DENIED
+        :raises Failure: SESSION_INVALID
         """
         session = self._database.find("session", ref)
         now = datetime.now(UTC)
@@ -77,19 +87,44 @@ class Sessions:
         if session is None:
             raise Failure("SESSION_INVALID", ref)
         session["last_active"] = now
-        _, _, name = message.partition(".")
-        if self._roles[ref] == "read-only" and not name.startswith(_READING):
-            raise Failure("RBAC_PERMISSION_DENIED", message.lower(), "No permission in user session")
         return session
+
+    def permit(self, session: Object, permission: str) -> None:
+        """Pass what a session may do: send a message, such as ``VM.start``, or ``http/put_import``.
+
+        :raises Failure: RBAC_PERMISSION_DENIED
+        """
+        if not session["is_local_superuser"] and not _only_reads(permission):
+            raise denied(permission)
 
     def end(self, session: Object) -> None:
         """Log a session out."""
         with self._database.lock:
-            self._database.remove(session)
-            del self._roles[session.ref]
+            if self._database.find("session", session.ref) is not None:
+                self._database.remove(session)
 
-    def _end_oldest(self, originator: str) -> None:
-        same = [found for found in self._database.all("session") if found["originator"] == originator]
+    def _end_oldest(self, kind: tuple[str, str]) -> None:
+        same = [found for found in self._database.all("session") if _kind(found) == kind]
         too_many = max(0, len(same) - MAX_SESSIONS + 1)
         for session in sorted(same, key=lambda found: found["last_active"])[:too_many]:
             self.end(session)
+
+
+def denied(permission: str) -> Failure:
+    """Return what somebody is told who may not do something. The simulator knows one role that may."""
+    roles = "No permission in user session. (Roles with this permission: pool-admin)"
+    return Failure("RBAC_PERMISSION_DENIED", permission.lower(), roles)
+
+
+def _only_reads(permission: str) -> bool:
+    _, _, name = permission.partition(".")
+    return permission in _TASKS or name.startswith("get_") or permission.startswith(_READING)
+
+
+def _kind(session: Object) -> tuple[str, str]:
+    """Return among which sessions one is counted: root's by originator, another user's by name."""
+    return _kind_of(session["auth_user_name"], session["originator"])
+
+
+def _kind_of(name: str, originator: str) -> tuple[str, str]:
+    return ("originator", originator) if name in ("", "root") else ("name", name)

@@ -4,9 +4,9 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import cache, partial
 from typing import Any
 
 from simulators.xapi.contents import CHUNK_BYTES
@@ -17,7 +17,7 @@ from simulators.xapi.devices import Devices
 from simulators.xapi.drives import Drives
 from simulators.xapi.events import Events
 from simulators.xapi.failures import Failure
-from simulators.xapi.faults import Cancelled, Drop, Faults
+from simulators.xapi.faults import Drop, Faults
 from simulators.xapi.machines import Machines
 from simulators.xapi.messages import Handler, field_handlers
 from simulators.xapi.networking import Networking
@@ -31,6 +31,7 @@ from simulators.xapi.settings import VmSettings
 from simulators.xapi.snapshots import Snapshots
 from simulators.xapi.storage import Storage
 from simulators.xapi.suspension import SuspendImages
+from simulators.xapi.tasks import VOID, Tasks
 from simulators.xapi.templates import Templates
 from simulators.xapi.transfer import Transfer
 from simulators.xapi.wire import Call, content_xml
@@ -38,12 +39,6 @@ from simulators.xapi.wire import Call, content_xml
 _LOGIN = "session.login_with_password"
 _ASYNC = "Async."
 _ACCOUNTS = {"root": Account("secret"), "reader": Account("secret", "read-only")}
-
-
-class Outcome:
-    """What a task is to tell when it has succeeded."""
-
-    result = ""
 
 
 class Simulator:
@@ -86,9 +81,12 @@ class Simulator:
         self._counting = threading.Lock()
         self._latency_seconds = latency_seconds
         self.master = seed(self.database, vms, bonds, hosts)
-        self._sessions = Sessions(self.database, _ACCOUNTS if accounts is None else accounts, session_idle)
-        self._handlers: dict[str, Handler] = field_handlers(self.database)
+        self.sessions = Sessions(self.database, _ACCOUNTS if accounts is None else accounts, session_idle)
         database = self.database
+        self._operations = Operations(database, self.faults, operation_seconds, refuses_busy=refuses_busy)
+        self.tasks = Tasks(database, self._operations.cancel, self.master)
+        self._session_handlers = self.tasks.session_handlers()
+        self._handlers: dict[str, Handler] = field_handlers(database)
         storage = Storage(database, content_bytes, resizes_online=resizes_online)
         devices = Devices(storage, Drives(database), Networking(database))
         images = SuspendImages(database, storage)
@@ -104,10 +102,6 @@ class Simulator:
         ):
             self._handlers |= part.handlers()
         self.transfer = Transfer(database, devices, machines)
-        self._operations = Operations(database, self.faults, operation_seconds, refuses_busy=refuses_busy)
-        self._handlers["task.create"] = self._create_task
-        self._handlers["task.cancel"] = self._cancel
-        self._handlers["task.destroy"] = lambda ref: self.database.remove(self.database.get("task", ref))
 
     def answer(self, call: Call, *, master_address: str | None = None) -> bytes:
         """Answer a call.
@@ -132,123 +126,83 @@ class Simulator:
             raise Drop
         return written
 
-    def check_session(self, ref: str, message: str) -> None:
-        """Pass a session that may do something over HTTP.
-
-        :raises Failure: it may not
-        """
-        self._sessions.check(ref, message)
-
     def end_session(self, session: Object) -> None:
         """End a session behind its client's back."""
-        self._sessions.end(session)
-
-    @contextlib.contextmanager
-    def task(self, ref: str | None, label: str) -> Iterator[Outcome]:
-        """Let a task tell what becomes of the block: the client's own, or one that is made for it."""
-        task = self._task(label) if ref is None else self.database.get("task", ref)
-        outcome = Outcome()
-        try:
-            yield outcome
-        except Failure as failure:
-            self._end(task, {"status": "failure", "error_info": failure.description})
-            raise
-        except OSError:
-            self._end(task, {"status": "failure", "error_info": ["CLIENT_ERROR"]})
-            raise
-        self._end(task, {"status": "success", "result": outcome.result})
+        self.sessions.end(session)
 
     def _perform(self, call: Call, master_address: str | None) -> tuple[Message, Any]:
-        is_async = call.method.startswith(_ASYNC)
-        message = _message(call.method.removeprefix(_ASYNC), call.method)
-        if is_async and not message.has_task:
-            raise Failure("MESSAGE_METHOD_UNKNOWN", call.method)
-        least = sum(parameter.required for parameter in message.parameters)
-        if not least <= len(call.parameters) <= len(message.parameters):
-            expected, received = str(len(message.parameters)), str(len(call.parameters))
-            raise Failure("MESSAGE_PARAMETER_COUNT_MISMATCH", call.method, expected, received)
-        values = [
-            call.wire.read(parameter, value)
-            for parameter, value in zip(message.parameters, call.parameters, strict=False)
-        ]
-        values += [parameter.type.zero() for parameter in message.parameters[len(values) :]]
-        if message.name == _LOGIN:
-            return message, self._log_in(values, master_address)
-        if not message.needs_session:
-            raise Failure("NOT_IMPLEMENTED", call.method)
-        session = self._sessions.check(values[0], message.name)
-        if message.name == "session.logout":
-            self._sessions.end(session)
-            return message, ""
-        if is_async:
-            return _message("task.create", "task.create"), self._begin(call.method, message, values[1:])
-        return message, self._run(message, values[1:])
-
-    def _log_in(self, values: list[Any], master_address: str | None) -> str:
+        is_async, name = call.method.startswith(_ASYNC), call.method.removeprefix(_ASYNC)
+        message = _message(name)
+        values = _values(call, name, message)
         if master_address is not None:
             raise Failure("HOST_IS_SLAVE", master_address)
-        name, password, _, originator = values
-        return self._sessions.log_in(name, password, originator, self.master.ref)
+        if message.name == _LOGIN:
+            user, password, _, originator = values
+            return message, self.sessions.log_in(user, password, originator, self.master.ref)
+        if not message.needs_session:
+            raise Failure("NOT_IMPLEMENTED", name)
+        session = self.sessions.check(values[0])
+        if is_async and not message.has_task:
+            raise Failure("Fault", f"No async mode for this operation (rpc: {name})")
+        work = partial(self._run, session, message, values[1:])
+        if is_async:
+            return _message("task.create"), self._begin(call.method, session, message, work)
+        if message.name == "session.logout":
+            self.sessions.end(session)
+            return message, ""
+        return message, work(None)
 
-    def _run(self, message: Message, values: list[Any], task: Object | None = None) -> Any:
+    def _run(self, session: Object, message: Message, values: list[Any], task: Object | None) -> Any:
+        self.sessions.permit(session, message.name)
+        in_session = self._session_handlers.get(message.name)
+        if in_session is not None:
+            return in_session(session, *values)
         handler = self._handlers.get(message.name)
         if handler is None:
             raise Failure("NOT_IMPLEMENTED", message.name)
         with self._operations.under_way(message.name, values, task):
+            if task is not None:
+                self.tasks.stop_if_cancelled(task)
             return handler(*values)
 
-    def _create_task(self, label: str, description: str) -> str:
-        return self._task(label, description).ref
-
-    def _task(self, label: str, description: str = "") -> Object:
-        return self.database.add(
-            "task",
-            {
-                "name_label": label,
-                "name_description": description,
-                "created": datetime.now(UTC),
-                "status": "pending",
-                "resident_on": self.master.ref,
-            },
-        )
-
-    def _cancel(self, ref: str) -> None:
-        """Cancel what has not begun to take effect: what waits, takes its time, or is held up by a fault."""
-        task = self.database.get("task", ref)
-        if task["status"] != "pending" or not self._operations.cancel(ref):
-            raise Failure("OPERATION_NOT_ALLOWED", "the task cannot be cancelled")
-
-    def _begin(self, label: str, message: Message, values: list[Any]) -> str:
-        """Run a message in a task of its own, and return the task."""
-        task = self._task(label)
-        threading.Thread(target=self._finish, args=(task, message, values), daemon=True).start()
+    def _begin(
+        self, label: str, session: Object, message: Message, work: Callable[[Object | None], Any]
+    ) -> str:
+        """Do something in a task of its own, and return the task."""
+        task = self.tasks.begin(label, session=session)
+        threading.Thread(target=self._finish, args=(task, message, work), daemon=True).start()
         return task.ref
 
-    def _finish(self, task: Object, message: Message, values: list[Any]) -> None:
-        try:
+    def _finish(self, task: Object, message: Message, work: Callable[[Object | None], Any]) -> None:
+        with contextlib.suppress(Failure), self.tasks.carried_out(task) as outcome:  # it is in the task
             self.faults.before(self.faults.take(message.name))
-            value = self._run(message, values, task)
-        except Cancelled:
-            outcome = {"status": "cancelled", "error_info": ["TASK_CANCELLED", task.ref]}
-        except Failure as failure:
-            outcome = {"status": "failure", "error_info": failure.description}
-        else:
+            value = work(task)
             is_void = message.returns.name == "void"
-            result = "" if is_void else f"<value>{content_xml(message.returns, value)}</value>"
-            outcome = {"status": "success", "result": result}
-        self._end(task, outcome)
-
-    def _end(self, task: Object, outcome: Mapping[str, Any]) -> None:
-        with self.database.lock:
-            for field, found in {**outcome, "progress": 1.0, "finished": datetime.now(UTC)}.items():
-                task[field] = found
+            outcome.result = VOID if is_void else f"<value>{content_xml(message.returns, value)}</value>"
 
 
-def _message(name: str, asked: str) -> Message:
+def _message(name: str) -> Message:
     message = _names().get(name)
     if message is None:
-        raise Failure("MESSAGE_METHOD_UNKNOWN", asked)
+        raise Failure("MESSAGE_METHOD_UNKNOWN", name)
     return message
+
+
+def _values(call: Call, name: str, message: Message) -> list[Any]:
+    """Read the parameters. XAPI counts them without the session, and wants those that nobody may leave out.
+
+    Where some may be left out, it does not look at how many there are besides.
+    """
+    least = sum(parameter.required for parameter in message.parameters)
+    given = len(call.parameters)
+    if given < least or (given > least == len(message.parameters)):
+        expected, received = least - message.needs_session, given - message.needs_session
+        raise Failure("MESSAGE_PARAMETER_COUNT_MISMATCH", name, str(expected), str(received))
+    values = [
+        call.wire.read(parameter, value)
+        for parameter, value in zip(message.parameters, call.parameters, strict=False)
+    ]
+    return values + [parameter.type.zero() for parameter in message.parameters[len(values) :]]
 
 
 @cache

@@ -1,56 +1,22 @@
-"""Images of VMs in and out: a tar whose first member, ``ova.xml``, describes the VM.
+"""VMs as images, out of the pool and into it."""
 
-The document in it is the simulator's own: records as JSON in one element. Each disk follows in members of
-1 MiB, ``Ref:NUMBER/00000000`` and so on, as XAPI has them.
-"""
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
 
-import io
-import tarfile
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
-from xml.etree import ElementTree as ET
-
-import msgspec
-from msgspec import Struct
-
-from simulators.xapi.contents import CHUNK_BYTES, Content
+from simulators.xapi.archive import (
+    Document,
+    ImageDisk,
+    Readable,
+    Writable,
+    read_disks,
+    read_document,
+    write_image,
+)
 from simulators.xapi.database import Database, Object
 from simulators.xapi.devices import Devices
 from simulators.xapi.failures import Failure
-from simulators.xapi.lifecycle import check
+from simulators.xapi.lifecycle import SUSPENDED, check, update_allowed_operations
 from simulators.xapi.machines import Machines
-from simulators.xapi.types import NULL
-
-DOCUMENT = "ova.xml"
-_MAX_DOCUMENT_BYTES = 16 * CHUNK_BYTES
-
-
-class _Disk(Struct):
-    drive: dict[str, Any]
-    disk: dict[str, Any]
-    content: Content
-
-
-class _Document(Struct):
-    vm: dict[str, Any]
-    disks: list[_Disk]
-    interfaces: list[dict[str, Any]]
-
-
-class Readable(Protocol):
-    """What an image is read from."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to so many bytes."""
-        ...
-
-
-class Writable(Protocol):
-    """What an image is written to."""
-
-    def write(self, data: bytes, /) -> object:
-        """Take all of it."""
-        ...
 
 
 class Transfer:
@@ -68,40 +34,34 @@ class Transfer:
         """
         check(self._database, vm, "export")
 
-    def export(self, vm: Object, target: Writable) -> None:
-        """Write a VM's image."""
-        with self._database.lock:
-            document = self._document(vm)
-        root = ET.Element("value")
-        root.text = msgspec.json.encode(document).decode()
-        with tarfile.open(fileobj=target, mode="w|", format=tarfile.USTAR_FORMAT) as archive:  # type: ignore[call-overload]  # only write is called
-            _add(archive, DOCUMENT, ET.tostring(root))
-            for number, disk in enumerate(document.disks):
-                for index, chunk in enumerate(disk.content.chunks()):
-                    _add(archive, f"Ref:{number}/{index:08d}", chunk)
+    def export(self, vm: Object, target: Writable, *, keep_power_state: bool) -> Iterator[bool]:
+        """Write a VM's image; after each piece of its disks yield whether that was its middle.
 
-    def import_(self, source: Readable, storage: str) -> str:
+        :param keep_power_state: whether one that is suspended is to be so where it is imported
+        """
+        with self._database.lock:
+            document = self._document(vm, keep_power_state=keep_power_state)
+        yield from _with_middle(write_image(document, target), document.pieces)
+
+    def import_(self, source: Readable, storage: str, look: Callable[[bool], None]) -> str:
         """Make a VM of an image, and return it. A failure leaves nothing behind.
 
+        :param look: called when the VM is made, and after each piece, with whether half has been read
         :raises Failure: IMPORT_ERROR, SR_FULL and so on
         """
-        made: Object | None = None
+        document = read_document(source)
+        with self._database.lock:
+            made = self._build(document, storage)
         try:
-            with tarfile.open(fileobj=source, mode="r|") as archive:  # type: ignore[call-overload]  # only read is called
-                members = _members(archive)
-                document = _read_document(next(members, ("", b"")))
-                with self._database.lock:
-                    made = self._build(document, storage)
-                _verify(members, document.disks)
-        except (tarfile.TarError, OSError, EOFError) as error:
-            self._undo(made)
-            raise Failure("IMPORT_ERROR", f"unexpected end of file or damage: {error}") from error
+            look(not document.pieces)
+            for is_middle in _with_middle(read_disks(source, document), document.pieces):
+                look(is_middle)
         except Failure:
             self._undo(made)
             raise
         return made.ref
 
-    def _document(self, vm: Object) -> _Document:
+    def _document(self, vm: Object, *, keep_power_state: bool) -> Document:
         disks = []
         for ref in vm["VBDs"]:
             drive = self._database.get("VBD", ref)
@@ -109,7 +69,7 @@ class Transfer:
                 disk = self._database.get("VDI", drive["VDI"])
                 kept = {name: disk[name] for name in ("name_label", "virtual_size", "type")}
                 own = {name: drive[name] for name in ("userdevice", "bootable", "mode", "unpluggable")}
-                disks.append(_Disk(own, kept, self._devices.storage.content(disk)))
+                disks.append(ImageDisk(own, kept, self._devices.storage.content(disk)))
         kept_of_interface = ("device", "MAC", "MTU", "locking_mode", "ipv4_allowed", "ipv6_allowed")
         interfaces = []
         for ref in vm["VIFs"]:
@@ -118,9 +78,11 @@ class Transfer:
             interfaces.append(
                 {name: interface[name] for name in kept_of_interface} | {"network": network["name_label"]}
             )
-        return _Document(self._machines.portable(vm), disks, interfaces)
+        is_suspended = keep_power_state and vm["power_state"] == SUSPENDED
+        state: Literal["Halted", "Suspended"] = "Suspended" if is_suspended else "Halted"
+        return Document(self._machines.portable(vm), state, disks, interfaces)
 
-    def _build(self, document: _Document, storage: str) -> Object:
+    def _build(self, document: Document, storage: str) -> Object:
         made = self._machines.add(document.vm)
         try:
             for each in document.disks:
@@ -136,6 +98,11 @@ class Transfer:
         except Failure:
             self._undo(made)
             raise
+        except (LookupError, TypeError) as error:
+            self._undo(made)
+            raise Failure("IMPORT_ERROR", f"what the image says of a device: {error!r}") from error
+        made["power_state"] = document.power_state
+        update_allowed_operations(self._database, made)
         return made
 
     def _network(self, interface: Mapping[str, Any]) -> str:
@@ -144,54 +111,50 @@ class Transfer:
         same = [found for found in networks if found["name_label"] == interface["network"]]
         return (same or networks)[0].ref
 
-    def _undo(self, made: Object | None) -> None:
-        if made is not None and self._database.find("VM", made.ref) is not None:
-            self._machines.undo(made)
+    def _undo(self, made: Object) -> None:
+        with self._database.lock:
+            if self._database.find("VM", made.ref) is not None:
+                self._machines.undo(made)
 
-    def default_storage(self) -> str:
+    def default_storage(self) -> Object:
         """Return the pool's default storage.
 
         :raises Failure: DEFAULT_SR_NOT_FOUND
         """
         (pool,) = self._database.all("pool")
-        if pool["default_SR"] == NULL:
-            raise Failure("DEFAULT_SR_NOT_FOUND", NULL)
-        found: str = pool["default_SR"]
+        found = self._database.find("SR", pool["default_SR"])
+        if found is None:
+            raise Failure("DEFAULT_SR_NOT_FOUND", pool["default_SR"])
         return found
 
+    def check_storage(self, ref: str) -> Object:
+        """Return a storage that a host can reach.
 
-def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    archive.addfile(member, io.BytesIO(data))
+        :raises Failure: NO_HOSTS_AVAILABLE
+        """
+        storage = self._database.find("SR", ref)
+        plugs = [] if storage is None else [self._database.get("PBD", plug) for plug in storage["PBDs"]]
+        if storage is None or not any(plug["currently_attached"] for plug in plugs):
+            raise Failure("NO_HOSTS_AVAILABLE")
+        return storage
 
+    def check_storages(self, ref: str) -> Object:
+        """Return a VM all of whose disks a host can reach.
 
-def _members(archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
-    for member in archive:
-        file = archive.extractfile(member)
-        if file is None or member.size > _MAX_DOCUMENT_BYTES:
-            raise Failure("IMPORT_ERROR", f"{member.name} is no part of an image")
-        yield member.name, file.read()
-
-
-def _verify(members: Iterator[tuple[str, bytes]], disks: list[_Disk]) -> None:
-    """Pass an image that has on its disks what its document says.
-
-    :raises Failure: IMPORT_ERROR
-    """
-    for number, disk in enumerate(disks):
-        for index, chunk in enumerate(disk.content.chunks()):
-            if next(members, None) != (f"Ref:{number}/{index:08d}", chunk):
-                raise Failure("IMPORT_ERROR", "some checksums failed")
-    for name, _ in members:
-        raise Failure("IMPORT_ERROR", f"{name} is more than the image says it has")
+        :raises Failure: NO_HOSTS_AVAILABLE
+        """
+        vm = self._database.find("VM", ref)
+        if vm is None:
+            raise Failure("NO_HOSTS_AVAILABLE")
+        for drive in vm["VBDs"]:
+            disk = self._database.find("VDI", self._database.get("VBD", drive)["VDI"])
+            if disk is not None:
+                self.check_storage(disk["SR"])
+        return vm
 
 
-def _read_document(member: tuple[str, bytes]) -> _Document:
-    name, data = member
-    if name != DOCUMENT:
-        raise Failure("IMPORT_ERROR", f"{name} in place of {DOCUMENT}")
-    try:
-        return msgspec.json.decode(ET.fromstring(data).text or "", type=_Document)  # noqa: S314  tests' own
-    except (ValueError, ET.ParseError) as error:
-        raise Failure("IMPORT_ERROR", f"{DOCUMENT}: {error}") from error
+def _with_middle(pieces: Iterator[None], count: int) -> Iterator[bool]:
+    """Yield after each piece whether that was the middle one."""
+    middle = max(1, count // 2)
+    for number, _ in enumerate(pieces, 1):
+        yield number == middle
