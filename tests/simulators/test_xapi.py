@@ -260,6 +260,7 @@ def test_both_versions_of_json_report_failures_in_their_own_shape(session: Any, 
         ("/", b"<methodResponse><params/></methodResponse>"),
         ("/jsonrpc", b'{"method": "session.login_with_password", "id": 0}'),
         ("/jsonrpc", b'{"method": "VM.get_all", "params": [], "id": null}'),
+        ("/jsonrpc", b'{"jsonrpc": "1.0", "method": "VM.get_all", "params": [], "id": 0}'),
         ("/of/nobody", b'{"method": "VM.get_all", "params": [], "id": 0}'),
     ],
 )
@@ -300,6 +301,12 @@ def test_a_call_may_go_to_any_path(fetch: Fetch, session: Any) -> None:
     assert answer == {"Status": "Success", "Value": session.xenapi.VM.get_all()}
 
 
+def test_json_2_may_do_without_parameters(fetch: Fetch) -> None:
+    call = {"jsonrpc": "2.0", "method": "session.login_with_password", "id": 7}
+    error = json.loads(fetch("POST", "/jsonrpc", call))["error"]
+    assert error["data"] == ["session.login_with_password", "2", "0"]
+
+
 def test_surplus_parameters_of_a_message_that_has_optional_ones_are_ignored(send: Send) -> None:
     log_in = ("session.login_with_password", "root", "secret")
     for more in ([], ["1.0"], ["1.0", "tests"], ["1.0", "tests", "and", "more"]):
@@ -310,6 +317,14 @@ def test_surplus_parameters_of_a_message_that_has_optional_ones_are_ignored(send
         "2",
         "1",
     ]
+
+
+def test_doubles_have_sixteen_digits(server: Server, session: Any, fetch: Fetch) -> None:
+    task = session.xenapi.task.create("label", "")
+    for value, text in ((0.1, b"0.1"), (1.0, b"1"), (1 / 3, b"0.3333333333333333")):
+        session.xenapi.task.set_progress(task, value)
+        call = xmlrpc.client.dumps((session._session, task), "task.get_progress")
+        assert b"<double>" + text + b"</double>" in fetch("POST", "/", call.encode())
 
 
 def test_a_task_tells_what_became_of_a_message(session: Any) -> None:

@@ -217,7 +217,7 @@ _PRIMITIVES = {
         zero=float,
         from_xml=_float_from_xml,
         from_json=_float,
-        to_xml=lambda value: f"<double>{value!r}</double>",
+        to_xml=lambda value: f"<double>{value:.16g}</double>",
         to_json=float,
         from_default=float,
     ),

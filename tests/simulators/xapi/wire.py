@@ -1,7 +1,7 @@
 """The two wires: XML-RPC, and JSON-RPC 1.0 and 2.0 as XAPI speaks them."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from xml.parsers.expat import ExpatError
 from xml.sax.saxutils import escape
 from xmlrpc.client import Fault, ResponseError, loads
@@ -107,9 +107,9 @@ class JsonRpc:
 
 class _JsonCall(Struct):
     method: str
-    params: list[Any]
     id: int | str
-    jsonrpc: str | None = None
+    params: list[Any] | dict[str, Any] | None = None
+    jsonrpc: Literal["2.0"] | None = None
 
 
 def read_xml_call(body: bytes) -> Call:
@@ -135,7 +135,16 @@ def read_json_call(body: bytes) -> Call:
         call = msgspec.json.decode(body, type=_JsonCall)
     except msgspec.DecodeError as error:
         raise Malformed(f"Jsonrpc.Malformed_method_request({error})") from error
-    return Call(call.method, call.params, JsonRpc(call.jsonrpc, call.id))
+    match call.params:
+        case list() as parameters:
+            pass
+        case dict() as parameter if call.jsonrpc is not None:
+            parameters = [parameter]
+        case None if call.jsonrpc is not None:
+            parameters = []
+        case _:
+            raise Malformed("Jsonrpc.Malformed_method_request(Invalid field 'params' in request body)")
+    return Call(call.method, parameters, JsonRpc(call.jsonrpc, call.id))
 
 
 def content_xml(returns: Type, value: Any) -> str:
