@@ -85,7 +85,8 @@ class Simulator:
         database = self.database
         self._operations = Operations(database, self.faults, operation_seconds, refuses_busy=refuses_busy)
         self.tasks = Tasks(database, self._operations.cancel, self.master)
-        self._session_handlers = self.tasks.session_handlers()
+        events = Events(database)
+        self._session_handlers = self.tasks.session_handlers() | events.session_handlers()
         self._handlers: dict[str, Handler] = field_handlers(database)
         storage = Storage(database, content_bytes, resizes_online=resizes_online)
         devices = Devices(storage, Drives(database), Networking(database))
@@ -98,7 +99,7 @@ class Simulator:
             Networks(database, devices.networking, self.faults),
             Snapshots(database, copying, power, images, devices),
             Templates(database, devices),
-            *(VmSettings(database), Events(database), Plugs(database)),
+            *(VmSettings(database), events, Plugs(database)),
         ):
             self._handlers |= part.handlers()
         self.transfer = Transfer(database, devices, machines)
