@@ -7,12 +7,13 @@ import sys
 import xmlrpc.client
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import XenAPI
 
-from support.xapi import PASSWORD, USER, Trust, make_trust
+from support.xapi import PASSWORD, USER
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Host:
     """A simulated host."""
 
     port: int
-    trust: Trust
+    ca_file: Path
 
     @property
     def place(self) -> str:
@@ -30,11 +31,11 @@ class Host:
     @property
     def toml(self) -> str:
         """Settings of a service that reaches it."""
-        return f'[hypervisors.xen]\nallowed_hosts = ["127.0.0.1"]\ntls_ca_file = "{self.trust.ca_file}"\n'
+        return f'[hypervisors.xen]\nallowed_hosts = ["127.0.0.1"]\ntls_ca_file = "{self.ca_file}"\n'
 
     def connect(self) -> Any:
         """Return a session of XenServer's SDK, logged in."""
-        context = ssl.create_default_context(cafile=str(self.trust.ca_file))
+        context = ssl.create_default_context(cafile=str(self.ca_file))
         transport = xmlrpc.client.SafeTransport(context=context)
         session = XenAPI.Session(f"https://127.0.0.1:{self.port}", transport)
         session.xenapi.login_with_password(USER, PASSWORD, "1.0", "benchmarks")
@@ -44,14 +45,13 @@ class Host:
 @contextlib.contextmanager
 def xapi(folder: Path, *options: str) -> Iterator[Host]:
     """Run a simulated host until the block ends."""
-    folder.mkdir(exist_ok=True)
-    trust = make_trust(folder)
-    command = [sys.executable, "-m", "simulators.xapi", "--certificate", str(trust.certificate), *options]
+    command = [sys.executable, "-m", "simulators.xapi", "--tls-folder", str(folder), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     if process.stdout is None:
         raise AssertionError("it was asked for")
     try:
-        yield Host(int(process.stdout.readline().rpartition(":")[2]), trust)
+        lines = dict(line.split() for line in takewhile(lambda line: line != "ready\n", process.stdout))
+        yield Host(int(lines["master"].rpartition(":")[2]), Path(lines["ca"]))
     finally:
         process.terminate()
         process.wait(20)

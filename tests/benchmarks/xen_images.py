@@ -79,7 +79,7 @@ def run(scale: Scale) -> Iterator[Comparison]:
 
 def _curl(host: Host, url: str, figure: str, *options: str) -> float:
     """Return MB/s."""
-    command = [path_of("curl"), "--silent", "--show-error", "--fail", "--cacert", str(host.trust.ca_file)]
+    command = [path_of("curl"), "--silent", "--show-error", "--fail", "--cacert", str(host.ca_file)]
     command += ["--header", f"X-Simplestack-Hypervisor-Token: {token(USER, PASSWORD)}"]
     if "--output" not in options:
         command += ["--output", "/dev/null"]

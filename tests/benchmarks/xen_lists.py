@@ -29,8 +29,7 @@ _SDK = """
 import sys, time
 from pathlib import Path
 from benchmarks.xapi import Host
-from support.xapi import Trust
-host = Host(int(sys.argv[1]), Trust(Path(sys.argv[2]), Path(sys.argv[2])))
+host = Host(int(sys.argv[1]), Path(sys.argv[2]))
 session = host.connect()
 print("ready", flush=True)
 for _ in sys.stdin:
@@ -52,7 +51,7 @@ def run(scale: Scale) -> Iterator[Comparison]:
 
 
 def _compare(host: Host, folder: Path, what: str, most: float, scale: Scale) -> Iterator[Comparison]:
-    command = [sys.executable, "-c", _SDK, str(host.port), str(host.trust.ca_file)]
+    command = [sys.executable, "-c", _SDK, str(host.port), str(host.ca_file)]
     with (
         running_service(folder / "service", host.toml + "[server]\nworkers = 1\n") as service,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sdk,

@@ -97,7 +97,7 @@ def _check_same(host: Host, ours: Callable[[], None], other: Callable[[], None])
 
 
 def _counts(host: Host, method: str) -> bytes:
-    context = ssl.create_default_context(cafile=str(host.trust.ca_file))
+    context = ssl.create_default_context(cafile=str(host.ca_file))
     request = urllib.request.Request(f"https://127.0.0.1:{host.port}/simulator/counts", method=method)
     with urllib.request.urlopen(request, timeout=20, context=context) as answer:  # noqa: S310  https
         body: bytes = answer.read()

@@ -4,10 +4,7 @@ import contextlib
 import functools
 import http.client
 import json
-import os
 import ssl
-import subprocess
-import sys
 import threading
 import urllib.error
 import xmlrpc.client
@@ -385,27 +382,6 @@ def test_a_message_hangs_until_the_faults_are_cleared(session: Any, server: Serv
     thread.join(20)
     assert outcomes == ["5 guests"]
     assert server.simulator.counts["VM.get_all"] == 2
-
-
-def test_the_command_serves_a_pool_of_any_size() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "simulators.xapi", "--vms", "25"],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        with xmlrpc.client.ServerProxy(url) as proxy:
-            answer: Any = proxy.session.login_with_password("root", "secret", "1.0", "tests")
-            vms: Any = proxy.VM.get_all(answer["Value"])
-        assert len(vms["Value"]) == 25 + 2  # the templates
-    finally:
-        process.terminate()
-        process.wait(10)
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def test_a_pool_of_ten_thousand_guests_is_made() -> None:

@@ -4,10 +4,7 @@ import contextlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import trustme
 
 from simplestack import Target
 from simplestack.sessions.targets import AllowList
@@ -15,27 +12,11 @@ from simplestack_xen.settings import XenSettings
 from simulators.xapi.database import Object
 from simulators.xapi.server import Server, running, server_context
 from simulators.xapi.simulator import Simulator
+from simulators.xapi.tls import Trust, make_trust
+
+__all__ = ["PASSWORD", "USER", "Pool", "Trust", "make_trust", "running_pool"]
 
 USER, PASSWORD = "root", "secret"
-
-
-@dataclass(frozen=True)
-class Trust:
-    """Who vouches for simulated hosts, and what they show."""
-
-    ca_file: Path
-    certificate: Path
-
-
-def make_trust(folder: Path) -> Trust:
-    """Make an authority and a certificate for this machine."""
-    authority = trustme.CA()
-    trust = Trust(folder / "ca.pem", folder / "host.pem")
-    authority.cert_pem.write_to_path(trust.ca_file)
-    authority.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(
-        trust.certificate
-    )
-    return trust
 
 
 @dataclass(frozen=True)

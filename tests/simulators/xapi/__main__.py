@@ -1,47 +1,96 @@
-"""Run the simulator: ``python -m simulators.xapi --certificate server.pem``."""
+"""Run the simulator: ``python -m simulators.xapi``."""
 
 import argparse
-import ssl
-import sys
+import contextlib
+import signal
+import socket
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
-from simulators.xapi.server import Server, server_context
+from simulators.xapi.server import Server, running, server_context
 from simulators.xapi.simulator import Simulator
+from simulators.xapi.tls import make_trust
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> None:
     """Serve until a signal ends it."""
-    parser = argparse.ArgumentParser(
-        prog="simulators.xapi",
-        description="A simulator of XAPI. It begins with users root and reader (read-only), password secret.",
-    )
-    parser.add_argument("--port", type=int, default=0, help="by default a free one, which it prints")
-    parser.add_argument(
-        "--certificate", type=Path, help="PEM file of the certificate and its key; else no TLS"
-    )
-    parser.add_argument("--vms", type=int, default=3, help="guests to begin with")
-    parser.add_argument("--latency", type=float, default=0, help="seconds that each call takes at least")
-    parser.add_argument("--content", type=int, default=1024**2, help="bytes on each disk, and in its export")
-    parser.add_argument("--no-json", action="store_true", help="speak XML-RPC only, as old XAPIs do")
-    parser.add_argument("--session-idle", type=float, default=86_400, help="seconds a session may be idle")
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # threads inherit it: the signals wait for `sigwait`
+    parser = _parser()
     options = parser.parse_args()
+    host = socket.gethostname() if options.address == "0.0.0.0" else options.address  # noqa: S104  if asked to
     simulator = Simulator(
         vms=options.vms,
         latency_seconds=options.latency,
         content_bytes=options.content,
         session_idle=timedelta(seconds=options.session_idle),
+        operation_seconds=options.operation_seconds,
+        bonds=options.bonds,
     )
-    context: ssl.SSLContext | None = None
-    if options.certificate is not None:
-        context = server_context(options.certificate)
-    server = Server(simulator, context, ("127.0.0.1", options.port), speaks_json=not options.no_json)
-    scheme = "http" if context is None else "https"
-    print(f"{scheme}://127.0.0.1:{server.port}", flush=True)  # noqa: T201  whoever started it reads it
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        sys.exit(0)
+    lines: list[str] = []
+    with contextlib.ExitStack() as stack:
+        trust = None
+        if options.certificate is None and not options.no_tls:
+            folder = options.tls_folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="xapi-"))
+            try:
+                trust = make_trust(Path(folder).resolve(), host)
+            except ImportError:
+                parser.error("trustme, which makes a certificate, is not installed: or use --certificate")
+        certificate = options.certificate if trust is None else trust.certificate
+        context = None if certificate is None else server_context(certificate)
+        scheme = "http" if context is None else "https"
+
+        def serve(what: str, port: int = 0) -> Server:
+            server = Server(simulator, context, (options.address, port), speaks_json=not options.no_json)
+            stack.enter_context(running(server))
+            lines.append(f"{what} {scheme}://{host}:{server.port}")
+            return server
+
+        master = serve("master", options.port)
+        if options.slave:
+            serve("slave").master_address = f"{host}:{master.port}"
+        if options.redirect:
+            master.redirect_to = f"{scheme}://{host}:{serve('images').port}"
+        if trust is not None:
+            lines.append(f"ca {trust.ca_file}")
+        print("\n".join([*lines, "ready"]), flush=True)  # noqa: T201  whoever started it reads it
+        signal.sigwait(_SIGNALS)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="simulators.xapi",
+        description="A simulator of XAPI, over TLS. Users: root, and reader (read-only); password: secret.",
+    )
+    parser.add_argument("--address", default="127.0.0.1", help="to listen at; by default this machine's own")
+    parser.add_argument("--port", type=int, default=0, help="of the master; by default a free one")
+    tls = parser.add_mutually_exclusive_group()
+    tls.add_argument(
+        "--tls-folder", type=Path, help="where ca.pem and host.pem are made; by default a new one, which goes"
+    )
+    tls.add_argument("--certificate", type=Path, help="PEM file of a certificate and its key, to make none")
+    tls.add_argument("--no-tls", action="store_true", help="speak plain HTTP")
+    parser.add_argument("--slave", action="store_true", help="another address, which answers HOST_IS_SLAVE")
+    parser.add_argument(
+        "--redirect",
+        action="store_true",
+        help="another address, to which the master sends imports and exports",
+    )
+    parser.add_argument("--vms", type=int, default=3, help="guests to begin with")
+    parser.add_argument("--bonds", type=int, default=0, help="bonds of two interfaces each, to begin with")
+    parser.add_argument("--content", type=int, default=1024**2, help="bytes on each disk, and in its export")
+    parser.add_argument("--latency", type=float, default=0, help="seconds that each call takes at least")
+    parser.add_argument(
+        "--operation-seconds",
+        type=float,
+        default=0,
+        help="that an operation on a VM takes, and refuses others",
+    )
+    parser.add_argument("--no-json", action="store_true", help="speak XML-RPC only, as old XAPIs do")
+    parser.add_argument("--session-idle", type=float, default=86_400, help="seconds a session may be idle")
+    return parser
 
 
 if __name__ == "__main__":
