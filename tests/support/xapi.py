@@ -77,10 +77,17 @@ class Pool:
         made["PBDs"] = [database.add("PBD", plug).ref]
         return made
 
+    def connect(self, name: str) -> None:
+        """Connect a storage repository to its hosts."""
+        self._set_connected(name, connected=True)
+
     def disconnect(self, name: str) -> None:
-        """Disconnect a storage repository from the host."""
+        """Disconnect a storage repository from its hosts."""
+        self._set_connected(name, connected=False)
+
+    def _set_connected(self, name: str, *, connected: bool) -> None:
         for ref in self.storage(name)["PBDs"]:
-            self.simulator.database.get("PBD", ref)["currently_attached"] = False
+            self.simulator.database.get("PBD", ref)["currently_attached"] = connected
 
     def share(self, image: Object, vm: Object) -> Object:
         """Put a disk image into another VM, too; return its drive."""

@@ -11,6 +11,7 @@ from simulators.xapi.faults import Rule
 from support.xapi import PASSWORD, USER, Pool, Trust, make_trust, running_pool
 
 Connect = Callable[..., XenSession]
+Order = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,13 @@ def trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
 def pool(trust: Trust) -> Iterator[Pool]:
     with running_pool(trust) as made:
         yield made
+
+
+@pytest.fixture
+def guest(pool: Pool) -> str:
+    """Give the id of a guest that is off, and has one disk and one interface."""
+    uuid: str = pool.vm()["uuid"]
+    return uuid
 
 
 @pytest.fixture
@@ -51,7 +59,7 @@ def wire(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def order() -> Callable[..., None]:
+def order() -> Order:
     """Give `order(pool, message, code=..., effect=...)`, which orders a fault."""
 
     def ordered(pool: Pool, message: str, **rule: Any) -> None:

@@ -37,16 +37,7 @@ from simulators.xapi.database import Object
 from simulators.xapi.simulator import Simulator
 from support.xapi import Pool, Trust, running_pool
 
-from .conftest import Connect
-
-Order = Callable[..., None]
-
-
-@pytest.fixture
-def guest(pool: Pool) -> str:
-    """Give the id of a guest that is off, and has one disk and one interface."""
-    uuid: str = pool.vm()["uuid"]
-    return uuid
+from .conftest import Connect, Order
 
 
 def vif(pool: Pool) -> Object:
@@ -120,7 +111,13 @@ class TestDisks:
         self, pool: Pool, session: XenSession, guest: str
     ) -> None:
         for number in range(1, 255):
-            values = {"VM": pool.vm().ref, "userdevice": str(number), "type": "CD", "empty": True}
+            values = {
+                "VM": pool.vm().ref,
+                "userdevice": str(number),
+                "type": "CD",
+                "empty": True,
+                "mode": "RO",
+            }
             drive = pool.simulator.database.add("VBD", values)
             pool.vm()["VBDs"] = [*pool.vm()["VBDs"], drive.ref]
         before = pool.counts()

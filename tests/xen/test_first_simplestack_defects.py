@@ -41,13 +41,6 @@ ALL = frozenset({"id", "name", "hdd", "state"})
 MIB = 1024**2
 
 
-@pytest.fixture
-def guest(pool: Pool) -> str:
-    """Give the id of a guest that is off."""
-    uuid: str = pool.vm()["uuid"]
-    return uuid
-
-
 def test_22_a_snapshot_without_a_name_is_made_and_named_after_the_time(
     pool: Pool, guest: str, tmp_path: Path
 ) -> None:

@@ -133,6 +133,18 @@ def test_a_slave_sends_its_clients_to_the_master(pool: Pool, trust: Trust, tmp_p
         assert pool.simulator.counts[LOGIN] == 1
 
 
+def test_a_pool_whose_master_changes_is_followed_to_the_new_one(
+    pool: Pool, trust: Trust, tmp_path: Path
+) -> None:
+    """The host of before is a slave from then on, and says so in answer to whatever it is asked."""
+    with running_pool(trust, pool.simulator) as other, stack(other, tmp_path) as xen:
+        guest = xen.guest_list()[0]
+        other.server.master_address = pool.host
+        xen.guest_start(guest.id)
+        assert xen.guest_info(guest.id).state == "STARTED"
+        assert pool.simulator.counts["Async.VM.start"] == 1
+
+
 def test_a_slave_cannot_send_its_clients_to_a_host_that_is_not_allowed(
     pool: Pool, trust: Trust, tmp_path: Path
 ) -> None:

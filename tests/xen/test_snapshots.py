@@ -9,6 +9,7 @@ import pytest
 from simplestack import (
     Busy,
     Conflict,
+    DiskCreate,
     EntityNotFound,
     GuestState,
     HypervisorError,
@@ -22,6 +23,7 @@ from simplestack import (
     SimplestackError,
     Unauthorized,
 )
+from simplestack_xen.disks import disk_create, disk_list
 from simplestack_xen.failures import XapiFailure
 from simplestack_xen.faults import translate
 from simplestack_xen.guests import guest_info
@@ -38,14 +40,7 @@ from simulators.xapi.simulator import Simulator
 from support.service import Answer, running_service, token
 from support.xapi import PASSWORD, USER, Pool, Trust, running_pool
 
-Order = Callable[..., None]
-
-
-@pytest.fixture
-def guest(pool: Pool) -> str:
-    """Give the id of a guest that is off."""
-    uuid: str = pool.vm()["uuid"]
-    return uuid
+from .conftest import Order
 
 
 def test_an_id_that_is_no_snapshot_of_the_guest_reaches_nothing(
@@ -90,15 +85,19 @@ def test_a_snapshot_without_room_leaves_nothing_behind(pool: Pool, session: XenS
     assert pool.counts() == before
 
 
-def test_of_two_workers_that_revert_to_one_snapshot_one_does_and_the_other_is_told(
-    trust: Trust, tmp_path: Path
+@pytest.mark.parametrize("refuses_busy", [False, True], ids=["waits", "refuses"])
+def test_of_two_workers_that_revert_to_one_snapshot_each_does_or_is_told_to_wait(
+    trust: Trust, tmp_path: Path, refuses_busy: bool
 ) -> None:
+    """XAPI lets the second wait for the first, or refuses it, as its version and its patience are."""
     headers = {"X-Simplestack-Hypervisor-Token": token(USER, PASSWORD)}
-    with running_pool(trust, Simulator(operation_seconds=0.5, refuses_busy=True)) as pool:
+    simulator = Simulator(operation_seconds=0.3, refuses_busy=refuses_busy)
+    with running_pool(trust, simulator) as pool:
         config = pool.toml + "[server]\nworkers = 2\n"
         with running_service(tmp_path, config) as service:
             base = f"/xen/{pool.host}/guests/{pool.vm()['uuid']}"
             snapshot = service.post(f"{base}/snapshots", {"name": "then"}, headers=headers).json["id"]
+            before = pool.counts()
 
             def revert(_: int) -> Answer:
                 return service.put(f"{base}/snapshots/{snapshot}/revert", {}, headers=headers)
@@ -107,10 +106,68 @@ def test_of_two_workers_that_revert_to_one_snapshot_one_does_and_the_other_is_to
                 answers = list(threads.map(revert, range(4)))
             assert min(answer.status for answer in answers) == 200
             others = [answer for answer in answers if answer.status != 200]
-            assert others, "all at once, and none was in the way of another"
-            assert {(answer.status, answer.error) for answer in others} == {(409, "Busy")}
-            assert {answer.headers["retry-after"] for answer in others} == {"5"}
+            assert bool(others) == refuses_busy, "all at once"
+            assert {(answer.status, answer.error) for answer in others} <= {(409, "Busy")}
+            assert {answer.headers["retry-after"] for answer in others} <= {"5"}
             assert len(service.get(f"{base}/disks", headers=headers).json) == 1
+            assert pool.counts() == before
+
+
+class TestRevert:
+    def test_it_keeps_the_name_that_the_guest_has_by_now(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        """XAPI brings back the name of then, which another guest may have."""
+        made = snapshot_create(session, guest, "then")
+        pool.vm()["name_label"] = "web"
+        pool.vm("vm-1")["name_label"] = "vm-0"
+        snapshot_revert(session, guest, made.id)
+        assert guest_info(session, guest).name == "web"
+
+    def test_a_disk_that_came_later_goes_unless_another_guest_has_it_too(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        """XAPI would leave it in its storage, where nobody sees it."""
+        made = snapshot_create(session, guest, "then")
+        before = pool.counts()
+        disk_create(session, guest, DiskCreate(size=1, name="later"))
+        snapshot_revert(session, guest, made.id)
+        assert [disk.size for disk in disk_list(session, guest)] == [8]
+        assert pool.counts() == before
+        shared = disk_create(session, guest, DiskCreate(size=1, name="shared"))
+        (image,) = [found for found in pool.all("VDI") if found["uuid"] == shared.extra_info]
+        pool.share(image, pool.vm("vm-1"))
+        snapshot_revert(session, guest, made.id)
+        assert image.ref in [found.ref for found in pool.all("VDI")]
+
+    @pytest.mark.parametrize("trouble", ["no room", "no connection"])
+    def test_one_that_fails_half_way_says_what_became_of_the_guest_and_can_be_repeated(
+        self, pool: Pool, session: XenSession, guest: str, trouble: str
+    ) -> None:
+        made = snapshot_create(session, guest, "then")
+        storage = pool.storage()
+        size = storage["physical_size"]
+        if trouble == "no room":
+            storage["physical_size"] = 1
+        else:
+            pool.disconnect("Local storage")
+        with pytest.raises(InsufficientStorage if trouble == "no room" else HypervisorError) as failed:
+            snapshot_revert(session, guest, made.id)
+        assert "lacks disks until a revert succeeds" in failed.value.message
+        assert disk_list(session, guest) == []
+        storage["physical_size"] = size
+        pool.connect("Local storage")
+        snapshot_revert(session, guest, made.id)
+        assert [disk.size for disk in disk_list(session, guest)] == [8]
+
+    def test_one_that_is_refused_is_no_more_than_that(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        made = snapshot_create(session, guest, "then")
+        pool.vm("then")["blocked_operations"] = {"revert": "precious"}
+        with pytest.raises(XapiFailure, match="OPERATION_BLOCKED"):
+            snapshot_revert(session, guest, made.id)
+        assert [disk.size for disk in disk_list(session, guest)] == [8]
 
 
 class TestPower:

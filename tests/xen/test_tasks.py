@@ -1,7 +1,5 @@
 """XAPI's tasks: waited for, cancelled, and never left behind."""
 
-from collections.abc import Callable
-
 import pytest
 
 from simplestack import HypervisorError, OperationTimeout
@@ -10,7 +8,7 @@ from simplestack_xen.failures import XapiFailure
 from simplestack_xen.session import XenSession
 from support.xapi import Pool
 
-Order = Callable[..., None]
+from .conftest import Order
 
 
 def test_a_task_is_destroyed_however_it_ends(pool: Pool, session: XenSession, order: Order) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import io
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from simplestack import (
     HypervisorError,
     HypervisorTimeout,
     HypervisorUnavailable,
+    InsufficientStorage,
     InvalidArguments,
     InvalidState,
     LengthRequired,
 )
 from simplestack_xen.disks import disk_list
 from simplestack_xen.failures import XapiFailure
+from simplestack_xen.faults import translate
 from simplestack_xen.guests import guest_info, guest_list
 from simplestack_xen.power import guest_start, guest_suspend
 from simplestack_xen.session import XenSession
@@ -30,9 +32,8 @@ from simulators.xapi.simulator import Simulator
 from support.service import Service, running_service, token, wait_for
 from support.xapi import PASSWORD, USER, Pool, Trust, running_pool
 
-from .conftest import Connect
+from .conftest import Connect, Order
 
-Order = Callable[..., None]
 MIB = 1024**2
 HEADERS = {"X-Simplestack-Hypervisor-Token": token(USER, PASSWORD)}
 ALL = frozenset({"hdd", "ip", "host"})
@@ -235,6 +236,39 @@ def test_a_storage_that_fills_up_in_an_import_leaves_nothing_behind(big_pool: Po
     with pytest.raises(XapiFailure, match="SR_FULL"):
         load(session, data)
     assert big_pool.counts() == before
+
+
+def test_a_storage_that_fails_when_half_of_an_import_is_written_leaves_nothing_behind(
+    big_pool: Pool, log_in: Connect, order: Order
+) -> None:
+    session = log_in(big_pool)
+    data = b"".join(guest_export(session, big_pool.vm()["uuid"]).chunks)
+    before = big_pool.counts()
+    order(
+        big_pool, "import", code="SR_BACKEND_FAILURE_44", parameters=["", "There is insufficient space", ""]
+    )
+    with pytest.raises(XapiFailure, match="SR_BACKEND_FAILURE_44") as failed:
+        load(session, data)
+    assert isinstance(translate(failed.value), InsufficientStorage)
+    assert big_pool.counts() == before
+    assert load(session, data).hdd == 8
+
+
+def test_the_image_of_a_suspended_guest_is_of_one_that_is_suspended(pool: Pool, session: XenSession) -> None:
+    uuid = pool.vm()["uuid"]
+    guest_start(session, uuid)
+    guest_suspend(session, uuid)
+    assert load(session, b"".join(guest_export(session, uuid).chunks)).state == "PAUSED"
+
+
+def test_an_import_is_sent_only_when_xapi_waits_for_it(pool: Pool, session: XenSession, image: bytes) -> None:
+    """XAPI answers before it reads, so that what it refuses costs the client nothing."""
+    upload = Upload(image)
+    pool.disconnect("Local storage")
+    with pytest.raises(XapiFailure, match="NO_HOSTS_AVAILABLE"):
+        guest_import(session, upload, len(image), "Local storage")
+    assert upload.read_bytes == 0
+    assert pool.count("task") == 0
 
 
 @pytest.mark.parametrize("cut", [20_000, 500_000, MIB])

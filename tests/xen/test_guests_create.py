@@ -1,0 +1,177 @@
+"""Guests made on a simulated pool: of templates, of images, of nothing; failures half-way."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pytest
+
+from simplestack import (
+    Conflict,
+    DiskCreate,
+    GuestCreate,
+    InvalidArguments,
+    NewDisk,
+    NewNetworkInterface,
+)
+from simplestack_xen.disks import disk_create, disk_list
+from simplestack_xen.failures import XapiFailure
+from simplestack_xen.guests_create import guest_create
+from simplestack_xen.interfaces import network_interface_list
+from simplestack_xen.media import media_info
+from simplestack_xen.naming import with_name
+from simplestack_xen.session import XenSession
+from support.service import wait_for
+from support.xapi import Pool
+
+from .conftest import Connect, Order
+
+TEMPLATE = "Debian Bookworm 12"
+
+
+def test_a_template_gives_its_disks_and_becomes_no_guest(pool: Pool, session: XenSession) -> None:
+    made = guest_create(session, GuestCreate(name="web", template=TEMPLATE, memory=1024, cpus=2))
+    assert (made.name, made.memory, made.cpus, made.hdd, made.state) == ("web", 1024, 2, 8, "STOPPED")
+    assert pool.vm(TEMPLATE)["is_a_template"]
+    assert pool.vm(TEMPLATE)["other_config"]["disks"]
+    assert "disks" not in pool.vm("web")["other_config"]
+
+
+def test_all_that_a_request_can_name(session: XenSession) -> None:
+    wanted = GuestCreate(
+        name="web",
+        template=TEMPLATE,
+        memory=512,
+        cpus=4,
+        disks=[NewDisk(size=1.5, name="data"), NewDisk(size=2)],
+        network_interfaces=[NewNetworkInterface(network="Pool-wide network 1")] * 2,
+        iso="debian.iso",
+        storage="Local storage",
+        paravirtualized=True,
+        start=True,
+    )
+    made = guest_create(session, wanted)
+    assert (made.state, made.hdd, made.paravirtualized, made.cpus) == ("STARTED", 11.5, True, 4)
+    assert [disk.size for disk in disk_list(session, made.id)] == [8, 1.5, 2]
+    assert disk_list(session, made.id)[1].name == "data"
+    assert [found.network for found in network_interface_list(session, made.id)] == [
+        "Pool-wide network 1"
+    ] * 2
+    assert media_info(session, made.id).name == "debian.iso"
+
+
+def test_without_a_template_it_is_a_whole_machine_with_a_drive(pool: Pool, session: XenSession) -> None:
+    made = guest_create(session, GuestCreate(name="bare", memory=256))
+    assert (made.memory, made.cpus, made.hdd, made.paravirtualized) == (256, 1, 0, False)
+    (drive,) = [drive for drive in pool.all("VBD") if drive["VM"] == pool.vm("bare").ref]
+    assert (drive["type"], drive["empty"]) == ("CD", True)
+    assert disk_create(session, made.id, DiskCreate(size=1)).id == "0", "where systems look for it"
+
+
+def test_an_image_is_cloned_where_it_lies_and_copied_elsewhere(pool: Pool, session: XenSession) -> None:
+    second = pool.add_storage("Second")
+    wanted = GuestCreate(name="web", memory=256, image="debian-12", disks=[NewDisk(size=1)])
+    made = guest_create(session, wanted)
+    assert [disk.size for disk in disk_list(session, made.id)] == [2, 1]
+    assert pool.simulator.counts["Async.VDI.copy"] == 0
+    other = guest_create(session, msgspec.structs.replace(wanted, name="other", storage="Second"))
+    assert pool.simulator.counts["Async.VDI.copy"] == 1
+    uuids = [disk.extra_info for disk in disk_list(session, other.id)]
+    assert all(disk["SR"] == second.ref for disk in pool.all("VDI") if disk["uuid"] in uuids)
+
+
+def test_an_image_is_copied_where_its_storage_makes_no_clones(
+    pool: Pool, session: XenSession, order: Order
+) -> None:
+    order(pool, "VDI.clone", code="SR_OPERATION_NOT_SUPPORTED", parameters=["OpaqueRef:1"])
+    made = guest_create(session, GuestCreate(name="web", memory=256, image="debian-12"))
+    assert made.hdd == 2
+    assert [disk.name for disk in disk_list(session, made.id)] == ["web disk"]
+
+
+def test_an_image_is_found_by_its_name_while_it_is_copied(
+    pool: Pool, session: XenSession, log_in: Connect, order: Order
+) -> None:
+    pool.add_storage("Second")
+    order(pool, "VDI.copy", effect="hold")
+    wanted = GuestCreate(name="web", memory=256, image="debian-12", storage="Second")
+    with ThreadPoolExecutor(1) as threads:
+        copying = threads.submit(guest_create, session, wanted)
+        wait_for(lambda: pool.simulator.counts["Async.VDI.copy"] == 1, what="the copy to begin")
+        other = guest_create(log_in(pool), GuestCreate(name="other", memory=256, image="debian-12"))
+        pool.simulator.faults.clear()
+        assert (other.hdd, copying.result(30).hdd) == (2, 2)
+
+
+def test_a_guest_is_copied_into_a_storage_that_is_named(pool: Pool, session: XenSession) -> None:
+    second = pool.add_storage("Second")
+    made = guest_create(session, GuestCreate(name="web", template="vm-0", storage="Second"))
+    (disk,) = disk_list(session, made.id)
+    assert [found["SR"] for found in pool.all("VDI") if found["uuid"] == disk.extra_info] == [second.ref]
+
+
+@pytest.mark.parametrize(
+    "message", ["VBD.create", "VDI.create", "VIF.create", "VBD.insert", "Async.VM.start"]
+)
+@pytest.mark.parametrize("template", [TEMPLATE, None])
+def test_a_failure_at_any_step_leaves_nothing_behind(
+    pool: Pool, session: XenSession, order: Order, message: str, template: str | None
+) -> None:
+    before = pool.counts()
+    order(pool, message, code="INTERNAL_ERROR", parameters=["it broke"])
+    wanted = GuestCreate(
+        name="web",
+        template=template,
+        memory=256,
+        disks=[NewDisk(size=1), NewDisk(size=1)],
+        network_interfaces=[NewNetworkInterface(network="Pool-wide network 0")],
+        iso="debian.iso",
+        start=True,
+    )
+    with pytest.raises(XapiFailure, match="it broke"):
+        guest_create(session, wanted)
+    assert pool.counts() == before
+
+
+def test_a_disk_that_finds_no_room_leaves_nothing_behind(pool: Pool, session: XenSession) -> None:
+    before = pool.counts()
+    wanted = GuestCreate(name="web", template=TEMPLATE, disks=[NewDisk(size=1), NewDisk(size=1500)])
+    with pytest.raises(XapiFailure, match="SR_FULL"):
+        guest_create(session, wanted)
+    assert pool.counts() == before
+
+
+def test_two_templates_of_one_name_are_a_conflict_that_names_their_ids(
+    pool: Pool, session: XenSession
+) -> None:
+    pool.vm("vm-2")["name_label"] = "vm-1"
+    with pytest.raises(Conflict) as refused:
+        guest_create(session, GuestCreate(name="web", template="vm-1"))
+    for vm in pool.all("VM"):
+        assert (vm["uuid"] in refused.value.message) == (vm["name_label"] == "vm-1")
+
+
+def test_disks_do_not_go_among_iso_images(session: XenSession) -> None:
+    with pytest.raises(InvalidArguments, match="ISO"):
+        guest_create(session, GuestCreate(name="web", memory=256, storage="ISO library"))
+
+
+def test_a_snapshot_may_have_the_name_that_a_guest_wants(pool: Pool, session: XenSession) -> None:
+    session.tasks.run("VM.snapshot", pool.vm().ref, "web")
+    assert guest_create(session, GuestCreate(name="web", memory=256)).name == "web"
+
+
+def test_a_name_that_others_take_in_the_same_moment_is_given_up(pool: Pool, session: XenSession) -> None:
+    mine, given_back = pool.vm().ref, list[str]()
+
+    def take() -> str:
+        session.api.call("VM.set_name_label", mine, "web")
+        pool.vm("vm-1")["name_label"] = "web"  # another client, after the check and before the next one
+        return mine
+
+    def give_back(ref: str) -> None:
+        given_back.append(ref)
+        session.api.call("VM.set_name_label", ref, "vm-0")
+
+    with pytest.raises(Conflict):
+        with_name(session, "web", take, give_back)
+    assert given_back == [mine]
