@@ -28,6 +28,10 @@ def main() -> None:
         session_idle=timedelta(seconds=options.session_idle),
         operation_seconds=options.operation_seconds,
         bonds=options.bonds,
+        hosts=options.hosts,
+        tools=not options.no_tools,
+        refuses_busy=options.refuse_busy,
+        resizes_online=options.resize_online,
     )
     lines: list[str] = []
     with contextlib.ExitStack() as stack:
@@ -79,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         help="another address, to which the master sends imports and exports",
     )
     parser.add_argument("--vms", type=int, default=3, help="guests to begin with")
+    parser.add_argument(
+        "--hosts", type=int, default=1, help="hosts of the pool, each with a storage of its own"
+    )
     parser.add_argument("--bonds", type=int, default=0, help="bonds of two interfaces each, to begin with")
     parser.add_argument("--content", type=int, default=1024**2, help="bytes on each disk, and in its export")
     parser.add_argument("--latency", type=float, default=0, help="seconds that each call takes at least")
@@ -86,8 +93,11 @@ def _parser() -> argparse.ArgumentParser:
         "--operation-seconds",
         type=float,
         default=0,
-        help="that an operation on a VM takes, and refuses others",
+        help="that an operation on a VM takes, in which others wait",
     )
+    parser.add_argument("--refuse-busy", action="store_true", help="refuse what would have to wait, at once")
+    parser.add_argument("--no-tools", action="store_true", help="start guests without tools")
+    parser.add_argument("--resize-online", action="store_true", help="let disks grow that are in use")
     parser.add_argument("--no-json", action="store_true", help="speak XML-RPC only, as old XAPIs do")
     parser.add_argument("--session-idle", type=float, default=86_400, help="seconds a session may be idle")
     return parser
