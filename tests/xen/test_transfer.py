@@ -33,6 +33,7 @@ from support.service import Service, running_service, token, wait_for
 from support.xapi import PASSWORD, USER, Pool, Trust, running_pool
 
 from .conftest import Connect, Order
+from .peers import peer
 
 MIB = 1024**2
 HEADERS = {"X-Simplestack-Hypervisor-Token": token(USER, PASSWORD)}
@@ -226,6 +227,27 @@ def test_hosts_that_send_transfers_round_in_circles_are_left_alone(
     with pytest.raises(HypervisorUnavailable):
         load(session, image)
     assert pool.count("task") == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabcdef",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n4\r\ncdef\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\nabcdef",
+    ],
+    ids=["with a length", "chunked", "until the end"],
+)
+def test_an_export_is_read_however_its_end_is_told(pool: Pool, session: XenSession, answer: bytes) -> None:
+    def send(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(answer)
+        (task,) = pool.all("task")
+        pool.simulator.tasks.end(task, status="success")
+
+    with peer(send, pool.trust) as port:
+        pool.server.redirect_to = f"https://127.0.0.1:{port}"
+        assert b"".join(guest_export(session, pool.vm()["uuid"]).chunks) == b"abcdef"
 
 
 def test_a_storage_that_fills_up_in_an_import_leaves_nothing_behind(big_pool: Pool, log_in: Connect) -> None:

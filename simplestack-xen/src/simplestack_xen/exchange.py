@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import NoReturn, Self
 from urllib.parse import urlencode, urlsplit
 
-from simplestack import HypervisorError, HypervisorTimeout, HypervisorUnavailable, Target
+from simplestack import CHUNK_BYTES, HypervisorError, HypervisorTimeout, HypervisorUnavailable, Target
 from simplestack_xen.connection import HttpsConnection, TimedSocket
 from simplestack_xen.failures import failure_in
 from simplestack_xen.session import XenSession
@@ -20,6 +20,8 @@ from simplestack_xen.session import XenSession
 #: XAPI answers an upload before it reads it. So long nothing is sent to a host that says nothing.
 _HEAD_SECONDS = 5.0
 _MAX_PAGE_BYTES = 64 * 1024
+#: How long pieces are gathered. XAPI sends a few bytes every five seconds while it finds nothing on a disk.
+_GATHER_SECONDS = 1.0
 _REDIRECTS = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.TEMPORARY_REDIRECT)
 
 
@@ -38,6 +40,9 @@ class Exchange:
         self._connection = HttpsConnection(target, session.settings)
         self._connection.dial(session.settings.connect_timeout_seconds)
         self._answer: http.client.HTTPResponse | None = None
+        #: Whether all that was read with the head of the answer has been taken.
+        self._is_raw = False
+        self._buffer = memoryview(bytearray(CHUNK_BYTES))
 
     @classmethod
     def download(cls, session: XenSession, what: str, path: str, query: dict[str, str]) -> Self:
@@ -94,7 +99,9 @@ class Exchange:
                 raise HypervisorUnavailable(f"{self.target} named another host too late: try again", 1)
         try:
             self.tls.settimeout(self.limit_seconds)
-            self.tls.sendall(data)
+            view, sent = memoryview(data), 0
+            while sent < len(view):  # `sendall` does the same, and looks at more for each TLS record
+                sent += self.tls.write(view[sent:])
         except TimeoutError as error:
             self._explain(error)
         except OSError:
@@ -107,19 +114,25 @@ class Exchange:
         with contextlib.suppress(OSError):  # that the other end has not said so yet, or is gone
             self.tls.unwrap()
 
-    def receive(self, size: int) -> bytes:
-        """Return up to so many bytes of a download: those that are there, or the next; none at its end.
+    def receive(self) -> bytes:
+        """Return the next piece of a download, none at its end: a chunk, or what comes in a while.
 
         :raises HypervisorTimeout: none comes
         :raises HypervisorError: the connection broke
         """
-        if self._answer is None:
-            return b""
-        self.tls.deadline_seconds = time.monotonic() + self.limit_seconds
+        due = time.monotonic() + _GATHER_SECONDS
+        filled = 0
         try:
-            return self._answer.read1(size)
+            self.tls.deadline_seconds = time.monotonic() + self.limit_seconds
+            self.tls.settimeout(self.limit_seconds)
+            while filled < CHUNK_BYTES:
+                size = self._receive_into(self._buffer[filled:])
+                filled += size
+                if not size or time.monotonic() > due:
+                    break
         except (OSError, http.client.HTTPException) as error:
             self._explain(error)
+        return bytes(self._buffer[:filled])
 
     def close(self) -> None:
         """Hang up."""
@@ -142,6 +155,24 @@ class Exchange:
             self._explain(error)
         if not is_late:
             self._receive()
+
+    def _receive_into(self, buffer: memoryview) -> int:
+        """Receive some bytes of a body; none at its end.
+
+        XAPI's has no length. It is read from the socket, round two layers that would look at each TLS record.
+        """
+        answer = self._answer
+        if answer is None:
+            return 0
+        if answer.chunked or answer.length is not None:
+            found = answer.read1(len(buffer))
+        elif self._is_raw:
+            return int(self.tls.read(len(buffer), buffer))
+        else:
+            found = answer.read1(len(answer.peek()))  # what came with the head
+            self._is_raw = True
+        buffer[: len(found)] = found
+        return len(found)
 
     def _receive(self) -> None:
         """Receive the head of the answer.

@@ -1,7 +1,6 @@
 """Images out and in, through XAPI's HTTP handlers ``/export`` and ``/import``."""
 
 import contextlib
-import time
 from collections.abc import Iterator
 
 from simplestack import (
@@ -22,11 +21,6 @@ from simplestack_xen.lookups import find_guest, need
 from simplestack_xen.repositories import find_disk_sr
 from simplestack_xen.session import XenSession
 from simplestack_xen.tasks import references_in
-
-#: A TLS record has no more, and larger buffers are costly to make.
-_PIECE_BYTES = 64 * 1024
-#: How long pieces are gathered. XAPI sends a few bytes every five seconds while it finds nothing on a disk.
-_GATHER_SECONDS = 1.0
 
 
 @hookimpl
@@ -132,7 +126,7 @@ class _Download:
         if self._is_over:
             raise StopIteration
         try:
-            chunk = self._gathered()
+            chunk = self._exchange.receive()
         except SimplestackError:
             self.close()
             raise
@@ -147,16 +141,6 @@ class _Download:
         if not self._is_over:
             self._hang_up()
             self._tasks.abandon(self._task)
-
-    def _gathered(self) -> bytes:
-        """Return what comes until it is a chunk, or has taken a while."""
-        pieces = [self._exchange.receive(_PIECE_BYTES)]
-        size = len(pieces[0])
-        due = time.monotonic() + _GATHER_SECONDS
-        while pieces[-1] and size <= CHUNK_BYTES - _PIECE_BYTES and time.monotonic() < due:
-            pieces.append(self._exchange.receive(_PIECE_BYTES))
-            size += len(pieces[-1])
-        return b"".join(pieces)
 
     def _hang_up(self) -> None:
         self._is_over = True
