@@ -12,8 +12,9 @@ from typing import Any
 from benchmarks.comparisons import Comparison, Goal, take_turns
 from benchmarks.scale import Scale
 from simplestack import Credentials, Guest, GuestState, HypervisorPlugin, HypervisorSettings, Target, hookimpl
+from simplestack.operations.call import make_call
 from simplestack.operations.context import CallContext
-from simplestack.operations.dispatch import Dispatcher, make_call
+from simplestack.operations.dispatch import Dispatcher
 from simplestack.plugins.discovery import Service
 from simplestack.plugins.hypervisor import make_hypervisor
 from simplestack.plugins.registry import HostSettings, Registry
@@ -55,8 +56,8 @@ def run(scale: Scale) -> Iterator[Comparison]:
     subjects = {"plain": _timed(_plain)}
     counts = (0, 2, 10)
     for count in counts:
-        subjects[str(count)] = _timed(_dispatched(count, may_hang=False))
-    subjects["hanging"] = _timed(_dispatched(2, may_hang=True), _GUARDED_CALLS)
+        subjects[str(count)] = _timed(_dispatched(count, enforces_time_limits=True))
+    subjects["hanging"] = _timed(_dispatched(2, enforces_time_limits=False), _GUARDED_CALLS)
     found = take_turns(3 * scale.rounds, subjects)
     for count in counts:
         yield _comparison(f"dispatch, {count} service plugins", found[str(count)], found["plain"])
@@ -91,7 +92,7 @@ def _plain() -> Guest:
     return guest_info(session="", guest_id="1")
 
 
-def _dispatched(services: int, *, may_hang: bool) -> Callable[[], object]:
+def _dispatched(services: int, *, enforces_time_limits: bool) -> Callable[[], object]:
     plugin: HypervisorPlugin[HypervisorSettings] = HypervisorPlugin(
         name="idle",
         title="Idle",
@@ -100,7 +101,7 @@ def _dispatched(services: int, *, may_hang: bool) -> Callable[[], object]:
         disconnect=lambda _session: None,
         hooks=(_module(guest_info),),
         shares_sessions=True,
-        may_hang=may_hang,
+        enforces_time_limits=enforces_time_limits,
     )
     registry = Registry(
         hypervisors={"idle": make_hypervisor(plugin, "idle", "1")},
@@ -112,7 +113,7 @@ def _dispatched(services: int, *, may_hang: bool) -> Callable[[], object]:
         service_failures=(),
         settings={"idle": HostSettings(HypervisorSettings(), AllowList(["*"]), {})},
     )
-    dispatcher = Dispatcher(registry, max_sessions=100, max_connecting=10, audit=False)
+    dispatcher = Dispatcher(registry, max_sessions=100, threads=None, audit=False)
     context = CallContext(hypervisor="idle", host="here", user="admin", request_id="-")
     # Who calls is known once, as to a Stack. A request's credentials belong to the REST layer's figure.
     call = make_call(context, Target("here"), Credentials("admin", "secret"))

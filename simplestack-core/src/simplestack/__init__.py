@@ -51,6 +51,7 @@ from simplestack.plugins.description import HypervisorPlugin
 from simplestack.sessions.accounts import check_account
 from simplestack.sessions.credentials import Credentials
 from simplestack.sessions.targets import Target
+from simplestack.sessions.time_limits import time_left_seconds
 from simplestack.stack import Stack
 
 __all__ = [
@@ -108,4 +109,5 @@ __all__ = [
     "gib",
     "gib_to_bytes",
     "hookimpl",
+    "time_left_seconds",
 ]

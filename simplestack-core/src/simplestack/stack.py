@@ -25,8 +25,9 @@ from simplestack.hookspecs import (
     tags,
     transfer,
 )
+from simplestack.operations.call import make_call
 from simplestack.operations.context import CallContext
-from simplestack.operations.dispatch import Dispatcher, make_call
+from simplestack.operations.dispatch import LOGOUT_LIMIT_SECONDS, Dispatcher
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.registry import load_registry
 from simplestack.sessions.credentials import Credentials
@@ -97,7 +98,7 @@ class Stack:
         traceback: TracebackType | None,
     ) -> None:
         """Log idle sessions to this host out."""
-        self._dispatcher.pool.close_at(self._call.context.hypervisor, self._call.context.host)
+        self._dispatcher.pool.close_at(self._call.key.place, LOGOUT_LIMIT_SECONDS)
 
     @property
     def hypervisor(self) -> Hypervisor:
@@ -182,11 +183,6 @@ def _load(config: str | None) -> Dispatcher:
     server = configuration.server
     registry = load_registry(configuration)
     registry.check_services()
-    dispatcher = Dispatcher(
-        registry,
-        max_sessions=server.max_sessions,
-        max_connecting=server.threads,
-        audit=False,
-    )
+    dispatcher = Dispatcher(registry, max_sessions=server.max_sessions, threads=None, audit=False)
     atexit.register(dispatcher.close)
     return dispatcher

@@ -42,6 +42,5 @@ plugin = HypervisorPlugin(
     warnings=warnings,
     hooks=(disks, guests, guests_create, guests_update, hosts, networks, pools, power, storages),
     shares_sessions=True,
-    may_hang=True,
     examples=Path(__file__).with_name("examples.json"),
 )

@@ -44,6 +44,7 @@ plugin = HypervisorPlugin(
     disconnect=session.disconnect,
     check=session.check,
     translate=faults.translate,
+    enforces_time_limits=True,
     warnings=warnings,
     hooks=(
         pools,

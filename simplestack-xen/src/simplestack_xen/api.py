@@ -14,7 +14,7 @@ from simplestack import (
     HypervisorError,
     HypervisorUnavailable,
     SessionExpired,
-    SimplestackError,
+    time_left_seconds,
 )
 from simplestack_xen import json_rpc, xml_rpc
 from simplestack_xen.connection import KeptConnection
@@ -30,6 +30,8 @@ R = TypeVar("R", bound=Record)
 ORIGINATOR = "simplestack"
 _API_VERSION = "1.0"
 _LOGOUT_SECONDS = 5.0
+#: Time limit for a message when the operation has no time left, so that what it began can be undone.
+_UNDO_SECONDS = 5.0
 #: XAPI takes requests of 300 KiB (``http_limit_max_rpc_size``); a reference has a hundred bytes in them.
 _MAX_REFS = 2000
 
@@ -39,7 +41,7 @@ class Api:
 
     def __init__(self, connection: KeptConnection, settings: XenSettings) -> None:
         self._connection = connection
-        #: How long a message may take.
+        #: Time limit for one message.
         self.limit_seconds = settings.call_timeout_seconds
         self.session = ""
         #: Whether the session has answered since the pool last lent it.
@@ -58,11 +60,16 @@ class Api:
         self.is_proven = True
 
     def log_out(self) -> None:
-        """End the session, if the host can be told, and close the connection."""
-        if self.session:
-            with contextlib.suppress(SimplestackError, XapiFailure):  # XAPI ends it when it has been idle
-                self._send_xml("session.logout", (self.session,), _LOGOUT_SECONDS, repeatable=True)
-        self._connection.close()
+        """End the session and close the connection.
+
+        :raises SimplestackError: the host cannot be told; the session stays until it has been idle for a day
+        """
+        try:
+            if self.session:
+                with contextlib.suppress(XapiFailure):  # the host has forgotten the session already
+                    self._send_xml("session.logout", (self.session,), _LOGOUT_SECONDS, repeatable=True)
+        finally:
+            self._connection.close()
 
     def call(self, message: str, *parameters: Any, repeatable: bool = False) -> Any:
         """Send a message that changes something and return its answer, as XML-RPC has it.
@@ -73,7 +80,7 @@ class Api:
         """
         with self._on_session(message):
             return self._send_xml(
-                message, (self.session, *parameters), self.limit_seconds, repeatable=repeatable
+                message, (self.session, *parameters), self._message_limit(), repeatable=repeatable
             )
 
     def read(self, kind: type[T], message: str, *parameters: Any, limit_seconds: float | None = None) -> T:
@@ -126,7 +133,7 @@ class Api:
 
         :param wanted: the members of records that matter, of an answer that is a map of records
         """
-        limit = self.limit_seconds if limit_seconds is None else limit_seconds
+        limit = self._message_limit() if limit_seconds is None else limit_seconds
         parameters = (self.session, *parameters)
         with self._on_session(message):
             if self._speaks_json:
@@ -136,6 +143,10 @@ class Api:
                     self._speaks_json = False
             value = self._send_xml(message, parameters, limit, repeatable=True, wanted=wanted)
         return _converted(value, kind)
+
+    def _message_limit(self) -> float:
+        """Return the time limit for one message of the operation, or of undoing it when its time is up."""
+        return min(self.limit_seconds, max(time_left_seconds(), _UNDO_SECONDS))
 
     def _send_json(self, kind: type[T], message: str, parameters: tuple[Any, ...], limit_seconds: float) -> T:
         return self._connection.post(

@@ -2,11 +2,12 @@
 
 import contextlib
 import logging
+import math
 import re
 import time
 from typing import Any
 
-from simplestack import HypervisorError, OperationTimeout, SimplestackError
+from simplestack import HypervisorError, OperationTimeout, SimplestackError, time_left_seconds
 from simplestack_xen.api import Api
 from simplestack_xen.connection import UNKNOWN_OUTCOME
 from simplestack_xen.events import Batch
@@ -17,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 #: How long a task that was cancelled may take to end.
 CANCEL_SECONDS = 5.0
+#: How long one message waits for a task to change: a host that is gone shows by not answering the next one.
+_LONGEST_WAIT_SECONDS = 30.0
 #: What a user without the role to end others' tasks gets for one that is gone, too.
 _GONE = ("HANDLE_INVALID", "RBAC_PERMISSION_DENIED")
 
@@ -39,17 +42,20 @@ class Tasks:
         :raises XapiFailure: it failed
         :raises OperationTimeout: it did not end in time
         """
-        limit = self._api.limit_seconds if limit_seconds is None else limit_seconds
         task = str(self._api.call(f"Async.{message}", *parameters))
-        return self.outcome(task, message, limit)
+        return self.outcome(task, message, limit_seconds)
 
-    def outcome(self, task: str, what: str, limit_seconds: float) -> str:
+    def outcome(self, task: str, what: str, limit_seconds: float | None = None) -> str:
         """Wait for the end of a task and destroy it; return its result.
 
+        :param limit_seconds: how long to wait; without it, as long as the operation may still take
         :raises XapiFailure: it failed
         :raises OperationTimeout: it did not end in time, and was cancelled
         :raises HypervisorError: XAPI has forgotten it
         """
+        if limit_seconds is None:
+            left = time_left_seconds()
+            limit_seconds = self._api.limit_seconds if math.isinf(left) else max(0.0, left)
         try:
             record = self._wait(task, limit_seconds)
             if record is not None and record.is_pending:
@@ -57,7 +63,7 @@ class Tasks:
                 if record is None or record.status != "success":
                     goes_on = record is not None and record.is_pending
                     more = "; it has been asked to stop, and has not yet" if goes_on else ""
-                    raise OperationTimeout(f"{what} did not end within {limit_seconds:g} s{more}")
+                    raise OperationTimeout(f"{what} did not end within {limit_seconds:.3g} s{more}")
         finally:
             self._destroy(task)
         if record is None:
@@ -119,7 +125,7 @@ class Tasks:
         while True:
             left = max(0.0, deadline - time.monotonic())
             # Of what is there XAPI tells at once, of what is not it would wait to hear.
-            patience = left if token else 0.0
+            patience = min(left, _LONGEST_WAIT_SECONDS) if token else 0.0
             batch = self._api.read(
                 Batch,
                 "event.from",

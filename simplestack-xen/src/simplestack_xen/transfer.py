@@ -70,7 +70,7 @@ def guest_import(
         else:
             exchange.close()
         # XAPI leaves the end of an archive unread, so that its hanging up means nothing.
-        result = session.tasks.outcome(task, "the import", exchange.limit_seconds)
+        result = session.tasks.outcome(task, "the import")
     # An archive of several VMs is not what `guest_export` writes; of those, the first one is shown.
     return show(session, references_in(result)[0])
 

@@ -16,17 +16,26 @@ class HypervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     allowed_hosts: list[str] | None = None
     #: Longest time to make a session.
     connect_timeout_seconds: Seconds = 10
-    #: Longest time for one operation; for a transfer, between two pieces of it. First-generation clients
-    #: give up after 60 s.
+    #: Time limit for one operation. First-generation clients give up after 60 s. For imports and exports it
+    #: is the time limit between two pieces of the image.
     call_timeout_seconds: Seconds = 50
-    #: Sessions that each worker process may have at one host, those in the making included.
+    #: Time limit for an operation that copies or writes out a guest's data: create, clone, import, export,
+    #: snapshots, disks, suspend and resume. The operation goes on when its client has left.
+    long_call_timeout_seconds: Seconds = 3600
+    #: Maximum number of sessions at one host in each worker process, including sessions that are still
+    #: connecting.
     max_sessions_per_host: Count = 8
-    #: For how long a session that hangs, in the making or in a call beyond its time limit, keeps its place at
-    #: the host. Its thread cannot be stopped, so until it comes back it counts among `server.max_sessions`.
+    #: How long a session that hangs, while it connects or in a call beyond its time limit, keeps its place at
+    #: the host. Its thread cannot be stopped, so until it returns the session counts towards
+    #: `server.max_sessions`.
     hung_timeout_seconds: Seconds = 600
-    #: Calls that may be under way at one host at once in each worker process, where the plugin shares
-    #: sessions and its calls can hang; more are refused with 503, so that one host cannot hold all threads.
+    #: Maximum number of calls to one host in each worker process, including calls that wait for a session;
+    #: further ones get 503 at once. A host never gets more than half of `server.threads`, and less while
+    #: other hosts are slow, too.
     max_calls_per_host: Count = 16
+    #: Maximum number of imports and exports of one host in each worker process, and at most one less than
+    #: `max_sessions_per_host`, so that slow transfers leave a session to other operations.
+    max_transfers_per_host: Count = 4
     #: A session that nobody has used for so long is logged out.
     idle_timeout_seconds: Seconds = 300
     #: How long a refused login is refused again without asking the hypervisor, so that a client in a loop

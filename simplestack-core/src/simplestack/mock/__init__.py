@@ -54,6 +54,7 @@ plugin = HypervisorPlugin(
     settings=MockSettings,
     translate=translate,
     shares_sessions=True,
+    enforces_time_limits=True,
     warnings=warnings,
     around=around,
     mount=mount,

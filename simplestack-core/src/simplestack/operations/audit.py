@@ -31,6 +31,8 @@ class AuditLine(Struct, kw_only=True, omit_defaults=True):
     #: ``ok``, or the error's name.
     outcome: str
     duration_ms: float
+    #: Whether the operation ended after its client had been told that it took too long.
+    late: bool = False
     #: For exports: what was sent.
     bytes: int | None = None
 
@@ -67,6 +69,24 @@ class Audit:
         write_line(operation, arguments, context, started, "ok")
         return result
 
+    def rejected(
+        self, operation: str, arguments: Mapping[str, Any], context: CallContext, error: SimplestackError
+    ) -> None:
+        """Write the line of an operation that did not even begin."""
+        write_line(operation, arguments, context, time.monotonic(), outcome_of(error))
+
+    def late(
+        self,
+        operation: str,
+        arguments: Mapping[str, Any],
+        context: CallContext,
+        started_seconds: float,
+        error: BaseException | None,
+    ) -> None:
+        """Write a second line when an operation that was abandoned has ended after all."""
+        outcome = "ok" if error is None else outcome_of(error)
+        write_line(operation, arguments, context, started_seconds, outcome, late=True)
+
 
 def outcome_of(error: BaseException) -> str:
     """Name an error as the client sees it."""
@@ -81,6 +101,7 @@ def write_line(
     outcome: str,
     *,
     sent_bytes: int | None = None,
+    late: bool = False,
 ) -> None:
     """Write one line."""
     line = AuditLine(
@@ -94,6 +115,7 @@ def write_line(
         ids={name: value for name, value in arguments.items() if type(value) is str},
         outcome=outcome,
         duration_ms=round((time.monotonic() - started_seconds) * 1000, 3),
+        late=late,
         bytes=sent_bytes,
     )
-    _output.write(_encode(line) + b"\n", at_once=operation not in _READING)
+    _output.write(_encode(line) + b"\n", at_once=late or operation not in _READING)

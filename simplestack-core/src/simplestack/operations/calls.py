@@ -17,6 +17,8 @@ _POWER = {
     "pause": HookCall("guest_suspend", {}),
     "resume": HookCall("guest_resume", {}),
 }
+#: They write the guest's memory to a storage, or read it from there.
+POWER_HOOKS_THAT_MOVE_MEMORY = ("guest_suspend", "guest_resume")
 POWER_HOOKS = tuple(dict.fromkeys(call.hook for call in _POWER.values()))
 
 

@@ -46,6 +46,9 @@ class Operation:
     #: Path of the thing made, below the base path: from the ids of the path, the result's ``id`` or the
     #: body's members.
     location: str | None = None
+    #: Whether it copies or writes out a guest's data, so that it may take an hour; where only some of its
+    #: hooks do, those.
+    moves_data: bool | tuple[str, ...] = False
     #: The hooks that it may call; the first unless `choose` says which.
     hooks: tuple[str, ...] = ()
     #: Turns the body into a call, where it is not simply passed on.
@@ -56,6 +59,13 @@ class Operation:
     def __post_init__(self) -> None:
         if not self.hooks:
             object.__setattr__(self, "hooks", (self.name,))
+
+    @property
+    def long_hooks(self) -> tuple[str, ...]:
+        """The hooks that copy or write out a guest's data."""
+        if isinstance(self.moves_data, tuple):
+            return self.moves_data
+        return self.hooks if self.moves_data else ()
 
     def call(self, ids: Mapping[str, str], body: Any) -> HookCall:
         """Say which hook to call for a request, and with what but the session."""

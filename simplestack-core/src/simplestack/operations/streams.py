@@ -1,9 +1,16 @@
 """Streams that somebody must hear the end of: a session to give back, an audit line to write."""
 
+import logging
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from simplestack.entities.transfer import ImportStream
-from simplestack.sessions.guard import Progress
+from simplestack.sessions.time_limits import Deadline
+
+_log = logging.getLogger("simplestack.operations")
+
+#: Calls what it gets, a part of the plugin's code, and returns what that returns.
+RunPart = Callable[[Callable[[], Any]], Any]
 
 
 class WatchedChunks:
@@ -17,16 +24,16 @@ class WatchedChunks:
         self,
         chunks: Iterator[bytes],
         on_end: Callable[[BaseException | None, bool, int], None],
-        fetch: Callable[[Callable[[], bytes | None]], bytes | None] = lambda following: following(),
+        run: RunPart = lambda part: part(),
     ) -> None:
         """Watch `chunks`.
 
         :param on_end: gets the error, whether all was sent, and how many bytes were
-        :param fetch: calls its argument, which fetches the next chunk
+        :param run: calls what fetches the next chunk, and what closes the chunks
         """
         self._chunks = chunks
         self._on_end = on_end
-        self._fetch = fetch
+        self._run = run
         self._sent_bytes = 0
         self._prefetched: bytes | None = None
         self._ended = False
@@ -35,7 +42,7 @@ class WatchedChunks:
         return self
 
     def prefetch(self) -> None:
-        """Fetch the first chunk now: what goes wrong before it can still become an error answer."""
+        """Fetch the first chunk now: what goes wrong before it can still become an error response."""
         self._prefetched = next(self, b"")
 
     def __next__(self) -> bytes:
@@ -44,7 +51,7 @@ class WatchedChunks:
             if first:
                 return first
         try:
-            chunk = self._fetch(self._following)
+            chunk: bytes | None = self._run(self._following)
         except BaseException as error:
             self._end(error, complete=False)
             raise
@@ -59,7 +66,7 @@ class WatchedChunks:
         self._end(None, complete=False)
 
     def _following(self) -> bytes | None:
-        """Return the next chunk; None at the end. An empty one would end a chunked answer early."""
+        """Return the next chunk; None at the end. An empty one would end a chunked response early."""
         return next(filter(None, self._chunks), None)
 
     def _end(self, error: BaseException | None, *, complete: bool) -> None:
@@ -67,29 +74,54 @@ class WatchedChunks:
             return
         self._ended = True
         try:
-            close = getattr(self._chunks, "close", None)
-            if close is not None:
-                close()
-        except ValueError:
-            # "generator already executing": in a thread that was left behind, whose error is on its way.
-            if error is None:
-                raise
+            self._run(lambda: close_chunks(self._chunks))
+        except Exception:  # the client has what it will get
+            _log.exception("an export could not be closed")
         finally:
             self._on_end(error, complete, self._sent_bytes)
 
 
-class WatchedUpload:
-    """The client's bytes on their way in; while it waits for them, the hypervisor's clock stands still."""
+def close_chunks(chunks: Any) -> None:
+    """Close what can be closed, as a generator can."""
+    close = getattr(chunks, "close", None)
+    if close is not None:
+        close()
 
-    def __init__(self, stream: ImportStream, progress: Progress) -> None:
+
+class TimedUpload:
+    """The client's bytes on their way in. While a plugin waits for them, its own clock stands still."""
+
+    def __init__(
+        self,
+        stream: ImportStream,
+        size: int | None,
+        deadline: Deadline,
+        *,
+        between_seconds: float,
+        afterwards_seconds: float,
+    ) -> None:
+        """Watch `stream`.
+
+        :param size: how many bytes there are, where that is known
+        :param between_seconds: how long the plugin may take between two reads
+        :param afterwards_seconds: how long it may take once it has read all
+        """
         self._stream = stream
-        self._progress = progress
+        self._left = size
+        self._deadline = deadline
+        self._between_seconds = between_seconds
+        self._afterwards_seconds = afterwards_seconds
 
     def read(self, size: int, /) -> bytes:
         """Read from the client."""
-        self._progress.waiting_for_client = True
+        is_complete = True
+        self._deadline.suspend()
         try:
-            return self._stream.read(size)
+            piece = self._stream.read(size)
+            is_complete = len(piece) < size
+            if self._left is not None:
+                self._left -= len(piece)
+                is_complete = is_complete or self._left <= 0
+            return piece
         finally:
-            self._progress.waiting_for_client = False
-            self._progress.touch()
+            self._deadline.restart(self._afterwards_seconds if is_complete else self._between_seconds)

@@ -50,6 +50,7 @@ OPERATIONS = (
         result=Guest,
         status=201,
         location="/guests/{id}",
+        moves_data=True,
     ),
     Operation(name="guest_list", method="GET", path="/guests", result=list[Guest]),
     Operation(
@@ -60,6 +61,7 @@ OPERATIONS = (
         result=Guest,
         status=201,
         location="/guests/{id}",
+        moves_data=True,
     ),
     Operation(
         name="guest_import",
@@ -69,6 +71,7 @@ OPERATIONS = (
         result=Guest,
         status=201,
         location="/guests/{id}",
+        moves_data=True,
     ),
     Operation(name="guest_info", method="GET", path=_GUEST, result=Guest),
     Operation(
@@ -88,8 +91,9 @@ OPERATIONS = (
         result=Guest,
         status=201,
         location="/guests/{id}",
+        moves_data=True,
     ),
-    Operation(name="guest_export", method="GET", path=f"{_GUEST}/export", result=Export),
+    Operation(name="guest_export", method="GET", path=f"{_GUEST}/export", result=Export, moves_data=True),
     Operation(
         name="power_guest",
         method="PUT",
@@ -100,6 +104,7 @@ OPERATIONS = (
         choose=calls.power,
         result=None,
         answer=calls.power_answer,
+        moves_data=calls.POWER_HOOKS_THAT_MOVE_MEMORY,
     ),
     Operation(
         name="reboot_guest",
@@ -120,6 +125,7 @@ OPERATIONS = (
         result=Disk,
         status=201,
         location=f"{_GUEST}/disks/{{id}}",
+        moves_data=True,
     ),
     Operation(name="disk_info", method="GET", path=_DISK, result=Disk),
     Operation(
@@ -128,8 +134,9 @@ OPERATIONS = (
         path=_DISK,
         body=JsonBody(type=DiskUpdate, argument="changes"),
         result=Disk,
+        moves_data=True,
     ),
-    Operation(name="disk_delete", method="DELETE", path=_DISK, result=None, status=204),
+    Operation(name="disk_delete", method="DELETE", path=_DISK, result=None, status=204, moves_data=True),
     Operation(name="media_info", method="GET", path=f"{_GUEST}/media_device", result=Media),
     Operation(
         name="media_mount",
@@ -187,10 +194,24 @@ OPERATIONS = (
         result=Snapshot,
         status=201,
         location=f"{_GUEST}/snapshots/{{id}}",
+        moves_data=True,
     ),
     Operation(name="snapshot_info", method="GET", path=_SNAPSHOT, result=Snapshot),
-    Operation(name="snapshot_revert", method="PUT", path=f"{_SNAPSHOT}/revert", result=Snapshot),
-    Operation(name="snapshot_delete", method="DELETE", path=_SNAPSHOT, result=None, status=204),
+    Operation(
+        name="snapshot_revert",
+        method="PUT",
+        path=f"{_SNAPSHOT}/revert",
+        result=Snapshot,
+        moves_data=True,
+    ),
+    Operation(
+        name="snapshot_delete",
+        method="DELETE",
+        path=_SNAPSHOT,
+        result=None,
+        status=204,
+        moves_data=True,
+    ),
     Operation(name="tag_list", method="GET", path=f"{_GUEST}/tags", result=list[str]),
     Operation(
         name="tag_create",
@@ -215,3 +236,12 @@ BODIES = {
     for operation in OPERATIONS
     if isinstance(operation.body, JsonBody) and operation.body.argument is not None
 }
+#: The hooks that may take as long as `long_call_timeout_seconds` says.
+LONG_HOOKS = frozenset(hook for operation in OPERATIONS for hook in operation.long_hooks)
+#: The hooks that stream an image.
+TRANSFER_HOOKS = frozenset(
+    hook
+    for operation in OPERATIONS
+    if isinstance(operation.body, StreamBody) or operation.result is Export
+    for hook in operation.hooks
+)

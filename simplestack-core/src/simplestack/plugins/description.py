@@ -50,7 +50,8 @@ class HypervisorPlugin(Generic[S]):
     #: there is nobody to ask. Where the hypervisor does not check the password itself, ``connect`` must
     #: (:func:`simplestack.check_account`).
     connect: Callable[[Target, Credentials, S], Any]
-    #: Logs a session out. Called once for each session, in any thread, also for one that is broken.
+    #: Logs a session out, in any thread, also a session that is broken. It raises when the hypervisor could
+    #: not be told: then it is called again later, at most three more times.
     disconnect: Callable[[Any], None]
     #: Modules of ``@hookimpl`` functions.
     hooks: tuple[ModuleType, ...]
@@ -65,9 +66,10 @@ class HypervisorPlugin(Generic[S]):
     check: Callable[[Any], bool] = _always_usable
     #: Whether several threads may use one session at once. Otherwise a request has it alone.
     shares_sessions: bool = False
-    #: Whether a call into the SDK can block beyond any time-out of its own. Core then makes connections and
-    #: calls in threads that it can leave behind when the time is up.
-    may_hang: bool = False
+    #: Whether every hook returns within :func:`simplestack.time_left_seconds` by itself, because each call of
+    #: the SDK has a time-out. Otherwise core runs each hook in a thread of its own, which costs 0.1 ms, and
+    #: abandons that thread when the time is up.
+    enforces_time_limits: bool = False
     #: Called once by a starting service, before any request: reports what an operator should know
     #: (verification that is off, accounts that are missing) as lines for the log.
     warnings: Callable[[S], list[str]] = _no_warnings

@@ -34,7 +34,7 @@ def make_operation_call(
 
     :param perform: core's own answer
     :param services: those that passed their checks
-    :param audit: the wrapper that must see everything, refusals by others included: the outermost
+    :param audit: the wrapper that must see everything, errors of others included: the outermost
     :raises PluginFault: a service plugin is outside the audit
     """
     manager = pluggy.PluginManager(PROJECT_NAME)

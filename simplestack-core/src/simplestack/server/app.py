@@ -49,7 +49,7 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     dispatcher = Dispatcher(
         registry,
         max_sessions=server.max_sessions,
-        max_connecting=max(1, server.threads // 2),
+        threads=server.threads,
         audit=server.audit,
     )
     atexit.register(dispatcher.close)

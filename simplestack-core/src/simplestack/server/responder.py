@@ -10,8 +10,9 @@ from msgspec import json
 
 from simplestack.entities.transfer import Export
 from simplestack.errors import InvalidArguments
+from simplestack.operations.call import Call, make_call
 from simplestack.operations.context import CallContext
-from simplestack.operations.dispatch import Call, Dispatcher, make_call
+from simplestack.operations.dispatch import Dispatcher
 from simplestack.operations.model import JsonBody, Operation, StreamBody
 from simplestack.operations.streams import WatchedChunks
 from simplestack.plugins.diagnosis import SPEC_PARAMETERS

@@ -4,17 +4,24 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 
-class SessionKey(NamedTuple):
-    """Whose session it is, and where."""
+class Place(NamedTuple):
+    """A host of a hypervisor: what sessions and calls are counted by."""
 
     hypervisor: str
     target: str
+
+
+class SessionKey(NamedTuple):
+    """Whose session it is, and where."""
+
+    place: Place
+    #: Of user and password.
     digest: bytes
 
     @property
-    def place(self) -> tuple[str, str]:
-        """What the number of sessions is bounded for."""
-        return self.hypervisor, self.target
+    def target(self) -> str:
+        """The host."""
+        return self.place.target
 
 
 class SessionMaker(Protocol):
@@ -22,26 +29,23 @@ class SessionMaker(Protocol):
 
     shares_sessions: bool
     max_sessions: int
-    #: Users that all sessions at the host may have at once; None is no bound.
-    max_calls: int | None
     idle_timeout_seconds: float
     hung_timeout_seconds: float
     connect_timeout_seconds: float
     refusal_seconds: float
 
-    def connect(self, call: Any, on_late: Callable[[Any], None]) -> Any:
+    def connect(self, call: Any, on_late: Callable[[Any, BaseException | None], None]) -> Any:
         """Make a session.
 
         :param call: what the pool was asked with
-        :param on_late: gets the session, or None, when it comes after the time was up
-        :raises Abandoned: the time is up, and a thread that is still at it was left behind
+        :param on_late: gets the session, or why there is none, when either comes after the time was up
+        :raises DeadlineExceeded: the time is up, and a thread that is still connecting was abandoned
         """
         ...
 
-    def check(self, session: Any) -> bool:
-        """Tell whether the session is alive."""
-        ...
-
     def disconnect(self, session: Any) -> None:
-        """Log the session out. Never raises."""
+        """Log the session out.
+
+        :raises Exception: the hypervisor could not be told; it may be tried again
+        """
         ...

@@ -1,7 +1,7 @@
 """The pool of sessions: one for each worker process, made after the fork.
 
 Sessions are keyed by hypervisor, host and a keyed digest of user and password, so that a wrong password never
-rides on somebody's session. What the client cannot observe is all that it does: every request could as well
+gets a session of somebody else. Clients see only that responses come faster: each request could as well
 connect anew.
 """
 
@@ -9,15 +9,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 
 from simplestack.errors import HypervisorTimeout, HypervisorUnavailable, Unauthorized
-from simplestack.sessions.guard import Abandoned
-from simplestack.sessions.maker import SessionKey, SessionMaker
-from simplestack.sessions.refusals import Refusals
+from simplestack.sessions.failed_logins import FailedLogins
+from simplestack.sessions.logouts import Logouts, join
+from simplestack.sessions.maker import Place, SessionKey, SessionMaker
 from simplestack.sessions.slots import Slot, Slots
+from simplestack.sessions.time_limits import DeadlineExceeded
 
 _log = logging.getLogger("simplestack.sessions")
+
+E = TypeVar("E", bound=BaseException)
 
 
 class SessionPool:
@@ -27,32 +31,30 @@ class SessionPool:
         """Make an empty pool.
 
         :param max_sessions: bound on all sessions
-        :param max_connecting: bound on those of one hypervisor that are in the making
+        :param max_connecting: bound on those of one hypervisor that are connecting
         """
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._waiting = 0
         self._slots = Slots(max_sessions, max_connecting)
-        self._refusals = Refusals()
+        self._failed_logins = FailedLogins()
+        self._logouts = Logouts(self._free_place, self._ended)
         self._closed = threading.Event()
-        self._reaper: threading.Thread | None = None
+        self._reaper: Thread | None = None
 
-    def take(self, key: SessionKey, maker: SessionMaker, call: Any) -> Slot:
-        """Lend a session until its slot is released: one that lies idle, or a new one.
+    def take(self, key: SessionKey, maker: SessionMaker, call: Any) -> tuple[Slot, bool]:
+        """Lend a session until its slot is released, and tell whether it is new.
+
+        Whether an idle one is still alive is for the borrower to check.
 
         :param call: what the maker needs to know of the call, to make a session
-        :raises HypervisorUnavailable: no session could be had within the connect time-out
-        :raises Unauthorized: the hypervisor refused this login a moment ago
+        :raises HypervisorUnavailable: no session was free within the connect time-out
+        :raises Unauthorized: the hypervisor rejected this login a moment ago
         """
-        while True:
-            slot, is_new = self._claim(key, maker)
-            if is_new:
-                self._connect(slot, call)
-                return slot
-            if maker.check(slot.session):
-                return slot
-            self.discard(slot)
-            self.release(slot)
+        slot, is_new = self._claim(key, maker)
+        if is_new:
+            self._connect(slot, call)
+        return slot, is_new
 
     def counts(self) -> dict[str, int]:
         """Return how many sessions there are, and how many of them are in use, for the health report."""
@@ -62,21 +64,33 @@ class SessionPool:
                 "busy_sessions": sum(1 for slot in self._slots if slot.users),
             }
 
-    def close(self) -> None:
-        """Log every idle session out; those in use when they are given back."""
+    def close(self, limit_seconds: float) -> None:
+        """Log every idle session out, and those in use when they are released.
+
+        :param limit_seconds: how long to wait for the hosts
+        """
         self._closed.set()
         self._end_idle(lambda _slot: True)
+        self._logouts.close(limit_seconds)
+        with self._lock:
+            left = self._slots.targets()
+        if left:
+            hosts = ", ".join(f"{count} at {host}" for host, count in sorted(left.items()))
+            _log.warning("%d sessions could not be logged out: %s", left.total(), hosts)
 
-    def close_at(self, hypervisor: str, target: str) -> None:
-        """Log every idle session at one host out."""
-        self._end_idle(lambda slot: slot.key.place == (hypervisor, target))
+    def close_at(self, place: Place, limit_seconds: float) -> None:
+        """Log every idle session at one host out.
+
+        :param limit_seconds: how long to wait for the host
+        """
+        join(self._end_idle(lambda slot: slot.key.place == place), limit_seconds)
 
     def close_of(self, key: SessionKey) -> None:
         """Log every idle session of one user at one host out."""
         self._end_idle(lambda slot: slot.key == key)
 
     def discard(self, slot: Slot) -> None:
-        """Take a session out of use; it is logged out when its last user gives it back."""
+        """Take a session out of use; it is logged out when its last user releases it."""
         with self._lock:
             slot.broken = True
             self._slots.remove(slot)
@@ -95,14 +109,18 @@ class SessionPool:
         if is_over:
             self._end([slot])
 
-    def abandon(self, slot: Slot) -> Callable[[Any], None]:
-        """Count a call that is left behind; its session is not logged out under its feet."""
-        _log.warning("a call at %s is left behind: it hangs beyond its time", slot.key.target)
+    def abandon(self, slot: Slot) -> Callable[[], None]:
+        """Take a session out of use that an abandoned call still uses.
+
+        :return: what to call when the call comes back
+        """
         with self._lock:
+            slot.broken = True
             slot.abandoned_calls += 1
+            self._slots.remove(slot)
             self._slots.hang(slot)
 
-        def came_back(_result: Any) -> None:
+        def came_back() -> None:
             with self._lock:
                 slot.abandoned_calls -= 1
                 is_over = slot.is_over
@@ -116,29 +134,28 @@ class SessionPool:
         deadline = None
         while True:
             with self._lock:
-                self._refusals.check(key)
-                self._slots.check_crowd(key, maker)
-                making = None
+                self._failed_logins.check(key)
+                connecting = None
                 for slot in self._slots.of(key):
-                    if slot.session is None:
-                        making = slot
+                    if not slot.is_connected:
+                        connecting = slot
                     elif slot.users == 0 or maker.shares_sessions:
                         slot.users += 1
                         return slot, False
                 if not maker.shares_sessions:
-                    making = None  # somebody else's, whatever becomes of it
-                going = self._slots.in_the_way(key, maker) if making is None else None
-                if going is not None:
+                    connecting = None  # it will be somebody else's
+                evicted = self._slots.evictable(key, maker) if connecting is None else None
+                if evicted is not None:
                     slot = self._slots.add(key, maker)
-                    for idle in going:
+                    for idle in evicted:
                         self._slots.remove(idle)
                     break
                 deadline = deadline or time.monotonic() + maker.connect_timeout_seconds
                 if not self._wait_until(deadline):
                     raise HypervisorUnavailable(self._slots.explain_full(key, maker))
-                if making is not None and making.failure is not None:
-                    raise making.failure
-        self._end(going)
+                if connecting is not None and connecting.failure is not None:
+                    raise _copied(connecting.failure)
+        self._end(evicted)
         return slot, True
 
     def _wait_until(self, deadline_seconds: float) -> bool:
@@ -150,61 +167,77 @@ class SessionPool:
             self._waiting -= 1
 
     def _connect(self, slot: Slot, call: Any) -> None:
-        def late(session: Any) -> None:
-            slot.session = session
-            self._end([slot])
+        def late(session: Any, error: BaseException | None) -> None:
+            _log.info("an abandoned connection to %s came back", slot.key.target)
+            if error is None:
+                slot.session = session
+                self._end([slot])
+            else:
+                self._ended(slot)
 
         self._start_reaper()
         try:
             session = slot.maker.connect(call, late)
-        except Abandoned:  # the slot counts until the thread that was left behind comes back
-            _log.warning("a connection to %s is left behind: it hangs beyond its time", slot.key.target)
+        except DeadlineExceeded:  # the slot counts until the abandoned thread comes back
+            _log.warning("abandoned a connection to %s: it hangs beyond its time limit", slot.key.target)
             limit = f"{slot.maker.connect_timeout_seconds:g} s"
             error = HypervisorTimeout(f"{slot.key.target} did not let a session be made within {limit}")
-            self._fail(slot, error)
             with self._lock:
+                self._fail(slot, error)
                 self._slots.hang(slot)
             raise error from None
         except BaseException as error:
             with self._lock:
+                self._fail(slot, error)
                 self._slots.uncount(slot)
-            self._fail(slot, error)
             raise
         with self._lock:
             slot.session = session
-            self._slots.made(slot)
+            slot.is_connected = True
+            self._slots.connected(slot)
             self._changed.notify_all()
 
     def _fail(self, slot: Slot, error: BaseException) -> None:
-        with self._lock:
-            slot.failure = error
-            self._slots.made(slot)
-            self._slots.remove(slot)
-            if isinstance(error, Unauthorized):
-                self._refusals.remember(slot.key, error, slot.maker.refusal_seconds)
-            self._changed.notify_all()
+        """Tell those who wait for this session that there will be none. The caller holds the lock."""
+        slot.failure = _copied(error)
+        self._slots.connected(slot)
+        self._slots.remove(slot)
+        if isinstance(error, Unauthorized):
+            self._failed_logins.remember(slot.key, error, slot.maker.refusal_seconds)
+        self._changed.notify_all()
 
-    def _end_idle(self, wanted: Callable[[Slot], bool]) -> None:
+    def _end_idle(self, wanted: Callable[[Slot], bool]) -> list[Thread]:
         with self._lock:
             idle = self._slots.idle(wanted)
             for slot in idle:
                 self._slots.remove(slot)
-        self._end(idle)
+        return self._end(idle)
 
-    def _end(self, slots: Iterable[Slot]) -> None:
-        """Log sessions out that nobody can find any more, and give their places free."""
+    def _end(self, slots: Iterable[Slot]) -> list[Thread]:
+        """Log sessions out that nobody can find any more; return the threads that do it."""
+        threads = []
         for slot in slots:
-            if slot.session is not None:
-                slot.maker.disconnect(slot.session)
             with self._lock:
-                self._slots.uncount(slot)
-                self._changed.notify_all()
+                self._slots.hang(slot)  # until it is logged out
+            threads.append(self._logouts.add(slot))
+        return threads
+
+    def _free_place(self, slot: Slot) -> None:
+        """Let others connect to a host that could not be told of a session's end."""
+        with self._lock:
+            self._slots.free_place(slot)
+            self._changed.notify_all()
+
+    def _ended(self, slot: Slot) -> None:
+        with self._lock:
+            self._slots.uncount(slot)
+            self._changed.notify_all()
 
     def _start_reaper(self) -> None:
         if self._reaper is None:
             with self._lock:
                 if self._reaper is None:
-                    self._reaper = threading.Thread(target=self._reap, name="simplestack-reaper", daemon=True)
+                    self._reaper = Thread(target=self._reap, name="simplestack-reaper", daemon=True)
                     self._reaper.start()
 
     def _reap(self) -> None:
@@ -214,4 +247,11 @@ class SessionPool:
                 self._slots.forgive_hung()
                 self._changed.notify_all()
             now = time.monotonic()
-            self._end_idle(lambda slot: now - slot.idle_since_seconds > slot.maker.idle_timeout_seconds)  # noqa: B023  called at once
+            self._end_idle(lambda slot: slot.has_expired(now))  # noqa: B023  called at once
+
+
+def _copied(error: E) -> E:
+    """Return a copy without a traceback: a kept one would keep every frame, and the handles in them."""
+    copied = type(error).__new__(type(error), *error.args)
+    copied.__dict__.update(error.__dict__)
+    return copied

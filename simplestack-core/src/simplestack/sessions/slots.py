@@ -7,21 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simplestack.errors import HypervisorUnavailable
-from simplestack.sessions.maker import SessionKey, SessionMaker
+from simplestack.sessions.maker import Place, SessionKey, SessionMaker
 
 
 @dataclass(eq=False, slots=True)
 class Slot:
-    """One session, the making of it included."""
+    """One session, from the moment that it begins to connect."""
 
     key: SessionKey
     maker: SessionMaker
     session: Any = None
+    #: Whether `session` is one: what a plugin returns as its session may be None.
+    is_connected: bool = False
     #: Why it could not be made.
     failure: BaseException | None = None
     users: int = 0
     broken: bool = False
-    #: Calls in threads that were left behind and still use the session.
+    #: Calls that were abandoned and still use the session.
     abandoned_calls: int = 0
     idle_since_seconds: float = field(default_factory=time.monotonic)
     #: Whether it still takes a place at its host.
@@ -30,97 +32,100 @@ class Slot:
     @property
     def is_idle(self) -> bool:
         """Whether there is a session that nobody uses."""
-        return self.session is not None and self.users == 0
+        return self.is_connected and self.users == 0
 
     @property
     def is_over(self) -> bool:
-        """Whether the session is to be logged out, and nobody stands in the way."""
+        """Whether the session has to be logged out, and nobody uses it any more."""
         return self.broken and self.users == 0 and self.abandoned_calls == 0
+
+    def has_expired(self, now_seconds: float) -> bool:
+        """Tell whether it has been idle for longer than its host's settings allow."""
+        return now_seconds - self.idle_since_seconds > self.maker.idle_timeout_seconds
 
 
 class Slots:
     """All slots of a pool. Whoever uses it holds the pool's lock.
 
-    A slot that is removed can be found no more, and still counts until it is uncounted: its session is being
-    logged out, or hangs in a thread that was left behind.
+    A slot that was removed is found no more, but counts until it is uncounted: its session is being logged
+    out, or an abandoned thread uses it.
     """
 
     def __init__(self, max_sessions: int, max_connecting: int) -> None:
-        """Make none.
+        """Start without any.
 
         :param max_sessions: bound on all sessions
-        :param max_connecting: bound on those of one hypervisor that are in the making, so that hosts which do
-            not answer cannot hold every thread of the service
+        :param max_connecting: bound on those of one hypervisor that are connecting: hosts that do not answer
+            may be many, and each holds a thread
         """
         self._max_sessions = max_sessions
         self._max_connecting = max_connecting
-        self._slots: defaultdict[SessionKey, list[Slot]] = defaultdict(list)
         self._connecting: Counter[str] = Counter()
-        self._at: Counter[tuple[str, str]] = Counter()
-        #: Slots with a thread that was left behind, and since when.
+        self._slots: defaultdict[SessionKey, list[Slot]] = defaultdict(list)
+        self._at: Counter[Place] = Counter()
+        #: Slots that are removed but still used by a thread that may hang, and since when.
         self._hung: dict[Slot, float] = {}
-        self.count = 0
+        self._counted: set[Slot] = set()
 
     def __iter__(self) -> Iterator[Slot]:
         return (slot for slots in self._slots.values() for slot in slots)
+
+    @property
+    def count(self) -> int:
+        """How many sessions there are, those included that are connecting, hang or are being logged out."""
+        return len(self._counted)
+
+    def targets(self) -> Counter[str]:
+        """Return how many of these sessions each host has."""
+        return Counter(slot.key.target for slot in self._counted)
 
     def of(self, key: SessionKey) -> list[Slot]:
         """Return the slots of one user at one host."""
         return self._slots.get(key, [])
 
     def idle(self, wanted: Callable[[Slot], bool]) -> list[Slot]:
-        """Return idle slots, those that have been so for longest first."""
-        found = [slot for slot in self if slot.is_idle and wanted(slot)]
-        return sorted(found, key=lambda slot: slot.idle_since_seconds)
+        """Return idle slots, the one that has been idle for longest first."""
+        idle = [slot for slot in self if slot.is_idle and wanted(slot)]
+        return sorted(idle, key=lambda slot: slot.idle_since_seconds)
 
-    def check_crowd(self, key: SessionKey, maker: SessionMaker) -> None:
-        """Pass one more user at a host.
-
-        :raises HypervisorUnavailable: there are as many as may be
-        """
-        if maker.max_calls is None:
-            return
-        users = sum(slot.users for slot in self if slot.key.place == key.place)
-        if users >= maker.max_calls:
-            raise HypervisorUnavailable(f"{users} calls are under way at {key.target} already", 1)
-
-    def in_the_way(self, key: SessionKey, maker: SessionMaker) -> list[Slot] | None:
-        """Return the idle slots that must go for one more session; None where none would help."""
-        going: list[Slot] = []
+    def evictable(self, key: SessionKey, maker: SessionMaker) -> list[Slot] | None:
+        """Return the idle slots that have to go to make room for one more; None where that makes no room."""
+        evicted: list[Slot] = []
         if self._at[key.place] >= maker.max_sessions:
-            going = self.idle(lambda slot: slot.key.place == key.place)[:1]
-            if not going:
+            evicted = self.idle(lambda slot: slot.key.place == key.place)[:1]
+            if not evicted:
                 return None
-        if self.count - len(going) >= self._max_sessions:
-            others = self.idle(lambda slot: slot not in going)[:1]
+        if self.count - len(evicted) >= self._max_sessions:
+            others = self.idle(lambda slot: slot not in evicted)[:1]
             if not others:
                 return None
-            going += others
-        return going
+            evicted += others
+        return evicted
 
     def add(self, key: SessionKey, maker: SessionMaker) -> Slot:
-        """Take a place for a session that is about to be made.
+        """Take a place for a session that is about to connect; `connected` must follow.
 
-        :raises HypervisorUnavailable: too many are being made already
+        :raises HypervisorUnavailable: too many are connecting
         """
-        if self._connecting[key.hypervisor] >= self._max_connecting:
+        hypervisor = key.place.hypervisor
+        if self._connecting[hypervisor] >= self._max_connecting:
             raise HypervisorUnavailable(
-                f"{self._connecting[key.hypervisor]} connections of {key.hypervisor} are being made already, "
-                "at hosts that answer slowly or never"
+                f"this worker is busy, {self._max_connecting} connections of {hypervisor} are being made, to "
+                "hosts that are slow or do not answer: try again"
             )
+        self._connecting[hypervisor] += 1
         slot = Slot(key, maker, users=1)
-        self._connecting[key.hypervisor] += 1
         self._slots[key].append(slot)
         self._at[key.place] += 1
-        self.count += 1
+        self._counted.add(slot)
         return slot
 
-    def made(self, slot: Slot) -> None:
-        """Say that the making of a session is over, whatever came of it."""
-        self._connecting[slot.key.hypervisor] -= 1
+    def connected(self, slot: Slot) -> None:
+        """Note that a slot is not connecting any more, whether or not it has a session now."""
+        self._connecting[slot.key.place.hypervisor] -= 1
 
     def remove(self, slot: Slot) -> None:
-        """Let nobody find a slot any more."""
+        """Make sure that nobody finds a slot any more."""
         slots = self._slots.get(slot.key)
         if slots is not None and slot in slots:
             slots.remove(slot)
@@ -128,32 +133,34 @@ class Slots:
                 del self._slots[slot.key]
 
     def hang(self, slot: Slot) -> None:
-        """Say that a thread with a removed slot's session was left behind."""
+        """Note that a thread that may hang uses the session of a removed slot: a call, or the logging out."""
         self._hung[slot] = time.monotonic()
 
     def forgive_hung(self) -> None:
-        """Let the host's other users have the places of those that have hung for too long."""
+        """Free the places at their host of slots that have hung for too long."""
         now = time.monotonic()
         for slot, since_seconds in list(self._hung.items()):
             if now - since_seconds > slot.maker.hung_timeout_seconds:
                 del self._hung[slot]
-                self._give_up_place(slot)
+                self.free_place(slot)
 
     def uncount(self, slot: Slot) -> None:
-        """Give the place of a removed slot free."""
-        self.count -= 1
+        """Free all that a removed slot takes: its session is gone."""
+        self._counted.discard(slot)
         self._hung.pop(slot, None)
-        if slot.counts_at_host:
-            self._give_up_place(slot)
+        self.free_place(slot)
 
-    def _give_up_place(self, slot: Slot) -> None:
+    def free_place(self, slot: Slot) -> None:
+        """Free the place of a removed slot at its host, unless that was done before."""
+        if not slot.counts_at_host:
+            return
         slot.counts_at_host = False
         self._at[slot.key.place] -= 1
         if not self._at[slot.key.place]:
             del self._at[slot.key.place]
 
     def explain_full(self, key: SessionKey, maker: SessionMaker) -> str:
-        """Say why there is no session to be had."""
+        """Say why no session could be had."""
         return (
             f"no free session at {key.target}: {self._at[key.place]} of at most {maker.max_sessions} "
             f"are in use or hang, {self.count} of {self._max_sessions} in all"

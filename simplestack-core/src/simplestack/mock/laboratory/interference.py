@@ -11,6 +11,7 @@ from simplestack.mock.laboratory import store
 from simplestack.mock.laboratory.rules import Report
 from simplestack.mock.session import MockSession
 from simplestack.mock.settings import MockSettings
+from simplestack.sessions.time_limits import time_left_seconds
 
 Caller = Callable[..., Any]
 _POLL_SECONDS = 0.05
@@ -89,12 +90,11 @@ class _Fate:
                 self._hang()
 
     def _hang(self) -> None:
-        limit_seconds = self._session.settings.call_timeout_seconds
-        deadline = time.monotonic() + limit_seconds
+        limit_seconds = time_left_seconds()
         while store.exists(self._session.database.connection(), self._number):
-            if time.monotonic() > deadline:
+            if time_left_seconds() <= 0:
                 raise HypervisorTimeout(
-                    f"mock did not answer within {limit_seconds:g} s; whether {self._hook} took effect "
+                    f"mock did not answer within {limit_seconds:.3g} s; whether {self._hook} took effect "
                     "is unknown"
                 )
             time.sleep(_POLL_SECONDS)

@@ -44,9 +44,10 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     operation: str = _EVERY
     #: Id of the guest that the call is about; any without it.
     guest: str | None = None
-    #: ``delay`` waits for ``delay_seconds``. ``error`` fails. ``hang`` does not answer, until the rule is
-    #: removed, or until ``call_timeout_seconds`` of the settings have passed: then it is 504, as for a
-    #: hypervisor that hangs. ``drop`` closes the client's connection without an answer.
+    #: ``delay`` waits for ``delay_seconds``. ``error`` fails. ``hang`` does not answer until the rule is
+    #: removed, or until the operation's time limit has passed (``call_timeout_seconds``, or
+    #: ``long_call_timeout_seconds`` where data is moved): then it is 504, as for a hypervisor that hangs.
+    #: ``drop`` closes the client's connection without an answer.
     action: Literal["delay", "error", "hang", "drop"]
     delay_seconds: Seconds = 0
     #: Name of the error, as answers have it.

@@ -1,0 +1,189 @@
+"""One run of a hook: on a session, within its time limit, with its result checked."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
+
+from simplestack.entities.transfer import Export
+from simplestack.errors import HypervisorTimeout, HypervisorUnavailable, OperationTimeout
+from simplestack.operations.audit import Audit
+from simplestack.operations.call import Call
+from simplestack.operations.connector import Connector
+from simplestack.operations.plugin_errors import translated
+from simplestack.operations.results import check_result
+from simplestack.operations.streams import TimedUpload, WatchedChunks, close_chunks
+from simplestack.operations.table import LONG_HOOKS
+from simplestack.sessions.pool import SessionPool
+from simplestack.sessions.slots import Slot
+from simplestack.sessions.time_limits import Deadline, DeadlineExceeded, OnLate, call_within, current_deadline
+
+_log = logging.getLogger("simplestack.operations")
+
+T = TypeVar("T")
+
+
+class _SessionDead(Exception):
+    """The session that the pool lent is not alive any more."""
+
+
+class HookRun:
+    """What it takes to perform one call."""
+
+    __slots__ = (
+        "_audit",
+        "_export",
+        "_ids",
+        "_is_abandoned",
+        "_plugin",
+        "_pool",
+        "_slot",
+        "_started_seconds",
+        "call",
+        "connector",
+        "operation",
+    )
+
+    _slot: Slot
+    _ids: Mapping[str, Any]
+    _export: Export | None
+
+    def __init__(
+        self, call: Call, operation: str, connector: Connector, pool: SessionPool, audit: Audit | None
+    ) -> None:
+        self.call = call
+        self.operation = operation
+        self.connector = connector
+        self._plugin = connector.plugin
+        self._pool = pool
+        self._audit = audit
+        self._export = None
+        self._is_abandoned = False
+        self._started_seconds = time.monotonic()
+
+    def attempt(self, caller: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+        """Take a session, call the hook on it, and return what the hook returns.
+
+        An :class:`Export` keeps the session until its chunks are exhausted or closed.
+
+        :param caller: calls the plugin's implementation
+        :param arguments: the hook's arguments but the session
+        """
+        self._ids = arguments
+        while True:
+            self._slot, is_new = self._pool.take(self.call.key, self.connector, self.call)
+            try:
+                result = self._hook(caller, arguments, check=not is_new)
+            except _SessionDead:
+                self._pool.discard(self._slot)
+                self._pool.release(self._slot)
+                continue
+            except BaseException:
+                self._pool.release(self._slot)
+                raise
+            if isinstance(result, Export):
+                self._export = result
+                return Export(
+                    WatchedChunks(result.chunks, self._export_ended, self._export_part), result.size
+                )
+            self._pool.release(self._slot)
+            return result
+
+    def _hook(self, caller: Callable[..., Any], arguments: Mapping[str, Any], *, check: bool) -> Any:
+        settings = self.connector.settings
+        is_long = self.operation in LONG_HOOKS
+        limit_seconds = settings.long_call_timeout_seconds if is_long else settings.call_timeout_seconds
+        deadline = Deadline(limit_seconds)
+        if "stream" in arguments:
+            stream = TimedUpload(
+                arguments["stream"],
+                arguments["size"],
+                deadline,
+                between_seconds=settings.call_timeout_seconds,
+                afterwards_seconds=limit_seconds,
+            )
+            arguments = {**arguments, "stream": stream}
+        session = self._slot.session
+
+        def checked() -> Any:
+            if check and not self._is_alive(session):
+                raise _SessionDead
+            return caller(session=session, **arguments)
+
+        try:
+            result = self._within(deadline, checked)
+        except _SessionDead:
+            raise
+        except BaseException as error:
+            self._fail(error)
+        check_result(self._plugin.name, self.operation, result)
+        return result
+
+    def _is_alive(self, session: Any) -> bool:
+        try:
+            return bool(self._plugin.check(session))
+        except Exception:
+            _log.exception("plugin %r: its check failed; the session is replaced", self._plugin.name)
+            return False
+
+    def _export_part(self, part: Callable[[], T]) -> T | None:
+        """Fetch a chunk of an export, or close it."""
+        if self._is_abandoned:
+            return None  # the thread that was abandoned closes it, if it ever returns
+        try:
+            return self._within(Deadline(self.connector.settings.call_timeout_seconds), part)
+        except BaseException as error:
+            self._fail(error)
+
+    def _export_ended(self, _error: BaseException | None, _is_complete: bool, _sent_bytes: int) -> None:
+        self._pool.release(self._slot)
+
+    def _within(self, deadline: Deadline, part: Callable[[], T]) -> T:
+        """Run a part of the plugin's code within its time limit."""
+        token = current_deadline.set(deadline)
+        try:
+            if self._plugin.enforces_time_limits:
+                return part()
+            return call_within(deadline, part, self._abandoned)
+        except DeadlineExceeded:
+            raise HypervisorTimeout(
+                f"{self._plugin.name} did not answer within {deadline.limit_seconds:g} s; "
+                "whether the operation took effect is unknown"
+            ) from None
+        finally:
+            current_deadline.reset(token)
+
+    def _abandoned(self) -> OnLate:
+        """Take the session out of use, since the thread that was just abandoned uses it."""
+        self._is_abandoned = True
+        context = self.call.context
+        hook = f"{self.operation} of {self._plugin.name} at {context.host}"
+        _log.warning("request %s: abandoned %s: it hangs beyond its time limit", context.request_id, hook)
+        came_back = self._pool.abandon(self._slot)
+
+        def late(result: Any, error: BaseException | None) -> None:
+            try:
+                export = result if isinstance(result, Export) else self._export
+                if export is not None:
+                    close_chunks(export.chunks)
+                self._write_late_line(error)
+            finally:
+                came_back()
+
+        return late
+
+    def _write_late_line(self, error: BaseException | None) -> None:
+        """Say in the audit how an operation ended after its client had read 504."""
+        if self._audit is not None:
+            raised = None if error is None else translated(self._plugin, error)
+            self._audit.late(self.operation, self._ids, self.call.context, self._started_seconds, raised)
+
+    def _fail(self, error: BaseException) -> NoReturn:
+        """Raise an error as the client may see it, and retire a session that it may have broken."""
+        raised = translated(self._plugin, error)
+        is_broken = isinstance(raised, HypervisorUnavailable | HypervisorTimeout)
+        if (is_broken and not isinstance(raised, OperationTimeout)) or not isinstance(error, Exception):
+            self._pool.discard(self._slot)
+        if raised is error:
+            raise error
+        raise raised from error

@@ -1,0 +1,35 @@
+"""Logins that failed a moment ago: a client in a loop must not lock an account."""
+
+import time
+from collections import OrderedDict
+
+from simplestack.errors import Unauthorized
+from simplestack.sessions.maker import SessionKey
+
+_MAX_REMEMBERED = 1024
+
+
+class FailedLogins:
+    """The latest failed logins. Whoever uses it holds the pool's lock."""
+
+    def __init__(self) -> None:
+        self._failures: OrderedDict[SessionKey, tuple[float, str]] = OrderedDict()
+
+    def remember(self, key: SessionKey, error: Unauthorized, seconds: float) -> None:
+        """Reject this login for so long without asking the hypervisor."""
+        self._failures[key] = (time.monotonic() + seconds, error.message)
+        self._failures.move_to_end(key)
+        if len(self._failures) > _MAX_REMEMBERED:
+            self._failures.popitem(last=False)
+
+    def check(self, key: SessionKey) -> None:
+        """Check that this login did not fail lately.
+
+        :raises Unauthorized: it did
+        """
+        if not self._failures:
+            return
+        until_seconds, message = self._failures.get(key, (0.0, ""))
+        if time.monotonic() < until_seconds:
+            raise Unauthorized(message)
+        self._failures.pop(key, None)
