@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from simplestack import HypervisorUnavailable
+from simplestack_kvm.handles import free_outside_collections
 
 __all__ = ["is_loaded", "libvirt"]
 
@@ -47,6 +48,7 @@ def _load() -> Any:
         ) from None
     # libvirt prints each error on standard error, too; ours go to the log, with the request's id.
     module.registerErrorHandler(_discard, None)
+    free_outside_collections(module)
     return module
 
 
