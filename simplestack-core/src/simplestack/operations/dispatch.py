@@ -16,6 +16,7 @@ from simplestack.operations.audit import Audit
 from simplestack.operations.call import Call
 from simplestack.operations.connector import Connector
 from simplestack.operations.context import CallContext
+from simplestack.operations.frames import release_frames
 from simplestack.operations.hook_run import HookRun
 from simplestack.operations.plugin_errors import contained
 from simplestack.operations.streams import WatchedChunks
@@ -89,8 +90,9 @@ class Dispatcher:
         token = _current.set(run)
         try:
             result = self._operation_call(operation=hook, arguments=arguments, context=call.context)
-        except Exception:
+        except Exception as error:
             end()
+            release_frames(error)
             raise
         except BaseException as error:
             end()

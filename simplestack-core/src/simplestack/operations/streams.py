@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from simplestack.entities.transfer import ImportStream
+from simplestack.operations.frames import release_frames
 from simplestack.sessions.time_limits import Deadline
 
 _log = logging.getLogger("simplestack.operations")
@@ -53,6 +54,7 @@ class WatchedChunks:
         try:
             chunk: bytes | None = self._run(self._following)
         except BaseException as error:
+            release_frames(error)
             self._end(error, complete=False)
             raise
         if chunk is None:
