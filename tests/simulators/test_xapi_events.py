@@ -116,7 +116,7 @@ def test_the_end_of_its_session_ends_a_call_that_waits(server: Server, session: 
     thread = threading.Thread(target=lambda: answers.append(session.event_from(ref, ["task"], "", 30.0)))
     thread.start()
     wait_for(lambda: server.simulator.counts["event_from"], what="the call to come")
-    server.simulator.end_session(server.simulator.database.get("session", ref))
+    server.simulator.end_sessions()
     thread.join(20)
     assert answers == [{"Status": "Failure", "ErrorDescription": ["SESSION_INVALID", ref]}]
 

@@ -8,8 +8,11 @@ import pytest
 
 from simplestack import (
     Credentials,
+    DiskCreate,
+    GuestCreate,
     HostNotAllowed,
     HypervisorUnavailable,
+    NetworkInterfaceCreate,
     PermissionDenied,
     SessionExpired,
     Stack,
@@ -77,8 +80,7 @@ def test_a_session_that_xapi_has_ended_is_replaced_once_before_anything_was_done
 ) -> None:
     with stack(pool, tmp_path) as xen:
         guest = xen.guest_list()[0]
-        for session in pool.all("session"):
-            pool.simulator.end_session(session)
+        pool.simulator.end_sessions()
         xen.guest_start(guest.id)
         assert pool.simulator.counts[LOGIN] == 2
         assert pool.simulator.counts["Async.VM.start"] == 1
@@ -95,12 +97,12 @@ def test_a_session_that_xapi_ends_at_once_again_is_not_replaced_for_ever(
         assert simulator.counts[LOGIN] <= 2
 
 
-def test_a_session_that_ends_in_the_middle_of_an_operation_is_not_replaced(
+def test_a_session_expires_only_before_its_first_message_since_it_was_lent(
     pool: Pool, session: XenSession
 ) -> None:
+    check(session)
     guest_list(session, ALL)
-    for found in pool.all("session"):
-        pool.simulator.end_session(found)
+    pool.simulator.end_sessions()
     with pytest.raises(HypervisorUnavailable) as refused:
         guest_list(session, ALL)
     assert not isinstance(refused.value, SessionExpired)
@@ -108,6 +110,49 @@ def test_a_session_that_ends_in_the_middle_of_an_operation_is_not_replaced(
     check(session)
     with pytest.raises(SessionExpired):
         guest_list(session, ALL)
+
+
+#: Changes, each with the message that makes something, and one that follows it.
+CHANGES: dict[str, tuple[Callable[[Stack, str], object], str, str]] = {
+    "guest from a template": (
+        lambda xen, _: xen.guest_create(GuestCreate(name="web", template="Debian Bookworm 12")),
+        "Async.VM.clone",
+        "Async.VM.provision",
+    ),
+    "guest from nothing": (
+        lambda xen, _: xen.guest_create(GuestCreate(name="web", memory=256)),
+        "VM.create",
+        "VBD.create",
+    ),
+    "clone": (lambda xen, guest: xen.guest_clone(guest, "web"), "Async.VM.clone", "event.from"),
+    "snapshot": (lambda xen, guest: xen.snapshot_create(guest, "now"), "Async.VM.snapshot", "event.from"),
+    "disk": (lambda xen, guest: xen.disk_create(guest, DiskCreate(size=1)), "VDI.create", "VBD.create"),
+    "interface": (
+        lambda xen, guest: xen.network_interface_create(
+            guest, NetworkInterfaceCreate(network="Pool-wide network 0")
+        ),
+        "VIF.create",
+        "VIF.get_record",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", [{"effect": "end sessions"}, {"code": "HOST_IS_SLAVE"}])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_whose_session_ends_half_way_is_not_made_again(
+    pool: Pool, order: Callable[..., None], tmp_path: Path, change: str, fault: dict[str, str]
+) -> None:
+    perform, making, following = CHANGES[change]
+    with stack(pool, tmp_path) as xen:
+        guest = next(found.id for found in xen.guest_list() if found.name == "vm-0")
+        pool.simulator.counts.clear()
+        order(pool, following, **fault)
+        with pytest.raises(HypervisorUnavailable, match="XAPI ended the session before"):
+            perform(xen, guest)
+        assert pool.simulator.counts[making] == 1
+        assert pool.simulator.counts[LOGIN] == 0
+        assert len(xen.guest_list()) >= 3, "the next request has a session of its own"
+        assert pool.simulator.counts[LOGIN] == 1
 
 
 def test_a_session_is_shown_nowhere(pool: Pool, session: XenSession) -> None:

@@ -20,7 +20,8 @@ class Rule(Struct, kw_only=True, forbid_unknown_fields=True):
     #: An export that is dropped "before" gets no answer and fails its task; one that is dropped "after"
     #: breaks in its middle, and with a code says so at its end.
     #: A task that is held waits until it is cancelled, or all faults are forgotten; then it goes on.
-    effect: Literal["drop before", "drop after", "hang", "hold"] | None = None
+    #: "end sessions" ends all sessions before the message, as a restart of XAPI does.
+    effect: Literal["drop before", "drop after", "hang", "hold", "end sessions"] | None = None
     #: How often.
     times: int = 1
 

@@ -119,6 +119,8 @@ class Simulator:
         rule = self.faults.take(call.method)  # of a task: by its name with "Async."
         try:
             self.faults.before(rule)
+            if rule is not None and rule.effect == "end sessions":
+                self.end_sessions()
             message, value = self._perform(call, master_address)
             written = call.wire.success(message.returns, value)
         except Failure as failure:
@@ -127,9 +129,10 @@ class Simulator:
             raise Drop
         return written
 
-    def end_session(self, session: Object) -> None:
-        """End a session behind its client's back."""
-        self.sessions.end(session)
+    def end_sessions(self) -> None:
+        """End all sessions behind their clients' backs."""
+        for session in self.database.all("session"):
+            self.sessions.end(session)
 
     def _perform(self, call: Call, master_address: str | None) -> tuple[Message, Any]:
         is_async, name = call.method.startswith(_ASYNC), call.method.removeprefix(_ASYNC)
