@@ -9,6 +9,7 @@ from simplestack import (
     Conflict,
     DiskCreate,
     GuestCreate,
+    HypervisorError,
     InvalidArguments,
     NewDisk,
     NewNetworkInterface,
@@ -26,6 +27,7 @@ from support.xapi import Pool
 from .conftest import Connect, Order
 
 TEMPLATE = "Debian Bookworm 12"
+STARTED = GuestCreate(name="web", template=TEMPLATE, memory=256, disks=[NewDisk(size=1)], start=True)
 
 
 def test_a_template_gives_its_disks_and_becomes_no_guest(pool: Pool, session: XenSession) -> None:
@@ -130,6 +132,38 @@ def test_a_failure_at_any_step_leaves_nothing_behind(
     with pytest.raises(XapiFailure, match="it broke"):
         guest_create(session, wanted)
     assert pool.counts() == before
+
+
+def test_a_guest_that_cannot_be_shown_after_its_start_is_stopped_and_removed(
+    pool: Pool, session: XenSession, order: Order
+) -> None:
+    before = pool.counts()
+    order(pool, "VM.start", effect="hold")
+    with ThreadPoolExecutor(1) as threads:
+        creating = threads.submit(guest_create, session, STARTED)
+        wait_for(lambda: pool.simulator.counts["Async.VM.start"], what="the start to begin")
+        (task,) = wait_for(lambda: pool.all("task"), what="its task")
+        order(pool, "VM.get_record", code="INTERNAL_ERROR", parameters=["it broke"])
+        pool.simulator.faults.release(task.ref)
+        with pytest.raises(XapiFailure, match="it broke"):
+            creating.result(30)
+    assert pool.simulator.counts["Async.VM.start"] == 1
+    assert pool.counts() == before
+
+
+def test_a_guest_whose_start_takes_effect_while_it_is_removed_is_stopped_and_removed(
+    pool: Pool, session: XenSession, order: Order
+) -> None:
+    before = pool.counts()
+    order(pool, "VM.start", effect="hold")
+    order(pool, "Async.VM.start", effect="drop after")
+    with ThreadPoolExecutor(1) as threads:
+        creating = threads.submit(guest_create, session, STARTED)
+        wait_for(lambda: pool.simulator.counts["Async.VM.destroy"], what="the removal to begin")
+        pool.simulator.faults.clear()
+        with pytest.raises(HypervisorError, match="unknown"):
+            creating.result(30)
+    assert pool.counts() == before | {"task": 1}, "nobody was told of the start's own task"
 
 
 def test_a_disk_that_finds_no_room_leaves_nothing_behind(pool: Pool, session: XenSession) -> None:

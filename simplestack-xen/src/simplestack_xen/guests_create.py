@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from simplestack import MIB, Guest, GuestCreate, HypervisorError, gib_to_bytes, hookimpl
 from simplestack_xen.disks import create_drive, drive_values
+from simplestack_xen.failures import XapiFailure
 from simplestack_xen.guests import show
 from simplestack_xen.guests_update import (
     HVM_BOOT_POLICY,
@@ -72,12 +73,22 @@ def guest_create(session: XenSession, guest: GuestCreate) -> Guest:
             lambda: _new_vm(session, guest, parts),
             lambda made: remove_vm(session, made),
         )
-        undo.do("VM.destroy", remove_vm, session, ref)
+        undo.do("VM.destroy", _discard, session, ref)
         _configure(session, guest, parts, ref)
         if guest.start:
             start(session, _read(session, ref))
-            undo.later("VM.hard_shutdown", ref)
         return show(session, ref)
+
+
+def _discard(session: XenSession, ref: str) -> None:
+    """Destroy a new VM with its disks, even if it runs: a start that seemed to fail may take effect later."""
+    try:
+        remove_vm(session, ref)
+    except XapiFailure as failure:
+        if failure.code != "VM_BAD_POWER_STATE":
+            raise
+        session.tasks.run("VM.hard_shutdown", ref)
+        remove_vm(session, ref)
 
 
 def _new_vm(session: XenSession, wanted: GuestCreate, parts: _Parts) -> str:
