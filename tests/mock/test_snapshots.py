@@ -13,14 +13,17 @@ from simplestack import (
     GuestCreate,
     GuestState,
     GuestUpdate,
+    HypervisorError,
     InsufficientStorage,
     InvalidState,
     NetworkInterfaceCreate,
+    Snapshot,
 )
 from simplestack.mock import (
     MockSession,
     disks,
     guests,
+    hosts,
     interfaces,
     media,
     power,
@@ -29,8 +32,12 @@ from simplestack.mock import (
     tags,
     transfer,
 )
+from simplestack.mock.landscape import HOST_MEMORY_MIB
 
 NETWORK = "Pool network"
+#: MiB. So much is free on the host of one such guest no more.
+MORE_THAN_HALF_A_HOST = HOST_MEMORY_MIB * 3 // 4
+MORE_THAN_ANY_HOST = 2 * HOST_MEMORY_MIB
 
 
 def exported(session: MockSession, guest_id: str) -> bytes:
@@ -185,6 +192,77 @@ def test_a_revert_that_finds_no_room_changes_nothing(session: MockSession, stopp
     with pytest.raises(InsufficientStorage):
         snapshots.snapshot_revert(session, stopped.id, taken.id)
     assert everything(session, stopped.id) == now
+
+
+def take_running(session: MockSession, guest: Guest, memory: int) -> Snapshot:
+    """Take a snapshot of a guest that runs with so much memory, and stop it."""
+    guests.guest_update(session, guest.id, GuestUpdate(memory=memory))
+    power.guest_start(session, guest.id)
+    taken = snapshots.snapshot_create(session, guest.id, "running")
+    power.guest_shutdown(session, guest.id, True)
+    return taken
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_revert_that_finds_no_room_for_the_memory_of_then_changes_nothing(
+    session: MockSession, stopped: Guest, runs: bool
+) -> None:
+    taken = take_running(session, stopped, MORE_THAN_HALF_A_HOST)
+    guests.guest_update(session, stopped.id, GuestUpdate(memory=64))
+    if runs:
+        power.guest_start(session, stopped.id)
+    for host in hosts.host_list(session):
+        wanted = GuestCreate(name=f"fills {host.name}", memory=MORE_THAN_HALF_A_HOST, start=True)
+        guests.guest_create(session, wanted)
+    now = everything(session, stopped.id)
+    with pytest.raises(HypervisorError, match=f"no host has {MORE_THAN_HALF_A_HOST} MiB") as caught:
+        snapshots.snapshot_revert(session, stopped.id, taken.id)
+    assert caught.value.details == {"code": "HOST_NOT_ENOUGH_FREE_MEMORY"}
+    assert everything(session, stopped.id) == now
+
+
+def test_a_revert_needs_no_room_for_the_memory_of_now(session: MockSession, stopped: Guest) -> None:
+    taken = take_running(session, stopped, 64)
+    guests.guest_update(session, stopped.id, GuestUpdate(memory=MORE_THAN_ANY_HOST))
+    snapshots.snapshot_revert(session, stopped.id, taken.id)
+    shown = guests.guest_info(session, stopped.id)
+    assert (shown.state, shown.memory) == (GuestState.STARTED, 64)
+
+
+def test_a_revert_to_a_stopped_moment_needs_no_room_for_memory(session: MockSession, stopped: Guest) -> None:
+    guests.guest_update(session, stopped.id, GuestUpdate(memory=MORE_THAN_ANY_HOST))
+    taken = snapshots.snapshot_create(session, stopped.id, "stopped")
+    guests.guest_update(session, stopped.id, GuestUpdate(memory=64))
+    power.guest_start(session, stopped.id)
+    snapshots.snapshot_revert(session, stopped.id, taken.id)
+    shown = guests.guest_info(session, stopped.id)
+    assert (shown.state, shown.memory, shown.host) == (GuestState.STOPPED, MORE_THAN_ANY_HOST, None)
+
+
+def test_a_revert_leaves_a_running_guest_on_its_host_in_the_memory_that_it_has_there(
+    session: MockSession, running: Guest, stopped: Guest
+) -> None:
+    guests.guest_update(session, stopped.id, GuestUpdate(memory=MORE_THAN_HALF_A_HOST))
+    power.guest_start(session, stopped.id)
+    taken = snapshots.snapshot_create(session, stopped.id, "running")
+    before = guests.guest_info(session, stopped.id)
+    power.guest_shutdown(session, running.id, True)
+    assert before.host != running.host, "which is empty now"
+    snapshots.snapshot_revert(session, stopped.id, taken.id)
+    assert guests.guest_info(session, stopped.id) == before
+
+
+def test_a_revert_that_brings_back_more_than_the_bound_is_refused(
+    connect: Callable[..., MockSession], session: MockSession, stopped: Guest
+) -> None:
+    taken = snapshots.snapshot_create(session, stopped.id, "two disks")
+    for disk in disks.disk_list(session, stopped.id):
+        disks.disk_delete(session, stopped.id, disk.id)
+    with pytest.raises(Conflict, match="no more disks"):
+        snapshots.snapshot_revert(connect(max_disks=1), stopped.id, taken.id)
+    assert disks.disk_list(session, stopped.id) == []
+    snapshots.snapshot_revert(connect(max_disks=2), stopped.id, taken.id)
+    assert len(disks.disk_list(session, stopped.id)) == 2
 
 
 def test_a_template_does_not_start_by_a_revert(session: MockSession, running: Guest) -> None:
