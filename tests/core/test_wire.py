@@ -130,11 +130,22 @@ def test_a_snapshot_may_come_without_a_name_or_a_body(service: Service, guest: s
 def test_media_is_mounted_shown_and_ejected(service: Service, guest: str) -> None:
     path = f"{BASE}/guests/{guest}/media_device"
     assert service.get(path).json == {"name": None}
-    assert service.put(path, {"name": "nothing.iso"}).error == "EntityNotFound"
-    assert service.put(path, {}).error == "InvalidArguments"
     for empty in (None, ""):
+        for name in ("virtio-win.iso", "debian-12-netinst.iso"):
+            answer = service.put(path, {"name": name})
+            assert (answer.status, answer.body) == (204, b"")
+            assert service.get(path).json == {"name": name}
         answer = service.put(path, {"name": empty})
         assert (answer.status, answer.body) == (204, b"")
+        assert service.get(path).json == {"name": None}
+
+
+def test_a_media_request_that_is_refused_leaves_the_drive_as_it_is(service: Service, guest: str) -> None:
+    path = f"{BASE}/guests/{guest}/media_device"
+    service.put(path, {"name": "virtio-win.iso"})
+    assert service.put(path, {"name": "nothing.iso"}).error == "EntityNotFound"
+    assert service.put(path, {}).error == "InvalidArguments"
+    assert service.get(path).json == {"name": "virtio-win.iso"}
 
 
 def image() -> bytes:
