@@ -118,10 +118,11 @@ class Service:
     def delete(self, path: str, **options: Any) -> Answer:
         return self.request("DELETE", path, **options)
 
-    def raw(self, text: bytes) -> bytes:
+    def raw(self, *pieces: bytes) -> bytes:
         """Send bytes as they are, and return all that comes back until the service closes or is silent."""
         with socket.create_connection(self.address, timeout=20) as connection:
-            connection.sendall(text)
+            for piece in pieces:
+                connection.sendall(piece)
             connection.shutdown(socket.SHUT_WR)
             parts = []
             while part := connection.recv(65536):
