@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec import UNSET
 
 from simplestack.openapi import openapi_document
 from simplestack.openapi.examples import read_examples
 from simplestack.openapi.kinds import body_kinds, result_kinds
+from simplestack.openapi.links import parameters
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.discovery import load_hypervisors
 from support.examples import Recorder, Surroundings, compare, tell
@@ -50,10 +52,17 @@ def test_every_operation_of_every_hypervisor_has_an_example(name: str) -> None:
 def test_an_example_is_what_the_service_takes_and_answers(name: str, operation: str) -> None:
     hypervisor, row = INSTALLED[name], ROWS[operation]
     example = read_examples(hypervisor)[operation]
-    for kind in body_kinds(row, [hypervisor]):
-        msgspec.convert(example.request, kind)
-    for kind in result_kinds(row, [hypervisor]):
-        msgspec.convert(example.answer, kind)
+    assert set(example.parameters) == set(parameters(row.path))
+    _check(example.request, body_kinds(row, [hypervisor]))
+    _check(example.answer, result_kinds(row, [hypervisor]))
+
+
+def _check(value: Any, kinds: list[Any]) -> None:
+    """Check that a value is of each type; of none where there is none."""
+    assert (value is UNSET) == (not kinds)
+    assert value != [], "an empty list is no example of a list"
+    for kind in kinds:
+        msgspec.convert(value, kind)
 
 
 @pytest.mark.parametrize("name", INSTALLED)
