@@ -171,9 +171,12 @@ def test_readers_see_whole_guests_while_they_change(session: MockSession, stoppe
 
     with ThreadPoolExecutor(8) as threads:
         writing = [threads.submit(grow, number) for number in range(40)]
-        while not all(future.done() for future in writing):
+        is_over = False
+        while not is_over:
+            is_over = all(future.done() for future in writing)
             listed = disks.disk_list(session, stopped.id)
             assert [disk.number for disk in listed] == [str(number) for number in range(len(listed))]
+    assert len(listed) == 42
     assert guests.guest_info(session, stopped.id).hdd == 160
 
 

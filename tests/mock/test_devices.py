@@ -133,10 +133,11 @@ def test_defect_33_mac_addresses_have_six_octets(session: MockSession, running: 
 
 
 def test_defect_33_ids_are_the_text_that_goes_into_urls(session: MockSession, stopped: Guest) -> None:
-    for disk in disks.disk_list(session, stopped.id):
+    first, second = disks.disk_list(session, stopped.id)
+    for disk in (first, second):
         assert disks.disk_info(session, stopped.id, str(disk.id)) == disk
-    for interface in interfaces.network_interface_list(session, stopped.id):
-        assert interfaces.network_interface_info(session, stopped.id, str(interface.id)) == interface
+    (interface,) = interfaces.network_interface_list(session, stopped.id)
+    assert interfaces.network_interface_info(session, stopped.id, str(interface.id)) == interface
 
 
 def test_a_mac_is_found_in_any_letter_case(session: MockSession, running: Guest) -> None:

@@ -29,14 +29,14 @@ def test_a_new_world_is_furnished(session: MockSession) -> None:
 
 
 def test_each_listed_thing_can_be_shown(session: MockSession) -> None:
-    for host in hosts.host_list(session):
-        assert hosts.host_info(session, host.id) == host
-    for storage in storages.storage_list(session):
-        assert storages.storage_info(session, storage.id) == storage
-    for network in networks.network_list(session):
-        assert networks.network_info(session, network.id) == network
-    for guest in guests.guest_list(session):
-        assert guests.guest_info(session, guest.id) == guest
+    listed = hosts.host_list(session)
+    assert [hosts.host_info(session, host.id) for host in listed] == listed != []
+    found = storages.storage_list(session)
+    assert [storages.storage_info(session, storage.id) for storage in found] == found != []
+    wired = networks.network_list(session)
+    assert [networks.network_info(session, network.id) for network in wired] == wired != []
+    present = guests.guest_list(session)
+    assert [guests.guest_info(session, guest.id) for guest in present] == present != []
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def test_a_run_prints_a_table_and_keeps_every_figure(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     record = read_record(tmp_path / ".benchmarks/latest.json")
     assert record.quick
+    assert record.comparisons
     for found in record.comparisons:
         assert len(found.ours) == len(found.other) > 0
         assert f"| {found.what} " in done.stdout

@@ -77,7 +77,9 @@ def test_every_member_of_a_body_and_of_an_answer_has_a_meaning() -> None:
 
 def test_every_example_is_shown(site: dict[str, Page]) -> None:
     answers = [json.loads(block) for block in site["rest.html"].code if block.lstrip().startswith(("{", "["))]
-    for found in load_hypervisors(None)[0]:
+    installed, _ = load_hypervisors(None)
+    assert installed
+    for found in installed:
         examples = read_examples(found)
         assert examples
         missing = [

@@ -24,6 +24,15 @@ class KitRun:
         return {name: (stack, http) for name, stack, http in ROW.findall(self.output)}
 
     @property
+    def not_passed(self) -> dict[str, tuple[str, str]]:
+        """The rows of the table of which something else is said than how many tests passed."""
+        return {
+            name: ways
+            for name, ways in self.table.items()
+            if not all(re.fullmatch("[1-9][0-9]* passed", way) for way in ways)
+        }
+
+    @property
     def skips(self) -> list[str]:
         """The reasons of what was skipped."""
         return sorted(set(re.findall(r"^SKIPPED \[[0-9]+\] \S+: (.*)$", self.output, re.MULTILINE)))

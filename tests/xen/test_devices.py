@@ -105,7 +105,8 @@ class TestDisks:
         with pytest.raises(Busy):
             disk_delete(session, guest, "0")
         assert disk_list(session, guest) == [disk]
-        assert all(drive["currently_attached"] for drive in pool.all("VBD") if drive["VDI"] == image.ref)
+        drives = [drive for drive in pool.all("VBD") if drive["VDI"] == image.ref]
+        assert [drive["currently_attached"] for drive in drives] == [True, True]
 
     def test_a_guest_with_all_devices_taken_takes_no_more(
         self, pool: Pool, session: XenSession, guest: str

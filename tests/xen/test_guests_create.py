@@ -78,7 +78,7 @@ def test_an_image_is_cloned_where_it_lies_and_copied_elsewhere(pool: Pool, sessi
     other = guest_create(session, msgspec.structs.replace(wanted, name="other", storage="Second"))
     assert pool.simulator.counts["Async.VDI.copy"] == 1
     uuids = [disk.extra_info for disk in disk_list(session, other.id)]
-    assert all(disk["SR"] == second.ref for disk in pool.all("VDI") if disk["uuid"] in uuids)
+    assert [disk["SR"] for disk in pool.all("VDI") if disk["uuid"] in uuids] == [second.ref] * 2
 
 
 def test_an_image_is_copied_where_its_storage_makes_no_clones(
