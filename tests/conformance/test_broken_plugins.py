@@ -120,6 +120,16 @@ DEFECT = {"tag_create": tag_create}
         "tags",
         "tag",
     ),
+    "a guest that an empty id finds": (
+        """
+@hookimpl
+def guest_info(session, guest_id):
+    return guests.guest_list(session)[0] if guest_id == "" else guests.guest_info(session, guest_id)
+DEFECT = {"guest_info": guest_info}
+""",
+        "ids",
+        "test_a_plugin_finds_nothing",
+    ),
     "storages in bytes": (
         """
 @hookimpl

@@ -1,6 +1,7 @@
 """The OpenAPI document: what it says, and how it is got."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,18 @@ def test_members_and_parameters_are_explained_with_their_units(document: Any) ->
         if "$ref" not in parameter and not parameter["description"]
     ]
     assert unexplained == []
+
+
+def test_names_and_ids_that_become_segments_of_paths_are_never_dots(document: Any) -> None:
+    schemas = document["components"]["schemas"]
+    for schema in (schemas["Id"], schemas["TagCreate"]["properties"]["name"]):
+        allowed = re.compile(schema["pattern"])
+        assert [name for name in (".", "..", "a\nb", "...", ".a", "a..", "a/b") if allowed.search(name)] == [
+            "...",
+            ".a",
+            "a..",
+            "a/b",
+        ]
 
 
 def test_summaries_are_plain_text_and_descriptions_markdown(document: Any) -> None:

@@ -16,7 +16,7 @@ from simplestack.entities.snapshot import Snapshot
 from simplestack.entities.storage import Storage
 from simplestack.operations.model import Operation
 
-_URL_SAFE = re.compile(r"\A[A-Za-z0-9._~:@!$&'()*+,;=-]{1,1024}\Z")
+_URL_SAFE = re.compile(r"\A(?!\.{1,2}\Z)[A-Za-z0-9._~:@!$&'()*+,;=-]{1,1024}\Z")
 _MAC = re.compile(r"\A[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}\Z")
 _UTC = re.compile(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|\+00:00)\Z")
 _STATES = frozenset(GuestState)

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from simplestack.conformance.client import Client
+from simplestack.conformance.http_client import HttpClient
 from simplestack.conformance.kit import Kit
 from simplestack.conformance.marks import drives
 
@@ -26,13 +29,26 @@ def test_a_tag_that_is_there_already_is_no_error(client: Client, guest: Any) -> 
 
 @drives("tag_create", "tag_delete", "tag_list")
 def test_a_tag_is_any_name(client: Client, guest: Any) -> None:
-    names = sorted(["a/b", "100 %", "ü?#&", "x" * 255, "<tag/>", "a,b;c"])
+    names = sorted(["a/b", "...", "100 %", "ü?#&", "x" * 255, "<tag/>", "a,b;c"])
     for name in names:
         client.do("tag_create", guest["id"], body={"name": name})
     assert client.do("tag_list", guest["id"]) == names
     for name in names:
         client.do("tag_delete", guest["id"], name)
     assert client.do("tag_list", guest["id"]) == []
+
+
+@drives("tag_create", "tag_list", "tag_delete", "guest_info")
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_tag_that_clients_resolve_in_its_path_is_400_and_its_delete_spares_the_guest(
+    http: HttpClient, guest: Any, name: str
+) -> None:
+    http.refused("InvalidArguments", "tag_create", guest["id"], body={"name": name})
+    assert http.do("tag_list", guest["id"]) == []
+    # The HTTP library resolves the path, as most do: `..` leaves the guest's own path with a slash.
+    deleted = http.send("DELETE", f"{http.base}/guests/{guest['id']}/tags/{name}")
+    assert (deleted.status, deleted.refusal("tag_delete").name) == (404, "RouteNotFound")
+    assert http.do("guest_info", guest["id"]) == guest
 
 
 @drives("tag_create", "tag_delete", "tag_list")

@@ -1,8 +1,8 @@
 """The CD drive."""
 
-from typing import Annotated
+from msgspec import Struct
 
-from msgspec import Meta, Struct
+from simplestack.entities.limits import NameOrEmpty
 
 
 class Media(Struct, frozen=True, kw_only=True):
@@ -16,4 +16,4 @@ class MediaRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What to put into the drive."""
 
     #: Name of the ISO image; null or an empty string ejects.
-    name: Annotated[str, Meta(max_length=1024, pattern=r"\A[^\x00-\x1f\x7f]*\Z")] | None
+    name: NameOrEmpty | None

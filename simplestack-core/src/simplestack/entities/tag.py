@@ -2,11 +2,11 @@
 
 from msgspec import Struct
 
-from simplestack.entities.limits import Name
+from simplestack.entities.limits import PathName
 
 
 class TagCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A tag to put on a guest."""
 
     #: The tag.
-    name: Name
+    name: PathName

@@ -17,7 +17,8 @@ What holds for all of them:
 - Arguments are matched by name: take those you need, in any order. ``session`` is what the plugin's
   ``connect`` returned. No defaults, no keyword-only arguments.
 - Ids and names arrive as the client gave them, percent-decoded, at most 1,024 characters, without control
-  characters. They are data: never paste them into XML, URLs or commands.
+  characters; those of a path are never ``.`` or ``..``. They are data: never paste them into XML, URLs or
+  commands.
 - Bodies are validated structs. Annotate the parameter with a subclass of the struct to accept more members.
 - An id that does not exist, or whose disk, interface or snapshot belongs to another guest, raises
   :class:`~simplestack.EntityNotFound`.

@@ -8,7 +8,8 @@ from simplestack.openapi.schemas import Schemas
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.server.responder import MAX_ID_LENGTH
 
-_NO_CONTROL_CHARACTERS = "^[^\\x00-\\x1f\\x7f]+$"
+# No control characters, and not `.` or `..`: HTTP clients resolve these before they send a path.
+_ID = r"^(?!\.{1,2}$)[^\x00-\x1f\x7f]+$"
 _HOST = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?)(:[0-9]{1,5})?$"
 
 
@@ -22,11 +23,11 @@ def components(
             "Error": ERROR_SCHEMA,
             "Id": {
                 "title": "Id",
-                "description": "As answers show it, percent-encoded in the path.",
+                "description": "Use it as responses show it, percent-encoded. `.` and `..` are never ids.",
                 "type": "string",
                 "minLength": 1,
                 "maxLength": MAX_ID_LENGTH,
-                "pattern": _NO_CONTROL_CHARACTERS,
+                "pattern": _ID,
             },
         },
         "parameters": {

@@ -5,7 +5,6 @@ import ipaddress
 import logging
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import falcon
 
@@ -16,6 +15,7 @@ from simplestack.plugins.registry import Registry, load_registry
 from simplestack.server.authentication import ServiceTokens
 from simplestack.server.documents import OpenApiPage, ReferencePage
 from simplestack.server.meta import Health, HypervisorPage, Index
+from simplestack.server.paths import RawPath
 from simplestack.server.problems import add_error_handlers
 from simplestack.server.responder import Service
 from simplestack.server.router import add_routes
@@ -56,7 +56,7 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     for failure in registry.failures:
         _log.error("not loaded: %s", failure)
     tokens = ServiceTokens(server.tokens)
-    app = App(middleware=[_RawPath(), *([_LocalOnly()] if local_only else [])])
+    app = App(middleware=[RawPath(), *([_LocalOnly()] if local_only else [])])
     add_error_handlers(app)
     add_routes(app, Service(dispatcher, tokens, server.max_json_bytes))
     for found in registry.plugins():
@@ -75,19 +75,6 @@ def _is_explicit(configuration: Configuration) -> bool:
     return names is not None and all(
         "allowed_hosts" in configuration.hypervisors.get(name, {}) for name in names
     )
-
-
-class _RawPath:
-    """Routes by the path as the client wrote it: an encoded slash belongs to an id, it parts no segments."""
-
-    def process_request(self, request: falcon.Request, _response: falcon.Response) -> None:
-        """Replace the path that WSGI servers decode before anybody could split it."""
-        raw = request.env.get("RAW_URI")
-        if raw is None:
-            return
-        path = raw.partition("?")[0] if raw.startswith("/") else urlsplit(raw).path
-        path = path.removeprefix(request.env.get("SCRIPT_NAME", ""))
-        request.path = path.rstrip("/") or "/"
 
 
 class _LocalOnly:

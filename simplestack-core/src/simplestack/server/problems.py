@@ -52,6 +52,17 @@ HTTP_ERRORS = {
 _INTERNAL = ("InternalError", "an internal error; the service's log has the details under this request_id")
 
 
+class HttpProblem(falcon.HTTPError):
+    """What the HTTP layers reject, where the status alone does not say why.
+
+    :param status: one of `HTTP_ERRORS`, which has the error's name
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(status)
+        self.message = message
+
+
 def status_of(kind: type[SimplestackError]) -> int:
     """Return the HTTP status of a class of errors: its own, or that of the nearest class above it."""
     for known in kind.__mro__:
@@ -97,6 +108,8 @@ def _on_http_error(
     if error.headers:
         response.set_headers(error.headers)
     name, message = http_problem(error.status_code)
+    if isinstance(error, HttpProblem):
+        message = error.message
     _answer(request, response, error.status_code, name, message)
 
 

@@ -1,0 +1,59 @@
+"""Paths as clients write them, and those that are rejected before a route is looked up."""
+
+import re
+from urllib.parse import urlsplit
+
+import falcon
+
+from simplestack.errors import InvalidArguments
+from simplestack.server.problems import HttpProblem
+
+#: HTTP clients and proxies resolve such a segment, percent-encoded or not, and send another path instead.
+_DOTS = re.compile(r"/((?:\.|%2e){1,2})(?=/|\Z)", re.IGNORECASE)
+_SHOWN_CHARACTERS = 200
+
+
+class RawPath:
+    """Middleware that routes by the path as the client wrote it: an encoded slash belongs to its segment."""
+
+    def process_request(self, request: falcon.Request, _response: falcon.Response) -> None:
+        """Replace the path that WSGI servers have decoded, and check it."""
+        raw = request.env.get("RAW_URI")
+        if raw is not None:
+            path = raw.partition("?")[0] if raw.startswith("/") else urlsplit(raw).path
+            request.path = path.removeprefix(request.env.get("SCRIPT_NAME", "")) or "/"
+        request.path = checked_path(request.path, request.method)
+
+
+def checked_path(path: str, method: str) -> str:
+    """Return the path to look a route up for.
+
+    One slash at the end is dropped for GET and HEAD alone: `DELETE /guests/ID/` is what clients make of
+    `DELETE /guests/ID/tags/..`.
+
+    :raises InvalidArguments: a segment is ``.`` or ``..``
+    :raises HttpProblem: a segment is empty
+    """
+    dots = _DOTS.search(path)
+    if dots is not None:
+        raise InvalidArguments(
+            f"{dots[1]!r} in the path is not an id, a name or a host: many HTTP clients would resolve it "
+            "and send another path; use ids as responses show them"
+        )
+    if "//" in path:
+        raise HttpProblem(
+            404, f"no operation has this path: {_shown(path)!r} has an empty segment; is an id missing in it?"
+        )
+    if path == "/" or not path.endswith("/"):
+        return path
+    if method not in ("GET", "HEAD"):
+        raise HttpProblem(
+            404,
+            f"no operation has this path: {_shown(path)!r} ends with a slash, which only GET and HEAD "
+            f"requests may; did you mean {method} {_shown(path[:-1])}?",
+        )
+    return path[:-1]
+
+
+def _shown(path: str) -> str:
+    return path if len(path) <= _SHOWN_CHARACTERS else f"{path[:_SHOWN_CHARACTERS]}..."
