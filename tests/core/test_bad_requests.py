@@ -184,6 +184,7 @@ def test_json_under_another_label_is_415(service: Service) -> None:
     guest = service.get(f"{BASE}/guests").json[0]["id"]
     answer = service.put(f"{BASE}/guests/{guest}", b"{}", headers={"Content-Type": "text/plain"})
     assert (answer.status, answer.error) == (415, "UnsupportedMediaType")
+    assert answer.json["message"].startswith("Content-Type 'text/plain' is not JSON")
 
 
 @pytest.mark.parametrize("state", ["", "off", "STOP", "restart", None, 1, ["start"]])

@@ -115,6 +115,9 @@ def test_errors_are_those_that_the_hookspecs_raise(document: Any) -> None:
     assert names("guest_delete", "409") == ["Busy", "InvalidState"]
     assert names("guest_info", "404") == ["EntityNotFound", "HypervisorNotFound"]
     assert names("host_list", "404") == ["HypervisorNotFound"]
+    assert {names(name, "415")[0] for name in rows_of(document) & set(operations_of(document))} == {
+        "UnsupportedMediaType"
+    }
     assert names("disk_create", "507") == ["InsufficientStorage"]
     assert "507" not in operations_of(document)["disk_list"]["responses"]
     assert "409" not in operations_of(document)["disk_list"]["responses"]

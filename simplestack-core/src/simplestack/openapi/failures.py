@@ -42,6 +42,8 @@ ERROR_SCHEMA: dict[str, Any] = {
     },
     "required": ["error", "message", "request_id"],
 }
+#: What any operation rejects in a body, whether it reads the body or not.
+_ENCODED = "the body has a Content-Encoding"
 #: Statuses whose clients are told when to try again.
 _RETRIED = {status_of(errors.Busy), status_of(errors.HypervisorUnavailable)}
 
@@ -55,9 +57,9 @@ def failures(operations: Iterable[Operation], specs: Iterable[Callable[..., Any]
     reasons: defaultdict[int, dict[str, str]] = defaultdict(dict)
     for kind in (*_ANY, *(kind for operation in operations for kind in _by_shape(operation))):
         reasons[status_of(kind)][kind.name] = read_docstring(kind).summary
-    if any(isinstance(operation.body, JsonBody) for operation in operations):
-        name, message = HTTP_ERRORS[HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
-        reasons[HTTPStatus.UNSUPPORTED_MEDIA_TYPE][name] = message
+    name, message = HTTP_ERRORS[HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
+    takes_json = any(isinstance(operation.body, JsonBody) for operation in operations)
+    reasons[HTTPStatus.UNSUPPORTED_MEDIA_TYPE][name] = message if takes_json else _ENCODED
     for spec in specs:
         for name, when in read_docstring(spec).raises.items():
             raised: type[SimplestackError] = getattr(errors, name)

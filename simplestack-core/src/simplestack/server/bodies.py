@@ -10,6 +10,7 @@ from msgspec import Struct
 from simplestack.entities.limits import PATTERN_WORDS
 from simplestack.entities.transfer import CHUNK_BYTES
 from simplestack.errors import InvalidArguments, PayloadTooLarge
+from simplestack.server.problems import HttpProblem
 
 S = TypeVar("S", bound=Struct)
 
@@ -80,10 +81,15 @@ class Upload:
 
 
 def upload_of(request: falcon.Request) -> Upload:
-    """Return the request's body, the same each time: what was peeked at is not lost."""
+    """Return the request's body, the same each time: what was peeked at is not lost.
+
+    :raises HttpProblem: the client has encoded it
+    """
     upload: Upload | None = request.env.get("simplestack.upload")
     if upload is None:
         upload = request.env["simplestack.upload"] = Upload(request)
+        if not upload.is_empty:
+            _check_encoding(request)
     return upload
 
 
@@ -142,10 +148,14 @@ def decode_json(text: bytes, kind: type[S]) -> S:
 def check_json_type(request: falcon.Request) -> None:
     """Pass a body that may be JSON by its label.
 
-    :raises falcon.HTTPUnsupportedMediaType: its label says that it is something else
+    :raises HttpProblem: its label says that it is something else
     """
     if request.content_type is not None and not is_labelled_json(request):
-        raise falcon.HTTPUnsupportedMediaType
+        raise HttpProblem(
+            415,
+            f"Content-Type {request.content_type[:100]!r} is not JSON: send JSON, "
+            "with Content-Type: application/json",
+        )
 
 
 def is_labelled_json(request: falcon.Request) -> bool:
@@ -157,6 +167,21 @@ def is_labelled_json(request: falcon.Request) -> bool:
 def looks_like_image(head: bytes) -> bool:
     """Tell by its first bytes whether a body is an image: tar, qcow2 or gzip."""
     return any(head[offset : offset + len(magic)] == magic for offset, magic in _MAGICS)
+
+
+def _check_encoding(request: falcon.Request) -> None:
+    """Reject a body that is compressed: by its first bytes it could pass for an image.
+
+    :raises HttpProblem: its Content-Encoding is another than ``identity``
+    """
+    encoding = request.env.get("HTTP_CONTENT_ENCODING", "")
+    if any(coding.strip().lower() not in ("", "identity") for coding in encoding.split(",")):
+        raise HttpProblem(
+            415,
+            f"Content-Encoding {encoding[:100]!r} is not supported: send the body unencoded, "
+            "without Content-Encoding",
+            {"Accept-Encoding": "identity"},
+        )
 
 
 def _read_all(upload: Upload, max_bytes: int) -> bytes:

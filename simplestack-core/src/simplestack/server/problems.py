@@ -41,7 +41,10 @@ HTTP_ERRORS = {
     411: ("LengthRequired", "send Content-Length, or a chunked body"),
     413: ("PayloadTooLarge", "the body is too large"),
     414: ("InvalidArguments", "the request line is too long"),
-    415: ("UnsupportedMediaType", "send JSON with Content-Type: application/json"),
+    415: (
+        "UnsupportedMediaType",
+        "the body has a Content-Type other than application/json, or a Content-Encoding",
+    ),
     417: ("InvalidArguments", "the Expect header asks for something unknown"),
     431: ("InvalidArguments", "the request's header is too large"),
     501: (
@@ -56,10 +59,11 @@ class HttpProblem(falcon.HTTPError):
     """What the HTTP layers reject, where the status alone does not say why.
 
     :param status: one of `HTTP_ERRORS`, which has the error's name
+    :param headers: of the response
     """
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(status)
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, headers=headers)
         self.message = message
 
 
