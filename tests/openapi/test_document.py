@@ -97,6 +97,21 @@ def test_names_and_ids_that_become_segments_of_paths_are_never_dots(document: An
         ]
 
 
+def test_every_response_to_an_unknown_query_parameter_is_documented(document: Any) -> None:
+    without = [name for name, its in operations_of(document).items() if "400" not in its["responses"]]
+    assert without == []
+    (fields,) = [
+        parameter
+        for parameter in operations_of(document)["host_list"]["parameters"]
+        if parameter.get("name") == "fields"
+    ]
+    assert fields["schema"] == {
+        "type": "array",
+        "items": {"type": "string", "enum": ["address", "id", "name"]},
+        "minItems": 1,
+    }
+
+
 def test_summaries_are_plain_text_and_descriptions_markdown(document: Any) -> None:
     create = operations_of(document)["guest_create"]
     assert "start starts it at once" in create["summary"]

@@ -24,7 +24,7 @@ class SimplestackError(Exception):
 
 
 class InvalidArguments(SimplestackError):
-    """The request itself is wrong: a member is missing, unknown, of a wrong type or out of range."""
+    """A field or a query parameter of the request is missing, unknown, of a wrong type or out of range."""
 
     name = "InvalidArguments"
 

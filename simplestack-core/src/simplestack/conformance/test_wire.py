@@ -68,8 +68,9 @@ def test_fields_trim_a_list_and_a_guest(kit: Kit, http: HttpClient) -> None:
     assert {frozenset(found) for found in listed} == {frozenset({"id", "name", "state"})}
     shown = http.send("GET", f"{http.base}/guests/{guest['id']}?fields=name").json
     assert shown == {"id": guest["id"], "name": guest["name"]}
-    wrong = http.send("GET", f"{http.base}/guests?fields=nme")
-    assert (wrong.status, _error(wrong, "guest_list")) == (400, "InvalidArguments")
+    for query in ("fields=nme", "fields=", "feilds=name", "limit=10"):
+        wrong = http.send("GET", f"{http.base}/guests?{query}")
+        assert (wrong.status, _error(wrong, "guest_list")) == (400, "InvalidArguments"), query
 
 
 @drives("guest_list")

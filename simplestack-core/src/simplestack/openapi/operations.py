@@ -166,11 +166,11 @@ def _fields(members: list[str]) -> dict[str, Any]:
     return {
         "name": "fields",
         "in": "query",
-        "description": "Members wanted in the answer, with commas between them; none names all. `id` is "
-        "always among them. Fewer members can make the hypervisor's part faster.",
+        "description": "Comma-separated list of fields to return. Default: all. `id` is always returned. "
+        "Fewer fields can make the response faster.",
         "style": "form",
         "explode": False,
-        "schema": {"type": "array", "items": {"type": "string", "enum": ["", *members]}},
+        "schema": {"type": "array", "items": {"type": "string", "enum": members}, "minItems": 1},
     }
 
 

@@ -42,6 +42,7 @@ def paths(schemas: Schemas, security: list[dict[str, list[str]]]) -> dict[str, A
         page["security"] = [] if is_open else security
         page["responses"] |= page_failures(
             [
+                errors.InvalidArguments,
                 *([errors.Unauthorized] if security and not is_open else []),
                 *([errors.HypervisorNotFound] if page["parameters"] else []),
             ]

@@ -12,6 +12,7 @@ from msgspec import json
 from simplestack.errors import OperationNotSupported
 from simplestack.operations.dispatch import Dispatcher
 from simplestack.server.authentication import ServiceTokens
+from simplestack.server.queries import read_query
 from simplestack.server.request_id import HEADER, request_id
 
 #: Distribution and package that bring Swagger UI: the distribution's own part, for Flask, stays unused.
@@ -42,7 +43,7 @@ class OpenApiPage:
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Answer with the document, or with 304 where the client has it."""
         self._tokens.holder(request)
-        word = request.get_param("hypervisor")
+        word = read_query(request, "hypervisor").get("hypervisor")
         name = None if word is None else self._dispatcher.hypervisor(word).name
         with self._lock:
             key = name, request.root_path
@@ -80,6 +81,8 @@ class ReferencePage:
 
     def on_get(self, request: falcon.Request, response: falcon.Response, asset: str | None = None) -> None:
         """Answer with the page, or with a file that it loads."""
+        # The page hands its own query on to `/openapi.json`.
+        read_query(request, *(("hypervisor",) if asset is None else ()))
         name = asset or "reference.html"
         content_type = {**_FILES, **_OWN_FILES, "reference.html": falcon.MEDIA_HTML}.get(name)
         if content_type is None:

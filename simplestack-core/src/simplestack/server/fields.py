@@ -1,34 +1,33 @@
-"""``?fields=id,name``: fewer members in the answer."""
+"""``?fields=id,name``: fewer fields in the response."""
 
 from typing import Any
-
-import falcon
 
 from simplestack.errors import InvalidArguments
 
 
-def read_fields(request: falcon.Request, members: frozenset[str]) -> frozenset[str] | None:
-    """Return the members that the client asks for, ``id`` always among them; None when it wants all.
+def parse_fields(text: str, known: frozenset[str]) -> frozenset[str]:
+    """Return the fields that the client asks for, and ``id`` where there is one.
 
-    :param members: those there are
-    :raises InvalidArguments: one of them does not exist
+    :param text: the parameter's value
+    :param known: the fields of the entity
+    :raises InvalidArguments: a name is empty, or there is no such field
     """
-    if "fields=" not in request.query_string:
-        return None
-    asked = request.get_param("fields")
-    if not asked:
-        return None
-    names = frozenset(name.strip() for name in asked.split(",") if name.strip())
-    unknown = sorted(names - members)
+    names = {name.strip() for name in text.split(",")}
+    if "" in names:
+        raise InvalidArguments(
+            f"fields: {text[:100]!r} has an empty name; separate names with one comma, as in fields=id,name, "
+            "or leave `fields` out for all"
+        )
+    unknown = sorted(names - known)
     if unknown:
         raise InvalidArguments(
-            f"fields: no member {unknown[0]!r}; there are: {', '.join(sorted(members)) or 'none'}"
+            f"fields: there is no field {unknown[0][:100]!r}; the fields are {', '.join(sorted(known))}"
         )
-    return names | ({"id"} & members)
+    return frozenset(names | ({"id"} & known))
 
 
 def trimmed(result: Any, fields: frozenset[str]) -> Any:
-    """Return an entity, or a list of them, with some of its members only."""
+    """Return an entity, or a list of them, with some of its fields only."""
     if isinstance(result, list):
         return [trimmed(item, fields) for item in result]
     return {name: getattr(result, name) for name in result.__struct_fields__ if name in fields}

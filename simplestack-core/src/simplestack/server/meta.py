@@ -10,6 +10,7 @@ from simplestack.operations.dispatch import Dispatcher
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.server.authentication import ServiceTokens
+from simplestack.server.queries import read_query
 from simplestack.server.request_id import HEADER, request_id
 
 
@@ -86,6 +87,7 @@ class Index(_Page):
     def on_get(self, request: falcon.Request, response: falcon.Response, **_segments: str) -> None:
         """List the hypervisors."""
         self._tokens.holder(request)
+        read_query(request)
         registry = self._dispatcher.registry
         self._send(
             request,
@@ -109,6 +111,7 @@ class HypervisorPage(_Page):
     def on_get(self, request: falcon.Request, response: falcon.Response, **segments: str) -> None:
         """Show one hypervisor."""
         self._tokens.holder(request)
+        read_query(request)
         found = self._dispatcher.hypervisor(segments["hypervisor"])
         implemented = found.operations
         operations = {operation.name: operation.name in implemented for operation in OPERATIONS}
@@ -124,6 +127,7 @@ class Health(_Page):
 
     def on_get(self, request: falcon.Request, response: falcon.Response, **_segments: str) -> None:
         """Say that all is well."""
+        read_query(request)
         self._send(request, response, HealthReport(status="ok", **self._dispatcher.pool.counts()))
 
 

@@ -17,6 +17,7 @@ from simplestack.operations.model import JsonBody, Operation, StreamBody
 from simplestack.operations.streams import WatchedChunks
 from simplestack.plugins.diagnosis import SPEC_PARAMETERS
 from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.plugins.narrowing import entity_of
 from simplestack.server.authentication import ServiceTokens, read_credentials
 from simplestack.server.bodies import (
     SNIFF_BYTES,
@@ -26,7 +27,8 @@ from simplestack.server.bodies import (
     read_json,
     upload_of,
 )
-from simplestack.server.fields import read_fields, trimmed
+from simplestack.server.fields import parse_fields, trimmed
+from simplestack.server.queries import read_query
 from simplestack.server.request_id import HEADER, request_id
 from simplestack.sessions.targets import parse_target
 
@@ -75,13 +77,16 @@ class Responder:
 
     def _perform(self, request: falcon.Request, response: falcon.Response, asked: "_Request") -> None:
         operation = asked.operation
+        known = ("fields",) if entity_of(operation.result) is not None else ()
+        query = read_query(request, *known, what=operation.name)
         body = self._read_body(request, asked)
         hook, arguments = operation.call(asked.ids, body)
         if isinstance(operation.body, StreamBody):
             hook = operation.hooks[0]
             arguments = {"storage_id": None, **arguments, "stream": body, "size": body.size}
+        # Empty where the plugin lacks the hook, which is for the call to say.
         members = asked.hypervisor.members.get(hook, frozenset())
-        fields = read_fields(request, members) if request.query_string else None
+        fields = parse_fields(query["fields"], members) if "fields" in query and members else None
         if "fields" in SPEC_PARAMETERS[hook]:
             arguments["fields"] = members if fields is None else fields
         request.env["simplestack.audited"] = True

@@ -14,6 +14,7 @@ from simplestack.mock.laboratory.laboratory import Laboratory
 from simplestack.mock.laboratory.rules import Report, Rule
 from simplestack.mock.settings import MockSettings
 from simplestack.server.bodies import read_json
+from simplestack.server.queries import read_query
 from simplestack.server.request_id import HEADER, request_id
 
 _PREFIX = "/_mock/{world}"
@@ -72,6 +73,7 @@ class _Resource:
     def _laboratory(self, request: falcon.Request, response: falcon.Response, world: str) -> Laboratory:
         response.set_header(HEADER, request_id(request))
         self._admit(request)
+        read_query(request)
         return Laboratory(unquote(world), self._settings)
 
 

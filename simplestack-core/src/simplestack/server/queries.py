@@ -1,0 +1,35 @@
+"""Query strings: each parameter is known and given once, since an ignored one may be a misspelt filter."""
+
+import difflib
+from urllib.parse import parse_qsl
+
+import falcon
+
+from simplestack.errors import InvalidArguments
+
+
+def read_query(request: falcon.Request, *known: str, what: str | None = None) -> dict[str, str]:
+    """Return the query parameters by name.
+
+    :param known: the names that the request may have
+    :param what: the operation's name; else the path stands for it
+    :raises InvalidArguments: a parameter is unknown or given twice, or the query is not UTF-8
+    """
+    if not request.query_string:
+        return {}
+    try:
+        pairs = parse_qsl(request.query_string, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidArguments("the query string is not percent-encoded UTF-8") from None
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in known:
+            close = difflib.get_close_matches(name[:100], known, n=1)
+            raise InvalidArguments(
+                f"unknown query parameter {name[:100]!r}: {what or request.path} accepts "
+                f"{', '.join(known) or 'none'}{f'; did you mean {close[0]!r}?' if close else ''}"
+            )
+        if name in found:
+            raise InvalidArguments(f"query parameter {name!r} is given twice: give it once")
+        found[name] = value
+    return found
