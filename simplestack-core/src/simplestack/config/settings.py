@@ -7,6 +7,8 @@ from msgspec import Meta, Struct
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
 
+PLUGIN_TIMEOUT_SECONDS = 30
+
 
 class HypervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings that each hypervisor has: ``[hypervisors.NAME]``. A plugin subclasses it to add its own."""
@@ -55,6 +57,9 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     #: Names of the installed service plugins that wrap every operation. All of them by default. The service
     #: does not start without one that is in use and cannot be loaded: it may be a policy.
     services: list[str] | None = None
+    #: Time limit for each step of loading a plugin, such as its import. A plugin that takes longer is not
+    #: used.
+    plugin_timeout_seconds: Seconds = PLUGIN_TIMEOUT_SECONDS
     #: Worker processes; 0 is one for each core.
     workers: Annotated[int, Meta(ge=0, le=1024)] = 0
     #: Threads of each worker: so many requests are in flight at once.

@@ -11,7 +11,7 @@ from importlib.metadata import Distribution, version
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from simplestack.plugins.diagnosis import PluginFault
+from simplestack.plugins.errors import PluginFault
 
 CORE = "simplestack-core"
 #: The line of ``Requires-Dist`` that is about core, however its name is written (PEP 503).

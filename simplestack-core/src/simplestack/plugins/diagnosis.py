@@ -3,13 +3,14 @@
 pluggy finds the same faults, but reports the first only, by the object's repr and without a suggestion.
 """
 
-import difflib
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import FunctionType, ModuleType
 
 from simplestack.hookspecs import SPEC_MODULES, services
 from simplestack.markers import PROJECT_NAME
+from simplestack.plugins.errors import PluginFault
+from simplestack.plugins.wording import did_you_mean
 
 _IMPL_MARK = f"{PROJECT_NAME}_impl"
 _SPEC_MARK = f"{PROJECT_NAME}_spec"
@@ -26,10 +27,6 @@ SPEC_PARAMETERS = {
 #: The only hook of service plugins.
 SERVICE_HOOK = services.operation_call.__name__
 SERVICE_PARAMETERS = tuple(inspect.signature(services.operation_call).parameters)
-
-
-class PluginFault(Exception):
-    """A plugin cannot be used; the message says why and what to do."""
 
 
 def implementations(module: object) -> Iterator[tuple[str, FunctionType]]:
@@ -84,7 +81,7 @@ def check_service(module: object) -> None:
 
 def _faults(hook: str, function: FunctionType) -> Iterator[str]:
     if hook not in SPEC_PARAMETERS:
-        yield f"unknown hook {hook!r}{_did_you_mean(hook, SPEC_PARAMETERS)}"
+        yield f"unknown hook {hook!r}{did_you_mean(hook, SPEC_PARAMETERS)}"
         return
     yield from _parameter_faults(function, SPEC_PARAMETERS[hook])
     mark = getattr(function, _IMPL_MARK)
@@ -101,10 +98,5 @@ def _parameter_faults(function: FunctionType, known: tuple[str, ...]) -> Iterato
         elif parameter.default is not inspect.Parameter.empty:
             yield f"parameter {parameter.name!r} must have no default: core always passes it"
         elif parameter.name not in known:
-            hint = _did_you_mean(parameter.name, known) or f"; the hook has {', '.join(known)}"
+            hint = did_you_mean(parameter.name, known) or f"; the hook has {', '.join(known)}"
             yield f"unknown argument {parameter.name!r}{hint}"
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,44 +1,30 @@
-"""Finding plugins by their entry points, one at a time: a broken one must not stop the others.
+"""Loading plugins one at a time: a broken one must not stop the others.
 
 pluggy's own loader stops at the first import that fails, and lets one distribution take another's name.
 """
 
-import importlib.metadata
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
 
+from simplestack.config.settings import PLUGIN_TIMEOUT_SECONDS
 from simplestack.plugins.compatibility import IncompatibleCore, check_core_requirement
+from simplestack.plugins.containment import PluginCode
 from simplestack.plugins.description import HypervisorPlugin
-from simplestack.plugins.diagnosis import PluginFault, check_service
+from simplestack.plugins.diagnosis import check_service
+from simplestack.plugins.entry_points import HYPERVISOR_GROUP, SERVICE_GROUP, Installed, find_installed
+from simplestack.plugins.errors import LoadFailure, PluginFault
 from simplestack.plugins.hypervisor import Hypervisor, make_hypervisor
+from simplestack.plugins.imports import load_object
+from simplestack.plugins.wording import shown
 
-HYPERVISOR_GROUP = "simplestack.hypervisors"
-SERVICE_GROUP = "simplestack.services"
 _NAME = re.compile(r"\A[a-z][a-z0-9-]{0,62}\Z")
 #: First segments of paths outside the base path.
 _RESERVED_NAMES = frozenset({"healthz", "metrics", "openapi.json", "docs"})
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class LoadFailure:
-    """A plugin that is installed and cannot be used."""
-
-    name: str
-    distribution: str
-    version: str
-    #: For the operator: it may quote exceptions.
-    reason: str
-    #: What clients may be told to have done about it; empty where the reason is not for them.
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        return f"plugin {self.name!r} ({self.distribution} {self.version}): {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,84 +37,81 @@ class Service:
     module: Any
 
 
-def installed_names(group: str) -> list[str]:
-    """Return the names of all installed plugins of a group, without importing any."""
-    return sorted({entry_point.name for entry_point in _entry_points(group)})
-
-
-def load_hypervisors(enabled: Collection[str] | None) -> tuple[list[Hypervisor], list[LoadFailure]]:
+def load_hypervisors(
+    enabled: Collection[str] | None, limit_seconds: float = PLUGIN_TIMEOUT_SECONDS
+) -> tuple[list[Hypervisor], list[LoadFailure]]:
     """Load the installed hypervisor plugins.
 
     :param enabled: names of those to load, so that nothing else is even imported; None loads all
+    :param limit_seconds: time limit for each step of loading one
     """
-    points = [point for point in _entry_points(HYPERVISOR_GROUP) if enabled is None or point.name in enabled]
-    hypervisors, failures = _load_each(points, _load_hypervisor)
+    hypervisors, failures = _load_each(HYPERVISOR_GROUP, enabled, limit_seconds, _load_hypervisor)
     return _without_clashes(hypervisors, failures)
 
 
-def load_services(enabled: Collection[str] | None) -> tuple[list[Service], list[LoadFailure]]:
+def load_services(
+    enabled: Collection[str] | None, limit_seconds: float = PLUGIN_TIMEOUT_SECONDS
+) -> tuple[list[Service], list[LoadFailure]]:
     """Load the installed service plugins.
 
     :param enabled: names of those to load; None loads all
+    :param limit_seconds: time limit for each step of loading one
     """
-    points = [point for point in _entry_points(SERVICE_GROUP) if enabled is None or point.name in enabled]
-    return _load_each(points, _load_service)
-
-
-def _entry_points(group: str) -> list[EntryPoint]:
-    return sorted(
-        importlib.metadata.entry_points(group=group), key=lambda point: (point.name, _origin(point))
-    )
-
-
-def _origin(point: EntryPoint) -> tuple[str, str]:
-    return ("?", "?") if point.dist is None else (point.dist.name, point.dist.version)
+    return _load_each(SERVICE_GROUP, enabled, limit_seconds, _load_service)
 
 
 def _load_each(
-    points: Iterable[EntryPoint], load: Callable[[EntryPoint], T]
+    group: str,
+    enabled: Collection[str] | None,
+    limit_seconds: float,
+    load: Callable[[Installed, PluginCode], T],
 ) -> tuple[list[T], list[LoadFailure]]:
+    found, failures = find_installed(group)
     loaded: list[T] = []
-    failures: list[LoadFailure] = []
-    by_name: defaultdict[str, list[EntryPoint]] = defaultdict(list)
-    for point in points:
-        by_name[point.name].append(point)
-    for name, claimants in by_name.items():
+    by_name: defaultdict[str, list[Installed]] = defaultdict(list)
+    for installed in found:
+        if enabled is None or installed.name in enabled:
+            by_name[installed.name].append(installed)
+    for claimants in by_name.values():
+        installed = claimants[0]
         if len(claimants) > 1:
-            names = " and ".join(" ".join(_origin(point)) for point in claimants)
+            names = " and ".join(f"{its.distribution} {its.version}" for its in claimants)
             reason = f"{names} both bring a plugin of this name, so neither is used; uninstall one"
-            failures.append(LoadFailure(name, *_origin(claimants[0]), reason))
+            failures.append(installed.failure(reason))
             continue
-        (point,) = claimants
         try:
-            check_core_requirement(point.dist)
-            loaded.append(load(point))
+            code = installed.code(limit_seconds)
+            code.run("reading its metadata", lambda: check_core_requirement(installed.point.dist))  # noqa: B023  called at once
+            loaded.append(load(installed, code))
         except IncompatibleCore as error:
-            failures.append(LoadFailure(name, *_origin(point), str(error), error.remedy))
+            failures.append(installed.failure(str(error), error.remedy))
         except PluginFault as error:
-            failures.append(LoadFailure(name, *_origin(point), str(error)))
-        except Exception as error:
-            reason = f"importing {point.value} failed: {type(error).__name__}: {error}"
-            failures.append(LoadFailure(name, *_origin(point), reason))
+            failures.append(installed.failure(str(error)))
     return loaded, failures
 
 
-def _load_hypervisor(point: EntryPoint) -> Hypervisor:
-    plugin = point.load()
+def _load_hypervisor(installed: Installed, code: PluginCode) -> Hypervisor:
+    plugin = load_object(installed, code)
+    return code.run("checking it", lambda: _checked(plugin, installed))
+
+
+def _checked(plugin: Any, installed: Installed) -> Hypervisor:
     if not isinstance(plugin, HypervisorPlugin):
-        raise PluginFault(f"{point.value} is {type(plugin).__name__}, not a simplestack.HypervisorPlugin")
-    if plugin.name != point.name:
-        raise PluginFault(f"its entry point is named {point.name!r}, its description {plugin.name!r}")
+        raise PluginFault(
+            f"{installed.point.value} is {shown(plugin)}; expected a simplestack.HypervisorPlugin"
+        )
+    if plugin.name != installed.name:
+        raise PluginFault(f"its entry point is named {installed.name!r}, its description {plugin.name!r}")
     for word in (plugin.name, *plugin.aliases):
         if not _NAME.match(word) or word in _RESERVED_NAMES:
             raise PluginFault(f"{word!r} cannot be a hypervisor's name in URLs")
-    return make_hypervisor(plugin, *_origin(point))
+    return make_hypervisor(plugin, installed.distribution, installed.version)
 
 
-def _load_service(point: EntryPoint) -> Service:
-    module = point.load()
-    check_service(module)
-    return Service(point.name, *_origin(point), module)
+def _load_service(installed: Installed, code: PluginCode) -> Service:
+    module = load_object(installed, code)
+    code.run("checking it", lambda: check_service(module))
+    return Service(installed.name, installed.distribution, installed.version, module)
 
 
 def _without_clashes(

@@ -12,7 +12,8 @@ from simplestack.hookspecs import SPEC_MODULES
 from simplestack.markers import PROJECT_NAME
 from simplestack.operations.table import BODIES, OPERATIONS, RESULTS
 from simplestack.plugins.description import HypervisorPlugin
-from simplestack.plugins.diagnosis import PluginFault, check_modules, implementations
+from simplestack.plugins.diagnosis import check_modules, implementations
+from simplestack.plugins.errors import PluginFault
 from simplestack.plugins.narrowing import narrowed_body, narrowed_entity
 
 

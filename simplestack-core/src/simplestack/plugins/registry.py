@@ -10,15 +10,9 @@ import msgspec
 from simplestack.config.errors import SettingsError
 from simplestack.config.load import Configuration
 from simplestack.config.settings import HypervisorSettings
-from simplestack.plugins.discovery import (
-    HYPERVISOR_GROUP,
-    SERVICE_GROUP,
-    LoadFailure,
-    Service,
-    installed_names,
-    load_hypervisors,
-    load_services,
-)
+from simplestack.plugins.discovery import Service, load_hypervisors, load_services
+from simplestack.plugins.entry_points import HYPERVISOR_GROUP, SERVICE_GROUP, installed_names
+from simplestack.plugins.errors import LoadFailure
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.sessions.targets import AllowList
 
@@ -108,9 +102,10 @@ def load_registry(configuration: Configuration) -> Registry:
 
     :raises SettingsError: a setting is wrong
     """
-    enabled = configuration.server.hypervisors
-    hypervisors, failures = load_hypervisors(enabled)
-    services, service_failures = load_services(configuration.server.services)
+    server = configuration.server
+    limit_seconds = server.plugin_timeout_seconds
+    hypervisors, failures = load_hypervisors(server.hypervisors, limit_seconds)
+    services, service_failures = load_services(server.services, limit_seconds)
     _check_names(configuration)
     settings = {found.name: _settings(configuration, found) for found in hypervisors}
     in_use = [found.with_around(settings[found.name].general) for found in hypervisors]

@@ -8,8 +8,8 @@ import pluggy
 from simplestack.hookspecs import services as service_specs
 from simplestack.markers import PROJECT_NAME, hookimpl
 from simplestack.operations.context import CallContext
-from simplestack.plugins.diagnosis import PluginFault
 from simplestack.plugins.discovery import Service
+from simplestack.plugins.errors import PluginFault
 
 OperationCall = Callable[..., Any]
 

@@ -1,0 +1,25 @@
+"""What messages about plugins have in common."""
+
+import difflib
+import inspect
+import reprlib
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the end of a message that suggests the closest known name; empty where none is close."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def shown(value: Any) -> str:
+    """Return what a value is, in a few words."""
+    if isinstance(value, type):
+        return f"class {value.__qualname__}"
+    if isinstance(value, ModuleType):
+        return f"module {value.__name__}"
+    if inspect.isroutine(value):
+        return f"function {value.__name__}"
+    return reprlib.repr(value)
