@@ -62,11 +62,6 @@ def test_an_alias_that_belongs_to_another_plugin_is_refused(plugins: Path) -> No
     assert "its alias 'mock' belongs to plugin 'mock'" in plugins_command(plugins).stderr
 
 
-def test_a_name_that_is_a_page_of_the_service_is_refused(plugins: Path) -> None:
-    install(plugins, "healthz", good("healthz"))
-    assert "'healthz' cannot be a hypervisor's name in URLs" in plugins_command(plugins).stderr
-
-
 def test_plugins_that_the_settings_leave_out_are_not_even_imported(plugins: Path, tmp_path: Path) -> None:
     install(plugins, "bad", "raise RuntimeError('imported')")
     config = tmp_path / "simplestack.toml"

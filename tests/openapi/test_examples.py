@@ -1,7 +1,5 @@
 """The examples in the document: those of the mock are what it answers, and every plugin's fit the schemas."""
 
-import dataclasses
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -89,22 +87,3 @@ def _examples(part: Any, where: str = "") -> list[tuple[str, Any, Any]]:
         for position, its in enumerate(part):
             found += _examples(its, f"{where}/{position}")
     return found
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ('{"guest_rename": {}}', "there is no operation 'guest_rename'"),
-        ('{"guest_info": {"reply": {}}}', "unknown field `reply`"),
-        (None, "No such file"),
-    ],
-)
-def test_a_file_of_wrong_examples_is_named_with_its_fault(
-    tmp_path: Path, text: str | None, fault: str
-) -> None:
-    file = tmp_path / "examples.json"
-    if text is not None:
-        file.write_text(text)
-    plugin = dataclasses.replace(INSTALLED["mock"].plugin, examples=file)
-    with pytest.raises(ValueError, match=f"examples of mock, {file}: .*{fault}"):
-        read_examples(dataclasses.replace(INSTALLED["mock"], plugin=plugin))

@@ -30,7 +30,7 @@ def openapi_document(
 
     :param base_url: where the service is, such as the path that a proxy puts in front
     :param asks_for_service_token: whether requests need a service token besides the hypervisor's
-    :raises ValueError: a plugin's examples cannot be read
+    :raises PluginFault: a plugin's examples have become wrong since it was loaded
     """
     rows = _rows(hypervisors)
     schemas = Schemas(

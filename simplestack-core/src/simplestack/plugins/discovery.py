@@ -3,7 +3,6 @@
 pluggy's own loader stops at the first import that fails, and lets one distribution take another's name.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,17 +11,12 @@ from typing import Any, TypeVar
 from simplestack.config.settings import PLUGIN_TIMEOUT_SECONDS
 from simplestack.plugins.compatibility import IncompatibleCore, check_core_requirement
 from simplestack.plugins.containment import PluginCode
-from simplestack.plugins.description import HypervisorPlugin
+from simplestack.plugins.description_checks import check_description
 from simplestack.plugins.diagnosis import check_service
 from simplestack.plugins.entry_points import HYPERVISOR_GROUP, SERVICE_GROUP, Installed, find_installed
 from simplestack.plugins.errors import LoadFailure, PluginFault
 from simplestack.plugins.hypervisor import Hypervisor, make_hypervisor
 from simplestack.plugins.imports import load_object
-from simplestack.plugins.wording import shown
-
-_NAME = re.compile(r"\A[a-z][a-z0-9-]{0,62}\Z")
-#: First segments of paths outside the base path.
-_RESERVED_NAMES = frozenset({"healthz", "metrics", "openapi.json", "docs"})
 
 T = TypeVar("T")
 
@@ -96,16 +90,8 @@ def _load_hypervisor(installed: Installed, code: PluginCode) -> Hypervisor:
 
 
 def _checked(plugin: Any, installed: Installed) -> Hypervisor:
-    if not isinstance(plugin, HypervisorPlugin):
-        raise PluginFault(
-            f"{installed.point.value} is {shown(plugin)}; expected a simplestack.HypervisorPlugin"
-        )
-    if plugin.name != installed.name:
-        raise PluginFault(f"its entry point is named {installed.name!r}, its description {plugin.name!r}")
-    for word in (plugin.name, *plugin.aliases):
-        if not _NAME.match(word) or word in _RESERVED_NAMES:
-            raise PluginFault(f"{word!r} cannot be a hypervisor's name in URLs")
-    return make_hypervisor(plugin, installed.distribution, installed.version)
+    description = check_description(plugin, installed.point.value, installed.name)
+    return make_hypervisor(description, installed.distribution, installed.version)
 
 
 def _load_service(installed: Installed, code: PluginCode) -> Service:
