@@ -28,4 +28,7 @@ class SettingsError(Exception):
             hint = f"; did you mean {close[0]!r}?" if close else ""
             return cls(f"{path}: there is no such setting{hint}")
         path = ".".join(part for part in (place, where) if part)
-        return cls(f"{path}: {what[0].lower()}{what[1:]}")
+        # A plugin's __post_init__ may raise without saying why.
+        return cls(
+            f"{path}: {what[:1].lower()}{what[1:]}" if what else f"{path}: the plugin rejects these values"
+        )

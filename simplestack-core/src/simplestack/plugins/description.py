@@ -70,10 +70,11 @@ class HypervisorPlugin(Generic[S]):
     #: the SDK has a time-out. Otherwise core runs each hook in a thread of its own, which costs 0.1 ms, and
     #: abandons that thread when the time is up.
     enforces_time_limits: bool = False
-    #: Called once by a starting service, before any request: reports what an operator should know
-    #: (verification that is off, accounts that are missing) as lines for the log.
+    #: Called when settings are read, for the general ones and those of each host that has its own: reports
+    #: what an operator should know (verification that is off, accounts that are missing), as lines for the
+    #: log.
     warnings: Callable[[S], list[str]] = _no_warnings
-    #: Called once by a starting service, with the plugin's settings: returns what goes around every hook, a
+    #: Called once when settings are read, with the general ones: returns what goes around every hook, a
     #: function of the hook's name and of what calls it that returns what is called in its place; or None.
     around: Callable[[S], Callable[[str, Callable[..., Any]], Callable[..., Any]] | None] = _nothing_around
     #: Called once by a starting REST service: adds resources of the plugin's own to its falcon application,

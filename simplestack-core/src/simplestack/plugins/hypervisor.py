@@ -11,10 +11,12 @@ from simplestack.config.settings import HypervisorSettings
 from simplestack.hookspecs import SPEC_MODULES
 from simplestack.markers import PROJECT_NAME
 from simplestack.operations.table import BODIES, OPERATIONS, RESULTS
+from simplestack.plugins.containment import PluginCode
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.plugins.diagnosis import check_modules, implementations
 from simplestack.plugins.errors import PluginFault
 from simplestack.plugins.narrowing import narrowed_body, narrowed_entity
+from simplestack.plugins.wording import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Hypervisor:
     #: Name and version of the distribution that brought it.
     distribution: str
     version: str
+    #: The import package of its code.
+    package: str
     #: What calls the plugin's implementation with the hook's arguments, by hook. A hook that is missing here
     #: answers 501.
     callers: dict[str, Callable[..., Any]]
@@ -49,12 +53,31 @@ class Hypervisor:
             if any(hook in self.callers for hook in operation.hooks)
         )
 
-    def with_around(self, settings: HypervisorSettings) -> "Hypervisor":
-        """Return it with what the plugin puts around its hooks under these settings."""
-        wrap = self.plugin.around(settings)
+    def code(self, limit_seconds: float) -> PluginCode:
+        """Return what runs the plugin's code."""
+        return PluginCode(self.name, self.distribution, self.version, self.package, limit_seconds)
+
+    def with_around(self, settings: HypervisorSettings, code: PluginCode) -> "Hypervisor":
+        """Return a copy whose hooks are wrapped by the plugin.
+
+        :raises PluginFault: what ``around`` does or returns is wrong
+        """
+        wrap: Any = code.run("around(settings)", lambda: self.plugin.around(settings))
         if wrap is None:
             return self
-        return replace(self, callers={hook: wrap(hook, caller) for hook, caller in self.callers.items()})
+        if not callable(wrap):
+            raise PluginFault(f"around(settings) returned {shown(wrap)}; expected None or a function")
+        wrapped = code.run(
+            "calling what around(settings) returned",
+            lambda: {hook: wrap(hook, caller) for hook, caller in self.callers.items()},
+        )
+        for hook, caller in wrapped.items():
+            if not callable(caller):
+                raise PluginFault(
+                    f"what around(settings) returned made {shown(caller)} of {hook}; "
+                    "expected a function to call in its place"
+                )
+        return replace(self, callers=wrapped)
 
 
 def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: str) -> Hypervisor:
@@ -91,6 +114,7 @@ def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: s
         plugin=plugin,
         distribution=distribution,
         version=version,
+        package=plugin.hooks[0].__name__.partition(".")[0],
         callers={hook: _caller(getattr(manager.hook, hook)) for hook in functions},
         bodies=bodies,
         entities=entities,

@@ -3,17 +3,19 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-
-import msgspec
 
 from simplestack.config.errors import SettingsError
 from simplestack.config.load import Configuration
 from simplestack.config.settings import HypervisorSettings
+from simplestack.plugins.containment import PluginCode
 from simplestack.plugins.discovery import Service, load_hypervisors, load_services
 from simplestack.plugins.entry_points import HYPERVISOR_GROUP, SERVICE_GROUP, installed_names
-from simplestack.plugins.errors import LoadFailure
+from simplestack.plugins.errors import LoadFailure, PluginFault
+from simplestack.plugins.host_settings import HostSettings, read_settings
 from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.plugins.wording import shown
 from simplestack.sessions.targets import AllowList
 
 #: What to install for a hypervisor that is not there.
@@ -27,15 +29,6 @@ _WORDS_OF_OLD = {"qemu": "kvm"}
 
 
 @dataclass(frozen=True, slots=True)
-class HostSettings:
-    """The settings of a hypervisor, and those of the hosts that have their own."""
-
-    general: HypervisorSettings
-    allowed: AllowList
-    by_host: Mapping[str, HypervisorSettings]
-
-
-@dataclass(frozen=True, slots=True)
 class Registry:
     """All plugins that are in use, and why others are not."""
 
@@ -45,6 +38,8 @@ class Registry:
     failures: tuple[LoadFailure, ...]
     service_failures: tuple[LoadFailure, ...]
     settings: Mapping[str, HostSettings]
+    #: What the plugins say about their settings, general and for single hosts.
+    warning_lines: tuple[str, ...] = ()
 
     def plugins(self) -> list[Hypervisor]:
         """Return each hypervisor once, sorted by name."""
@@ -67,13 +62,7 @@ class Registry:
 
     def warnings(self) -> list[str]:
         """Return what the plugins have to say about their settings, general and for single hosts."""
-        lines = []
-        for hypervisor in self.plugins():
-            settings = self.settings[hypervisor.name]
-            places = {"": settings.general} | {f" at {host}": own for host, own in settings.by_host.items()}
-            for place, own in places.items():
-                lines += [f"{hypervisor.name}{place}: {line}" for line in hypervisor.plugin.warnings(own)]
-        return lines
+        return list(self.warning_lines)
 
     def absent(self) -> list[tuple[str, str]]:
         """Return the known hypervisors that nothing is installed for, and the distribution for each."""
@@ -107,15 +96,40 @@ def load_registry(configuration: Configuration) -> Registry:
     hypervisors, failures = load_hypervisors(server.hypervisors, limit_seconds)
     services, service_failures = load_services(server.services, limit_seconds)
     _check_names(configuration)
-    settings = {found.name: _settings(configuration, found) for found in hypervisors}
-    in_use = [found.with_around(settings[found.name].general) for found in hypervisors]
+    in_use: list[Hypervisor] = []
+    settings: dict[str, HostSettings] = {}
+    warning_lines: list[str] = []
+    for found in hypervisors:
+        code = found.code(limit_seconds)
+        try:
+            own = read_settings(configuration, found, code)
+            lines = _warnings(found, own, code)
+            in_use.append(found.with_around(own.general, code))
+        except PluginFault as fault:
+            failures.append(LoadFailure(found.name, found.distribution, found.version, str(fault)))
+            continue
+        settings[found.name] = own
+        warning_lines += lines
     return Registry(
         hypervisors={word: found for found in in_use for word in (found.name, *found.plugin.aliases)},
         services=tuple(services),
         failures=tuple(failures),
         service_failures=tuple(service_failures),
         settings=settings,
+        warning_lines=tuple(warning_lines),
     )
+
+
+def _warnings(hypervisor: Hypervisor, settings: HostSettings, code: PluginCode) -> list[str]:
+    """Return what a plugin says about its settings, general and for single hosts."""
+    lines: list[str] = []
+    places = {"": settings.general} | {f" at {host}": own for host, own in settings.by_host.items()}
+    for place, own in places.items():
+        said: Any = code.run("warnings(settings)", partial(hypervisor.plugin.warnings, own))
+        if not isinstance(said, list) or not all(isinstance(line, str) for line in said):
+            raise PluginFault(f"warnings(settings) returned {shown(said)}; expected a list of str")
+        lines += [f"{hypervisor.name}{place}: {line}" for line in said]
+    return lines
 
 
 def _check_names(configuration: Configuration) -> None:
@@ -136,37 +150,3 @@ def _check_names(configuration: Configuration) -> None:
                 known = ", ".join(installed) or "none"
                 advice = f"`pip install {hint}` adds it" if hint else f"installed are: {known}"
                 raise SettingsError(f"{key}: no plugin {name!r} is installed; {advice}")
-
-
-def _settings(configuration: Configuration, hypervisor: Hypervisor) -> HostSettings:
-    name = hypervisor.name
-    raw = configuration.hypervisors.get(name, {})
-    general = _convert(raw, hypervisor, f"hypervisors.{name}")
-    allowed = general.allowed_hosts
-    if allowed is None:
-        if configuration.exposed:
-            raise SettingsError(
-                f"hypervisors.{name}.allowed_hosts is missing: a service that listens on more than loopback "
-                'must say which hosts it may connect to (["*"] is all of them)'
-            )
-        allowed = ["*"]
-    by_host = {}
-    for host, changes in general.hosts.items():
-        merged = {key: value for key, value in raw.items() if key != "hosts"} | changes
-        place = f'hypervisors.{name}.hosts."{host}"'
-        for unfit in ("hosts", "allowed_hosts"):
-            if unfit in changes:
-                raise SettingsError(f"{place}.{unfit}: cannot be set for one host")
-        by_host[host.lower().strip("[]")] = _convert(merged, hypervisor, place)
-    try:
-        return HostSettings(general, AllowList(allowed), by_host)
-    except ValueError as error:
-        raise SettingsError(f"hypervisors.{name}.allowed_hosts: {error}") from None
-
-
-def _convert(raw: dict[str, Any], hypervisor: Hypervisor, place: str) -> HypervisorSettings:
-    try:
-        converted = msgspec.convert(raw, hypervisor.plugin.settings)
-    except msgspec.ValidationError as error:
-        raise SettingsError.of(error, place, hypervisor.plugin.settings) from None
-    return converted  # type: ignore[no-any-return]  # the description's settings are of any plugin
