@@ -112,7 +112,10 @@ BROKEN = {
     ),
     "settings-made": (
         "settings=HypervisorSettings()",
-        "; expected a subclass of simplestack.HypervisorSettings",
+        (
+            "settings is an object of class HypervisorSettings; "
+            "expected a subclass of simplestack.HypervisorSettings"
+        ),
     ),
     "settings-default": (
         "settings=Invalid",

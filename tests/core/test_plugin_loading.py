@@ -11,43 +11,6 @@ from support.distributions import describe, install
 from support.listing import GOOD, good, plugins_command
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ("@hookimpl\ndef guest_lsit(session): ...", "unknown hook 'guest_lsit'; did you mean 'guest_list'?"),
-        (
-            "@hookimpl\ndef guest_info(session, guest): ...",
-            "guest_info: unknown argument 'guest'; did you mean 'guest_id'?",
-        ),
-        (
-            "@hookimpl\ndef guest_info(session, vm): ...",
-            "unknown argument 'vm'; the hook has session, guest_id",
-        ),
-        ("@hookimpl\ndef tag_list(session, guest_id=None): ...", "'guest_id' must have no default"),
-        ("@hookimpl\ndef tag_list(session, *, guest_id): ...", "'guest_id' must be a plain one"),
-        ("@hookimpl\nasync def tag_list(session): ...", "tag_list: is a coroutine function"),
-        (
-            "@hookimpl\ndef disk_create(session, disk: int): ...",
-            "'disk' is annotated with <class 'int'>, which is not DiskCreate",
-        ),
-        ("@hookimpl\ndef disk_create(session, disk: 'Mising'): ...", "name 'Mising' is not defined"),
-        ("@hookimpl(specname='guest_list')\ndef other(session): ...", "'guest_list' is implemented by"),
-        ("@hookimpl(wrapper=True)\ndef tag_list(session):\n    return (yield)", "tag_list: is a wrapper"),
-    ],
-)
-def test_a_broken_plugin_is_named_with_the_reason_and_the_others_work(
-    plugins: Path, change: str, reason: str
-) -> None:
-    install(plugins, "good", GOOD)
-    install(plugins, "bad", good("bad") + change + "\n")
-    result = plugins_command(plugins)
-    assert result.returncode == 1
-    assert "not loaded: plugin 'bad' (simplestack-bad 1.0): " in result.stderr
-    assert reason in result.stderr
-    assert "good       simplestack-good 1.0  Good" in result.stdout
-    assert "Traceback" not in result.stderr
-
-
 def test_two_distributions_that_claim_one_name_are_both_refused(plugins: Path) -> None:
     install(plugins, "good", GOOD)
     describe(plugins, "simplestack-rogue", "good", "plugin_good:plugin")

@@ -10,7 +10,7 @@ from types import FunctionType, ModuleType
 from simplestack.hookspecs import SPEC_MODULES, services
 from simplestack.markers import PROJECT_NAME
 from simplestack.plugins.errors import PluginFault
-from simplestack.plugins.wording import did_you_mean
+from simplestack.plugins.wording import did_you_mean, shown
 
 _IMPL_MARK = f"{PROJECT_NAME}_impl"
 _SPEC_MARK = f"{PROJECT_NAME}_spec"
@@ -51,7 +51,8 @@ def check_modules(modules: tuple[ModuleType, ...]) -> None:
                 faults.append(f"{place}: hook {hook!r} is implemented by {owners[hook]} already; remove one")
             owners[hook] = place
             faults += [f"{place}: {fault}" for fault in _faults(hook, function)]
-    if not owners:
+        faults += [f"{module.__name__}.{fault}" for fault in _overlooked(module)]
+    if not owners and not faults:
         names = ", ".join(module.__name__ for module in modules) or "none"
         faults.append(f"no function is marked with @hookimpl in its hook modules ({names})")
     if faults:
@@ -79,6 +80,18 @@ def check_service(module: object) -> None:
         raise PluginFault("; ".join(faults))
 
 
+def _overlooked(module: ModuleType) -> Iterator[str]:
+    """Yield what looks like an implementation, and would not be one."""
+    for name, value in vars(module).items():
+        is_marked = isinstance(getattr(value, _IMPL_MARK, None), dict)
+        if is_marked and not isinstance(value, FunctionType):
+            yield f"{name}: is marked with @hookimpl, but is {shown(value)}; expected a plain function"
+        # What is imported from elsewhere under a hook's name is a helper.
+        own = isinstance(value, FunctionType) and value.__module__ == module.__name__
+        if name in SPEC_PARAMETERS and own and not is_marked:
+            yield f"{name}: has the name of a hook, but is not marked; add @hookimpl, or rename it"
+
+
 def _faults(hook: str, function: FunctionType) -> Iterator[str]:
     if hook not in SPEC_PARAMETERS:
         yield f"unknown hook {hook!r}{did_you_mean(hook, SPEC_PARAMETERS)}"
@@ -87,7 +100,9 @@ def _faults(hook: str, function: FunctionType) -> Iterator[str]:
     mark = getattr(function, _IMPL_MARK)
     if mark["wrapper"] or mark["hookwrapper"]:
         yield "is a wrapper, which service plugins are; a hypervisor's hooks answer by themselves"
-    if inspect.iscoroutinefunction(function):
+    elif inspect.isgeneratorfunction(function):
+        yield "is a generator function; expected one that returns its result"
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         yield "is a coroutine function; hooks are called synchronously"
 
 

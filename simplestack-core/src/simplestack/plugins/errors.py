@@ -20,4 +20,5 @@ class LoadFailure:
     remedy: str = ""
 
     def __str__(self) -> str:
-        return f"plugin {self.name!r} ({self.distribution} {self.version}): {self.reason}"
+        reason = " ".join(self.reason.split())  # one line of a log, whatever is quoted
+        return f"plugin {self.name!r} ({self.distribution} {self.version}): {reason}"

@@ -1,7 +1,8 @@
 """One plugin made ready for calls: its own manager, and tables of what it implements."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import FunctionType
 from typing import Any
 
 import pluggy
@@ -92,24 +93,15 @@ def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: s
     manager = pluggy.PluginManager(PROJECT_NAME)
     for module in SPEC_MODULES:
         manager.add_hookspecs(module)
-    functions: dict[str, Callable[..., Any]] = {}
+    functions: dict[str, FunctionType] = {}
     try:
         for module in plugin.hooks:
             manager.register(module)
             functions.update(implementations(module))
         manager.check_pending()
-        bodies = {
-            hook: narrowed_body(functions[hook], argument, body)
-            for hook, (argument, body) in BODIES.items()
-            if hook in functions
-        }
-    except (pluggy.PluginValidationError, NameError, TypeError) as error:
+    except pluggy.PluginValidationError as error:
         raise PluginFault(str(error)) from error
-    entities = {
-        hook: entity
-        for hook in functions
-        if (entity := narrowed_entity(functions[hook], RESULTS[hook])) is not None
-    }
+    bodies, entities = _types(functions)
     return Hypervisor(
         plugin=plugin,
         distribution=distribution,
@@ -120,6 +112,28 @@ def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: s
         entities=entities,
         members={hook: frozenset(entity.__struct_fields__) for hook, entity in entities.items()},
     )
+
+
+def _types(functions: Mapping[str, FunctionType]) -> tuple[dict[str, type[Struct]], dict[str, type[Struct]]]:
+    """Return the bodies that functions take, and the entities that they return, by hook.
+
+    :raises PluginFault: with every annotation that is wrong
+    """
+    bodies: dict[str, type[Struct]] = {}
+    entities: dict[str, type[Struct]] = {}
+    faults: list[str] = []
+    for hook, function in functions.items():
+        try:
+            if hook in BODIES:
+                bodies[hook] = narrowed_body(function, *BODIES[hook])
+            entity = narrowed_entity(function, RESULTS[hook])
+            if entity is not None:
+                entities[hook] = entity
+        except PluginFault as fault:
+            faults.append(f"{function.__module__}.{function.__name__}: {fault}")
+    if faults:
+        raise PluginFault("; ".join(faults))
+    return bodies, entities
 
 
 def _caller(hook: pluggy.HookCaller) -> Callable[..., Any]:

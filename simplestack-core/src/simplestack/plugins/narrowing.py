@@ -5,37 +5,35 @@ annotations of other parameters, the session's above all, may name what is impor
 so only those that matter are looked at.
 """
 
-import sys
+import inspect
 from collections.abc import Callable
-from typing import Any, get_args, get_origin
+from types import NoneType, SimpleNamespace, UnionType
+from typing import Any, Never, NoReturn, Union, get_args, get_origin, get_type_hints
 
+import msgspec
 from msgspec import Struct
 
+from simplestack.plugins.errors import PluginFault
 
-def annotation(function: Callable[..., Any], parameter: str) -> Any:
-    """Return what `parameter` (or ``return``) is annotated with, evaluated; None when it is not annotated.
-
-    :raises NameError: the annotation names something that does not exist at run time
-    """
-    found = function.__annotations__.get(parameter)
-    if isinstance(found, str):
-        return eval(found, vars(sys.modules[function.__module__]))  # noqa: S307  as typing.get_type_hints does
-    return found
+#: What an implementation that says nothing about a type is annotated with.
+_UNSPECIFIC = (Any, object, NoReturn, Never)
+_MISSING = inspect.Signature.empty
 
 
 def narrowed_body(function: Callable[..., Any], parameter: str, core_type: type[Struct]) -> type[Struct]:
     """Return the struct to validate a body with.
 
-    :raises TypeError: the annotation is no subclass of core's
+    :raises PluginFault: the annotation is no subclass of core's, or cannot be used
     """
-    found = annotation(function, parameter)
-    if found is None:
+    found = _annotation(function, parameter)
+    if found is _MISSING or found in _UNSPECIFIC or found is core_type:
         return core_type
     if not (isinstance(found, type) and issubclass(found, core_type)):
-        raise TypeError(
-            f"{function.__name__}: {parameter!r} is annotated with {found!r}, "
-            f"which is not {core_type.__name__} or a subclass of it"
+        raise PluginFault(
+            f"{parameter!r} is annotated with {_words(found)}; "
+            f"expected {core_type.__name__} or a subclass of it"
         )
+    _check_struct(found, f"{parameter!r} is annotated with {_words(found)}")
     return found
 
 
@@ -43,15 +41,18 @@ def narrowed_entity(function: Callable[..., Any], core_result: Any) -> type[Stru
     """Return the entity that a hook returns, or a list of: core's, or the plugin's subclass of it.
 
     None for a hook that returns no entity.
+
+    :raises PluginFault: the annotation is not of what the hook returns, or cannot be used
     """
+    found = _annotation(function, "return")
+    if found is not _MISSING and not _fits(found, core_result):
+        raise PluginFault(f"it is annotated to return {_words(found)}; expected {_expected(core_result)}")
     core_entity = entity_of(core_result)
-    if core_entity is None:
-        return None
-    try:
-        found = entity_of(annotation(function, "return"))
-    except NameError:  # imported for type checkers only
-        found = None
-    return found if found is not None and issubclass(found, core_entity) else core_entity
+    entity = entity_of(found)
+    if core_entity is None or entity is None or entity is core_entity:
+        return core_entity
+    _check_struct(entity, f"it is annotated to return {_words(found)}")
+    return entity
 
 
 def entity_of(result: Any) -> type[Struct] | None:
@@ -59,3 +60,63 @@ def entity_of(result: Any) -> type[Struct] | None:
     if get_origin(result) is list:
         (result,) = get_args(result)
     return result if isinstance(result, type) and issubclass(result, Struct) else None
+
+
+def _annotation(function: Callable[..., Any], name: str) -> Any:
+    """Return what a parameter (or ``return``) is annotated with, evaluated, forward references included.
+
+    :raises PluginFault: it names something that does not exist at run time
+    """
+    written = function.__annotations__.get(name, _MISSING)
+    if written is _MISSING:
+        return _MISSING
+    holder = SimpleNamespace(__annotations__={name: written})
+    try:
+        return get_type_hints(holder, inspect.unwrap(function).__globals__)[name]
+    except Exception as error:  # it is an expression, and may do anything
+        whose = "its return annotation" if name == "return" else f"the annotation of {name!r}"
+        raise PluginFault(
+            f"{whose}, {written!r}, cannot be evaluated: {error}; core reads it, so import what it names at "
+            "run time, not under TYPE_CHECKING"
+        ) from error
+
+
+def _fits(found: Any, expected: Any) -> bool:
+    if found in _UNSPECIFIC:
+        return True
+    if get_origin(found) in (Union, UnionType):
+        return all(_fits(one, expected) for one in get_args(found))
+    if expected is None:
+        return found is NoneType
+    if get_origin(expected) is list:
+        (item,) = get_args(expected)
+        return found is list or (get_origin(found) is list and _fits(get_args(found)[0], item))
+    return isinstance(found, type) and issubclass(found, expected)
+
+
+def _check_struct(struct: type[Struct], annotated: str) -> None:
+    """Check that JSON of a struct can be read, written and described in the OpenAPI document."""
+    try:
+        msgspec.json.Decoder(struct)
+        msgspec.json.schema(struct)
+    except Exception as error:  # evaluates the annotations of the fields
+        raise PluginFault(f"{annotated}, whose fields JSON cannot have: {error}") from error
+
+
+def _words(kind: Any) -> str:
+    if kind in (None, NoneType):
+        return "None"
+    if isinstance(kind, type) and get_origin(kind) is None:
+        return kind.__name__
+    if get_origin(kind) is list:
+        return f"list[{_words(get_args(kind)[0])}]"
+    return str(kind)
+
+
+def _expected(core_result: Any) -> str:
+    entity = entity_of(core_result)
+    if entity is None:
+        return _words(core_result)
+    if get_origin(core_result) is list:
+        return f"{_words(core_result)} or a list of a subclass of {entity.__name__}"
+    return f"{entity.__name__} or a subclass of it"

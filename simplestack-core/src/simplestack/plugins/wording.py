@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
+#: Types whose values say more than their type.
+_PLAIN = (str, bytes, int, float, tuple, list, dict, set, frozenset, type(None))
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of a message that suggests the closest known name; empty where none is close."""
@@ -22,4 +25,6 @@ def shown(value: Any) -> str:
         return f"module {value.__name__}"
     if inspect.isroutine(value):
         return f"function {value.__name__}"
-    return reprlib.repr(value)
+    if isinstance(value, _PLAIN):
+        return reprlib.repr(value)
+    return f"an object of class {type(value).__qualname__}"
