@@ -5,8 +5,6 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import pytest
-
 from support.distributions import describe, install
 from support.listing import GOOD, good, plugins_command
 
@@ -44,29 +42,6 @@ def test_the_table_says_which_operations_each_plugin_implements(plugins: Path) -
     marks = {line.split()[0]: line.split()[1] for line in lines if line.count(" ") > 10 and line[0] != " "}
     assert (marks["guest_list"], marks["power_guest"], marks["guest_info"]) == ("yes", "partly", "-")
     assert "2/39" in lines[-1]
-
-
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        (
-            "@hookimpl\ndef operation_call(operation): ...\nplugin = me",
-            "must be marked with @hookimpl(wrapper=True)",
-        ),
-        (
-            "@hookimpl(wrapper=True, tryfirst=True)\ndef operation_call():\n    return (yield)\nplugin = me",
-            "must not be marked tryfirst",
-        ),
-        ("plugin = me", "has no @hookimpl(wrapper=True) function named operation_call"),
-        ("@hookimpl\ndef guest_list(session): ...\nplugin = me", "unknown hook 'guest_list'"),
-    ],
-)
-def test_a_service_plugin_can_only_wrap(plugins: Path, source: str, reason: str) -> None:
-    install(plugins, "odd", source, "simplestack.services")
-    result = plugins_command(plugins)
-    assert result.returncode == 1
-    assert "not loaded: plugin 'odd' (simplestack-odd 1.0): " in result.stderr
-    assert reason in result.stderr
 
 
 def test_nothing_is_served_without_a_policy_that_is_installed(plugins: Path, tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ import inspect
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
 
-from simplestack.hookspecs import SPEC_MODULES, services
+from simplestack.hookspecs import SPEC_MODULES
 from simplestack.markers import PROJECT_NAME
 from simplestack.plugins.errors import PluginFault
 from simplestack.plugins.wording import did_you_mean, shown
 
-_IMPL_MARK = f"{PROJECT_NAME}_impl"
+#: The attribute that ``@hookimpl`` sets.
+IMPL_MARK = f"{PROJECT_NAME}_impl"
 _SPEC_MARK = f"{PROJECT_NAME}_spec"
 
 #: The parameters of each hookspec.
@@ -24,15 +25,10 @@ SPEC_PARAMETERS = {
 }
 
 
-#: The only hook of service plugins.
-SERVICE_HOOK = services.operation_call.__name__
-SERVICE_PARAMETERS = tuple(inspect.signature(services.operation_call).parameters)
-
-
 def implementations(module: object) -> Iterator[tuple[str, FunctionType]]:
     """Yield the functions of a module that are marked with ``@hookimpl``, by the hook they implement."""
     for name, function in vars(module).items():
-        mark = getattr(function, _IMPL_MARK, None)
+        mark = getattr(function, IMPL_MARK, None)
         if mark is not None and isinstance(function, FunctionType):
             yield mark.get("specname") or name, function
 
@@ -59,31 +55,10 @@ def check_modules(modules: tuple[ModuleType, ...]) -> None:
         raise PluginFault("; ".join(faults))
 
 
-def check_service(module: object) -> None:
-    """Pass a service plugin: it wraps ``operation_call``, and nothing else.
-
-    :raises PluginFault: with everything that does not fit
-    """
-    found = dict(implementations(module))
-    function = found.pop(SERVICE_HOOK, None)
-    faults = [f"unknown hook {hook!r}; a service plugin has {SERVICE_HOOK!r} alone" for hook in found]
-    if function is None:
-        faults.append(f"it has no @hookimpl(wrapper=True) function named {SERVICE_HOOK}")
-    else:
-        mark = getattr(function, _IMPL_MARK)
-        if not mark["wrapper"]:
-            faults.append(f"its {SERVICE_HOOK} must be marked with @hookimpl(wrapper=True)")
-        if mark["tryfirst"]:
-            faults.append(f"its {SERVICE_HOOK} must not be marked tryfirst: the audit is outermost")
-        faults += _parameter_faults(function, SERVICE_PARAMETERS)
-    if faults:
-        raise PluginFault("; ".join(faults))
-
-
 def _overlooked(module: ModuleType) -> Iterator[str]:
     """Yield what looks like an implementation, and would not be one."""
     for name, value in vars(module).items():
-        is_marked = isinstance(getattr(value, _IMPL_MARK, None), dict)
+        is_marked = isinstance(getattr(value, IMPL_MARK, None), dict)
         if is_marked and not isinstance(value, FunctionType):
             yield f"{name}: is marked with @hookimpl, but is {shown(value)}; expected a plain function"
         # What is imported from elsewhere under a hook's name is a helper.
@@ -96,8 +71,8 @@ def _faults(hook: str, function: FunctionType) -> Iterator[str]:
     if hook not in SPEC_PARAMETERS:
         yield f"unknown hook {hook!r}{did_you_mean(hook, SPEC_PARAMETERS)}"
         return
-    yield from _parameter_faults(function, SPEC_PARAMETERS[hook])
-    mark = getattr(function, _IMPL_MARK)
+    yield from parameter_faults(function, SPEC_PARAMETERS[hook])
+    mark = getattr(function, IMPL_MARK)
     if mark["wrapper"] or mark["hookwrapper"]:
         yield "is a wrapper, which service plugins are; a hypervisor's hooks answer by themselves"
     elif inspect.isgeneratorfunction(function):
@@ -106,7 +81,11 @@ def _faults(hook: str, function: FunctionType) -> Iterator[str]:
         yield "is a coroutine function; hooks are called synchronously"
 
 
-def _parameter_faults(function: FunctionType, known: tuple[str, ...]) -> Iterator[str]:
+def parameter_faults(function: FunctionType, known: tuple[str, ...]) -> Iterator[str]:
+    """Yield what is wrong with the parameters of an implementation.
+
+    :param known: the parameters of its hookspec
+    """
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
             yield f"parameter {parameter.name!r} must be a plain one: pluggy passes arguments by position"

@@ -6,17 +6,18 @@ pluggy's own loader stops at the first import that fails, and lets one distribut
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, TypeVar
 
 from simplestack.config.settings import PLUGIN_TIMEOUT_SECONDS
 from simplestack.plugins.compatibility import IncompatibleCore, check_core_requirement
 from simplestack.plugins.containment import PluginCode
 from simplestack.plugins.description_checks import check_description
-from simplestack.plugins.diagnosis import check_service
 from simplestack.plugins.entry_points import HYPERVISOR_GROUP, SERVICE_GROUP, Installed, find_installed
 from simplestack.plugins.errors import LoadFailure, PluginFault
 from simplestack.plugins.hypervisor import Hypervisor, make_hypervisor
 from simplestack.plugins.imports import load_object
+from simplestack.plugins.service_checks import check_service
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ class Service:
     name: str
     distribution: str
     version: str
-    module: Any
+    module: ModuleType
 
 
 def load_hypervisors(
@@ -51,7 +52,7 @@ def load_services(
     :param enabled: names of those to load; None loads all
     :param limit_seconds: time limit for each step of loading one
     """
-    return _load_each(SERVICE_GROUP, enabled, limit_seconds, _load_service)
+    return _without_twins(*_load_each(SERVICE_GROUP, enabled, limit_seconds, _load_service))
 
 
 def _load_each(
@@ -95,8 +96,8 @@ def _checked(plugin: Any, installed: Installed) -> Hypervisor:
 
 
 def _load_service(installed: Installed, code: PluginCode) -> Service:
-    module = load_object(installed, code)
-    code.run("checking it", lambda: check_service(module))
+    found = load_object(installed, code)
+    module = code.run("checking it", lambda: check_service(found, installed.point.value))
     return Service(installed.name, installed.distribution, installed.version, module)
 
 
@@ -114,4 +115,20 @@ def _without_clashes(
             continue
         words.update(dict.fromkeys(hypervisor.plugin.aliases, hypervisor.name))
         kept.append(hypervisor)
+    return kept, failures
+
+
+def _without_twins(
+    services: list[Service], failures: list[LoadFailure]
+) -> tuple[list[Service], list[LoadFailure]]:
+    """Drop a service plugin whose module another one has, too: pluggy registers an object once."""
+    names: dict[int, str] = {}
+    kept: list[Service] = []
+    for service in services:
+        other = names.setdefault(id(service.module), service.name)
+        if other == service.name:
+            kept.append(service)
+            continue
+        reason = f"its entry point names the same module as that of {other!r}; remove one"
+        failures.append(LoadFailure(service.name, service.distribution, service.version, reason))
     return kept, failures
