@@ -5,8 +5,11 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import pytest
+
 from support.distributions import describe, install
 from support.listing import GOOD, good, plugins_command
+from support.service import running_service, wait_for
 
 
 def test_two_distributions_that_claim_one_name_are_both_refused(plugins: Path) -> None:
@@ -44,26 +47,67 @@ def test_the_table_says_which_operations_each_plugin_implements(plugins: Path) -
     assert "2/39" in lines[-1]
 
 
-def test_nothing_is_served_without_a_policy_that_is_installed(plugins: Path, tmp_path: Path) -> None:
+def run(plugins: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={"PYTHONPATH": str(plugins)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+CREATE_APP = ("-c", "from simplestack.server import create_app; create_app()")
+SERVE = ("-m", "simplestack", "serve", "--bind", "127.0.0.1:0")
+CHECK_CONFIG = ("-m", "simplestack", "check-config")
+
+
+@pytest.mark.parametrize("command", [SERVE, CHECK_CONFIG, CREATE_APP])
+def test_nothing_is_served_without_the_policies_and_every_failure_is_shown_once(
+    plugins: Path, command: tuple[str, ...]
+) -> None:
+    for name in ("odd", "even"):
+        install(plugins, name, "raise RuntimeError('no')", "simplestack.services")
+        install(plugins, f"broken-{name}", "raise RuntimeError('no')")
+    result = run(plugins, *command)
+    assert result.returncode == 1
+    for name in ("odd", "even"):
+        failed = f"failed: RuntimeError: no (plugin_{name}.py, line 5, in <module>)\n"
+        line = f"service plugin '{name}' (simplestack-{name} 1.0): importing plugin_{name}:plugin {failed}"
+        assert result.stderr.count(line) == 1
+        assert (
+            result.stderr.count(f"not loaded: plugin 'broken-{name}' (simplestack-broken-{name} 1.0): ") == 1
+        )
+    assert "to leave one out, name the others in server.services" in result.stderr
+
+
+def test_a_policy_that_the_settings_leave_out_is_not_needed(plugins: Path, tmp_path: Path) -> None:
     install(plugins, "odd", "raise RuntimeError('no')", "simplestack.services")
     config = tmp_path / "simplestack.toml"
-    config.write_text("")
-    program = "from simplestack.server import create_app; create_app()"
-    for command in (["-m", "simplestack", "serve", "--bind", "127.0.0.1:0"], ["-c", program]):
-        result = subprocess.run(
-            [sys.executable, *command],
-            env={"PYTHONPATH": str(plugins), "SIMPLESTACK_CONFIG": str(config)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 1
-        assert (
-            "service plugin 'odd' (simplestack-odd 1.0): importing plugin_odd:plugin failed" in result.stderr
-        )
     config.write_text("[server]\nservices = []")
-    subprocess.run(
-        [sys.executable, "-c", program],
-        env={"PYTHONPATH": str(plugins), "SIMPLESTACK_CONFIG": str(config)},
-        check=True,
-    )
+    result = run(plugins, *CHECK_CONFIG, "--config", str(config))
+    assert result.returncode == 0
+    assert "odd" not in result.stderr
+
+
+def test_check_config_shows_every_plugin_that_is_not_loaded_and_succeeds(
+    plugins: Path,
+) -> None:
+    for name in ("odd", "even"):
+        install(plugins, name, "raise RuntimeError('no')")
+    result = run(plugins, *CHECK_CONFIG)
+    assert result.returncode == 0
+    for name in ("odd", "even"):
+        assert result.stderr.count(f"warning: not loaded: plugin '{name}' (simplestack-{name} 1.0): ") == 1
+
+
+def test_a_starting_service_logs_each_plugin_that_is_not_loaded_once(plugins: Path, tmp_path: Path) -> None:
+    for name in ("odd", "even"):
+        install(plugins, name, "raise RuntimeError('no')")
+    config = "[server]\nworkers = 3"
+    with running_service(tmp_path / "service", config, plugins=plugins) as service:
+        wait_for(lambda: service.log.count("Booting worker") == 3, what="all workers")
+        service.stop()
+        for name in ("odd", "even"):
+            assert service.log.count(f"not loaded: plugin '{name}' (simplestack-{name} 1.0): ") == 1

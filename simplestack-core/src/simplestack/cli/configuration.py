@@ -39,11 +39,13 @@ def load_to_serve(
 ) -> tuple[Configuration, Registry]:
     """Load settings and plugins that a service can start with.
 
-    :raises click.ClickException: a setting is wrong, or a service plugin is missing
+    :raises click.ClickException: a setting is wrong, or a service plugin could not be loaded
     """
     configuration, registry = load(config, overrides)
     try:
         registry.check_services()
     except SettingsError as error:
+        for failure in registry.failures:
+            click.echo(f"not loaded: {failure}", err=True)
         raise click.ClickException(str(error)) from None
     return configuration, registry

@@ -1,6 +1,7 @@
 """The result of loading all plugins with their settings. Nothing of it changes once the service runs."""
 
 import difflib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,8 @@ from simplestack.plugins.host_settings import HostSettings, read_settings
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.wording import shown
 from simplestack.sessions.targets import AllowList
+
+_log = logging.getLogger("simplestack.plugins")
 
 #: What to install for a hypervisor that is not there.
 _DISTRIBUTIONS = {
@@ -51,14 +54,21 @@ class Registry:
         return found.by_host.get(host, found.general), found.allowed
 
     def check_services(self) -> None:
-        """Pass when every service plugin in use was loaded: without a policy, nothing may be served.
+        """Check that every service plugin in use was loaded: without a policy, nothing may be served.
 
-        :raises SettingsError: one was not
+        :raises SettingsError: with all that were not
         """
-        for failure in self.service_failures:
+        if self.service_failures:
+            lines = "\n".join(f"service {failure}" for failure in self.service_failures)
             raise SettingsError(
-                f"service {failure}. The service does not start without it; server.services can leave it out"
+                f"{lines}\nThe service does not start without its service plugins; to leave one out, name "
+                "the others in server.services"
             )
+
+    def log_failures(self) -> None:
+        """Log each hypervisor plugin that was not loaded."""
+        for failure in self.failures:
+            _log.error("not loaded: %s", failure)
 
     def warnings(self) -> list[str]:
         """Return what the plugins have to say about their settings, general and for single hosts."""

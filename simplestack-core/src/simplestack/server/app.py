@@ -2,7 +2,6 @@
 
 import atexit
 import ipaddress
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,6 @@ from simplestack.server.problems import add_error_handlers
 from simplestack.server.responder import Service
 from simplestack.server.router import add_routes
 
-_log = logging.getLogger("simplestack.server")
-
 App = falcon.App[Any, Any]
 
 
@@ -36,6 +33,7 @@ def create_app(config: str | Path | None = None) -> App:
     """
     configuration = load_configuration(None if config is None else Path(config))
     registry = load_registry(configuration)
+    registry.log_failures()
     registry.check_services()
     return make_app(configuration, registry, local_only=not _is_explicit(configuration))
 
@@ -53,8 +51,6 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
         audit=server.audit,
     )
     atexit.register(dispatcher.close)
-    for failure in registry.failures:
-        _log.error("not loaded: %s", failure)
     tokens = ServiceTokens(server.tokens)
     app = App(middleware=[RawPath(), *([_LocalOnly()] if local_only else [])])
     add_error_handlers(app)

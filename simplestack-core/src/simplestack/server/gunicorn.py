@@ -57,6 +57,7 @@ class GunicornService(BaseApplication):
     def run(self) -> None:
         """Serve until a signal ends it."""
         set_up_logging(self._configuration.server.log_level)
+        self._registry.log_failures()
         os.register_at_fork(
             before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS),
             after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS),
