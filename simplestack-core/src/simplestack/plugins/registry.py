@@ -3,7 +3,7 @@
 import difflib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -69,6 +69,11 @@ class Registry:
         """Log each hypervisor plugin that was not loaded."""
         for failure in self.failures:
             _log.error("not loaded: %s", failure)
+
+    def without(self, hypervisor: Hypervisor, failure: LoadFailure) -> "Registry":
+        """Return a registry in which a hypervisor's plugin is not in use."""
+        kept = {word: found for word, found in self.hypervisors.items() if found is not hypervisor}
+        return replace(self, hypervisors=kept, failures=(*self.failures, failure))
 
     def warnings(self) -> list[str]:
         """Return what the plugins have to say about their settings, general and for single hosts."""

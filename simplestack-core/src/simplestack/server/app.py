@@ -10,6 +10,7 @@ import falcon
 from simplestack.config.load import Configuration, load_configuration
 from simplestack.errors import PermissionDenied
 from simplestack.operations.dispatch import Dispatcher
+from simplestack.plugins.pages import mount_pages
 from simplestack.plugins.registry import Registry, load_registry
 from simplestack.server.authentication import ServiceTokens
 from simplestack.server.documents import OpenApiPage, ReferencePage
@@ -55,14 +56,13 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     app = App(middleware=[RawPath(), *([_LocalOnly()] if local_only else [])])
     add_error_handlers(app)
     add_routes(app, Service(dispatcher, tokens, server.max_json_bytes))
-    for found in registry.plugins():
-        found.plugin.mount(app, registry.settings[found.name].general, tokens.holder)
     app.add_route("/", Index(dispatcher, tokens))
     app.add_route("/healthz", Health(dispatcher))
     app.add_route("/openapi.json", OpenApiPage(dispatcher, tokens))
     app.add_route("/docs", ReferencePage())
     app.add_route("/docs/{asset}", ReferencePage())
     app.add_route("/{hypervisor}", HypervisorPage(dispatcher, tokens))
+    dispatcher.registry = mount_pages(registry, app, tokens.holder, server.plugin_timeout_seconds)
     return app
 
 
