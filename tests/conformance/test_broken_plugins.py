@@ -6,6 +6,7 @@ import pytest
 
 from support.conformance import run_kit
 from support.distributions import install
+from support.listing import good
 
 _BROKEN = """
 import dataclasses, types
@@ -193,3 +194,12 @@ def test_a_wrong_password_must_be_refused_unless_the_target_lets_all_in(tmp_path
     )
     assert done.status == 1
     assert "must be refused with Unauthorized" in done.output
+
+
+def test_the_kit_says_why_the_plugin_is_not_loaded(tmp_path: Path) -> None:
+    plugins = tmp_path / "plugins"
+    install(plugins, "bad", f"{good('bad')}@hookimpl\ndef guest_lsit(session): ...\n")
+    run = run_kit(tmp_path / "kit", "--hypervisor", "bad", "--host", "h", "--username", "u", plugins=plugins)
+    assert run.status == 4
+    assert "'bad' is installed but could not be loaded" in run.output
+    assert "plugin_bad.guest_lsit: unknown hook 'guest_lsit'; did you mean 'guest_list'?" in run.output

@@ -182,6 +182,7 @@ def _load(config: str | None) -> Dispatcher:
     configuration = load_configuration(None if config is None else Path(config))
     server = configuration.server
     registry = load_registry(configuration)
+    registry.log_failures()
     registry.check_services()
     dispatcher = Dispatcher(registry, max_sessions=server.max_sessions, threads=None, audit=False)
     atexit.register(dispatcher.close)
