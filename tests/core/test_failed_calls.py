@@ -53,7 +53,8 @@ def translate(error):
     return Conflict("translated") if isinstance(error, LookupError) else None
 
 plugin = HypervisorPlugin(name="fails", title="Fails", connect=connect, disconnect=lambda session: None,
-                          hooks=(me,), translate=translate, settings=HypervisorSettings, enforces_time_limits={enforces})
+                          hooks=(me,), translate=translate, settings=HypervisorSettings,
+                          enforces_time_limits={enforces})
 """
 
 

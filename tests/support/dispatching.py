@@ -10,8 +10,9 @@ from simplestack.operations.call import make_call
 from simplestack.operations.context import CallContext
 from simplestack.operations.dispatch import Dispatcher
 from simplestack.plugins.discovery import Service
+from simplestack.plugins.host_settings import HostSettings
 from simplestack.plugins.hypervisor import make_hypervisor
-from simplestack.plugins.registry import HostSettings, Registry
+from simplestack.plugins.registry import Registry
 from simplestack.sessions.targets import AllowList
 
 NAME = "lab"
