@@ -1,6 +1,8 @@
 """The tutorial shows the example's own code, and its commands do what it says."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,6 +40,23 @@ def test_all_code_of_the_tutorial_is_an_excerpt() -> None:
     blocks = code_blocks(PAGE, "python") + code_blocks(PAGE, "toml")
     assert sorted(blocks) == sorted(code for _, code in EXCERPTS)
     assert blocks
+
+
+def test_the_failure_in_the_tutorial_is_what_the_command_prints(
+    install_example: Callable[[str], Path],
+) -> None:
+    plugins = install_example("simplestack-example")
+    module = plugins / "simplestack_example" / "guests.py"
+    module.write_text(module.read_text().replace("def guest_start", "def guest_strt"))
+    listed = subprocess.run(
+        [sys.executable, "-m", "simplestack", "plugins"],
+        env={"PYTHONPATH": str(plugins)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert listed.returncode == 1
+    assert [listed.stderr] == code_blocks(PAGE, "text")
 
 
 def test_the_commands_of_the_tutorial_start_a_guest(

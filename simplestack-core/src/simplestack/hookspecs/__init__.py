@@ -16,10 +16,13 @@ What holds for all of them:
 
 - Arguments are matched by name: take those you need, in any order. ``session`` is what the plugin's
   ``connect`` returned. No defaults, no keyword-only arguments.
+- A function with a hook's name that is not marked is an error: mark it, or rename it.
 - Ids and names arrive as the client gave them, percent-decoded, at most 1,024 characters, without control
   characters; those of a path are never ``.`` or ``..``. They are data: never paste them into XML, URLs or
   commands.
-- Bodies are validated structs. Annotate the parameter with a subclass of the struct to accept more members.
+- Bodies are validated structs. Annotate the parameter with a subclass of the struct to accept more fields,
+  and the result with a subclass of the entity to return more. These annotations are evaluated when the plugin
+  is loaded; one that is not the hook's type is an error.
 - An id that does not exist, or whose disk, interface or snapshot belongs to another guest, raises
   :class:`~simplestack.EntityNotFound`.
 - What a docstring says is the REST contract's reference too, but for paragraphs that begin with "Plugins:".
