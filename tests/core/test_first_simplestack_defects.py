@@ -56,7 +56,7 @@ def test_defect_03_errors_leave_no_session_behind(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["base", "hyperv", "os", "simplestack", "__init__", "..", "mock.world", "Mock"]
+    "word", ["base", "hyperv", "os", "simplestack", "__init__", "...", "mock.world", "Mock"]
 )
 def test_defect_06_a_word_in_the_url_imports_nothing(service: Service, word: str) -> None:
     answer = service.get(f"/{word}/h/guests")
