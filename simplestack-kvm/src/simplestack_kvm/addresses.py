@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from simplestack_kvm.faults import has_reason
 from simplestack_kvm.records import DomainRecord
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
@@ -44,6 +45,8 @@ class AddressBook:
                 found: Any = self._connection.networkLookupByName(network).DHCPLeases()  # annotated as str
                 leases: list[dict[str, Any]] = found
             except libvirt.libvirtError as error:
+                if not has_reason(error):
+                    raise
                 # Foreign networks: without DHCP, or gone while their guests run. Other sources may know.
                 _log.debug("no leases of network %s: %s", network, error)
                 leases = []
@@ -58,6 +61,8 @@ class AddressBook:
         try:
             interfaces: Any = domain.interfaceAddresses(source)  # annotated as str
         except libvirt.libvirtError as error:
+            if not has_reason(error):
+                raise
             # The agent is silent, or the guest has just stopped: its address is not known, that is all.
             _log.debug("no addresses of guest %s: %s", domain.UUIDString(), error)
             return None

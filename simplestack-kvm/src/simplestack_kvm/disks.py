@@ -29,6 +29,7 @@ from simplestack_kvm.domain_xml import (
     taken_targets,
 )
 from simplestack_kvm.domains import find_domain, modification_flags, need, state_of, wait_until
+from simplestack_kvm.faults import has_reason
 from simplestack_kvm.ownership import own_volumes
 from simplestack_kvm.records import (
     DISK_NAMES,
@@ -180,9 +181,9 @@ def _unplug(domain: "libvirt.virDomain", target: str) -> None:
             return
         try:
             domain.detachDeviceFlags(ET.tostring(element, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
-        except libvirt.libvirtError:
+        except libvirt.libvirtError as error:
             # QEMU refuses to ask again while it waits for the guest. The first refusal is a real one.
-            if number == 0:
+            if number == 0 or not has_reason(error):
                 raise
         if wait_until(lambda: _element(_document(domain), target) is None, DETACH_AGAIN_SECONDS):
             return

@@ -41,16 +41,18 @@ def translate(error: Exception) -> SimplestackError | None:
     """
     if not is_loaded() or not isinstance(error, libvirt.libvirtError):
         return None
-    code, text = error.get_error_code(), error.get_error_message() or "libvirt gave no reason"
+    code, text = error.get_error_code(), reason_of(error)
+    if not code:
+        return HypervisorError(
+            f"{text}: whether the operation took effect is unknown; libvirtd's log on the host may say more"
+        )
     if _is_lost(error):
         return HypervisorUnavailable(f"the connection to libvirtd broke: {text}")
     if _NO_SPACE.search(text):
         return InsufficientStorage(text)
-    make = _table().get(code or 0)
+    make = _table().get(code, Conflict if _TAKEN.search(text) else None)
     if make is not None:
         return make(text)
-    if _TAKEN.search(text):
-        return Conflict(text)
     return HypervisorError(f"libvirt failed: {text}", code)
 
 
@@ -59,7 +61,7 @@ def not_connected(error: "libvirt.libvirtError", target: Target, *, as_caller: b
 
     :param as_caller: whether the caller's password was given; else nothing of the caller's can be wrong
     """
-    code, text = error.get_error_code(), _PATH.sub("(a local file)", error.get_error_message() or "")
+    code, text = error.get_error_code(), _PATH.sub("(a local file)", reason_of(error))
     if as_caller and code in (
         libvirt.VIR_ERR_AUTH_FAILED,
         libvirt.VIR_ERR_AUTH_CANCELLED,
@@ -72,6 +74,23 @@ def not_connected(error: "libvirt.libvirtError", target: Target, *, as_caller: b
             "check it and add it to ssh_known_hosts_file"
         )
     return HypervisorUnavailable(f"cannot connect to libvirt at {target}: {text}")
+
+
+def reason_of(error: "libvirt.libvirtError") -> str:
+    """Return libvirt's own text. An error without one names the function of libvirt's that failed."""
+    return error.get_error_message() or f"libvirt failed without giving a reason ({error})"
+
+
+def has_reason(error: "libvirt.libvirtError") -> bool:
+    """Tell whether libvirtd itself said why a call failed.
+
+    If not, the connection failed, or nobody knows what did. Such an error says nothing about the guest or the
+    volume that was asked for: raise it.
+    """
+    return bool(error.get_error_code()) and error.get_error_domain() not in (
+        libvirt.VIR_FROM_RPC,
+        libvirt.VIR_FROM_LIBSSH,
+    )
 
 
 def _is_lost(error: "libvirt.libvirtError") -> bool:

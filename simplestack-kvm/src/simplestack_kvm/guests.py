@@ -8,6 +8,7 @@ from simplestack import Guest, GuestState, HypervisorError, hookimpl
 from simplestack_kvm.addresses import AddressBook
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.domains import end_remnant, find_domain, need, state_of
+from simplestack_kvm.faults import has_reason, reason_of
 from simplestack_kvm.ownership import own_volumes
 from simplestack_kvm.records import (
     DomainRecord,
@@ -79,7 +80,7 @@ def guest_delete(session: KvmSession, guest_id: str) -> None:
             delete_volume(volume)
         except libvirt.libvirtError as error:
             _log.warning("volume %s of the deleted guest %s stays: %s", volume.key(), record.uuid, error)
-            left.append(f"{volume.name()} ({error.get_error_message()})")
+            left.append(f"{volume.name()} ({reason_of(error)})")
     if left:
         raise HypervisorError(
             f"the guest is gone, but not its volumes {', '.join(left)}: delete them by hand"
@@ -137,7 +138,7 @@ class _Listing:
         except libvirt.libvirtError as error:
             if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                 return None
-            if error.get_error_domain() == libvirt.VIR_FROM_RPC:
+            if not has_reason(error):
                 raise
             _log.warning("guest %s is listed without details", uuid, exc_info=True)
         except (HypervisorError, ValueError):

@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from simplestack_kvm.documents import parse_document
+from simplestack_kvm.faults import has_reason
 from simplestack_kvm.records import DiskRecord
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
@@ -59,14 +60,10 @@ def _backing_paths(session: KvmSession) -> set[str]:
                 path = parse_document(volume.XMLDesc()).findtext("backingStore/path")
             except libvirt.libvirtError as error:
                 # Its file was removed by other means than libvirt: what it was based on is nobody's now.
-                if (
-                    error.get_error_code()
-                    not in (
-                        libvirt.VIR_ERR_NO_STORAGE_VOL,
-                        libvirt.VIR_ERR_SYSTEM_ERROR,
-                    )
-                    or error.get_error_domain() == libvirt.VIR_FROM_RPC
-                ):
+                if error.get_error_code() not in (
+                    libvirt.VIR_ERR_NO_STORAGE_VOL,
+                    libvirt.VIR_ERR_SYSTEM_ERROR,
+                ) or not has_reason(error):
                     raise
                 continue
             if path:

@@ -9,6 +9,7 @@ from typing import Any
 from simplestack import Conflict, EntityNotFound, InsufficientStorage, gib
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.domain_xml import VolumeSource
+from simplestack_kvm.faults import has_reason
 from simplestack_kvm.lookups import find_pool
 from simplestack_kvm.records import DiskRecord
 from simplestack_kvm.sdk import libvirt
@@ -155,7 +156,7 @@ def _disk_size(
             return _volume_info(volume)[1]
         return int(domain.blockInfo(disk.target)[0])
     except libvirt.libvirtError as error:
-        if error.get_error_domain() == libvirt.VIR_FROM_RPC:
+        if not has_reason(error):
             raise
         _log.info("the size of disk %s of guest %s is not known: %s", disk.target, domain.UUIDString(), error)
         return None
@@ -192,6 +193,8 @@ def _refresh(pools: Sequence["libvirt.virStoragePool"]) -> None:
         try:
             pool.refresh()
         except libvirt.libvirtError as error:
+            if not has_reason(error):
+                raise
             # Another volume is being made in it just now, or its server is away.
             _log.info("storage %s could not be refreshed: %s", pool.name(), error)
 
