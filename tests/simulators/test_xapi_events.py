@@ -40,6 +40,18 @@ def test_a_token_brings_what_has_changed_since(session: Any, vm: str) -> None:
     assert "snapshot" not in batch["events"][2]
 
 
+def test_only_the_last_500_removals_of_a_class_are_told(server: Server, session: Any) -> None:
+    database = server.simulator.database
+    image = database.add("VDI", {})
+    removed = [database.add("VM", {}) for _ in range(501)]
+    token = session.xenapi.event_from(["VM", "VDI"], "", 30.0)["token"]
+    for found in (image, *removed):
+        database.remove(found)
+    events = session.xenapi.event_from(["VM", "VDI"], token, 30.0)["events"]
+    assert {event["operation"] for event in events} == {"del"}
+    assert [event["ref"] for event in events] == [image.ref, *(found.ref for found in removed[1:])]
+
+
 def test_one_object_can_be_watched(session: Any, vm: str) -> None:
     api = session.xenapi
     token = api.event_from([f"VM/{vm}"], "", 30.0)["token"]

@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,9 @@ import msgspec
 
 from simulators.xapi.datamodel import Class, classes
 from simulators.xapi.failures import Failure
+
+#: XAPI remembers as many removed objects of each class for ``event.from`` (its ``deleteringsize``).
+MAX_REMOVED = 500
 
 
 class Object:
@@ -58,8 +62,10 @@ class Database:
         self.changes = threading.Condition(self.lock)
         #: The number of the last change.
         self.change = 0
-        #: Objects that are no more, and the change that ended them.
-        self.removed: list[tuple[int, Object]] = []
+        #: By class: the last removed objects, and the change that removed each, oldest first.
+        self.removed: dict[str, deque[tuple[int, Object]]] = {
+            name: deque(maxlen=MAX_REMOVED) for name in classes()
+        }
         self._objects: dict[str, dict[str, Object]] = {name: {} for name in classes()}
         self._by_uuid: dict[tuple[str, str], Object] = {}
 
@@ -80,7 +86,7 @@ class Database:
         with self.lock:
             del self._objects[found.class_.name][found.ref]
             del self._by_uuid[found.class_.name, found["uuid"]]
-            self.removed.append((self._next_change(), found))
+            self.removed[found.class_.name].append((self._next_change(), found))
 
     def get(self, class_name: str, ref: str) -> Object:
         """Return an object.

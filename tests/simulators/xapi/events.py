@@ -132,10 +132,10 @@ class Events:
                 if found.changed > since and _is_wanted(found, wanted):
                     operation = "add" if found.added > since else "mod"
                     yield Event(found.changed, operation, found)
-        if since:
-            for change, found in self._database.removed:
-                is_news = change > since >= found.added and found.class_.name not in _UNTOLD
-                if is_news and _is_wanted(found, wanted):
+            for change, found in reversed(self._database.removed[name]):
+                if change <= since:
+                    break
+                if since >= found.added and _is_wanted(found, wanted):
                     yield Event(change, "del", found)
 
 
