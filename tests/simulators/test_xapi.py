@@ -343,6 +343,14 @@ def test_messages_are_counted(session: Any, fetch: Fetch) -> None:
     assert json.loads(fetch("GET", "/simulator/counts")) == {"VM.get_all": 2}
 
 
+def test_objects_are_counted_by_class(session: Any, fetch: Fetch) -> None:
+    before = json.loads(fetch("GET", "/simulator/objects"))
+    assert (before["session"], before["task"]) == (1, 0)
+    session.xenapi.task.create("label", "")
+    after = json.loads(fetch("GET", "/simulator/objects"))
+    assert after == before | {"task": 1}
+
+
 def test_a_message_fails_as_often_as_ordered(session: Any, fetch: Fetch) -> None:
     rule = {"message": "VM.get_all", "code": "SR_FULL", "parameters": ["10", "9"], "times": 2}
     fetch("POST", "/simulator/faults", rule)

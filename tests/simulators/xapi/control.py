@@ -1,7 +1,7 @@
-"""What XAPI has not: ``/simulator/counts`` and ``/simulator/faults``.
+"""What XAPI has not: ``/simulator/counts``, ``/simulator/faults`` and ``/simulator/objects``.
 
 ``GET counts`` tells how often each message came, and ``DELETE counts`` begins anew. ``POST faults`` orders a
-fault, and ``DELETE faults`` forgets all.
+fault, and ``DELETE faults`` forgets all. ``GET objects`` returns the number of objects of each class.
 """
 
 from collections.abc import Callable
@@ -33,6 +33,8 @@ def answer(simulator: Simulator, method: str, path: str, body: bytes = b"") -> A
     match method, what:
         case "GET", "counts":
             return Answer(200, msgspec.json.encode(simulator.counts), "application/json")
+        case "GET", "objects":
+            return Answer(200, msgspec.json.encode(simulator.database.counts()), "application/json")
         case "POST", "faults":
             try:
                 simulator.faults.add(msgspec.json.decode(body, type=Rule))

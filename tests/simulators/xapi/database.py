@@ -117,6 +117,11 @@ class Database:
         with self.lock:
             return iter(list(self._objects[class_name].values()))
 
+    def counts(self) -> dict[str, int]:
+        """Return the number of objects of each class."""
+        with self.lock:
+            return {name: len(objects) for name, objects in self._objects.items()}
+
     def _next_change(self) -> int:
         with self.lock:
             self.change += 1
