@@ -82,6 +82,13 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Run the service under load and faults for 20 minutes. No part of continuous integration."""
+    session.install(*TEST_REQUIREMENTS, *_editable())
+    session.run("python", "-m", "benchmarks.soak", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
 def serve(session: nox.Session) -> None:
     """Run the service with the embedded mock hypervisor. Arguments after `--` go to `simplestack serve`."""
     session.install(f"--editable=./{CORE}")

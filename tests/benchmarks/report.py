@@ -105,17 +105,18 @@ def tables(record: Record) -> str:
     parts = []
     for benchmark, comparisons in groupby(record.comparisons, key=lambda found: found.benchmark):
         rows = [_HEADINGS, tuple("-" for _ in _HEADINGS), *(_row(found) for found in comparisons)]
-        parts.append(f"**{benchmark}**, {record.times[benchmark]:%Y-%m-%d}\n\n{_aligned(rows)}\n")
+        parts.append(f"**{benchmark}**, {record.times[benchmark]:%Y-%m-%d}\n\n{aligned(rows)}\n")
     return "\n".join(parts)
 
 
 def _row(found: Comparison) -> tuple[str, ...]:
     ours, other = found.medians
     goal = "" if found.goal is None else f"{found.goal} {'✓' if found.reaches_goal else '✗'}"
-    return found.what, _short(ours), found.beside, _short(other), found.unit, f"{found.ratio:.2f}", goal
+    return found.what, short(ours), found.beside, short(other), found.unit, f"{found.ratio:.2f}", goal
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
+def aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    """Return rows as a Markdown table; the second is the line below the headings."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -125,7 +126,7 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(lines)
 
 
-def _short(figure: float) -> str:
+def short(figure: float) -> str:
     """Three figures are more than the machine's mood allows."""
     if figure >= 100:
         return f"{figure:,.0f}"
