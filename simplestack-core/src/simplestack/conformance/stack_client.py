@@ -10,6 +10,7 @@ from simplestack.conformance.client import Client
 from simplestack.conformance.options import Options
 from simplestack.conformance.refusals import Refusal
 from simplestack.entities.guest import Guest
+from simplestack.entities.plain import plain
 from simplestack.entities.transfer import Export
 from simplestack.errors import SimplestackError
 from simplestack.operations.model import JsonBody, Operation
@@ -35,7 +36,7 @@ class StackClient(Client):
             kind = self.stack.hypervisor.bodies.get(row.name, row.body.type)
             struct = msgspec.convert({} if body is None else body, kind)
         hook, arguments = row.call(ids, struct)
-        return msgspec.to_builtins(self._call(row, hook, arguments))
+        return msgspec.to_builtins(self._call(row, hook, arguments), enc_hook=plain)
 
     def perform_import(self, row: Operation, file: Path, storage_id: str | None, *, chunked: bool) -> Any:
         """Hand the opened file over."""
@@ -43,7 +44,7 @@ class StackClient(Client):
             size = None if chunked else file.stat().st_size
             arguments = {"stream": stream, "size": size, "storage_id": storage_id}
             guest: Guest = self._call(row, "guest_import", arguments)
-        return msgspec.to_builtins(guest)
+        return msgspec.to_builtins(guest, enc_hook=plain)
 
     def export(self, guest_id: str, file: Path) -> int:
         """Write the chunks."""

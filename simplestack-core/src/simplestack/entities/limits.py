@@ -16,20 +16,20 @@ MAX_RATE_BITS = 10**12
 _NAME = r"\A[^\x00-\x1f\x7f]+\Z"
 _NAME_OR_EMPTY = r"\A[^\x00-\x1f\x7f]*\Z"
 # `$` would match before a newline at the end, too; the rest rejects that.
-_PATH_NAME = r"\A(?!\.{1,2}$)[^\x00-\x1f\x7f]+\Z"
+PATH_NAME_PATTERN = r"\A(?!\.{1,2}$)[^\x00-\x1f\x7f]+\Z"
 _MAC = r"\A[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}\Z"
 #: What the patterns accept, in words for messages.
-PATTERN_WORDS = {
+_PATTERN_WORDS = {
     _NAME: "text without control characters",
     _NAME_OR_EMPTY: "text without control characters",
-    _PATH_NAME: "text without control characters, other than `.` and `..`",
+    PATH_NAME_PATTERN: "text without control characters, other than `.` and `..`",
     _MAC: "a MAC address such as `52:54:00:12:34:56`",
 }
 
 #: The name of a thing: 1 to 255 characters, none of them a control character.
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=_NAME)]
 #: A name that becomes a segment of a path: not `.` or `..`, which HTTP clients resolve before they send it.
-PathName = Annotated[str, Meta(min_length=1, max_length=255, pattern=_PATH_NAME)]
+PathName = Annotated[str, Meta(min_length=1, max_length=255, pattern=PATH_NAME_PATTERN)]
 #: The name of a file such as an ISO image, or an empty string for none.
 NameOrEmpty = Annotated[str, Meta(max_length=1024, pattern=_NAME_OR_EMPTY)]
 #: Free text that is shown to people.
@@ -42,6 +42,13 @@ SizeGiB = Annotated[float, Meta(gt=0, le=MAX_DISK_GIB)]
 Cpus = Annotated[int, Meta(ge=1, le=MAX_CPUS)]
 #: A unicast or multicast MAC address, six octets with colons.
 Mac = Annotated[str, Meta(pattern=_MAC)]
+
+
+def plain_words(message: str) -> str:
+    """Return a message of msgspec's with its first letter small, and words in place of these patterns."""
+    for pattern, words in _PATTERN_WORDS.items():
+        message = message.replace(f"`str` matching regex {pattern!r}", words)
+    return f"{message[0].lower()}{message[1:]}"
 
 
 def gib(size_bytes: int) -> float:

@@ -20,6 +20,9 @@ What holds for all of them:
 - Ids and names arrive as the client gave them, percent-decoded, at most 1,024 characters, without control
   characters; those of a path are never ``.`` or ``..``. They are data: never paste them into XML, URLs or
   commands.
+- What a hook returns is checked. All fields of an entity, with those that your subclass adds, have the types
+  that they are annotated with. An ``id`` becomes part of a path: it is not empty, ``.`` or ``..``, and has no
+  control characters. Anything else is a defect: clients get a 500, and the log names item, field and types.
 - Bodies are validated structs. Annotate the parameter with a subclass of the struct to accept more fields,
   and the result with a subclass of the entity to return more. These annotations are evaluated when the plugin
   is loaded; one that is not the hook's type is an error.

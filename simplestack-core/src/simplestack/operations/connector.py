@@ -14,6 +14,7 @@ class Connector:
     """Makes and ends the sessions of one hypervisor, at all hosts that have the same settings."""
 
     def __init__(self, hypervisor: Hypervisor, settings: HypervisorSettings, allowed: AllowList) -> None:
+        self.hypervisor = hypervisor
         self.plugin = hypervisor.plugin
         self.settings = settings
         self._allowed = allowed

@@ -116,7 +116,7 @@ class HookRun:
             raise
         except BaseException as error:
             self._fail(error)
-        check_result(self._plugin.name, self.operation, result)
+        check_result(self.connector.hypervisor, self.operation, result)
         return result
 
     def _is_alive(self, session: Any) -> bool:

@@ -1,7 +1,7 @@
 """Streams that somebody must hear the end of: a session to give back, an audit line to write."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from simplestack.entities.transfer import ImportStream
@@ -23,7 +23,7 @@ class WatchedChunks:
 
     def __init__(
         self,
-        chunks: Iterator[bytes],
+        chunks: Iterable[bytes],
         on_end: Callable[[BaseException | None, bool, int], None],
         run: RunPart = lambda part: part(),
     ) -> None:
@@ -32,7 +32,8 @@ class WatchedChunks:
         :param on_end: gets the error, whether all was sent, and how many bytes were
         :param run: calls what fetches the next chunk, and what closes the chunks
         """
-        self._chunks = chunks
+        self._source = chunks
+        self._chunks: Iterator[bytes] | None = None
         self._on_end = on_end
         self._run = run
         self._sent_bytes = 0
@@ -69,14 +70,19 @@ class WatchedChunks:
 
     def _following(self) -> bytes | None:
         """Return the next chunk; None at the end. An empty one would end a chunked response early."""
-        return next(filter(None, self._chunks), None)
+        if self._chunks is None:
+            self._chunks = iter(self._source)
+        chunk = next(filter(None, self._chunks), None)
+        if chunk is not None and not isinstance(chunk, bytes):
+            raise TypeError(f"a chunk of an export is `{type(chunk).__name__}`, expected `bytes`")
+        return chunk
 
     def _end(self, error: BaseException | None, *, complete: bool) -> None:
         if self._ended:
             return
         self._ended = True
         try:
-            self._run(lambda: close_chunks(self._chunks))
+            self._run(lambda: close_chunks(self._source))
         except Exception:  # the client has what it will get
             _log.exception("an export could not be closed")
         finally:

@@ -7,7 +7,7 @@ import falcon
 import msgspec
 from msgspec import Struct
 
-from simplestack.entities.limits import PATTERN_WORDS
+from simplestack.entities.limits import plain_words
 from simplestack.entities.transfer import CHUNK_BYTES
 from simplestack.errors import InvalidArguments, PayloadTooLarge
 from simplestack.server.problems import HttpProblem
@@ -211,10 +211,9 @@ def _explain(text: str, kind: type[Struct]) -> str:
     """Name the member in plain words: ``memory: expected `int`, got `str```."""
     what, _, where = text.partition(" - at `$")
     where = where.strip("`.")
-    for pattern, words in PATTERN_WORDS.items():
-        what = what.replace(f"`str` matching regex {pattern!r}", words)
     if "unknown field" in what:
         name = what.split("`")[1]
         close: list[Any] = difflib.get_close_matches(name, kind.__struct_fields__, n=1)
         what += f"; did you mean `{close[0]}`?" if close else ""
-    return f"{where}: {what[0].lower()}{what[1:]}" if where else f"{what[0].lower()}{what[1:]}"
+    what = plain_words(what)
+    return f"{where}: {what}" if where else what

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 import falcon
 from msgspec import json
 
+from simplestack.entities.plain import plain
 from simplestack.entities.transfer import Export
 from simplestack.errors import InvalidArguments
 from simplestack.operations.call import Call, make_call
@@ -32,7 +33,7 @@ from simplestack.server.queries import read_query
 from simplestack.server.request_id import HEADER, request_id
 from simplestack.sessions.targets import parse_target
 
-_encode = json.Encoder().encode
+_encode = json.Encoder(enc_hook=plain).encode
 MAX_ID_LENGTH = 1024
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 

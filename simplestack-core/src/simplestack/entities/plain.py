@@ -1,0 +1,17 @@
+"""Text and numbers of classes that libraries derive from `str`, `int` and `float`, as JSON has them."""
+
+from collections.abc import Callable
+from typing import Any
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {str: str.__str__, int: int.__int__, float: float.__float__}
+
+
+def plain(value: Any) -> Any:
+    """Return the plain value: msgspec calls this for a value whose class it does not know.
+
+    :raises NotImplementedError: JSON cannot have it
+    """
+    for kind, convert in _PLAIN.items():
+        if isinstance(value, kind):
+            return convert(value)
+    raise NotImplementedError(f"{type(value).__name__} cannot be written as JSON")

@@ -1,0 +1,95 @@
+"""Types that msgspec checks the entities of plugins with.
+
+msgspec does not look into an instance of the type that it converts to. So entities are converted to another
+type that has the same fields. All are required, and a plugin's ``__post_init__`` does not run again.
+"""
+
+import functools
+import inspect
+import sys
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.inspect import (
+    BoolType,
+    CollectionType,
+    DictType,
+    EnumType,
+    FloatType,
+    IntType,
+    LiteralType,
+    NoneType,
+    StrType,
+    Type,
+    UnionType,
+)
+
+_PLAIN = (NoneType, BoolType, IntType, FloatType, StrType, EnumType, LiteralType)
+
+
+@dataclass(frozen=True, slots=True)
+class StrictType:
+    """How to check entities of one type."""
+
+    #: What to convert one to, and a list of them.
+    one: Any
+    many: Any
+    #: Whether all fields are plain values, or lists and dicts of these. Only such entities can be converted
+    #: directly: in other fields, msgspec would not look into an object.
+    is_plain: bool
+    #: The fields that are numbers, floats among them, or null.
+    floats: tuple[str, ...]
+    has_id: bool
+
+
+@functools.cache
+def strict_type(entity: type[Struct]) -> StrictType:
+    """Return how to check entities of this type.
+
+    A field may have any value if its annotation cannot be evaluated, as that of an import for type checkers
+    only, or if msgspec does not know its type.
+    """
+    kinds = {name: _field_type(entity, name) for name in entity.__struct_fields__}
+    fields: list[Any] = [
+        (name, kind, UNSET) if UnsetType in get_args(kind) else (name, kind) for name, kind in kinds.items()
+    ]
+    # Thousands of them may live for a moment: the garbage collector need not look at any.
+    one = msgspec.defstruct(entity.__name__, fields, kw_only=True, gc=False)
+    return StrictType(
+        one=one,
+        many=list[one],  # type: ignore[valid-type]  # made while running
+        is_plain=all(_is_plain(msgspec.inspect.type_info(kind)) for kind in kinds.values()),
+        floats=tuple(name for name, kind in kinds.items() if _is_float(kind)),
+        has_id="id" in kinds,
+    )
+
+
+def _field_type(entity: type[Struct], field: str) -> Any:
+    owner = next(found for found in entity.__mro__ if field in inspect.get_annotations(found))
+    alone = SimpleNamespace(__annotations__={field: inspect.get_annotations(owner)[field]})
+    try:
+        kind = get_type_hints(alone, vars(sys.modules[owner.__module__]), include_extras=True)[field]
+        msgspec.inspect.type_info(kind)
+    except Exception:
+        return Any
+    return kind
+
+
+def _is_float(kind: Any) -> bool:
+    choices = get_args(kind) or (kind,)
+    return float in choices and {float, int, type(None)}.issuperset(choices)
+
+
+def _is_plain(kind: Type) -> bool:
+    match kind:
+        case UnionType(types=types):
+            return all(map(_is_plain, types))
+        case CollectionType(item_type=item):
+            return _is_plain(item)
+        case DictType(key_type=key, value_type=value):
+            return _is_plain(key) and _is_plain(value)
+        case _:
+            return isinstance(kind, _PLAIN)
