@@ -131,6 +131,7 @@ def test_a_restart_of_the_hypervisor_excuses_what_is_missing() -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "reset", "connection reset"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "wait", "time-out"),
         (b"HTTP/1.1 OK\r\n\r\n", "wait", "malformed response"),
+        (b"HTTP/1.1 200 OK\r\n\r\nno length", "wait", "malformed response"),
     ],
 )
 def test_a_request_without_a_complete_response_is_unanswered_for_a_reason(

@@ -76,7 +76,7 @@ class Client:
         except OSError:
             _abort(streams)
             raise Unanswered("connection reset") from None
-        except ValueError:
+        except (ValueError, LookupError, asyncio.LimitOverrunError):
             _abort(streams)
             raise Unanswered("malformed response") from None
         except BaseException:

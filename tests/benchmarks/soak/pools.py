@@ -1,11 +1,13 @@
 """Simulated Xen pools, each in a process that can be killed, stopped and started again."""
 
 import contextlib
+import http.client
 import json
 import signal
 import ssl
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from itertools import takewhile
@@ -15,6 +17,8 @@ from simulators.xapi.tls import Trust
 
 _STOP_SECONDS = 20
 _CONTROL_SECONDS = 5
+_START_ATTEMPTS = 10
+_RETRY_SECONDS = 1
 #: So that an export does not fit into the buffers of the sockets between here and there.
 EXPORT_BYTES = 32 * 1024**2
 
@@ -50,12 +54,20 @@ class Pool:
         options = ["--certificate", self._trust.certificate, "--port", self._port, "--vms", self._vms]
         options += ["--content", EXPORT_BYTES]
         command = [sys.executable, "-m", "simulators.xapi", *map(str, options)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        if self._process.stdout is None:
-            raise AssertionError("it was asked for")
-        lines = takewhile(lambda line: line != "ready\n", self._process.stdout)
-        printed = dict(line.split() for line in lines)
-        self._port = int(printed["master"].rpartition(":")[2])
+        for _ in range(_START_ATTEMPTS):
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            if process.stdout is None:
+                raise AssertionError("it was asked for")
+            lines = takewhile(lambda line: line != "ready\n", process.stdout)
+            printed = dict(line.split() for line in lines)
+            if "master" in printed:
+                self._process, self._port = process, int(printed["master"].rpartition(":")[2])
+                return
+            # While it was down, a client's connection to somewhere else may have taken its port.
+            process.stdout.close()
+            process.wait(_STOP_SECONDS)
+            time.sleep(_RETRY_SECONDS)
+        raise AssertionError(f"the simulator does not start at port {self._port}")
 
     def kill(self) -> None:
         """End it at once, as a power failure would."""
@@ -104,8 +116,11 @@ class Pool:
     def _control(self, method: str, what: str, body: bytes | None = None) -> bytes:
         url = f"https://127.0.0.1:{self._port}/simulator/{what}"
         request = urllib.request.Request(url, body, method=method)
-        with urllib.request.urlopen(request, timeout=_CONTROL_SECONDS, context=self._context) as response:  # noqa: S310  https
-            content: bytes = response.read()
+        try:
+            with urllib.request.urlopen(request, timeout=_CONTROL_SECONDS, context=self._context) as response:  # noqa: S310  https
+                content: bytes = response.read()
+        except http.client.HTTPException as error:
+            raise ConnectionError("the simulator was killed in the middle of a response") from error
         return content
 
     def _end(self, number: signal.Signals) -> None:
