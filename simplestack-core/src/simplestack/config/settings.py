@@ -73,7 +73,8 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tokens: dict[str, str] = {}
     #: Longest JSON body. Images are not limited.
     max_json_bytes: Annotated[int, Meta(ge=1024, le=1024**3)] = 1024**2
-    #: How long a stopping worker waits for requests in flight.
+    #: Longest time that the service takes to stop. It waits for requests in flight and logs its sessions out;
+    #: what is not finished by then is cut off.
     graceful_timeout_seconds: Annotated[int, Meta(ge=1, le=3600)] = 60
     #: How long an idle client connection is kept.
     keep_alive_seconds: Annotated[int, Meta(ge=1, le=3600)] = 75

@@ -39,6 +39,7 @@ class AuditLine(Struct, kw_only=True, omit_defaults=True):
 
 _encode = json.Encoder().encode
 _output = AuditOutput()
+_all_running: "dict[int, _Running]" = {}
 #: The hooks that change nothing.
 _READING = frozenset(
     hook for operation in OPERATIONS if operation.method == "GET" for hook in operation.hooks
@@ -53,27 +54,27 @@ class Audit:
         self, operation: str, arguments: Mapping[str, Any], context: CallContext
     ) -> Generator[None, Any, Any]:
         """Write a line when the operation is over; for an export, when its last byte is sent."""
-        started = time.monotonic()
+        running = _Running(operation, arguments, context)
         try:
             result = yield
         except BaseException as error:
-            write_line(operation, arguments, context, started, outcome_of(error))
+            running.end(outcome_of(error))
             raise
         if isinstance(result, Export):
 
             def ended(error: BaseException | None, complete: bool, sent_bytes: int) -> None:
                 outcome = "ok" if complete else "ClientDisconnected" if error is None else outcome_of(error)
-                write_line(operation, arguments, context, started, outcome, sent_bytes=sent_bytes)
+                running.end(outcome, sent_bytes)
 
             return Export(WatchedChunks(result.chunks, ended), result.size)
-        write_line(operation, arguments, context, started, "ok")
+        running.end("ok")
         return result
 
     def rejected(
         self, operation: str, arguments: Mapping[str, Any], context: CallContext, error: SimplestackError
     ) -> None:
         """Write the line of an operation that did not even begin."""
-        write_line(operation, arguments, context, time.monotonic(), outcome_of(error))
+        _write_line(operation, arguments, context, time.monotonic(), outcome_of(error))
 
     def late(
         self,
@@ -85,7 +86,7 @@ class Audit:
     ) -> None:
         """Write a second line when an operation that was abandoned has ended after all."""
         outcome = "ok" if error is None else outcome_of(error)
-        write_line(operation, arguments, context, started_seconds, outcome, late=True)
+        _write_line(operation, arguments, context, started_seconds, outcome, late=True)
 
 
 def outcome_of(error: BaseException) -> str:
@@ -93,17 +94,43 @@ def outcome_of(error: BaseException) -> str:
     return error.name if isinstance(error, SimplestackError) else SimplestackError.name
 
 
-def write_line(
+def end_audit() -> None:
+    """Write the lines of operations that the end of the process cuts off, and all lines that wait."""
+    for running in list(_all_running.values()):
+        running.end("ServiceStopped")
+    _output.flush()
+
+
+class _Running:
+    """An operation that has no line yet."""
+
+    __slots__ = ("_arguments", "_context", "_operation", "_started_seconds")
+
+    def __init__(self, operation: str, arguments: Mapping[str, Any], context: CallContext) -> None:
+        self._operation = operation
+        self._arguments = arguments
+        self._context = context
+        self._started_seconds = time.monotonic()
+        _all_running[id(self)] = self
+
+    def end(self, outcome: str, sent_bytes: int | None = None) -> None:
+        """Write the operation's line, once."""
+        if _all_running.pop(id(self), None) is not None:
+            _write_line(
+                self._operation, self._arguments, self._context, self._started_seconds, outcome, sent_bytes
+            )
+
+
+def _write_line(
     operation: str,
     arguments: Mapping[str, Any],
     context: CallContext,
     started_seconds: float,
     outcome: str,
-    *,
     sent_bytes: int | None = None,
+    *,
     late: bool = False,
 ) -> None:
-    """Write one line."""
     line = AuditLine(
         time=datetime.now(UTC),
         request_id=context.request_id,

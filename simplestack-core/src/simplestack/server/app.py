@@ -1,6 +1,5 @@
 """The WSGI application."""
 
-import atexit
 import ipaddress
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from simplestack.plugins.pages import mount_pages
 from simplestack.plugins.registry import Registry, load_registry
 from simplestack.server.authentication import ServiceTokens
 from simplestack.server.documents import OpenApiPage, ReferencePage
+from simplestack.server.ending import call_at_end
 from simplestack.server.meta import Health, HypervisorPage, Index
 from simplestack.server.paths import RawPath
 from simplestack.server.problems import add_error_handlers
@@ -51,7 +51,7 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
         threads=server.threads,
         audit=server.audit,
     )
-    atexit.register(dispatcher.close)
+    call_at_end(dispatcher.close)
     tokens = ServiceTokens(server.tokens)
     app = App(middleware=[RawPath(), *([_LocalOnly()] if local_only else [])])
     add_error_handlers(app)

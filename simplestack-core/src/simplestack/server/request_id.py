@@ -1,7 +1,9 @@
-"""The id that joins a request, its answer and its log lines."""
+"""The id that joins a request, its response and its log lines."""
 
 import random
 import re
+from collections.abc import MutableMapping
+from typing import Any
 
 import falcon
 
@@ -11,11 +13,16 @@ _SANE = re.compile(r"\A[A-Za-z0-9._~+/=:-]{1,128}\Z")
 
 def request_id(request: falcon.Request) -> str:
     """Return the request's id: the client's own when it is sane, else a new one; the same each time."""
-    known: str | None = request.env.get("simplestack.request_id")
+    return request_id_in(request.env)
+
+
+def request_id_in(environ: MutableMapping[str, Any]) -> str:
+    """Return the id of the request that has this WSGI environment."""
+    known: str | None = environ.get("simplestack.request_id")
     if known is None:
-        given = request.env.get("HTTP_X_REQUEST_ID", "")
+        given = environ.get("HTTP_X_REQUEST_ID", "")
         known = given if _SANE.match(given) else new_request_id()
-        request.env["simplestack.request_id"] = known
+        environ["simplestack.request_id"] = known
     return known
 
 

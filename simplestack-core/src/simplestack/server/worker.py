@@ -3,10 +3,12 @@
 import logging
 import re
 import select
+import selectors
 import signal
 import struct
 import time
 from socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
+from types import FrameType
 from typing import Any
 
 from gunicorn.http import RequestParser
@@ -14,6 +16,8 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from simplestack.server.body_reader import read_directly
+from simplestack.server.ending import Ending
+from simplestack.server.in_flight import InFlight
 from simplestack.server.problems import http_problem, problem_body
 from simplestack.server.request_id import HEADER, new_request_id
 
@@ -32,6 +36,10 @@ _YIELDING_CONNECTIONS = 10
 #: makes the kernel send a reset, and that takes the answer from a client that is still sending.
 _DRAIN_SECONDS = 10
 _DRAIN_BYTES = 1024**3
+#: How long a stopping worker keeps connections open on which no request has come.
+_LAST_REQUEST_SECONDS = 1.0
+#: How long a worker has to end that is to end at once: the arbiter gives it as much.
+_HURRIED_SECONDS = 2.0
 _STATUS_LINE = re.compile(rb"\AHTTP/1\.1 (?P<status>[0-9]{3}) (?P<reason>[^\r\n]*)")
 
 
@@ -74,15 +82,63 @@ STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 class Worker(ThreadWorker):
     """``gunicorn --worker-class simplestack.server.Worker``; ``simplestack serve`` uses it by itself."""
 
+    _in_flight: InFlight
+    _is_hurried = False
+
     def init_process(self) -> None:
         """Start; called in the new process."""
         self.log.error_log.addFilter(_without_header_values)
         super().init_process()
 
+    def load_wsgi(self) -> None:
+        """Load the application."""
+        super().load_wsgi()
+        self._in_flight = InFlight(self.wsgi)
+        self.wsgi = self._in_flight
+
     def init_signals(self) -> None:
         """Take signals from here on, one that came since the fork included."""
         super().init_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """End at once, without waiting for requests: SIGQUIT, and SIGINT from a terminal."""
+        if not self.booted:  # nothing runs yet, and loading would go on
+            super().handle_quit(sig, frame)
+        self.cfg.worker_int(self)
+        self._is_hurried = True
+        self.handle_exit(sig, frame)
+
+    def run(self) -> None:
+        """Serve until a signal comes or the arbiter is gone, then end within the graceful time."""
+        # gunicorn's own ends by joining its threads: one that hangs then keeps the process for ever.
+        queue = self.method_queue
+        self.poller.register(queue, selectors.EVENT_READ, queue.run_callbacks)  # type: ignore[arg-type]  # it is open: fileno() is no None
+        self.set_accept_enabled(True)
+        while self.alive:
+            self.notify()
+            self.set_accept_enabled(self.nr_conns < self.worker_connections)
+            self.wait_for_and_dispatch_events(1.0)
+            self.murder_keepalived()
+            self.murder_pending()
+            self.alive = self.alive and self.is_parent_alive()
+        self._end()
+
+    def _end(self) -> None:
+        ending = Ending(self.cfg.graceful_timeout)
+        self.set_accept_enabled(False)
+        # A client may be sending its next request already: RFC 9112 section 9.6.
+        self._cap_keepalive(time.monotonic() + _LAST_REQUEST_SECONDS)  # type: ignore[attr-defined]  # new in 27
+        while self.nr_conns and not self._is_hurried and time.monotonic() < ending.requests_until_seconds:
+            self.notify()
+            self.wait_for_and_dispatch_events(0.1)
+            self.murder_keepalived()
+            self.murder_pending()
+        if self._is_hurried:
+            ending = Ending(_HURRIED_SECONDS)
+        self.murder_keepalived(force=True)  # type: ignore[call-arg]  # new in 27
+        self.tpool.shutdown(wait=False, cancel_futures=True)
+        ending.finish(self._in_flight.request_ids(), is_held_up=self.nr_conns > 0)
 
     def accept(self, listener: Any) -> None:
         """Accept a connection, after a moment in which a worker with fewer of them may take it.

@@ -1,0 +1,67 @@
+"""How a worker process ends: in good order, and within its time whatever hangs."""
+
+import atexit
+import faulthandler
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from simplestack.operations.audit import end_audit
+
+_log = logging.getLogger("simplestack.server")
+
+#: The most of the time that is kept for logging sessions out, after the last request.
+_CLOSING_SECONDS = 5.0
+
+_calls: list[Callable[[], object]] = []
+
+
+def call_at_end(call: Callable[[], object]) -> None:
+    """Have `call()` called when this process ends, under gunicorn or not."""
+    _calls.append(call)
+    atexit.register(call)
+
+
+class Ending:
+    """The time that is left to a worker that stops, and how it is spent."""
+
+    def __init__(self, limit_seconds: float) -> None:
+        """Start the clock: `limit_seconds` from now the process is gone."""
+        now = time.monotonic()
+        closing_seconds = min(_CLOSING_SECONDS, limit_seconds / 4)
+        #: Until when requests are waited for.
+        self.requests_until_seconds = now + limit_seconds - closing_seconds
+        self._closing_until_seconds = now + limit_seconds - closing_seconds / 4
+        # Whatever blocks this thread, or all of Python: a thread in C writes down where each thread is, and
+        # ends the process.
+        faulthandler.dump_traceback_later(limit_seconds - closing_seconds / 8, exit=True)
+
+    def finish(self, cut_off: list[str], *, is_held_up: bool) -> None:
+        """Log sessions out, write what is not written, and end the process if it would not end by itself.
+
+        :param cut_off: the ids of the requests that are not answered
+        :param is_held_up: whether threads are busy, which Python waits for at its exit
+        """
+        if cut_off:
+            count = "1 request was" if len(cut_off) == 1 else f"{len(cut_off)} requests were"
+            _log.warning("stopping: %s cut off: %s", count, ", ".join(cut_off))
+        closing = threading.Thread(target=_close, name="simplestack-end", daemon=True)
+        closing.start()
+        closing.join(max(0.0, self._closing_until_seconds - time.monotonic()))
+        if closing.is_alive():
+            _log.warning("stopping: logging the sessions out takes too long, those left stay logged in")
+        if is_held_up or closing.is_alive():
+            logging.shutdown()
+            os._exit(0)
+
+
+def _close() -> None:
+    end_audit()
+    for call in _calls:
+        atexit.unregister(call)
+        try:
+            call()
+        except Exception:
+            _log.exception("stopping: %r failed", call)
