@@ -143,13 +143,14 @@ def test_a_delay_makes_a_call_slower_by_at_least_as_much(service: Service, world
     assert line["duration_ms"] >= 400
 
 
-def test_a_dropped_connection_ends_without_a_byte_and_without_a_trace_in_the_log(
+def test_a_dropped_connection_ends_without_a_byte_and_says_so_in_log_and_audit(
     service: Service, world: str
 ) -> None:
     rule(service, world, operation="guest_list", action="drop", times=1)
     with socket.create_connection(service.address, timeout=20) as connection:
         head = (
             f"GET /mock/{world}/guests HTTP/1.1\r\nHost: x\r\nX-Simplestack-Hypervisor-Token: {token()}\r\n"
+            f"X-Request-Id: {world}\r\n"
         )
         connection.sendall(f"{head}\r\n".encode())
         try:
@@ -158,7 +159,10 @@ def test_a_dropped_connection_ends_without_a_byte_and_without_a_trace_in_the_log
             received = b""
     assert received == b""
     assert guests(service, world).status == 200
-    assert "dropped by a rule" not in service.log
+    (line,) = (line for line in service.log.splitlines() if f"request {world}: " in line)
+    assert "the connection is closed without a response: " in line
+    assert "a rule of fault injection drops the connection" in line
+    assert service.audit_of(world)["outcome"] == "ConnectionDropped"
 
 
 def test_a_change_can_take_effect_before_the_connection_is_dropped(service: Service, world: str) -> None:
@@ -172,8 +176,11 @@ def test_an_export_can_break_off_in_the_middle(service: Service, world: str) -> 
     path = stopped(service, world)
     rule(service, world, operation="guest_export", action="drop", after_bytes=100_000, times=1)
     with pytest.raises(http.client.IncompleteRead) as broken:
-        service.get(f"{path}/export")
+        service.get(f"{path}/export", headers={"X-Request-Id": world})
     assert len(broken.value.partial) == 100_000
+    (line,) = (line for line in service.log.splitlines() if f"request {world}: " in line)
+    assert "the response broke off after 100000 bytes: ConnectionDropped" in line
+    assert service.audit_of(world)["outcome"] == "ConnectionDropped"
     assert len(service.get(f"{path}/export").body) > 2 * 262144
 
 

@@ -90,8 +90,11 @@ class Audit:
 
 
 def outcome_of(error: BaseException) -> str:
-    """Name an error as the client sees it."""
-    return error.name if isinstance(error, SimplestackError) else SimplestackError.name
+    """Name an error as the client sees it, or as it names itself where no client sees it."""
+    if isinstance(error, SimplestackError):
+        return error.name
+    outcome: str = getattr(error, "audit_outcome", SimplestackError.name)
+    return outcome
 
 
 def end_audit() -> None:

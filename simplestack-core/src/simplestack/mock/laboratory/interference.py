@@ -18,10 +18,12 @@ _POLL_SECONDS = 0.05
 
 
 class Dropped(ConnectionResetError):
-    """The client's connection is to be closed without an answer."""
+    """The client's connection is to be closed, without a response or in the middle of one."""
+
+    audit_outcome = "ConnectionDropped"
 
     def __init__(self) -> None:
-        super().__init__(errno.ECONNRESET, "dropped by a rule of the laboratory")
+        super().__init__(errno.ECONNRESET, "a rule of fault injection drops the connection")
 
 
 def around(settings: MockSettings) -> Callable[[str, Caller], Caller] | None:
