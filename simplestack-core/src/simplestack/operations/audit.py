@@ -120,7 +120,12 @@ class _Running:
         """Write the operation's line, once."""
         if _all_running.pop(id(self), None) is not None:
             _write_line(
-                self._operation, self._arguments, self._context, self._started_seconds, outcome, sent_bytes
+                self._operation,
+                self._arguments,
+                self._context,
+                self._started_seconds,
+                outcome,
+                sent_bytes=sent_bytes,
             )
 
 
@@ -130,8 +135,8 @@ def _write_line(
     context: CallContext,
     started_seconds: float,
     outcome: str,
-    sent_bytes: int | None = None,
     *,
+    sent_bytes: int | None = None,
     late: bool = False,
 ) -> None:
     line = AuditLine(
