@@ -11,7 +11,8 @@ from support.listing import good
 _BROKEN = """
 import dataclasses, types
 from msgspec.structs import replace
-from simplestack.mock import plugin as mock, disks, guests, media, networks, power, snapshots, storages, tags
+from simplestack.mock import plugin as mock
+from simplestack.mock import disks, guests, media, networks, power, snapshots, storages, tags, transfer
 
 {defect}
 
@@ -130,6 +131,71 @@ DEFECT = {"guest_info": guest_info}
 """,
         "ids",
         "test_a_plugin_finds_nothing",
+    ),
+    "an export without what is on the disks": (
+        """
+import io, json, tarfile
+
+@hookimpl
+def guest_export(session, guest_id):
+    whole = b"".join(transfer.guest_export(session, guest_id).chunks)
+    with tarfile.open(fileobj=io.BytesIO(whole)) as archive:
+        manifest = json.load(archive.extractfile("simplestack-mock.json"))
+    image = io.BytesIO()
+    with tarfile.open(fileobj=image, mode="w") as archive:
+        text = json.dumps(manifest).encode()
+        member = tarfile.TarInfo("guest.json")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text))
+    return Export(iter([image.getvalue()]), len(image.getvalue()))
+
+@hookimpl
+def guest_import(session, stream, size, storage_id):
+    try:
+        with tarfile.open(fileobj=io.BytesIO(stream.read(10**6)), mode="r:") as archive:
+            made = json.load(archive.extractfile("guest.json"))
+    except (tarfile.TarError, ValueError):
+        raise InvalidArguments("no image") from None
+    return guests.guest_create(session, GuestCreate(
+        name=made["name"], memory=made["memory_mib"], cpus=made["cpus"],
+        paravirtualized=made["paravirtualized"], storage=storage_id,
+        disks=[NewDisk(size=disk["size_bytes"] / 1024**3) for disk in made["disks"]],
+        network_interfaces=[NewNetworkInterface(network=its["network"]) for its in made["interfaces"]]))
+DEFECT = {"guest_export": guest_export, "guest_import": guest_import}
+""",
+        "transfer",
+        "test_a_guest_that_never_ran_is_the_same",
+    ),
+    "a deleted guest leaves the space of its snapshots taken": (
+        """
+@hookimpl
+def guest_delete(session, guest_id):
+    taken = snapshots.snapshot_list(session, guest_id)
+    guests.guest_delete(session, guest_id)
+    for _ in taken:
+        disks.disk_create(session, guests.guest_list(session)[0].id, DiskCreate(size=1))
+DEFECT = {"guest_delete": guest_delete}
+""",
+        "snapshots",
+        "test_a_guest_is_deleted_with_its_snapshots_and_gives_their_space_back",
+    ),
+    "of two updates at once both are refused": (
+        """
+waiting = []
+
+@hookimpl
+def guest_update(session, guest_id, changes: GuestUpdate) -> Guest:
+    waiting.append(guest_id)
+    deadline = time.monotonic() + 0.5
+    while time.monotonic() < deadline:
+        if waiting.count(guest_id) % 2 == 0:
+            raise Busy("another update of the guest is under way")
+    waiting.remove(guest_id)
+    return guests.guest_update(session, guest_id, changes)
+DEFECT = {"guest_update": guest_update}
+""",
+        "concurrency",
+        "test_two_clients_that_change_different_members_are_both_heeded",
     ),
     "storages in bytes": (
         """

@@ -14,6 +14,8 @@ def disk_digests(file: Path) -> dict[str, str]:
     """Return a digest for each disk of an export: of each member of a tar archive that is no description.
 
     An export in another format is taken as a whole.
+
+    :raises AssertionError: the archive has no disk in it
     """
     if not tarfile.is_tarfile(file):
         with file.open("rb") as stream:
@@ -28,4 +30,5 @@ def disk_digests(file: Path) -> dict[str, str]:
             while chunk := content.read(CHUNK_BYTES):
                 digest.update(chunk)
             digests[member.name] = digest.hexdigest()
+    assert digests, "the export is an archive without any disk in it"
     return digests

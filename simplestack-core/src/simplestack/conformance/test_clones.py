@@ -27,6 +27,7 @@ def test_a_clone_has_mac_addresses_of_its_own(kit: Kit, client: Client, guest: A
     client.do("network_interface_create", guest["id"], body={"network": kit.networks[0]})
     clone = client.do("guest_clone", guest["id"], body={"name": kit.name()})
     of_guest, of_clone = (client.do("network_interface_list", found["id"]) for found in (guest, clone))
+    assert of_guest, "the guest has the interface that was added"
     assert [found["network"] for found in of_clone] == [found["network"] for found in of_guest]
     assert {found["mac"] for found in of_clone}.isdisjoint(found["mac"] for found in of_guest)
 

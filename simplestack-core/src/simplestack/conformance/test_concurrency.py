@@ -30,7 +30,7 @@ def test_two_clients_that_change_different_members_are_both_heeded(client: Clien
         client,
         [lambda body=body: client.do("guest_update", guest["id"], body=body) for body in changes],  # type: ignore[misc]  # mypy cannot infer a lambda's default
     )
-    assert set(_refusals(answers)) <= {"Busy"}
+    assert _refusals(answers) in ([], ["Busy"]), "one may be in the way of the other, not both"
     expected = dict(guest)
     for answer, change in zip(answers, changes, strict=True):
         if not isinstance(answer, Refusal):
@@ -96,4 +96,5 @@ def test_lists_that_are_asked_for_at_once_are_the_same(kit: Kit, client: Client)
     assert _refusals(lists) == []
     shown = [sorted(guest["id"] for guest in found) for found in lists]
     assert shown == [shown[0]] * _CLIENTS
+    assert shown[0], "a target has at least one guest"
     assert {guest["id"] for guest in guests} <= set(shown[0])

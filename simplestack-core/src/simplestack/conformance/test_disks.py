@@ -23,8 +23,11 @@ def test_a_new_disk_has_what_was_asked_for(client: Client, guest: Any) -> None:
 
 @drives("disk_create", "disk_list")
 def test_a_disk_without_a_name_gets_one(client: Client, guest: Any) -> None:
-    assert client.do("disk_create", guest["id"], body={"size": 1})["name"]
-    assert all(disk["name"] for disk in client.do("disk_list", guest["id"]))
+    made = client.do("disk_create", guest["id"], body={"size": 1})
+    assert made["name"]
+    disks = client.do("disk_list", guest["id"])
+    assert made in disks
+    assert "" not in [disk["name"] for disk in disks]
 
 
 @drives("disk_update", "disk_info", "disk_list")

@@ -63,6 +63,7 @@ def test_a_guest_made_of_a_template_is_a_copy_of_its_own(kit: Kit, client: Clien
 
 @drives("guest_create", "network_interface_list")
 def test_a_guest_gets_an_interface_on_each_network_it_is_made_with(kit: Kit, client: Client) -> None:
+    assert kit.networks, "--network: the target lists no network; name one"
     wanted = [{"network": name} for name in kit.networks]
     made = kit.make(client, network_interfaces=wanted)
     interfaces = client.do("network_interface_list", made["id"])

@@ -112,6 +112,11 @@ def test_the_snapshot_of_another_guest_is_not_found_and_stays(
 
 
 @drives("snapshot_create", "guest_delete", "storage_list")
-def test_a_guest_is_deleted_with_its_snapshots(client: Client, guest: Any, snapshot: Any) -> None:
+def test_a_guest_is_deleted_with_its_snapshots_and_gives_their_space_back(kit: Kit, client: Client) -> None:
+    before = sum(storage["allocated_space"] for storage in client.do("storage_list"))
+    guest = kit.make(client)
+    snapshot = client.do("snapshot_create", guest["id"], body={"name": "before"})
     client.do("guest_delete", guest["id"])
     client.unknown("Guest", "snapshot_info", guest["id"], snapshot["id"])
+    after = sum(storage["allocated_space"] for storage in client.do("storage_list"))
+    assert after == pytest.approx(before, abs=0.5)
