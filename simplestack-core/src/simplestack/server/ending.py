@@ -15,13 +15,13 @@ _log = logging.getLogger("simplestack.server")
 #: The most of the time that is kept for logging sessions out, after the last request.
 _CLOSING_SECONDS = 5.0
 
-_calls: list[Callable[[], object]] = []
+_calls: list[Callable[[float], object]] = []
 
 
-def call_at_end(call: Callable[[], object]) -> None:
-    """Have `call()` called when this process ends, under gunicorn or not."""
+def call_at_end(call: Callable[[float], object]) -> None:
+    """Have `call(limit_seconds)` called when this process ends, under gunicorn or not."""
     _calls.append(call)
-    atexit.register(call)
+    atexit.register(call, _CLOSING_SECONDS)
 
 
 class Ending:
@@ -47,7 +47,9 @@ class Ending:
         if cut_off:
             count = "1 request was" if len(cut_off) == 1 else f"{len(cut_off)} requests were"
             _log.warning("stopping: %s cut off: %s", count, ", ".join(cut_off))
-        closing = threading.Thread(target=_close, name="simplestack-end", daemon=True)
+        # A little less than there is, so that the calls can say what they did not finish.
+        limit_seconds = 0.9 * max(0.0, self._closing_until_seconds - time.monotonic())
+        closing = threading.Thread(target=_close, args=(limit_seconds,), name="simplestack-end", daemon=True)
         closing.start()
         closing.join(max(0.0, self._closing_until_seconds - time.monotonic()))
         if closing.is_alive():
@@ -57,11 +59,11 @@ class Ending:
             os._exit(0)
 
 
-def _close() -> None:
+def _close(limit_seconds: float) -> None:
     end_audit()
     for call in _calls:
         atexit.unregister(call)
         try:
-            call()
+            call(limit_seconds)
         except Exception:
             _log.exception("stopping: %r failed", call)
