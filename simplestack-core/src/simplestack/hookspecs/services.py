@@ -22,7 +22,9 @@ def operation_call(operation: str, arguments: Mapping[str, Any], context: CallCo
                 raise PermissionDenied("only admin deletes guests")
             return (yield)
 
-    Before the ``yield`` nothing has been dialled. What is raised there refuses the call.
+    What is raised before the ``yield`` rejects the call: nothing has been connected to then. The ``yield``
+    gives the result. Return it, or another of the same type. Anything else is a defect: clients get a 500,
+    and the log names the plugin. An export that is not returned is closed.
 
     :param operation: the hook's name, such as ``guest_info``
     :param arguments: the hook's arguments but the session

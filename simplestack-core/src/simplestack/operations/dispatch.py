@@ -35,6 +35,16 @@ LOGOUT_LIMIT_SECONDS = 5.0
 _current: ContextVar[HookRun] = ContextVar("simplestack.run")
 
 
+class _ResultChecks:
+    """Checks what service plugins let out in this thread's call."""
+
+    def returned(self, source: str, result: Any) -> Any:
+        return _current.get().returned(source, result)
+
+    def raised(self) -> None:
+        _current.get().raised()
+
+
 class Dispatcher:
     """Performs operations of all hypervisors. One for each process."""
 
@@ -51,7 +61,9 @@ class Dispatcher:
         self.pool = SessionPool(*self._pool_bounds)
         self._limits = CallLimits(threads)
         self._audit = Audit() if audit else None
-        self._operation_call = make_operation_call(self._perform, registry.services, self._audit)
+        self._operation_call = make_operation_call(
+            self._perform, registry.services, self._audit, _ResultChecks()
+        )
         os.register_at_fork(after_in_child=self._forget_sessions)
 
     def hypervisor(self, word: str) -> Hypervisor:

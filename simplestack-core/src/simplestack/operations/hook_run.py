@@ -22,6 +22,9 @@ _log = logging.getLogger("simplestack.operations")
 
 T = TypeVar("T")
 
+#: No result that a service plugin could return.
+_NO_RESULT = object()
+
 
 class _SessionDead(Exception):
     """The session that the pool lent is not alive any more."""
@@ -37,6 +40,7 @@ class HookRun:
         "_is_abandoned",
         "_plugin",
         "_pool",
+        "_result",
         "_slot",
         "_started_seconds",
         "call",
@@ -59,6 +63,7 @@ class HookRun:
         self._audit = audit
         self._export = None
         self._is_abandoned = False
+        self._result: Any = _NO_RESULT
         self._started_seconds = time.monotonic()
 
     def attempt(self, caller: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
@@ -83,11 +88,42 @@ class HookRun:
                 raise
             if isinstance(result, Export):
                 self._export = result
-                return Export(
-                    WatchedChunks(result.chunks, self._export_ended, self._export_part), result.size
-                )
-            self._pool.release(self._slot)
+                chunks = WatchedChunks(result.chunks, self._export_ended, self._export_part)
+                result = Export(chunks, result.size)
+            else:
+                self._pool.release(self._slot)
+            self._result = result
             return result
+
+    def returned(self, source: str, result: Any) -> Any:
+        """Return what a service plugin has made of the result.
+
+        An export that the plugin replaced by another one ends with that.
+
+        :param source: which plugin it is
+        :raises WrongResult: it is not what the operation returns
+        """
+        before = self._result
+        if result is before:
+            return result
+        if result is None:
+            source += " (end its wrapper with `return (yield)`)"
+        try:
+            check_result(self.connector.hypervisor, self.operation, result, source)
+        except BaseException:
+            self.raised()
+            raise
+        if isinstance(result, Export) and isinstance(before, Export):
+            chunks = WatchedChunks(result.chunks, lambda *_: close_chunks(before.chunks))
+            result = Export(chunks, result.size)
+        self._result = result
+        return result
+
+    def raised(self) -> None:
+        """Let go of the result that a service plugin does not return."""
+        if isinstance(self._result, Export):
+            close_chunks(self._result.chunks)
+        self._result = _NO_RESULT
 
     def _hook(self, caller: Callable[..., Any], arguments: Mapping[str, Any], *, check: bool) -> Any:
         settings = self.connector.settings

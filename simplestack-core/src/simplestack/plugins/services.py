@@ -1,17 +1,33 @@
 """The root manager: one hook, ``operation_call``, that core answers and service plugins wrap."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, Protocol
 
 import pluggy
 
 from simplestack.hookspecs import services as service_specs
 from simplestack.markers import PROJECT_NAME, hookimpl
 from simplestack.operations.context import CallContext
+from simplestack.plugins.diagnosis import IMPL_MARK, implementations
 from simplestack.plugins.discovery import Service
 from simplestack.plugins.errors import PluginFault
 
 OperationCall = Callable[..., Any]
+
+
+class ResultChecks(Protocol):
+    """What core does with what a service plugin lets out."""
+
+    def returned(self, source: str, result: Any) -> Any:
+        """Return the result, or raise where it is none of the operation's.
+
+        :param source: which plugin it comes from
+        """
+        ...
+
+    def raised(self) -> None:
+        """Let go of the result that the plugin did not return."""
+        ...
 
 
 class _Answer:
@@ -25,23 +41,49 @@ class _Answer:
         return self._perform(operation, arguments, context)
 
 
+def _checkpoint(service: Service, checks: ResultChecks, *, trylast: bool) -> object:
+    """Return the wrapper right outside of a service plugin, which knows whose result it gets."""
+    source = f"service plugin {service.name!r}"
+
+    class Checkpoint:
+        """Checks one service plugin's results."""
+
+        @hookimpl(wrapper=True, trylast=trylast)
+        def operation_call(self) -> Generator[None, Any, Any]:
+            try:
+                result = yield
+            except BaseException:
+                checks.raised()
+                raise
+            return checks.returned(source, result)
+
+    return Checkpoint()
+
+
 def make_operation_call(
     perform: Callable[[str, Mapping[str, Any], CallContext], Any],
     services: Sequence[Service],
     audit: object | None,
+    checks: ResultChecks,
 ) -> OperationCall:
     """Make the call that every operation goes through.
 
     :param perform: core's own answer
     :param services: those that passed their checks
     :param audit: the wrapper that must see everything, errors of others included: the outermost
+    :param checks: what is done with what each service plugin lets out
     :raises PluginFault: a service plugin is outside the audit
     """
     manager = pluggy.PluginManager(PROJECT_NAME)
     manager.add_hookspecs(service_specs)
     manager.register(_Answer(perform))
     for service in services:
-        manager.register(service.module, service.name)
+        plugins = [(service.module, service.name), (_checkpoint(service, checks, trylast=False), None)]
+        if _is_innermost(service):
+            # Of those that are called last, the one that is registered last is the innermost.
+            plugins = [(_checkpoint(service, checks, trylast=True), None), plugins[0]]
+        for plugin, name in plugins:
+            manager.register(plugin, name)
     if audit is not None:
         manager.register(audit)
         outermost = manager.hook.operation_call.get_hookimpls()[-1]
@@ -49,3 +91,7 @@ def make_operation_call(
             raise PluginFault(f"service plugin {outermost.plugin_name!r} has put itself outside the audit")
     manager.check_pending()
     return manager.hook.operation_call
+
+
+def _is_innermost(service: Service) -> bool:
+    return any(getattr(function, IMPL_MARK)["trylast"] for _, function in implementations(service.module))
