@@ -1,0 +1,30 @@
+"""Things that happen at a chosen moment: somebody else acts, an error loses its reason, a call fails."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def after(function: str, action: Callable[[], object], *, nth: int | None = None) -> Iterator[None]:
+    """Do something when a C function of libvirt-python returns, before its caller goes on.
+
+    :param nth: only when it returns for the nth time, counted from 1; else each time
+    """
+    times = 0
+
+    def notice(_frame: FrameType, event: str, called: object) -> None:
+        nonlocal times
+        if event != "c_return" or getattr(called, "__name__", "") != function:
+            return
+        times += 1
+        if nth is None or times == nth:
+            action()
+
+    sys.setprofile(notice)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+    assert times >= (nth or 1), f"{function} returned {times} times"
