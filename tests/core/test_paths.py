@@ -83,8 +83,8 @@ def test_a_slash_at_the_end_is_tolerated_on_get_and_head_alone(
     path = BASE + row.path.rstrip("/").format_map({**dict.fromkeys(names, "x"), "guest_id": guest})
     answer = service.request(row.method, f"{path}/", {} if row.method in ("POST", "PUT") else None)
     if row.method == "GET":
-        without = service.get(path)
-        assert (answer.status, answer.body) == (without.status, without.body) or answer.status == 404
+        assert answer.status == service.get(path).status
+        assert answer.status == 200 or answer.error == "EntityNotFound"
         assert service.request("HEAD", f"{path}/").status == answer.status
     else:
         assert (answer.status, answer.error) == (404, "RouteNotFound")
