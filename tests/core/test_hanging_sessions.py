@@ -60,6 +60,30 @@ class TestHangingSessions:
         wait_for(lambda: hypervisor.counts["sessions"] == 0, what="both to be logged out")
         assert not hypervisor.dispatcher.pool._slots._at
 
+    def test_a_host_that_never_answers_cannot_take_the_places_of_all_others(self, gate: Gate) -> None:
+        def host_list(session: Session) -> list[Any]:
+            gate.wait()
+            return []
+
+        settings = HypervisorSettings(
+            max_sessions_per_host=1,
+            connect_timeout_seconds=0.1,
+            call_timeout_seconds=0.1,
+            hung_timeout_seconds=0.01,
+        )
+        hypervisor = Hypervisor(host_list, storage_info, settings=settings)
+        assert _is_timeout(hypervisor)
+        wait_for(lambda: _is_timeout(hypervisor), what="the first one to be forgiven")
+        slots = hypervisor.dispatcher.pool._slots
+        slots.forgive_hung()
+        slots.forgive_hung()
+        with pytest.raises(HypervisorUnavailable, match="1 of at most 1"):
+            session_of(hypervisor)
+        gate.open()
+        wait_for(lambda: hypervisor.counts["sessions"] == 0, what="both to be logged out")
+        assert session_of(hypervisor) == 3
+        assert not +slots._forgiven
+
     def test_a_connection_that_hangs_is_logged_out_when_it_comes_back(self, gate: Gate) -> None:
         ended: list[str] = []
 

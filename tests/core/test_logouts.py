@@ -102,6 +102,20 @@ def test_a_host_that_cannot_be_told_has_room_for_new_sessions(
     hypervisor.dispatcher.close(1)
 
 
+def test_sessions_that_wait_for_another_attempt_are_bounded_for_each_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logouts, "_DELAYS_SECONDS", (0.0, 3600.0))
+    host = Host(succeeds_at=100)
+    settings = HypervisorSettings(max_sessions_per_host=2)
+    hypervisor = Hypervisor(host_list, disconnect=host.disconnect, settings=settings)
+    for number in range(1, 6):
+        broken(hypervisor)
+        wait_for(lambda: len(host.attempts) == number, what="an attempt")  # noqa: B023  at once
+    wait_for(lambda: hypervisor.counts["sessions"] == 2, what="the others to be given up")
+    hypervisor.dispatcher.close(1)
+
+
 def test_one_host_that_hangs_delays_no_other(gate: Gate) -> None:
     ended: list[str] = []
 

@@ -29,7 +29,7 @@ class HypervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_sessions_per_host: Count = 8
     #: How long a session that hangs, while it connects or in a call beyond its time limit, keeps its place at
     #: the host. Its thread cannot be stopped, so until it returns the session counts towards
-    #: `server.max_sessions`.
+    #: `server.max_sessions`. At most `max_sessions_per_host` of them give their place back.
     hung_timeout_seconds: Seconds = 600
     #: Maximum number of calls to one host in each worker process, including calls that wait for a session;
     #: further ones get 503 at once. A host never gets more than half of `server.threads`, and less while

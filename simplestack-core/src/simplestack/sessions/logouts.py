@@ -3,8 +3,10 @@
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 
+from simplestack.sessions.maker import Place
 from simplestack.sessions.slots import Slot
 
 _log = logging.getLogger("simplestack.sessions")
@@ -37,6 +39,8 @@ class Logouts:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._threads: set[threading.Thread] = set()
+        #: How many sessions wait for another attempt, by host.
+        self._waiting: Counter[Place] = Counter()
 
     def add(self, slot: Slot) -> threading.Thread:
         """Log a session out that nobody uses or finds any more; return the thread that does it."""
@@ -67,18 +71,36 @@ class Logouts:
     def _log_out(self, slot: Slot) -> bool:
         """Try until it succeeds; tell whether it did."""
         target = slot.key.target
-        for attempt, delay_seconds in enumerate(_DELAYS_SECONDS, start=1):
-            is_last = self._closing.wait(delay_seconds) or attempt == len(_DELAYS_SECONDS)
-            try:
-                slot.maker.disconnect(slot.session)
-            except Exception as error:
-                if is_last:
-                    _log.warning(
-                        "could not log out of %s, gave up after attempt %d: %s", target, attempt, error
-                    )
-                    return False
-                _log.info("could not log out of %s in attempt %d: %s", target, attempt, error)
-                self._on_failed(slot)
-            else:
-                return True
-        return False
+        is_waiting = False
+        try:
+            for attempt, delay_seconds in enumerate(_DELAYS_SECONDS, start=1):
+                is_last = self._closing.wait(delay_seconds) or attempt == len(_DELAYS_SECONDS)
+                try:
+                    slot.maker.disconnect(slot.session)
+                except Exception as error:
+                    is_waiting = is_waiting or (not is_last and self._may_wait(slot))
+                    if is_last or not is_waiting:
+                        _log.warning(
+                            "could not log out of %s, gave up after attempt %d: %s", target, attempt, error
+                        )
+                        return False
+                    _log.info("could not log out of %s in attempt %d: %s", target, attempt, error)
+                    self._on_failed(slot)
+                else:
+                    return True
+            return False
+        finally:
+            if is_waiting:
+                with self._lock:
+                    self._waiting[slot.key.place] -= 1
+
+    def _may_wait(self, slot: Slot) -> bool:
+        """Tell whether one more session of a host may wait for another attempt.
+
+        They count among all sessions: one host whose sessions break must not take the place of the others.
+        """
+        with self._lock:
+            if self._waiting[slot.key.place] >= slot.maker.max_sessions:
+                return False
+            self._waiting[slot.key.place] += 1
+            return True

@@ -28,6 +28,8 @@ class Slot:
     idle_since_seconds: float = field(default_factory=time.monotonic)
     #: Whether it still takes a place at its host.
     counts_at_host: bool = True
+    #: Whether it has given that place back although it still hangs.
+    is_forgiven: bool = False
 
     @property
     def is_idle(self) -> bool:
@@ -65,6 +67,8 @@ class Slots:
         self._at: Counter[Place] = Counter()
         #: Slots that are removed but still used by a thread that may hang, and since when.
         self._hung: dict[Slot, float] = {}
+        #: By host, how many of these have given their place back.
+        self._forgiven: Counter[Place] = Counter()
         self._counted: set[Slot] = set()
 
     def __iter__(self) -> Iterator[Slot]:
@@ -137,17 +141,27 @@ class Slots:
         self._hung[slot] = time.monotonic()
 
     def forgive_hung(self) -> None:
-        """Free the places at their host of slots that have hung for too long."""
+        """Free the places at their host of slots that have hung for too long.
+
+        A host gets as many places back as it has. Otherwise one that never answers would, in the course of
+        hours, take the places of all others.
+        """
         now = time.monotonic()
         for slot, since_seconds in list(self._hung.items()):
-            if now - since_seconds > slot.maker.hung_timeout_seconds:
-                del self._hung[slot]
+            place = slot.key.place
+            if now - since_seconds <= slot.maker.hung_timeout_seconds or not slot.counts_at_host:
+                continue
+            if self._forgiven[place] < slot.maker.max_sessions:
+                self._forgiven[place] += 1
+                slot.is_forgiven = True
                 self.free_place(slot)
 
     def uncount(self, slot: Slot) -> None:
         """Free all that a removed slot takes: its session is gone."""
         self._counted.discard(slot)
         self._hung.pop(slot, None)
+        if slot.is_forgiven:
+            self._forgiven[slot.key.place] -= 1
         self.free_place(slot)
 
     def free_place(self, slot: Slot) -> None:
