@@ -89,6 +89,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def break_it(session: nox.Session) -> None:
+    """Try to break a service, point by point, with the mock's rate beside it. No part of CI."""
+    session.install(*TEST_REQUIREMENTS, *_editable())
+    session.run("python", "-m", "benchmarks.break_it", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
 def serve(session: nox.Session) -> None:
     """Run the service with the embedded mock hypervisor. Arguments after `--` go to `simplestack serve`."""
     session.install(f"--editable=./{CORE}")
