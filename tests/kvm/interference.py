@@ -10,6 +10,8 @@ from types import FrameType
 def after(function: str, action: Callable[[], object], *, nth: int | None = None) -> Iterator[None]:
     """Do something when a C function of libvirt-python returns, before its caller goes on.
 
+    An action that calls libvirt clears its last error: choose a function that succeeds.
+
     :param nth: only when it returns for the nth time, counted from 1; else each time
     """
     times = 0
