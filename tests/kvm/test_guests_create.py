@@ -29,6 +29,9 @@ from simplestack_kvm.session import KvmSession
 from .conftest import lacking
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign, volume
+from .interference import after
+
+ACTIVE = libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE
 
 
 @pytest.fixture
@@ -99,6 +102,47 @@ def test_a_guest_that_cannot_start_leaves_nothing(
             ),
         )
     assert traces(session, libvirtd) == before
+
+
+class BrokenError(Exception):
+    """Stands for anything that can go wrong."""
+
+
+def test_a_guest_that_runs_already_when_its_creation_fails_leaves_nothing(
+    session: KvmSession, libvirtd: Libvirtd, raw_image: Path
+) -> None:
+    before = traces(session, libvirtd)
+    running: list[str] = []
+
+    def fail() -> None:
+        running.extend(domain.name() for domain in session.connection.listAllDomains(ACTIVE))
+        raise BrokenError
+
+    guest = GuestCreate(name="broken", memory=32, image=raw_image.name, disks=[NewDisk(size=1)], start=True)
+    with after("virConnectGetHostname", fail), pytest.raises(BrokenError):  # asked to show the new guest
+        guest_create(session, guest)
+    assert "broken" in running
+    assert traces(session, libvirtd) == before
+
+
+def test_a_name_that_somebody_else_takes_meanwhile_is_a_conflict_and_leaves_nothing(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    def take() -> None:
+        session.connection.defineXML(
+            "<domain type='qemu'><name>wanted</name><memory>8192</memory><os><type>hvm</type></os></domain>"
+        )
+
+    _, files = traces(session, libvirtd)
+    try:
+        with (
+            after("virConnectGetCapabilities", take, nth=1),
+            pytest.raises(Conflict, match="'wanted' is taken by another guest"),
+        ):
+            guest_create(session, GuestCreate(name="wanted", memory=32, disks=[NewDisk(size=1)]))
+        assert traces(session, libvirtd)[1] == files
+    finally:
+        session.connection.lookupByName("wanted").undefine()
 
 
 def test_a_name_that_is_taken_leaves_nothing(session: KvmSession, libvirtd: Libvirtd) -> None:
