@@ -106,6 +106,7 @@ def test_a_disk_that_cannot_be_attached_leaves_no_volume(session: KvmSession, li
         with pytest.raises(Conflict, match="free device"):
             fill()
         attached = {disk.name for disk in disk_list(session, domain.UUIDString())}
+        assert attached
         assert volumes(session, libvirtd) == before | attached
         domain.destroy()
         for disk in disk_list(session, domain.UUIDString()):
@@ -114,12 +115,18 @@ def test_a_disk_that_cannot_be_attached_leaves_no_volume(session: KvmSession, li
 
 
 def test_another_guests_disk_is_not_found(session: KvmSession, libvirtd: Libvirtd) -> None:
-    with foreign(session.connection) as domain:
-        for disk_id in ("vda", "", "../vda", "x" * 300):
+    with (
+        volume(session.connection, libvirtd.pool, GIB) as disk,
+        foreign(session.connection, file_disk(disk.path(), "vda", "virtio")) as other,
+        foreign(session.connection) as domain,
+    ):
+        for disk_id in ("vda", "", "../vda", disk.name(), disk.path(), "x" * 300):
             with pytest.raises(EntityNotFound, match="Disk:"):
                 disk_info(session, domain.UUIDString(), disk_id)
             with pytest.raises(EntityNotFound, match="Disk:"):
                 disk_delete(session, domain.UUIDString(), disk_id)
+        assert targets(other) == ["vda"]
+        assert disk.name() in volumes(session, libvirtd)
 
 
 def test_defect_16_disks_of_any_origin_are_shown_by_their_device(

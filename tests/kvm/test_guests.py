@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import FrameType
+from typing import Any
 
 import libvirt
 import pytest
@@ -25,9 +26,11 @@ from simplestack_kvm.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume
+from .interference import after
 
 ALL_FIELDS = frozenset({"id", "name", "cpus", "memory", "hdd", "paravirtualized", "ip", "state", "host"})
 PAUSED = libvirt.VIR_DOMAIN_START_PAUSED
+KIB_PER_MIB = 1024
 
 
 def test_the_list_shows_each_guest_as_its_own_page_does(session: KvmSession, libvirtd: Libvirtd) -> None:
@@ -54,6 +57,11 @@ def test_the_list_shows_each_guest_as_its_own_page_does(session: KvmSession, lib
         assert listed[saved.UUIDString()].state == GuestState.PAUSED
         assert listed[running.UUIDString()].host == connection.getHostname()
         assert first.host is None, "a guest that is off runs on no host"
+
+
+def names(session: KvmSession) -> dict[str, str]:
+    """Return the names of all guests by their ids, as libvirtd has them: a domain's object keeps its own."""
+    return {domain.UUIDString(): domain.name() for domain in session.connection.listAllDomains()}
 
 
 def round_trips(action: Callable[[], object]) -> int:
@@ -87,10 +95,14 @@ def test_guests_that_are_off_cost_no_round_trip_each(session: KvmSession, libvir
 
 
 def test_a_list_of_names_and_states_asks_for_no_details(session: KvmSession) -> None:
-    with foreign(session.connection) as domain:
-        listed = {guest.id: guest for guest in guest_list(session, frozenset({"id", "name", "state"}))}
-        guest = listed[domain.UUIDString()]
-        assert (guest.name, guest.state) == (domain.name(), GuestState.STOPPED)
+    fields = frozenset({"id", "name", "state"})
+    with foreign(session.connection) as off, foreign(session.connection) as running:
+        before = round_trips(lambda: guest_list(session, fields))
+        running.createWithFlags(PAUSED)
+        assert round_trips(lambda: guest_list(session, fields)) == before, "a guest that runs cost more"
+        listed = {guest.id: (guest.name, guest.state) for guest in guest_list(session, fields)}
+        assert listed[off.UUIDString()] == (names(session)[off.UUIDString()], GuestState.STOPPED)
+        assert listed[running.UUIDString()] == (names(session)[running.UUIDString()], GuestState.PAUSED)
 
 
 def test_cd_drives_and_floppies_are_no_disks(session: KvmSession, libvirtd: Libvirtd) -> None:
@@ -121,6 +133,14 @@ def test_an_id_that_is_no_guests_is_not_found(session: KvmSession, guest_id: str
     assert caught.value.message == f"Guest:{guest_id} not found"
 
 
+def defined(domain: "libvirt.virDomain") -> tuple[int, int, int, int]:
+    """Return what libvirtd has of a guest that is off: memory in KiB and CPUs, each at most and now."""
+    info: Any = domain.info()  # annotated as str
+    config = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    most_cpus = domain.vcpusFlags(config | libvirt.VIR_DOMAIN_VCPU_MAXIMUM)
+    return info[1], info[2], most_cpus, domain.vcpusFlags(config)
+
+
 def test_a_stopped_guest_changes_name_memory_cpus_and_disk_size(
     session: KvmSession, libvirtd: Libvirtd
 ) -> None:
@@ -130,11 +150,16 @@ def test_a_stopped_guest_changes_name_memory_cpus_and_disk_size(
     ):
         name = f"renamed-{uuid.uuid4().hex}"
         changes = GuestUpdate(name=name, memory=96, cpus=4, hdd=2.5, paravirtualized=True)
-        after = guest_update(session, domain.UUIDString(), changes)
-        assert (after.name, after.memory, after.cpus, after.hdd) == (name, 96, 4, 2.5)
+        changed = guest_update(session, domain.UUIDString(), changes)
+        assert (changed.name, changed.memory, changed.cpus, changed.hdd) == (name, 96, 4, 2.5)
+        renamed = session.connection.lookupByName(name)
+        assert renamed.UUIDString() == domain.UUIDString()
+        assert defined(renamed) == (96 * KIB_PER_MIB, 96 * KIB_PER_MIB, 4, 4)
+        assert int(disk.info()[1]) == 2.5 * GIB
         smaller = guest_update(session, domain.UUIDString(), GuestUpdate(memory=48, cpus=2))
         assert (smaller.memory, smaller.cpus) == (48, 2)
-        session.connection.lookupByName(name).undefine()
+        assert defined(renamed) == (48 * KIB_PER_MIB, 48 * KIB_PER_MIB, 2, 2)
+        renamed.undefine()
 
 
 def test_a_refused_change_leaves_the_others_undone(session: KvmSession, libvirtd: Libvirtd) -> None:
@@ -152,9 +177,27 @@ def test_a_refused_change_leaves_the_others_undone(session: KvmSession, libvirtd
 
 def test_a_name_that_is_taken_is_refused(session: KvmSession) -> None:
     with foreign(session.connection) as one, foreign(session.connection) as two:
+        before = names(session)
         with pytest.raises(Conflict, match="taken"):
             guest_update(session, one.UUIDString(), GuestUpdate(name=two.name()))
-        assert one.name() != two.name()
+        assert names(session) == before
+        assert {one.UUIDString(), two.UUIDString()} <= before.keys()
+
+
+def test_a_name_that_somebody_else_takes_meanwhile_is_refused(session: KvmSession) -> None:
+    with foreign(session.connection) as one, foreign(session.connection) as two:
+        before, unchanged = names(session), defined(one)
+        wanted = f"wanted-{uuid.uuid4().hex}"
+        changes = GuestUpdate(name=wanted, memory=64)
+        with (
+            # Asked for the name's sake, and then for the memory's: by then the name was found to be free.
+            after("virDomainHasManagedSaveImage", lambda: two.rename(wanted), nth=2),
+            pytest.raises(Conflict, match="taken"),
+        ):
+            guest_update(session, one.UUIDString(), changes)
+        assert names(session) == before | {two.UUIDString(): wanted}
+        assert defined(one) == unchanged
+        session.connection.lookupByName(wanted).undefine()
 
 
 def test_hdd_of_a_guest_without_disks_is_refused(session: KvmSession) -> None:
@@ -165,46 +208,12 @@ def test_hdd_of_a_guest_without_disks_is_refused(session: KvmSession) -> None:
 def test_a_running_guest_keeps_what_needs_it_stopped(session: KvmSession) -> None:
     with foreign(session.connection) as domain:
         domain.createWithFlags(PAUSED)
+        before = names(session), [domain.XMLDesc(flags) for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE)]
         for changes in (GuestUpdate(name="other"), GuestUpdate(memory=64), GuestUpdate(cpus=2)):
             with pytest.raises(InvalidState, match="STOPPED"):
                 guest_update(session, domain.UUIDString(), changes)
-
-
-def test_deletion_keeps_what_others_use(session: KvmSession, libvirtd: Libvirtd) -> None:
-    connection = session.connection
-    with (
-        volume(connection, libvirtd.pool, GIB) as own,
-        volume(connection, libvirtd.pool, GIB) as both,
-        volume(connection, libvirtd.pool, GIB) as shareable,
-        volume(connection, libvirtd.pool, GIB) as medium,
-        volume(connection, libvirtd.pool, GIB) as based_on,
-    ):
-        pool = connection.storagePoolLookupByName(libvirtd.pool)
-        overlay = pool.createXML(
-            "<volume><name>overlay</name><capacity>1073741824</capacity>"
-            "<target><format type='qcow2'/></target>"
-            f"<backingStore><path>{based_on.path()}</path><format type='qcow2'/></backingStore></volume>"
-        )
-        source = f"<source pool='{libvirtd.pool}' volume='{both.name()}'/>"
-        other = (
-            f"<disk type='volume' device='disk'><driver name='qemu' type='qcow2'/>{source}"
-            "<target dev='vda' bus='virtio'/></disk>"
-        )
-        devices = "".join(
-            [
-                file_disk(own.path(), "vda", "virtio"),
-                file_disk(both.path(), "vdb", "virtio"),
-                file_disk(shareable.path(), "vdc", "virtio", more="<shareable/>"),
-                file_disk(based_on.path(), "vdd", "virtio"),
-                file_disk(medium.path(), "sda", "sata", device="cdrom"),
-            ]
-        )
-        with foreign(connection, devices) as domain, foreign(connection, other):
-            guest_delete(session, domain.UUIDString())
-            left = {volume.name() for volume in pool.listAllVolumes()}
-            assert own.name() not in left
-            assert {both.name(), shareable.name(), medium.name(), based_on.name()} <= left
-        overlay.delete()
+        now = names(session), [domain.XMLDesc(flags) for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE)]
+        assert now == before
 
 
 def test_a_guest_with_snapshots_is_deleted(session: KvmSession, libvirtd: Libvirtd) -> None:

@@ -163,6 +163,7 @@ def test_a_name_that_libvirt_cannot_keep_is_refused(session: KvmSession, name: s
 def test_any_other_name_is_data(session: KvmSession, name: str) -> None:
     made = guest_create(session, GuestCreate(name=name, memory=32))
     assert made.name == name
+    assert session.connection.lookupByName(name).UUIDString() == made.id
     guest_delete(session, made.id)
 
 
@@ -263,12 +264,17 @@ def test_disks_are_named_and_start_gives_a_running_guest(session: KvmSession, li
                 start=True,
             ),
         )
+        domain = session.connection.lookupByUUIDString(made.id)
+        document = parse_document(domain.XMLDesc())
+        assert document.find(f"devices/disk[@device='cdrom']/source[@file='{medium.path()}']") is not None
+        assert document.find(f"devices/interface/source[@network='{libvirtd.network}']") is not None
+        assert (domain.name(), domain.maxMemory(), domain.maxVcpus()) == ("all of it", 48 * 1024, 2)
     assert (made.state, made.memory, made.cpus, made.hdd) == (GuestState.STARTED, 48, 2, 1.75)
     first, second = disk_list(session, made.id)
     assert (first.id, first.name, first.number, first.size) == ("vda", "system & more", "0", 1.5)
     assert (second.id, second.number) == ("vdb", "1")
     assert second.name.startswith(made.id)
-    session.connection.lookupByUUIDString(made.id).destroy()
+    domain.destroy()
     guest_delete(session, made.id)
 
 

@@ -37,6 +37,7 @@ def test_defect_17_networks_are_listed_and_shown(session: KvmSession, libvirtd: 
 
 def test_defect_17_vlans_are_not_claimed() -> None:
     hooks = {name for module in plugin.hooks for name in vars(module)}
+    assert "network_list" in hooks
     assert "network_vlan_create" not in hooks
 
 

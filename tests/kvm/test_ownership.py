@@ -73,6 +73,43 @@ def volumes(session: KvmSession, libvirtd: Libvirtd) -> set[str]:
     return set(session.connection.storagePoolLookupByName(libvirtd.pool).listVolumes())
 
 
+def test_deletion_keeps_what_others_use(session: KvmSession, libvirtd: Libvirtd) -> None:
+    connection = session.connection
+    with (
+        volume(connection, libvirtd.pool, MIB) as own,
+        volume(connection, libvirtd.pool, MIB) as both,
+        volume(connection, libvirtd.pool, MIB) as shareable,
+        volume(connection, libvirtd.pool, MIB) as medium,
+        volume(connection, libvirtd.pool, MIB) as based_on,
+    ):
+        pool = connection.storagePoolLookupByName(libvirtd.pool)
+        overlay = pool.createXML(
+            "<volume><name>overlay</name><capacity>1048576</capacity>"
+            "<target><format type='qcow2'/></target>"
+            f"<backingStore><path>{based_on.path()}</path><format type='qcow2'/></backingStore></volume>"
+        )
+        source = f"<source pool='{libvirtd.pool}' volume='{both.name()}'/>"
+        other = (
+            f"<disk type='volume' device='disk'><driver name='qemu' type='qcow2'/>{source}"
+            "<target dev='vda' bus='virtio'/></disk>"
+        )
+        devices = "".join(
+            [
+                file_disk(own.path(), "vda", "virtio"),
+                file_disk(both.path(), "vdb", "virtio"),
+                file_disk(shareable.path(), "vdc", "virtio", more="<shareable/>"),
+                file_disk(based_on.path(), "vdd", "virtio"),
+                file_disk(medium.path(), "sda", "sata", device="cdrom"),
+            ]
+        )
+        with foreign(connection, devices) as domain, foreign(connection, other):
+            guest_delete(session, domain.UUIDString())
+            left = {volume.name() for volume in pool.listAllVolumes()}
+            assert own.name() not in left
+            assert {both.name(), shareable.name(), medium.name(), based_on.name()} <= left
+        overlay.delete()
+
+
 @pytest.mark.parametrize("delete", [delete_guest, delete_disk])
 @pytest.mark.parametrize("use", USERS)
 def test_a_volume_that_another_guest_uses_stays_until_it_does_not(

@@ -60,14 +60,14 @@ def test_defect_07_a_host_is_a_name_or_an_address_and_nothing_else(host: str) ->
 def test_defect_09_nothing_is_left_unverified_by_default(libvirtd: Libvirtd) -> None:
     caller = Credentials("alice", "x")
     pki = libvirtd.pki
-    for settings, port in (
-        (KvmSettings(transport="tls", tls_pki_path=pki), libvirtd.tls_port),
-        (KvmSettings(transport="ssh", tls_pki_path=pki), libvirtd.ssh_port),
+    for settings, port, verification in (
+        (KvmSettings(transport="tls", tls_pki_path=pki), libvirtd.tls_port, None),
+        (KvmSettings(transport="ssh", tls_pki_path=pki), libvirtd.ssh_port, "normal"),
     ):
         uri = find_route(Target("localhost", port), caller, settings).uri
         parameters = dict(parse_qsl(urlsplit(uri).query))
         assert "no_verify" not in parameters
-        assert parameters.get("known_hosts_verify", "normal") == "normal"
+        assert parameters.get("known_hosts_verify") == verification
 
 
 def test_paths_in_the_settings_stay_whole(libvirtd: Libvirtd, tmp_path: Path) -> None:
