@@ -1,5 +1,6 @@
 """Sessions: who gets one, what becomes of it, and where a host may send its clients."""
 
+import io
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -153,6 +154,24 @@ def test_a_change_whose_session_ends_half_way_is_not_made_again(
         assert pool.simulator.counts[LOGIN] == 0
         assert len(xen.guest_list()) >= 3, "the next request has a session of its own"
         assert pool.simulator.counts[LOGIN] == 1
+
+
+@pytest.mark.parametrize("transfer", ["import", "export"])
+def test_a_transfer_whose_session_ends_before_it_begins_is_not_begun_again(
+    pool: Pool, order: Callable[..., None], tmp_path: Path, transfer: str
+) -> None:
+    with stack(pool, tmp_path) as xen:
+        guest = next(found.id for found in xen.guest_list() if found.name == "vm-0")
+        image = b"".join(xen.guest_export(guest).chunks)
+        order(pool, transfer, effect="end sessions")
+        pool.simulator.counts.clear()
+        begin: dict[str, Callable[[], object]] = {
+            "import": lambda: xen.guest_import(io.BytesIO(image), len(image), None),
+            "export": lambda: xen.guest_export(guest),
+        }
+        with pytest.raises(HypervisorUnavailable, match=f"XAPI ended the session before the {transfer}"):
+            begin[transfer]()
+        assert (pool.simulator.counts["task.create"], pool.simulator.counts[LOGIN]) == (1, 0)
 
 
 def test_a_session_is_shown_nowhere(pool: Pool, session: XenSession) -> None:

@@ -1,6 +1,7 @@
 """Faults to order: what a message answers instead, or that it never answers."""
 
 import threading
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
@@ -20,7 +21,7 @@ class Rule(Struct, kw_only=True, forbid_unknown_fields=True):
     #: An export that is dropped "before" gets no answer and fails its task; one that is dropped "after"
     #: breaks in its middle, and with a code says so at its end.
     #: A task that is held waits until it is cancelled, or all faults are forgotten; then it goes on.
-    #: "end sessions" ends all sessions before the message, as a restart of XAPI does.
+    #: "end sessions" ends all sessions before the message or transfer, as a restart of XAPI does.
     effect: Literal["drop before", "drop after", "hang", "hold", "end sessions"] | None = None
     #: How often.
     times: int = 1
@@ -78,11 +79,18 @@ class Faults:
             if held is not None:
                 held.set()
 
+    def ends_sessions(self, message: str) -> bool:
+        """Tell whether all sessions are to end before this call of a message."""
+        return self._take(message, lambda effect: effect == "end sessions") is not None
+
     def take(self, message: str) -> Rule | None:
         """Return the rule that applies to this call of a message."""
+        return self._take(message, lambda effect: effect not in ("hold", "end sessions"))
+
+    def _take(self, message: str, has: Callable[[str | None], bool]) -> Rule | None:
         with self._lock:
             for rule in self._rules:
-                if rule.message == message and rule.effect != "hold":
+                if rule.message == message and has(rule.effect):
                     rule.times -= 1
                     if rule.times <= 0:
                         self._rules.remove(rule)

@@ -50,6 +50,7 @@ class ImageRequest:
         """
         simulator, transfer = self._simulator, self._simulator.transfer
         with self._answering():
+            simulator.end_sessions_if_ordered("export")
             self._check("VM.export", "http/get_export")
             ref = self._vm()
             if redirect is not None:
@@ -76,6 +77,7 @@ class ImageRequest:
         """
         simulator, transfer = self._simulator, self._simulator.transfer
         with self._answering():
+            simulator.end_sessions_if_ordered("import")
             self._check("VM.import", "http/put_import")
             ref = self._storage()
             if redirect is not None:

@@ -116,11 +116,10 @@ class Simulator:
                 self.journal.append(call)
         if self._latency_seconds:
             time.sleep(self._latency_seconds)  # what it is there for
+        self.end_sessions_if_ordered(call.method)
         rule = self.faults.take(call.method)  # of a task: by its name with "Async."
         try:
             self.faults.before(rule)
-            if rule is not None and rule.effect == "end sessions":
-                self.end_sessions()
             message, value = self._perform(call, master_address)
             written = call.wire.success(message.returns, value)
         except Failure as failure:
@@ -133,6 +132,11 @@ class Simulator:
         """End all sessions behind their clients' backs."""
         for session in self.database.all("session"):
             self.sessions.end(session)
+
+    def end_sessions_if_ordered(self, message: str) -> None:
+        """End all sessions, where a rule says so of this call of a message."""
+        if self.faults.ends_sessions(message):
+            self.end_sessions()
 
     def _perform(self, call: Call, master_address: str | None) -> tuple[Message, Any]:
         is_async, name = call.method.startswith(_ASYNC), call.method.removeprefix(_ASYNC)
