@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from simplestack import (
-    Busy,
     Conflict,
     DiskCreate,
     EntityNotFound,
@@ -51,80 +50,6 @@ def change(session: XenSession, guest_id: str, **changes: Any) -> Any:
     first = network_interface_list(session, guest_id)[0]
     body = msgspec.convert(changes, NetworkInterfaceUpdate)
     return network_interface_update(session, guest_id, first.id, body)
-
-
-class TestDisks:
-    def test_ids_are_the_numbers_of_devices_as_first_generation_clients_know_them(
-        self, pool: Pool, session: XenSession, guest: str
-    ) -> None:
-        disk_create(session, guest, DiskCreate(size=1))
-        assert [(disk.id, disk.number) for disk in disk_list(session, guest)] == [("0", "0"), ("1", "1")]
-        assert {disk.extra_info for disk in disk_list(session, guest)} <= {
-            vdi["uuid"] for vdi in pool.all("VDI")
-        }
-
-    def test_a_disk_that_cannot_be_plugged_in_leaves_nothing_behind(
-        self, pool: Pool, session: XenSession, guest: str, order: Order
-    ) -> None:
-        guest_start(session, guest)
-        before = pool.counts()
-        order(pool, "VBD.plug", code="DEVICE_ATTACH_TIMEOUT", parameters=["VBD", "OpaqueRef:1"])
-        with pytest.raises(XapiFailure, match="DEVICE_ATTACH_TIMEOUT"):
-            disk_create(session, guest, DiskCreate(size=1))
-        assert pool.counts() == before
-
-    def test_a_disk_that_the_guest_holds_on_to_stays_whole(
-        self, pool: Pool, session: XenSession, guest: str, order: Order
-    ) -> None:
-        guest_start(session, guest)
-        before = disk_list(session, guest)
-        order(pool, "VBD.unplug", code="DEVICE_DETACH_REJECTED", parameters=["VBD", "OpaqueRef:1", "busy"])
-        with pytest.raises(XapiFailure, match="DEVICE_DETACH_REJECTED"):
-            disk_delete(session, guest, "0")
-        assert disk_list(session, guest) == before
-
-    def test_a_disk_image_that_is_in_use_elsewhere_is_detached_and_stays(
-        self, pool: Pool, session: XenSession, guest: str
-    ) -> None:
-        (disk,) = disk_list(session, guest)
-        (image,) = [found for found in pool.all("VDI") if found["uuid"] == disk.extra_info]
-        pool.share(image, pool.vm("vm-1"))
-        disk_delete(session, guest, "0")
-        assert disk_list(session, guest) == []
-        assert image.ref in [found.ref for found in pool.all("VDI")]
-
-    def test_an_image_that_is_backed_up_just_now_is_not_lost_out_of_sight(
-        self, pool: Pool, session: XenSession, guest: str
-    ) -> None:
-        """The control domain has it then, and XAPI does not destroy it."""
-        guest_start(session, guest)
-        (disk,) = disk_list(session, guest)
-        (image,) = [found for found in pool.all("VDI") if found["uuid"] == disk.extra_info]
-        pool.vm("vm-1")["is_control_domain"] = True
-        pool.share(image, pool.vm("vm-1"))["currently_attached"] = True
-        with pytest.raises(Busy):
-            disk_delete(session, guest, "0")
-        assert disk_list(session, guest) == [disk]
-        drives = [drive for drive in pool.all("VBD") if drive["VDI"] == image.ref]
-        assert [drive["currently_attached"] for drive in drives] == [True, True]
-
-    def test_a_guest_with_all_devices_taken_takes_no_more(
-        self, pool: Pool, session: XenSession, guest: str
-    ) -> None:
-        for number in range(1, 255):
-            values = {
-                "VM": pool.vm().ref,
-                "userdevice": str(number),
-                "type": "CD",
-                "empty": True,
-                "mode": "RO",
-            }
-            drive = pool.simulator.database.add("VBD", values)
-            pool.vm()["VBDs"] = [*pool.vm()["VBDs"], drive.ref]
-        before = pool.counts()
-        with pytest.raises(Conflict):
-            disk_create(session, guest, DiskCreate(size=1))
-        assert pool.counts() == before
 
 
 class TestStorages:
@@ -197,7 +122,11 @@ class TestInterfaces:
         assert vif(pool).ref == before
         assert pool.simulator.counts["Async.VIF.unplug"] == 0
 
-    @pytest.mark.parametrize("wrong", [{"ipv4_allowed": ["fe80::1"]}, {"ipv6_allowed": ["x"]}], ids=str)
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"ipv4_allowed": ["fe80::1"]}, {"ipv6_allowed": ["10.0.0.1"]}, {"ipv6_allowed": ["x"]}],
+        ids=str,
+    )
     def test_addresses_that_are_none_are_refused_before_anything_is_changed(
         self, session: XenSession, guest: str, wrong: dict[str, Any]
     ) -> None:
@@ -239,6 +168,15 @@ class TestInterfaces:
         guest_start(session, guest)
         order(pool, "VIF.unplug", code="VM_MISSING_PV_DRIVERS", parameters=[pool.vm().ref])
         assert not change(session, guest, active=False).active
+        assert (vif(pool)["locking_mode"], vif(pool)["currently_attached"]) == ("disabled", True)
+
+    def test_one_that_is_off_and_cannot_be_taken_out_is_given_a_new_rate_where_it_is(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        guest_start(session, guest)
+        order(pool, "VIF.unplug", code="VM_MISSING_PV_DRIVERS", parameters=[pool.vm().ref], times=3)
+        change(session, guest, active=False)
+        assert change(session, guest, ratelimit=8192).ratelimit == 8192
         assert (vif(pool)["locking_mode"], vif(pool)["currently_attached"]) == ("disabled", True)
 
     def test_one_that_cannot_be_put_back_with_its_new_rate_is_put_back_with_the_old_one(
@@ -320,6 +258,14 @@ class TestInterfaces:
         wanted = NetworkInterfaceCreate(network="Pool-wide network 0", mac="01:00:5e:00:00:01")
         with pytest.raises(InvalidArguments):
             network_interface_create(session, guest, wanted)
+
+    def test_an_address_that_the_guest_has_is_refused_in_any_letter_case(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        for mac in (vif(pool)["MAC"].lower(), vif(pool)["MAC"].upper()):
+            wanted = NetworkInterfaceCreate(network="Pool-wide network 0", mac=mac)
+            with pytest.raises(Conflict, match="choose another MAC address"):
+                network_interface_create(session, guest, wanted)
 
     def test_a_guest_without_interfaces_and_disks_has_empty_lists(
         self, session: XenSession, guest: str

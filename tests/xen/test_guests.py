@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from simplestack import (
+    DiskCreate,
     EntityNotFound,
     HypervisorError,
     InvalidState,
 )
-from simplestack_xen.disks import disk_list
+from simplestack_xen.disks import disk_create, disk_list
 from simplestack_xen.failures import XapiFailure
 from simplestack_xen.guests import guest_clone, guest_delete
 from simplestack_xen.lookups import find_guest
@@ -74,6 +75,51 @@ class TestDelete:
             guest_delete(session, guest)
         assert "'vm-0 0' (VDI_IN_USE)" in failed.value.message
         assert "vm-0" not in [vm["name_label"] for vm in pool.all("VM")]
+
+    def test_snapshots_that_stay_behind_are_named_and_the_rest_goes(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        snapshot_create(session, guest, "kept")
+        snapshot_create(session, guest, "gone")
+        pool.vm("kept")["blocked_operations"] = {"destroy": "precious"}
+        with pytest.raises(HypervisorError, match=r"snapshot 'kept' \(OPERATION_BLOCKED\)") as failed:
+            guest_delete(session, guest)
+        assert "gone'" not in failed.value.message
+        assert {"vm-0", "gone"}.isdisjoint(vm["name_label"] for vm in pool.all("VM"))
+
+    def test_what_is_gone_already_is_no_error(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        order(pool, "VDI.destroy", code="HANDLE_INVALID", parameters=["VDI", "OpaqueRef:1"])
+        guest_delete(session, guest)
+        assert "vm-0" not in [vm["name_label"] for vm in pool.all("VM")]
+
+    def test_a_disk_whose_removal_breaks_off_is_named_and_the_others_go(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        disk_create(session, guest, DiskCreate(size=1, name="second"))
+        order(pool, "Async.VDI.destroy", effect="drop before")
+        with pytest.raises(HypervisorError, match=r"the guest is gone, but not disk 'vm-0 0' \("):
+            guest_delete(session, guest)
+        assert "second" not in [image["name_label"] for image in pool.all("VDI")]
+
+    def test_a_disk_that_is_backed_up_just_now_stays_and_is_named(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        """The control domain has it then, and XAPI does not destroy it."""
+        (disk,) = disk_list(session, guest)
+        (image,) = [found for found in pool.all("VDI") if found["uuid"] == disk.extra_info]
+        pool.vm("vm-1")["is_control_domain"] = True
+        pool.share(image, pool.vm("vm-1"))["currently_attached"] = True
+        with pytest.raises(HypervisorError, match=r"disk 'vm-0 0' \(VDI_IN_USE\)"):
+            guest_delete(session, guest)
+
+    def test_a_read_only_image_outlives_its_guest(self, pool: Pool, session: XenSession, guest: str) -> None:
+        (disk,) = disk_list(session, guest)
+        (image,) = [found for found in pool.all("VDI") if found["uuid"] == disk.extra_info]
+        image["read_only"] = True
+        guest_delete(session, guest)
+        assert image.ref in [found.ref for found in pool.all("VDI")]
 
     def test_snapshots_control_domains_and_nonsense_are_no_guests(
         self, pool: Pool, session: XenSession

@@ -8,6 +8,7 @@ import pytest
 from simplestack import (
     Conflict,
     DiskCreate,
+    EntityNotFound,
     GuestCreate,
     HypervisorError,
     InvalidArguments,
@@ -21,6 +22,7 @@ from simplestack_xen.interfaces import network_interface_list
 from simplestack_xen.media import media_info
 from simplestack_xen.naming import with_name
 from simplestack_xen.session import XenSession
+from simplestack_xen.snapshots import snapshot_create
 from support.service import wait_for
 from support.xapi import Pool
 
@@ -28,6 +30,12 @@ from .conftest import Connect, Order
 
 TEMPLATE = "Debian Bookworm 12"
 STARTED = GuestCreate(name="web", template=TEMPLATE, memory=256, disks=[NewDisk(size=1)], start=True)
+
+
+def _set_disks(pool: Pool, disks: str) -> None:
+    """Say which disks the template makes."""
+    template = pool.vm(TEMPLATE)
+    template["other_config"] = {**template["other_config"], "disks": disks}
 
 
 def test_a_template_gives_its_disks_and_becomes_no_guest(pool: Pool, session: XenSession) -> None:
@@ -67,6 +75,67 @@ def test_without_a_template_it_is_a_whole_machine_with_a_drive(pool: Pool, sessi
     (drive,) = [drive for drive in pool.all("VBD") if drive["VM"] == pool.vm("bare").ref]
     assert (drive["type"], drive["empty"]) == ("CD", True)
     assert disk_create(session, made.id, DiskCreate(size=1)).id == "0", "where systems look for it"
+
+
+def test_without_a_template_it_is_as_large_and_boots_as_the_request_says(session: XenSession) -> None:
+    made = guest_create(session, GuestCreate(name="bare", memory=256, cpus=3, paravirtualized=True))
+    assert (made.memory, made.cpus, made.paravirtualized) == (256, 3, True)
+
+
+def test_interfaces_that_a_request_names_take_the_place_of_the_templates(
+    pool: Pool, session: XenSession
+) -> None:
+    wanted = [NewNetworkInterface(network="Pool-wide network 1")]
+    made = guest_create(session, GuestCreate(name="web", template="vm-0", network_interfaces=wanted))
+    (interface,) = network_interface_list(session, made.id)
+    assert interface.network == "Pool-wide network 1"
+    assert interface.mac not in [found["MAC"] for found in pool.all("VIF") if found["VM"] == pool.vm().ref]
+
+
+@pytest.mark.parametrize("image", [None, "debian-12"])
+def test_a_guest_boots_from_its_first_disk_alone(pool: Pool, session: XenSession, image: str | None) -> None:
+    disks = [NewDisk(size=1), NewDisk(size=1)]
+    guest_create(session, GuestCreate(name="web", memory=256, image=image, disks=disks))
+    drives = [found for found in pool.all("VBD") if found["VM"] == pool.vm("web").ref]
+    assert [drive["userdevice"] for drive in drives if drive["bootable"]] == ["0"]
+
+
+def test_each_disk_goes_to_the_storage_that_it_names_or_that_of_the_guest(
+    pool: Pool, session: XenSession
+) -> None:
+    second, third = pool.add_storage("Second"), pool.add_storage("Third")
+    disks = [NewDisk(size=1, name="a", storage="Third"), NewDisk(size=1, name="b")]
+    guest_create(session, GuestCreate(name="web", memory=256, storage="Second", disks=disks))
+    assert {image["name_label"]: image["SR"] for image in pool.all("VDI") if image["name_label"] in "ab"} == {
+        "a": third.ref,
+        "b": second.ref,
+    }
+
+
+def test_all_disks_of_a_template_go_to_the_storage_that_is_named(pool: Pool, session: XenSession) -> None:
+    second = pool.add_storage("Second")
+    disk = '<disk device="{}" size="1073741824" sr="" bootable="false" type="system"/>'
+    _set_disks(pool, f"<provision>{disk.format(0)}{disk.format(1)}</provision>")
+    made = guest_create(session, GuestCreate(name="web", template=TEMPLATE, storage="Second"))
+    uuids = [found.extra_info for found in disk_list(session, made.id)]
+    assert [image["SR"] for image in pool.all("VDI") if image["uuid"] in uuids] == [second.ref] * 2
+
+
+@pytest.mark.parametrize(
+    ("disks", "trouble"),
+    [
+        ('<!DOCTYPE provision [<!ENTITY a "aa">]><provision/>', "document type"),
+        ("<provision>", "no XML"),
+    ],
+)
+def test_a_template_whose_disks_cannot_be_read_makes_no_guest(
+    pool: Pool, session: XenSession, disks: str, trouble: str
+) -> None:
+    _set_disks(pool, disks)
+    before = pool.counts()
+    with pytest.raises(HypervisorError, match=f"the template's disks are .*{trouble}"):
+        guest_create(session, GuestCreate(name="web", template=TEMPLATE))
+    assert pool.counts() == before
 
 
 def test_an_image_is_cloned_where_it_lies_and_copied_elsewhere(pool: Pool, session: XenSession) -> None:
@@ -184,6 +253,28 @@ def test_two_templates_of_one_name_are_a_conflict_that_names_their_ids(
         assert (vm["uuid"] in refused.value.message) == (vm["name_label"] == "vm-1")
 
 
+def test_a_snapshot_of_an_image_is_no_image(session: XenSession) -> None:
+    made = guest_create(session, GuestCreate(name="origin", memory=256, disks=[NewDisk(size=1, name="root")]))
+    snapshot_create(session, made.id, "then")
+    assert guest_create(session, GuestCreate(name="web", memory=256, image="root")).hdd == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "entity"),
+    [
+        (GuestCreate(name="web", memory=256, image="debian.iso"), "Image"),
+        (GuestCreate(name="web", memory=256, iso="debian-12"), "ISO"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_image_is_no_iso_and_an_iso_no_image(
+    session: XenSession, wanted: GuestCreate, entity: str
+) -> None:
+    with pytest.raises(EntityNotFound) as refused:
+        guest_create(session, wanted)
+    assert refused.value.entity == entity
+
+
 def test_disks_do_not_go_among_iso_images(session: XenSession) -> None:
     with pytest.raises(InvalidArguments, match="ISO"):
         guest_create(session, GuestCreate(name="web", memory=256, storage="ISO library"))
@@ -192,6 +283,27 @@ def test_disks_do_not_go_among_iso_images(session: XenSession) -> None:
 def test_a_snapshot_may_have_the_name_that_a_guest_wants(pool: Pool, session: XenSession) -> None:
     session.tasks.run("VM.snapshot", pool.vm().ref, "web")
     assert guest_create(session, GuestCreate(name="web", memory=256)).name == "web"
+
+
+def test_a_guest_cannot_have_the_name_of_a_template(pool: Pool, session: XenSession) -> None:
+    before = pool.counts()
+    with pytest.raises(Conflict, match="already"):
+        guest_create(session, GuestCreate(name=TEMPLATE, memory=256))
+    assert pool.counts() == before
+
+
+def test_a_name_of_which_nobody_can_say_whose_else_it_is_is_given_up(
+    pool: Pool, session: XenSession, order: Order
+) -> None:
+    mine, given_back = pool.vm().ref, list[str]()
+
+    def take() -> str:
+        order(pool, "VM.get_by_name_label", code="INTERNAL_ERROR", parameters=["it broke"])
+        return mine
+
+    with pytest.raises(XapiFailure, match="it broke"):
+        with_name(session, "web", take, given_back.append)
+    assert given_back == [mine]
 
 
 def test_a_name_that_others_take_in_the_same_moment_is_given_up(pool: Pool, session: XenSession) -> None:

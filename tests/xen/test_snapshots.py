@@ -37,7 +37,7 @@ from simplestack_xen.snapshots import (
     snapshot_revert,
 )
 from simulators.xapi.simulator import Simulator
-from support.service import Answer, running_service, token
+from support.service import Answer, running_service, token, wait_for
 from support.xapi import PASSWORD, USER, Pool, Trust, running_pool
 
 from .conftest import Order
@@ -75,6 +75,33 @@ def test_a_deleted_snapshot_gives_its_space_back(pool: Pool, session: XenSession
     assert pool.storage()["physical_utilisation"] > used
     snapshot_delete(session, guest, made.id)
     assert (pool.counts(), pool.storage()["physical_utilisation"]) == (before, used)
+
+
+def test_the_memory_that_another_client_took_with_a_snapshot_goes_with_it(
+    pool: Pool, session: XenSession, guest: str
+) -> None:
+    guest_start(session, guest)
+    before = pool.counts()
+    session.tasks.run("VM.checkpoint", pool.vm().ref, "then")
+    assert pool.count("VDI") == before["VDI"] + 2, "the disk's and the memory's"
+    (made,) = snapshot_list(session, guest)
+    snapshot_delete(session, guest, made.id)
+    assert pool.counts() == before
+
+
+def test_disks_that_a_deleted_snapshot_leaves_behind_are_named(
+    pool: Pool, session: XenSession, guest: str, order: Order
+) -> None:
+    made = snapshot_create(session, guest, "then")
+    order(pool, "VDI.destroy", code="VDI_IN_USE", parameters=["OpaqueRef:1", "destroy"])
+    with pytest.raises(HypervisorError, match=r"the snapshot is gone, but not disk 'vm-0 0' \(VDI_IN_USE\)"):
+        snapshot_delete(session, guest, made.id)
+    assert snapshot_list(session, guest) == []
+
+
+def test_an_id_is_the_same_in_capital_letters(session: XenSession, guest: str) -> None:
+    made = snapshot_create(session, guest, "then")
+    assert snapshot_info(session, guest.upper(), made.id.upper()) == made
 
 
 def test_a_snapshot_without_room_leaves_nothing_behind(pool: Pool, session: XenSession, guest: str) -> None:
@@ -139,6 +166,31 @@ class TestRevert:
         pool.share(image, pool.vm("vm-1"))
         snapshot_revert(session, guest, made.id)
         assert image.ref in [found.ref for found in pool.all("VDI")]
+
+    def test_a_disk_that_another_guest_is_given_meanwhile_stays(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        made = snapshot_create(session, guest, "then")
+        later = disk_create(session, guest, DiskCreate(size=1, name="later"))
+        (image,) = [found for found in pool.all("VDI") if found["uuid"] == later.extra_info]
+        order(pool, "VM.revert", effect="hold")
+        with ThreadPoolExecutor(1) as threads:
+            reverting = threads.submit(snapshot_revert, session, guest, made.id)
+            wait_for(lambda: pool.simulator.counts["Async.VM.revert"], what="the revert to begin")
+            pool.share(image, pool.vm("vm-1"))
+            pool.simulator.faults.clear()
+            reverting.result(30)
+        assert [disk.name for disk in disk_list(session, pool.vm("vm-1")["uuid"])] == ["vm-1 0", "later"]
+
+    def test_a_disk_that_cannot_be_removed_after_it_is_named(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        made = snapshot_create(session, guest, "then")
+        disk_create(session, guest, DiskCreate(size=1, name="later"))
+        order(pool, "VDI.destroy", code="VDI_IN_USE", parameters=["OpaqueRef:1", "destroy"])
+        with pytest.raises(HypervisorError, match=r"is as it was, but disk 'later' \(VDI_IN_USE\) is left"):
+            snapshot_revert(session, guest, made.id)
+        assert [disk.size for disk in disk_list(session, guest)] == [8]
 
     @pytest.mark.parametrize("trouble", ["no room", "no connection"])
     def test_one_that_fails_half_way_says_what_became_of_the_guest_and_can_be_repeated(
