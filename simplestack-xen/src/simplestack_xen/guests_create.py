@@ -141,8 +141,7 @@ def _make_guest(session: XenSession, undo: Undo, wanted: GuestCreate, parts: _Pa
         if disks is not None:
             api.call("VM.remove_from_other_config", vm.ref, _DISKS_KEY, repeatable=True)
             api.call("VM.add_to_other_config", vm.ref, _DISKS_KEY, _in_storage(disks, parts.sr))
-        session.tasks.run("VM.provision", vm.ref)
-        api.call("VM.set_is_a_template", vm.ref, False, repeatable=True)
+        session.tasks.run("VM.provision", vm.ref)  # which makes it a guest, too
 
 
 def _read(session: XenSession, ref: str) -> Vm:
