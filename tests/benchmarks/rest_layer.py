@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.comparisons import Comparison, take_turns
 from benchmarks.requirements import path_of
@@ -19,6 +20,7 @@ from support.service import running_service, token
 _CONNECTIONS = (1, 8, 32)
 _LISTS = (1_000, 10_000)
 _CONFIG = "".join(f'[hypervisors.mock.hosts."of-{count}"]\nseed_guests = {count - 2}\n' for count in _LISTS)
+_PERCENTILE = re.compile(r"([0-9]+)%\s+([0-9.]+)(us|ms|s)\b")
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
@@ -50,9 +52,9 @@ def _compare(what: str, urls: tuple[str, str], connections: int, scale: Scale) -
 
     def loaded(url: str) -> Callable[[], float]:
         def rate() -> float:
-            per_second, p99 = load(url, connections, scale.seconds)
-            late[url].append(p99)
-            return per_second
+            found = load(url, connections, scale.seconds)
+            late[url].append(found.p99_ms)
+            return found.per_second
 
         return rate
 
@@ -67,13 +69,22 @@ def _comparison(what: str, unit: str, ours: list[float], other: list[float]) -> 
     )
 
 
-def load(url: str, connections: int, seconds: int) -> tuple[float, float]:
-    """Return requests per second and the 99th percentile of their latency in ms."""
+class Load(NamedTuple):
+    """What wrk found."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+def load(url: str, connections: int, seconds: int) -> Load:
+    """Load a service, and return the rate of requests and how long they took."""
     header = f"X-Simplestack-Hypervisor-Token: {token()}"
     command = [path_of("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", header, url]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rate = re.search(r"Requests/sec:\s+([0-9.]+)", output)
-    p99 = re.search(r"99%\s+([0-9.]+)(us|ms|s)", output)
-    if rate is None or p99 is None or "Non-2xx" in output:
+    late = {name: (float(time), unit) for name, time, unit in _PERCENTILE.findall(output)}
+    if rate is None or not {"50", "99"} <= late.keys() or "Non-2xx" in output:
         raise SystemExit(f"{url} was not answered as it should be:\n{output}")
-    return float(rate[1]), float(p99[1]) * _UNITS[p99[2]]
+    p50, p99 = (time * _UNITS[unit] for time, unit in (late["50"], late["99"]))
+    return Load(float(rate[1]), p50, p99)

@@ -109,7 +109,7 @@ def _waits(host: Host, folder: Path, what: str, scale: Scale) -> Comparison:
                 other = threading.Thread(target=lists)
                 if busy:
                     other.start()
-                p99 = load(url, 1, scale.seconds)[1]
+                p99 = load(url, 1, scale.seconds).p99_ms
                 done.set()
                 if busy:
                     other.join()

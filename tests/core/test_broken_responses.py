@@ -28,6 +28,10 @@ def guest_export(session, guest_id):
             raise ValueError("nobody expected this")
         if how == "exit":
             sys.exit("a plugin must not do this")
+        if how == "short":
+            return
+        if how == "text":
+            yield "not bytes"
         while True:
             yield b"x" * 100_000
 
@@ -59,11 +63,30 @@ def lines_about(service: Service, request_id: str) -> list[str]:
 
 
 @pytest.mark.parametrize("length", ["", "-2000"], ids=["chunked", "content-length"])
-@pytest.mark.parametrize("how", ["known", "defect", "exit"])
+@pytest.mark.parametrize("how", ["known", "defect", "exit", "text"])
 def test_an_export_that_fails_midway_does_not_look_complete(service: Service, how: str, length: str) -> None:
     with pytest.raises(http.client.IncompleteRead) as broken:
         service.get(f"/broken/h/guests/{how}{length}/export")
     assert len(broken.value.partial) == 1500
+    assert "Error handling request" not in service.log  # gunicorn's line, which names no request
+
+
+def test_an_export_that_is_shorter_than_the_plugin_said_breaks_off(service: Service) -> None:
+    with pytest.raises(http.client.IncompleteRead) as broken:
+        service.get("/broken/h/guests/short-2000/export", headers={"X-Request-Id": "broken-0"})
+    assert len(broken.value.partial) == 1500
+    (line,) = lines_about(service, "broken-0")
+    assert " ERROR " in line
+
+
+def test_an_export_that_fails_midway_is_reset_where_its_end_would_be_that_of_the_connection(
+    service: Service,
+) -> None:
+    with socket.create_connection(service.address, timeout=20) as connection:
+        head = f"GET /broken/h/guests/known/export HTTP/1.0\r\nX-Simplestack-Hypervisor-Token: {token()}\r\n"
+        connection.sendall(f"{head}\r\n".encode())
+        with pytest.raises(ConnectionResetError):
+            all(iter(lambda: connection.recv(65536), b""))
 
 
 def test_a_known_error_midway_is_one_line_with_the_id(service: Service) -> None:

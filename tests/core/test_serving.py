@@ -85,6 +85,27 @@ def test_gunicorns_own_command_runs_it(tmp_path: Path, options: tuple[str, ...])
         process.wait(20)
 
 
+def test_our_worker_rejects_settings_of_gunicorn_that_ask_for_another_protocol(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gunicorn", "--worker-class", "simplestack.server.Worker"]
+    done = subprocess.run(
+        [
+            *command,
+            "--protocol",
+            "uwsgi",
+            "--bind",
+            f"127.0.0.1:{free_port()}",
+            "simplestack.server:create_app()",
+        ],
+        env={"XDG_STATE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "simplestack.server.Worker speaks HTTP/1.1 only" in done.stderr
+
+
 @pytest.fixture
 def single(tmp_path: Path) -> Iterator[Service]:
     """One worker, so that it is known which process an image passes through."""

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -58,6 +59,8 @@ class Service:
     default_headers: dict[str, str] = field(
         default_factory=lambda: {"X-Simplestack-Hypervisor-Token": token()}
     )
+    #: How to speak TLS with it; None when it speaks none.
+    tls: ssl.SSLContext | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -95,8 +98,7 @@ class Service:
             body = json.dumps(body).encode()
             sent["Content-Type"] = "application/json"
         sent |= headers or {}
-        connection = http.client.HTTPConnection(*self.address, timeout=timeout_seconds)
-        with contextlib.closing(connection):
+        with contextlib.closing(self.connection(timeout_seconds)) as connection:
             present = {name: value for name, value in sent.items() if value is not None}
             connection.request(method, path, body, present)
             response = connection.getresponse()
@@ -105,6 +107,12 @@ class Service:
                 {name.lower(): value for name, value in response.getheaders()},
                 response.read(),
             )
+
+    def connection(self, timeout_seconds: float) -> http.client.HTTPConnection:
+        """Return a connection that is yet to be made."""
+        if self.tls is None:
+            return http.client.HTTPConnection(*self.address, timeout=timeout_seconds)
+        return http.client.HTTPSConnection(*self.address, timeout=timeout_seconds, context=self.tls)
 
     def get(self, path: str, **options: Any) -> Answer:
         return self.request("GET", path, **options)
@@ -160,6 +168,7 @@ def running_service(
     plugins: Path | None = None,
     prefix: str = "",
     python: str = sys.executable,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Service]:
     """Run ``simplestack serve`` with a TOML config, until the block ends.
 
@@ -167,6 +176,7 @@ def running_service(
     :param plugins: a folder of installed distributions, beside those of the environment
     :param prefix: the path that a proxy in front of it would add
     :param python: the interpreter whose environment it is installed in
+    :param tls: what trusts the certificate that the config names
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "simplestack.toml"
@@ -184,7 +194,7 @@ def running_service(
         process = subprocess.Popen(
             [*command, "--bind", f"127.0.0.1:{port}", *arguments], env=env, stdout=audit, stderr=log
         )
-    service = Service(port, process, log_path, audit_path)
+    service = Service(port, process, log_path, audit_path, tls=tls)
     try:
         wait_for(lambda: _is_ready(service, prefix), START_SECONDS, f"the service to start:\n{service.log}")
         yield service

@@ -113,6 +113,22 @@ class PayloadTooLarge(SimplestackError):
     name = "PayloadTooLarge"
 
 
+class RequestTimeout(SimplestackError):
+    """The request did not arrive in time, or slower than the service accepts."""
+
+    name = "RequestTimeout"
+
+
+class ServiceBusy(SimplestackError):
+    """The service already waits for as many slow clients as it can. Retry later, or over a faster link."""
+
+    name = "ServiceBusy"
+
+    def __init__(self, message: str, retry_after_seconds: int = 10) -> None:
+        super().__init__(message)
+        self.retry_after_seconds: int | None = retry_after_seconds
+
+
 class OperationNotSupported(SimplestackError):
     """The plugin does not implement the operation, or this hypervisor cannot do it.
 

@@ -78,6 +78,13 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     graceful_timeout_seconds: Annotated[int, Meta(ge=1, le=3600)] = 60
     #: How long an idle client connection is kept.
     keep_alive_seconds: Annotated[int, Meta(ge=1, le=3600)] = 75
+    #: Longest time from the first byte of a request to the end of its header. Slower clients get 408.
+    request_head_timeout_seconds: Annotated[float, Meta(gt=0, le=3600)] = 10
+    #: Lowest rate, in bytes/s, at which a client may send a body or read a response. Slower clients get 408,
+    #: or the response breaks off. 0 accepts any rate.
+    min_client_bytes_per_second: Annotated[int, Meta(ge=0, le=1024**3)] = 1000
+    #: That rate is an average over so much time of waiting for the client, which may pause as long.
+    slow_client_window_seconds: Annotated[float, Meta(gt=0, le=3600)] = 60
     #: All sessions that each worker process may have.
     max_sessions: Count = 256
     #: Whether each operation writes an audit line (JSON) to standard output.

@@ -15,6 +15,7 @@ STATUSES = {
     "HypervisorNotFound": 404,
     "RouteNotFound": 404,
     "MethodNotAllowed": 405,
+    "RequestTimeout": 408,
     "InvalidState": 409,
     "Conflict": 409,
     "Busy": 409,
@@ -25,6 +26,7 @@ STATUSES = {
     NOT_IMPLEMENTED: 501,
     "HypervisorError": 502,
     "HypervisorUnavailable": 503,
+    "ServiceBusy": 503,
     "HypervisorTimeout": 504,
     "InsufficientStorage": 507,
 }

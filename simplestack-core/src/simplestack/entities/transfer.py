@@ -15,6 +15,8 @@ class ImportStream(Protocol):
         """Return up to `size` bytes, fewer only at the end, ``b""`` after it.
 
         :raises InvalidArguments: the client went away or sent fewer bytes than it had announced
+        :raises RequestTimeout: the client sends too slowly
+        :raises ServiceBusy: the client is slow, and so are too many others
         """
         ...
 

@@ -73,6 +73,8 @@ def _by_shape(operation: Operation) -> Iterator[type[SimplestackError]]:
     """Yield what an operation can answer because of its body, or because it changes a guest."""
     if operation.body is not None:
         yield errors.PayloadTooLarge
+        yield errors.RequestTimeout
+        yield errors.ServiceBusy
     if operation.method != "GET" and "{guest_id}" in operation.path:
         yield errors.Busy
 

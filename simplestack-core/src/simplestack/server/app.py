@@ -7,6 +7,7 @@ from typing import Any
 import falcon
 
 from simplestack.config.load import Configuration, load_configuration
+from simplestack.config.settings import ServerSettings
 from simplestack.errors import PermissionDenied
 from simplestack.operations.dispatch import Dispatcher
 from simplestack.plugins.pages import mount_pages
@@ -21,6 +22,12 @@ from simplestack.server.responder import Service
 from simplestack.server.router import add_routes
 
 App = falcon.App[Any, Any]
+
+
+class Application(App):
+    """The application, with the settings that its worker needs."""
+
+    server_settings: ServerSettings
 
 
 def create_app(config: str | Path | None = None) -> App:
@@ -53,7 +60,8 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     )
     call_at_end(dispatcher.close)
     tokens = ServiceTokens(server.tokens)
-    app = App(middleware=[RawPath(), *([_LocalOnly()] if local_only else [])])
+    app = Application(middleware=[RawPath(), *([_LocalOnly()] if local_only else [])])
+    app.server_settings = server
     add_error_handlers(app)
     add_routes(app, Service(dispatcher, tokens, server.max_json_bytes))
     app.add_route("/", Index(dispatcher, tokens))

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from simplestack.entities.limits import plain_words
 from simplestack.entities.transfer import CHUNK_BYTES
-from simplestack.errors import InvalidArguments, PayloadTooLarge
+from simplestack.errors import InvalidArguments, PayloadTooLarge, SimplestackError
 from simplestack.server.problems import HttpProblem
 
 S = TypeVar("S", bound=Struct)
@@ -76,6 +76,8 @@ class Upload:
     def _receive(self, size: int) -> bytes:
         try:
             return self._stream.read(size)  # type: ignore[no-any-return]  # WSGI's input is untyped
+        except SimplestackError:  # the client is too slow
+            raise
         except Exception as error:  # the server's own errors for a broken chunk, or the socket's
             raise InvalidArguments(f"the body broke off after {self._taken_bytes} bytes") from error
 

@@ -4,26 +4,54 @@ Gunicorn's readers put each piece through two buffers. Of a large body the copie
 allocator gives back to the kernel and takes again for each, then cost more than the receiving.
 """
 
-import ssl
-from socket import MSG_WAITALL, socket
+import logging
+import time
+from socket import MSG_WAITALL
 from typing import Any
 
 from gunicorn.http.body import Body, LengthReader
+from gunicorn.http.errors import ParseException
 from gunicorn.http.unreader import SocketUnreader
+
+from simplestack.errors import SimplestackError
+from simplestack.server.client_socket import ClientSocket
+
+_log = logging.getLogger("simplestack.server")
 
 #: For less, gunicorn's reading ahead is the better way.
 _LARGE_BYTES = 64 * 1024
+#: What is left of an upload that was rejected is still read, for so long and up to so much. Closing earlier
+#: makes the kernel send a reset, and that takes the response from a client that is still sending.
+_DRAIN_SECONDS = 10
+_DRAIN_BYTES = 1024**3
+_DRAIN_PIECE_BYTES = 1024**2
 
 
 def read_directly(request: Any) -> None:
-    """Replace a large body of one of gunicorn's requests, where its length and its socket allow that."""
+    """Replace a large body of one of gunicorn's requests, where its length is known."""
     reader = request.body.reader
     if not isinstance(reader, LengthReader) or reader.length < _LARGE_BYTES:
         return
     unreader = reader.unreader
-    # A TLS socket cannot wait for all that is asked for.
-    if isinstance(unreader, SocketUnreader) and not isinstance(unreader.sock, ssl.SSLSocket):
-        request.body = _DirectBody(_DirectReader(unreader, reader.length, unreader.sock))
+    if isinstance(unreader, SocketUnreader):
+        request.body = _DirectBody(_DirectReader(unreader, reader.length))
+
+
+def drain(body: Any, sock: ClientSocket) -> bool:
+    """Read the rest of a body, so that its client comes to read the response; tell whether all of it came."""
+    if body.failed:  # where the next request begins is unknown
+        return False
+    sock.read_until_seconds = time.monotonic() + _DRAIN_SECONDS
+    left = _DRAIN_BYTES
+    try:
+        while piece := body.read(min(left, _DRAIN_PIECE_BYTES)):
+            left -= len(piece)
+    except (OSError, ParseException, SimplestackError) as error:  # it has gone away, or is too slow
+        _log.debug("the rest of a body could not be read: %s", error)
+        return False
+    finally:
+        sock.read_until_seconds = None
+    return left > 0
 
 
 class _DirectBody(Body):
@@ -44,9 +72,9 @@ class _DirectBody(Body):
 class _DirectReader(LengthReader):
     """Takes what was read ahead, and the rest from the socket in one piece."""
 
-    def __init__(self, unreader: SocketUnreader, length: int, sock: socket) -> None:
+    def __init__(self, unreader: SocketUnreader, length: int) -> None:
         super().__init__(unreader, length)
-        self._socket = sock
+        self._socket = unreader.sock
 
     def read(self, size: int) -> bytes:
         """Return as much as is asked for, less at the end only."""
@@ -58,7 +86,7 @@ class _DirectReader(LengthReader):
             self.unreader.unread(ahead[size:])
         pieces = [ahead[:size]] if ahead else []
         missing = size - sum(map(len, pieces))
-        # A signal, or a time-out with some bytes here, ends the wait early.
+        # A client that is slow ends the wait early.
         while missing and (piece := self._socket.recv(missing, MSG_WAITALL)):
             pieces.append(piece)
             missing -= len(piece)

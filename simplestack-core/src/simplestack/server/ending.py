@@ -31,12 +31,16 @@ class Ending:
         """Start the clock: `limit_seconds` from now the process is gone."""
         now = time.monotonic()
         closing_seconds = min(_CLOSING_SECONDS, limit_seconds / 4)
-        #: Until when requests are waited for.
-        self.requests_until_seconds = now + limit_seconds - closing_seconds
+        self._requests_until_seconds = now + limit_seconds - closing_seconds
         self._closing_until_seconds = now + limit_seconds - closing_seconds / 4
         # Whatever blocks this thread, or all of Python: a thread in C writes down where each thread is, and
         # ends the process.
         faulthandler.dump_traceback_later(limit_seconds - closing_seconds / 8, exit=True)
+
+    @property
+    def seconds_for_requests(self) -> float:
+        """How long requests in flight can still be waited for."""
+        return self._requests_until_seconds - time.monotonic()
 
     def finish(self, cut_off: list[str], *, is_held_up: bool) -> None:
         """Log sessions out, write what is not written, and end the process if it would not end by itself.

@@ -8,12 +8,11 @@ from typing import Any
 
 from simplestack.errors import SimplestackError
 from simplestack.operations.audit import outcome_of
+from simplestack.server.client_socket import ClientSocket
 from simplestack.server.problems import http_problem, problem_body
 from simplestack.server.request_id import HEADER, request_id_in
 
 _log = logging.getLogger("simplestack.server")
-
-_Environ = MutableMapping[str, Any]
 
 
 class InFlight:
@@ -21,44 +20,69 @@ class InFlight:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._running: dict[int, _Environ] = {}
+        self._running: dict[int, _Response] = {}
 
-    def __call__(self, environ: _Environ, start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: MutableMapping[str, Any], start_response: Any) -> Iterable[bytes]:
         """Pass a request on to the application, and stand in for it where it fails."""
         identity = request_id_in(environ)
-        key = id(environ)
-        self._running[key] = environ
+        response = _Response(self._running, identity, environ["gunicorn.socket"], start_response)
         try:
-            chunks = self._app(environ, start_response)
+            response.set_chunks(self._app(environ, response.start))
         except ConnectionError as error:
-            del self._running[key]
+            response.forget()
             _log.warning("request %s: the connection is closed without a response: %s", identity, error)
             raise _closed(identity) from error
         except BaseException:  # the application answers for each Exception: a plugin called sys.exit()
             _log.exception("request %s failed by a defect", identity)
-            chunks = _internal_error(identity, start_response)
-        return _Response(chunks, self._running, key, identity)
+            response.set_chunks(_internal_error(identity, start_response))
+        return response
 
     def request_ids(self) -> list[str]:
         """Return the ids of the requests whose responses have not been sent to the end."""
-        return [request_id_in(environ) for environ in list(self._running.values())]
+        return [response.identity for response in list(self._running.values())]
 
 
 class _Response:
     """A response's chunks. The server closes it when the last one is sent, or when sending fails."""
 
-    __slots__ = ("_chunks", "_ended", "_identity", "_key", "_next", "_running", "_sent_bytes")
+    __slots__ = (
+        "_announced_bytes",
+        "_chunks",
+        "_client",
+        "_ended",
+        "_next",
+        "_running",
+        "_sent_bytes",
+        "_start_response",
+        "identity",
+    )
 
     def __init__(
-        self, chunks: Iterable[bytes], running: dict[int, _Environ], key: int, identity: str
+        self, running: "dict[int, _Response]", identity: str, client: ClientSocket, start_response: Any
     ) -> None:
+        self.identity = identity
+        self._client = client
+        self._start_response = start_response
+        self._sent_bytes = 0
+        self._announced_bytes: int | None = None
+        self._ended = False
+        self._running = running
+        running[id(self)] = self
+
+    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        """Note how long the response shall be: WSGI's ``start_response``."""
+        for name, value in headers:
+            if name.lower() == "content-length":
+                self._announced_bytes = int(value)
+        return self._start_response(status, headers, exc_info)
+
+    def set_chunks(self, chunks: Iterable[bytes]) -> None:
+        """Take what the application returned."""
         self._chunks = chunks
         self._next = iter(chunks).__next__
-        self._running = running
-        self._key = key
-        self._identity = identity
-        self._sent_bytes = 0
-        self._ended = False
+        if type(chunks) is list:  # as long as it says, or without a body: HEAD
+            self._announced_bytes = None
+            self._client.sends_last = len(chunks) == 1
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -66,37 +90,50 @@ class _Response:
     def __next__(self) -> bytes:
         try:
             chunk = self._next()
+            if type(chunk) is not bytes:
+                raise TypeError(f"a chunk of the response is {type(chunk).__name__}, not bytes")  # noqa: TRY301  as any defect
         except StopIteration:
             self._ended = True
-            raise
+            if self._announced_bytes is None or self._sent_bytes >= self._announced_bytes:
+                raise
+            error = EOFError(f"{self._announced_bytes} bytes were announced")
+            self._report(error)
+            raise _closed(self.identity) from error
         except BaseException as error:
             self._ended = True
             self._report(error)
             # The server closes the connection for it, without the end of a chunked response.
-            raise _closed(self._identity) from error
+            raise _closed(self.identity) from error
         self._sent_bytes += len(chunk)
         return chunk
 
     def close(self) -> None:
         """End the request."""
-        self._running.pop(self._key, None)
+        self.forget()
         if not self._ended:
+            reason = self._client.failure
             _log.info(
-                "request %s: the client went away after %d bytes of the response",
-                self._identity,
+                "request %s: the client %s after %d bytes of the response%s",
+                self.identity,
+                "was cut off" if reason else "went away",
                 self._sent_bytes,
+                reason and f": {reason}",
             )
         close = getattr(self._chunks, "close", None)
         if close is not None:
             close()
 
+    def forget(self) -> None:
+        """Take the request out of the record."""
+        self._running.pop(id(self), None)
+
     def _report(self, error: BaseException) -> None:
         broken = "request %s: the response broke off after %d bytes"
         outcome = outcome_of(error)
         if outcome == SimplestackError.name:
-            _log.error(broken + " by a defect", self._identity, self._sent_bytes, exc_info=error)
+            _log.error(broken + " by a defect", self.identity, self._sent_bytes, exc_info=error)
         else:
-            _log.warning(broken + ": %s: %s", self._identity, self._sent_bytes, outcome, error)
+            _log.warning(broken + ": %s: %s", self.identity, self._sent_bytes, outcome, error)
 
 
 def _closed(identity: str) -> ConnectionResetError:

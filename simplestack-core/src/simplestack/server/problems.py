@@ -21,11 +21,13 @@ _STATUS: dict[type[SimplestackError], int] = {
     errors.InvalidState: 409,
     errors.Conflict: 409,
     errors.Busy: 409,
+    errors.RequestTimeout: 408,
     errors.LengthRequired: 411,
     errors.PayloadTooLarge: 413,
     errors.OperationNotSupported: 501,
     errors.HypervisorError: 502,
     errors.HypervisorUnavailable: 503,
+    errors.ServiceBusy: 503,
     errors.HypervisorTimeout: 504,
     errors.InsufficientStorage: 507,
 }
@@ -37,6 +39,10 @@ HTTP_ERRORS = {
     405: (
         "MethodNotAllowed",
         "no operation has this method at this path; the Allow header lists those it has",
+    ),
+    408: (
+        "RequestTimeout",
+        "the request did not arrive in time",
     ),
     411: ("LengthRequired", "send Content-Length, or a chunked body"),
     413: ("PayloadTooLarge", "the body is too large"),

@@ -1,71 +1,41 @@
-"""Gunicorn's threaded worker, with errors in our shape, time limits for clients, and threads that linger."""
+"""Gunicorn's threaded worker, whose main loop waits for clients in place of its threads."""
 
+import errno
 import logging
-import re
-import select
 import selectors
 import signal
-import struct
+import threading
 import time
-from socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
+from concurrent.futures import Future
 from types import FrameType
 from typing import Any
 
-from gunicorn.http import RequestParser
-from gunicorn.http.errors import ParseException
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker
 
-from simplestack.server.body_reader import read_directly
+from simplestack.config.settings import ServerSettings
+from simplestack.errors import SimplestackError
+from simplestack.server.acceptor import Acceptor
+from simplestack.server.arrival import HeadTooLarge
+from simplestack.server.body_reader import drain, read_directly
+from simplestack.server.connection import Connection
 from simplestack.server.ending import Ending
 from simplestack.server.in_flight import InFlight
-from simplestack.server.problems import http_problem, problem_body
-from simplestack.server.request_id import HEADER, new_request_id
+from simplestack.server.pages import StandIn, error_page
+from simplestack.server.patience import ClientLimits
+from simplestack.server.reception import Reception
 
 _log = logging.getLogger("simplestack.server")
 
-#: First-generation clients wait as long between two bytes.
-_CLIENT_TIMEOUT_SECONDS = 60
-#: ``struct timeval``. Set at the socket, since gunicorn resets Python's own time-out before each request.
-_CLIENT_TIMEOUT = struct.pack("@ll", _CLIENT_TIMEOUT_SECONDS, 0)
 #: A client with more to ask at once does so within a round trip.
-_LINGER_MILLISECONDS = 20
-#: A worker waits so long for each connection that it has, up to so many, before it takes one more.
-_YIELD_SECONDS = 0.0001
-_YIELDING_CONNECTIONS = 10
-#: What is left of an upload that was refused is still read, for so long and up to so much. Closing earlier
-#: makes the kernel send a reset, and that takes the answer from a client that is still sending.
-_DRAIN_SECONDS = 10
-_DRAIN_BYTES = 1024**3
+_LINGER_SECONDS = 0.02
+#: How often deadlines of connections are looked at.
+_TICK_SECONDS = 0.5
 #: How long a stopping worker keeps connections open on which no request has come.
 _LAST_REQUEST_SECONDS = 1.0
 #: How long a worker has to end that is to end at once: the arbiter gives it as much.
 _HURRIED_SECONDS = 2.0
-_STATUS_LINE = re.compile(rb"\AHTTP/1\.1 (?P<status>[0-9]{3}) (?P<reason>[^\r\n]*)")
-
-
-def _speaks_soon(conn: TConn) -> bool:
-    """Wait a moment for a kept connection's next request."""
-    if not isinstance(conn.parser, RequestParser):  # HTTP/2 keeps count of its requests by itself
-        return False
-    if conn.parser.unreader.buf.getvalue():  # read ahead already, with the last request
-        return True
-    poll = select.poll()
-    poll.register(conn.sock, select.POLLIN)
-    return bool(poll.poll(_LINGER_MILLISECONDS))
-
-
-def _drained(conn: TConn) -> bool:
-    """Read the rest of a body, so that its client comes to read the answer; tell whether all of it came."""
-    if not isinstance(conn.parser, RequestParser):
-        return True
-    try:
-        deadline = time.monotonic() + _DRAIN_SECONDS
-        return bool(
-            conn.parser.finish_body(deadline=deadline, max_bytes=_DRAIN_BYTES)  # type: ignore[func-returns-value]  # the stub says None
-        )
-    except (OSError, ParseException) as error:  # the client has gone away, or broke a chunk
-        _log.debug("the rest of a body could not be read: %s", error)
-        return False
+#: Until a worker has handlers of its own it has the arbiter's, which do nothing there: signals would be lost.
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 
 def _without_header_values(record: logging.LogRecord) -> bool:
@@ -75,15 +45,26 @@ def _without_header_values(record: logging.LogRecord) -> bool:
     return True
 
 
-#: Until a worker has handlers of its own it has the arbiter's, which do nothing there: signals would be lost.
-STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
-
-
 class Worker(ThreadWorker):
     """``gunicorn --worker-class simplestack.server.Worker``; ``simplestack serve`` uses it by itself."""
 
     _in_flight: InFlight
+    _reception: Reception
+    _acceptor: Acceptor
     _is_hurried = False
+    #: Connections that threads have, or that wait for one.
+    _busy_conns = 0
+    _next_tick_seconds = 0.0
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Accept gunicorn's settings.
+
+        :raises RuntimeError: they ask for another protocol
+        """
+        super().check_config(cfg, log)
+        if cfg.protocol != "http" or "h2" in cfg.http_protocols:
+            raise RuntimeError("simplestack.server.Worker speaks HTTP/1.1 only: put a proxy in front of it")
 
     def init_process(self) -> None:
         """Start; called in the new process."""
@@ -93,6 +74,16 @@ class Worker(ThreadWorker):
     def load_wsgi(self) -> None:
         """Load the application."""
         super().load_wsgi()
+        settings = getattr(self.wsgi, "server_settings", ServerSettings())
+        limits = ClientLimits(
+            head_timeout_seconds=settings.request_head_timeout_seconds,
+            keep_alive_seconds=self.cfg.keepalive,
+            least_bytes_per_second=settings.min_client_bytes_per_second,
+            window_seconds=settings.slow_client_window_seconds,
+            places=threading.BoundedSemaphore(max(1, self.cfg.threads // 2)),
+        )
+        self._reception = Reception(self.poller, limits, self.enqueue_req)
+        self._acceptor = Acceptor(self.cfg, limits, self._reception)
         self._in_flight = InFlight(self.wsgi)
         self.wsgi = self._in_flight
 
@@ -109,6 +100,8 @@ class Worker(ThreadWorker):
         self._is_hurried = True
         self.handle_exit(sig, frame)
 
+    # The main loop.
+
     def run(self) -> None:
         """Serve until a signal comes or the arbiter is gone, then end within the graceful time."""
         # gunicorn's own ends by joining its threads: one that hangs then keeps the process for ever.
@@ -116,92 +109,112 @@ class Worker(ThreadWorker):
         self.poller.register(queue, selectors.EVENT_READ, queue.run_callbacks)  # type: ignore[arg-type]  # it is open: fileno() is no None
         self.set_accept_enabled(True)
         while self.alive:
-            self.notify()
-            self.set_accept_enabled(self.nr_conns < self.worker_connections)
-            self.wait_for_and_dispatch_events(1.0)
-            self.murder_keepalived()
-            self.murder_pending()
-            self.alive = self.alive and self.is_parent_alive()
-        self._end()
-
-    def _end(self) -> None:
+            self._turn()
+            if not self.is_parent_alive():
+                self.alive = False
         ending = Ending(self.cfg.graceful_timeout)
         self.set_accept_enabled(False)
         # A client may be sending its next request already: RFC 9112 section 9.6.
-        self._cap_keepalive(time.monotonic() + _LAST_REQUEST_SECONDS)  # type: ignore[attr-defined]  # new in 27
-        while self.nr_conns and not self._is_hurried and time.monotonic() < ending.requests_until_seconds:
-            self.notify()
-            self.wait_for_and_dispatch_events(0.1)
-            self.murder_keepalived()
-            self.murder_pending()
+        self._reception.end_by(time.monotonic() + _LAST_REQUEST_SECONDS)
+        while self._reception.count and not self._is_hurried and (left := ending.seconds_for_requests) > 0:
+            self._turn(left)
         if self._is_hurried:
             ending = Ending(_HURRIED_SECONDS)
-        self.murder_keepalived(force=True)  # type: ignore[call-arg]  # new in 27
+        self._reception.close()
         self.tpool.shutdown(wait=False, cancel_futures=True)
-        ending.finish(self._in_flight.request_ids(), is_held_up=self.nr_conns > 0)
+        ending.finish(self._in_flight.request_ids(), is_held_up=self._busy_conns > 0)
+
+    def _turn(self, limit_seconds: float = _TICK_SECONDS) -> None:
+        self.wait_for_and_dispatch_events(min(limit_seconds, _TICK_SECONDS))
+        now = time.monotonic()
+        if now >= self._next_tick_seconds:
+            self._next_tick_seconds = now + _TICK_SECONDS
+            self.notify()
+            self.set_accept_enabled(self.alive)
+            self._reception.check_deadlines(now)
 
     def accept(self, listener: Any) -> None:
-        """Accept a connection, after a moment in which a worker with fewer of them may take it.
+        """Accept connections; where threads have all that there may be, not before the next tick."""
+        if not self._acceptor.accept(listener):
+            self.set_accept_enabled(False)
 
-        Kept connections stay where they are. Taken as they come, most may land in one process, and one core.
+    def enqueue_req(self, conn: Any) -> None:
+        """Let a thread handle a request that has arrived."""
+        self._busy_conns += 1
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: Any, fs: Future[bool]) -> None:
+        """Take a connection back from its thread."""
+        self._busy_conns -= 1
+        error = fs.exception()
+        if error is not None:
+            _log.error("a thread failed by a defect", exc_info=error)
+        self._reception.take_back(conn, keep=error is None and fs.result())
+
+    # What threads do.
+
+    def handle(self, conn: Any) -> bool:
+        """Serve a connection.
+
+        Gunicorn hands a connection back to its main loop after each request. While there are threads
+        enough, the thread waits for the next request itself, which spares two changes of threads.
         """
-        if self.nr_conns:
-            time.sleep(min(self.nr_conns, _YIELDING_CONNECTIONS) * _YIELD_SECONDS)
-        super().accept(listener)
-
-    def handle(self, conn: TConn) -> Any:
-        """Serve a connection, with time limits on what its client sends and takes.
-
-        Gunicorn hands a connection back to its main thread after each request. While there are threads
-        enough for all connections, the thread waits for the next request itself, which spares two changes of
-        threads.
-        """
-        if not conn.initialized:
-            conn.sock.setsockopt(SOL_SOCKET, SO_RCVTIMEO, _CLIENT_TIMEOUT)
-            conn.sock.setsockopt(SOL_SOCKET, SO_SNDTIMEO, _CLIENT_TIMEOUT)
-        kept = super().handle(conn)
-        while kept is True and self.alive and self.nr_conns <= self.cfg.threads and _speaks_soon(conn):
-            kept = super().handle(conn)
+        kept = self._handle_one(conn)
+        while kept and self._has_next(conn):
+            kept = self._handle_one(conn)
         return kept
 
-    def handle_request(self, req: Any, conn: TConn) -> Any:
-        """Serve a request, with a body that can be read fast."""
-        read_directly(req)
-        return super().handle_request(req, conn)
+    def _handle_one(self, conn: Connection) -> bool:
+        try:
+            return super().handle(conn)
+        finally:
+            conn.sock.patience.end()
 
-    def _keepalive_after(self, conn: TConn, keepalive: object) -> bool:
+    def _has_next(self, conn: Connection) -> bool:
+        """Wait a moment for a kept connection's next request. If it does not come, the main loop waits on."""
+        if conn.sock.unsent or not self.alive or self._busy_conns > self.cfg.threads:
+            return False
+        conn.expect_request()
+        try:
+            if not conn.sock.has_input:
+                if not conn.sock.has_input_within(_LINGER_SECONDS):
+                    return False
+                conn.sock.receive()
+            return conn.has_request()
+        except (OSError, HeadTooLarge):  # the main loop meets it again
+            return False
+
+    def handle_request(self, req: Any, conn: Any) -> bool:
+        """Serve a request."""
+        read_directly(req)
+        if conn.has_continued:
+            req._expected_100_continue = False  # noqa: SLF001  there is no other way to say that it was sent
+        conn.sock.begin_response(req.force_close)
+        try:
+            kept = super().handle_request(req, conn)
+            conn.sock.flush()
+        except OSError as error:
+            # By HTTP/1.0 the end of the connection is that of the response.
+            conn.must_reset = req.version < (1, 1) or bool(conn.sock.failure)
+            # For this error gunicorn logs nothing: there is a line in the log already.
+            raise ConnectionResetError(errno.ECONNRESET, "the client has gone away") from error
+        finally:
+            conn.sock.end_response()
+        return kept
+
+    def _keepalive_after(self, conn: Any, keepalive: object) -> bool:
         """Tell whether the connection is kept. Gunicorn's own reads 64 KiB of a refused upload at most."""
-        return _drained(conn) and bool(keepalive)
+        return drain(conn.parser.mesg.body, conn.sock) and bool(keepalive)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what never became a request: gunicorn decides the status, we write the body."""
-        page = _Page()
-        super().handle_error(req, page, addr, exc)  # type: ignore[arg-type]  # it has all that is called
-        answer = _STATUS_LINE.match(page.written)
-        if answer is None:
-            return
-        identity = new_request_id()
-        body = problem_body(*http_problem(int(answer["status"])), identity)
-        head = (
-            f"\r\nConnection: close\r\nContent-Type: application/json\r\n"
-            f"{HEADER}: {identity}\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        _log.info("request %s refused: it is not HTTP that this server takes", identity)
+        if isinstance(exc, SimplestackError):
+            page = error_page(exc)
+        else:
+            stand_in = StandIn()
+            super().handle_error(req, stand_in, addr, exc)  # type: ignore[arg-type]  # it has all that is called
+            page = stand_in.page()
         try:
-            client.sendall(answer[0] + head.encode() + body)
+            client.sendall(page)
         except OSError as error:
-            _log.debug("request %s: the client has gone away: %s", identity, error)
-
-
-class _Page:
-    """Takes the place of the client's socket while gunicorn writes its page."""
-
-    written = b""
-
-    def gettimeout(self) -> float:
-        """Say that it never blocks."""
-        return 0.0
-
-    def sendall(self, data: bytes) -> None:
-        """Keep what is written."""
-        self.written += data
+            _log.debug("a client has gone away before its response: %s", error)

@@ -1,0 +1,56 @@
+"""Responses to what never became a request of the application."""
+
+import logging
+import re
+from http import HTTPStatus
+
+from simplestack.errors import SimplestackError
+from simplestack.server.problems import http_problem, problem_body, status_of
+from simplestack.server.request_id import HEADER, new_request_id
+
+_log = logging.getLogger("simplestack.server")
+
+_STATUS_LINE = re.compile(rb"\AHTTP/1\.1 (?P<status>[0-9]{3}) (?P<reason>[^\r\n]*)")
+
+
+def rejection(status: int, reason: str) -> bytes:
+    """Return the response to a request that the HTTP layers reject, and log it."""
+    return _page(status, reason, *http_problem(status))
+
+
+def error_page(error: SimplestackError) -> bytes:
+    """Return the response to a request that failed before the application had it, and log it."""
+    status = HTTPStatus(status_of(type(error)))
+    extra = "" if error.retry_after_seconds is None else f"Retry-After: {error.retry_after_seconds}\r\n"
+    return _page(status, status.phrase, error.name, error.message, extra)
+
+
+def _page(status: int, reason: str, name: str, message: str, extra: str = "") -> bytes:
+    identity = new_request_id()
+    _log.info("request %s rejected before it was read: %d %s", identity, status, name)
+    body = problem_body(name, message, identity)
+    head = (
+        f"HTTP/1.1 {status:d} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n{extra}"
+        f"{HEADER}: {identity}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class StandIn:
+    """Takes the place of a client's socket while gunicorn writes an error page of its own."""
+
+    def __init__(self) -> None:
+        self._written = b""
+
+    def gettimeout(self) -> float:
+        """Say that it never blocks."""
+        return 0.0
+
+    def sendall(self, data: bytes) -> None:
+        """Keep what is written."""
+        self._written += data
+
+    def page(self) -> bytes:
+        """Return our page with the same status; nothing where there was none."""
+        status = _STATUS_LINE.match(self._written)
+        return rejection(int(status["status"]), status["reason"].decode("latin-1")) if status else b""

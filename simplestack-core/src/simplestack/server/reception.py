@@ -1,0 +1,267 @@
+"""The connections that no thread has: clients that connect, are idle, send a request, or take a response.
+
+All of it is done in the main loop of a worker, without waiting for any single client, so that however many of
+them are slow, they hold no thread. Each has a deadline.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
+
+from simplestack.server.arrival import HeadTooLarge
+from simplestack.server.connection import Connection, Stage
+from simplestack.server.pages import rejection
+from simplestack.server.patience import ClientLimits
+
+_log = logging.getLogger("simplestack.server")
+
+#: How long, and for how many bytes, the service listens to a client after its last response. Closing earlier
+#: makes the kernel send a reset, and that takes the response from a client that is still sending.
+_CLOSING_SECONDS = 2.0
+_CLOSING_BYTES = 4 * 1024 * 1024
+#: Clients that take longer than this to send a request are dropped first when connections run out.
+_PROMPT_SECONDS = 1.0
+_CONTINUE = memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")
+#: Stages in which no response is due.
+_NOTHING_DUE = (Stage.HANDSHAKE, Stage.IDLE, Stage.ARRIVING)
+
+
+class Reception:
+    """The main loop's part in serving connections."""
+
+    def __init__(
+        self, poller: BaseSelector, limits: ClientLimits, start: Callable[[Connection], None]
+    ) -> None:
+        """Begin without connections.
+
+        :param start: gets a connection whose request a thread can begin with
+        """
+        #: How many connections are open, those that threads have included.
+        self.count = 0
+        self._poller = poller
+        self._limits = limits
+        self._start = start
+        self._waiting: set[Connection] = set()
+        self._ends_at_seconds = float("inf")
+        #: What to do when a connection is ready for what its stage waits for.
+        self._steps: dict[Stage, Callable[[Connection], None]] = {
+            Stage.HANDSHAKE: self._shake_hands,
+            Stage.IDLE: self._receive,
+            Stage.ARRIVING: self._receive,
+            Stage.SENDING: self._send,
+            Stage.CLOSING: self._discard,
+        }
+
+    def welcome(self, conn: Connection) -> None:
+        """Take a new connection."""
+        self.count += 1
+        conn.on_event = partial(self._on_event, conn)
+        self._waiting.add(conn)
+        self._enter(conn, Stage.HANDSHAKE)
+        self._on_event(conn)
+
+    def take_back(self, conn: Connection, *, keep: bool) -> None:
+        """Take a connection that a thread has done with."""
+        self._waiting.add(conn)
+        conn.is_kept = keep
+        if conn.must_reset:
+            self._drop(conn, reset=True)
+        elif conn.sock.unsent:
+            self._do(conn, partial(self._enter, stage=Stage.SENDING))
+        else:
+            self._do(conn, self._go_on)
+
+    def check_deadlines(self, now_seconds: float) -> None:
+        """End what takes too long."""
+        for conn in [conn for conn in self._waiting if conn.deadline_seconds <= now_seconds]:
+            self._do(conn, self._expire)
+
+    def drop_longest(self) -> bool:
+        """Make room: drop the connection that has waited for the longest, and tell whether there was one.
+
+        Clients that are slow to send a request go first, then those that are idle.
+        """
+        if not self._waiting:
+            return False
+        now = time.monotonic()
+
+        def rank(conn: Connection) -> tuple[bool, bool, float]:
+            age = now - conn.since_seconds
+            is_slow = conn.stage in {Stage.HANDSHAKE, Stage.ARRIVING} and age > _PROMPT_SECONDS
+            return is_slow, conn.stage in _NOTHING_DUE, age
+
+        self._drop(max(self._waiting, key=rank))
+        return True
+
+    def end_by(self, deadline_seconds: float) -> None:
+        """End connections by then that no response is due on: the worker stops."""
+        self._ends_at_seconds = deadline_seconds
+        for conn in self._waiting:
+            if conn.stage in _NOTHING_DUE:
+                conn.deadline_seconds = min(conn.deadline_seconds, deadline_seconds)
+
+    def close(self) -> None:
+        """Drop all connections."""
+        for conn in list(self._waiting):
+            self._drop(conn)
+
+    def _on_event(self, conn: Connection, _file: object = None) -> None:
+        if conn in self._waiting:  # else dropped to make room, by an event that came at the same time
+            self._do(conn, self._steps[conn.stage])
+
+    def _do(self, conn: Connection, step: Callable[[Connection], None]) -> None:
+        """Take a step with a connection, and drop it where that fails."""
+        try:
+            step(conn)
+        except OSError as error:
+            _log.debug("a connection is broken: %s", error)
+            self._drop(conn)
+        except Exception:  # one client must not end the worker, whatever it sends
+            _log.exception("a connection is dropped for a defect")
+            self._drop(conn)
+
+    def _shake_hands(self, conn: Connection) -> None:
+        wanted = conn.sock.shake_hands()
+        if wanted:
+            self._watch(conn, wanted)
+            return
+        self._enter(conn, Stage.IDLE)
+        if conn.sock.has_input:
+            self._receive(conn)
+
+    def _receive(self, conn: Connection) -> None:
+        before = len(conn.sock.arrived)
+        may_come = conn.sock.receive()
+        conn.window_bytes += len(conn.sock.arrived) - before
+        self._look(conn, may_come=may_come)
+
+    def _look(self, conn: Connection, *, may_come: bool = True) -> None:
+        """Look at what has arrived of a request."""
+        had_head = conn.arrival.has_head
+        try:
+            is_enough = conn.has_request()
+        except HeadTooLarge:
+            self._reject(conn, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            return
+        has_head = conn.arrival.has_head
+        if is_enough or (has_head and not may_come):
+            self._forget(conn)
+            self._start(conn)
+        elif not may_come:
+            self._drop(conn)
+        elif has_head and not had_head:
+            self._enter(conn, Stage.ARRIVING)
+            if conn.arrival.expects_continue:
+                self._say_continue(conn)
+        elif conn.stage is Stage.IDLE and conn.sock.arrived:
+            self._enter(conn, Stage.ARRIVING)
+
+    def _say_continue(self, conn: Connection) -> None:
+        conn.has_continued = True
+        conn.sock.unsent = _CONTINUE
+        conn.sock.send_unsent()
+        if conn.sock.unsent:  # a client that takes no 25 bytes takes no response
+            self._drop(conn)
+
+    def _send(self, conn: Connection) -> None:
+        conn.window_bytes += conn.sock.send_unsent()
+        if not conn.sock.unsent:
+            self._go_on(conn)
+
+    def _go_on(self, conn: Connection) -> None:
+        """Wait for the next request, or close the connection."""
+        if not conn.is_kept:
+            self._close(conn)
+            return
+        conn.expect_request()
+        self._enter(conn, Stage.IDLE)
+        if conn.sock.arrived:
+            self._look(conn)
+        elif conn.sock.has_input:
+            self._receive(conn)
+
+    def _expire(self, conn: Connection) -> None:
+        match conn.stage:
+            case Stage.ARRIVING if conn.arrival.has_head and self._is_fast_enough(conn):
+                self._enter(conn, Stage.ARRIVING)
+            case Stage.ARRIVING:
+                self._reject(conn, HTTPStatus.REQUEST_TIMEOUT)
+            case Stage.SENDING if self._is_fast_enough(conn):
+                self._enter(conn, Stage.SENDING)
+            case Stage.SENDING:
+                _log.info("a client is cut off: it takes its response too slowly")
+                self._drop(conn, reset=True)
+            case _:
+                self._drop(conn)
+
+    def _is_fast_enough(self, conn: Connection) -> bool:
+        return conn.window_bytes >= self._limits.least_bytes_per_window
+
+    def _reject(self, conn: Connection, status: HTTPStatus) -> None:
+        """Send an error in place of a response, without waiting for the client to take it."""
+        conn.sock.unsent = memoryview(rejection(status, status.phrase))
+        conn.sock.send_unsent()
+        conn.sock.unsent = memoryview(b"")
+        self._close(conn)
+
+    def _close(self, conn: Connection) -> None:
+        """Close our side of the connection, and give the client a moment to close its own: RFC 9112, 9.6."""
+        conn.sock.end_sending()
+        self._enter(conn, Stage.CLOSING)
+
+    def _discard(self, conn: Connection) -> None:
+        may_come = conn.sock.receive()
+        conn.window_bytes += len(conn.sock.arrived)
+        conn.sock.arrived.clear()
+        if not may_come or conn.window_bytes > _CLOSING_BYTES:
+            self._drop(conn)
+
+    def _enter(self, conn: Connection, stage: Stage) -> None:
+        """Begin to wait for something, or go on with it in a new window of time."""
+        now = time.monotonic()
+        if conn.stage is not stage or not conn.watched:
+            conn.since_seconds = now
+        conn.stage = stage
+        conn.window_bytes = 0
+        conn.deadline_seconds = now + self._limit_seconds(conn)
+        if stage in _NOTHING_DUE:
+            conn.deadline_seconds = min(conn.deadline_seconds, self._ends_at_seconds)
+        self._watch(conn, EVENT_WRITE if stage is Stage.SENDING else EVENT_READ)
+
+    def _limit_seconds(self, conn: Connection) -> float:
+        match conn.stage:
+            case Stage.IDLE:
+                return self._limits.keep_alive_seconds
+            case Stage.HANDSHAKE:
+                return self._limits.head_timeout_seconds
+            case Stage.ARRIVING if not conn.arrival.has_head:
+                return self._limits.head_timeout_seconds
+            case Stage.ARRIVING | Stage.SENDING:
+                return self._limits.window_seconds
+            case Stage.CLOSING:
+                return _CLOSING_SECONDS
+
+    def _watch(self, conn: Connection, events: int) -> None:
+        if conn.watched == events:
+            return
+        if conn.watched:
+            self._poller.modify(conn.sock, events, conn.on_event)
+        else:
+            self._poller.register(conn.sock, events, conn.on_event)
+        conn.watched = events
+
+    def _forget(self, conn: Connection) -> None:
+        self._waiting.discard(conn)
+        if conn.watched:
+            self._poller.unregister(conn.sock)
+            conn.watched = 0
+
+    def _drop(self, conn: Connection, *, reset: bool = False) -> None:
+        if conn not in self._waiting:
+            return
+        self._forget(conn)
+        conn.sock.close(reset=reset)
+        self.count -= 1

@@ -1,0 +1,83 @@
+"""The socket of a client that speaks TLS. It never blocks: OpenSSL would wait in it without end."""
+
+import select
+import ssl
+from selectors import EVENT_READ, EVENT_WRITE
+from socket import socket
+
+from simplestack.server.client_socket import SLICE_SECONDS, WAITS, ClientSocket
+from simplestack.server.patience import ClientLimits
+
+#: OpenSSL returns one record at a time, and a buffer for more would be made in vain.
+_RECORD_BYTES = 16 * 1024
+
+
+class TlsSocket(ClientSocket):
+    """A TLS socket, whose handshake is to be made by the main loop."""
+
+    sock: ssl.SSLSocket
+
+    def __init__(self, sock: socket, limits: ClientLimits, context: ssl.SSLContext) -> None:
+        """Prepare the handshake.
+
+        :raises OSError: the client has gone away already
+        """
+        sock.setblocking(False)
+        tls = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        super().__init__(tls, limits)
+
+    def shake_hands(self) -> int:
+        """Go on with the handshake; return the event of `selectors` that it waits for, 0 when it is done.
+
+        :raises OSError: there can be none with this client
+        """
+        try:
+            self.sock.do_handshake()
+        except ssl.SSLWantReadError:
+            return EVENT_READ
+        except ssl.SSLWantWriteError:
+            return EVENT_WRITE
+        return 0
+
+    @property
+    def has_input(self) -> bool:
+        """Whether there is something to read that no poll would tell of."""
+        return super().has_input or bool(self.sock.pending())
+
+    def receive(self) -> bool:
+        """Take what has arrived, all that is decrypted already included; tell whether more may come."""
+        more = super().receive()
+        while more and self.sock.pending():
+            more = super().receive()
+        return more
+
+    def _prepare(self) -> None:
+        self._poll.register(self.sock, select.POLLIN)
+
+    def _receive_now(self, size: int) -> bytes:
+        return self.sock.recv(size)
+
+    def _send_now(self, data: memoryview) -> int:
+        return self.sock.send(data)
+
+    def _receive_soon(self, size: int, _flags: int) -> bytes:
+        size = min(size, _RECORD_BYTES)
+        try:
+            return self.sock.recv(size)
+        except WAITS as error:
+            self._wait_for(error)
+        return self.sock.recv(size)
+
+    def _send_soon(self, data: memoryview) -> int:
+        try:
+            return self.sock.send(data)
+        except WAITS as error:
+            self._wait_for(error)
+        return self.sock.send(data)
+
+    def _wait_for(self, error: Exception) -> None:
+        poll = select.poll()
+        poll.register(
+            self.sock, select.POLLOUT if isinstance(error, ssl.SSLWantWriteError) else select.POLLIN
+        )
+        poll.poll(SLICE_SECONDS * 1000)
