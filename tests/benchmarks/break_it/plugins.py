@@ -74,6 +74,9 @@ CONFIG = """
 [server]
 workers = 2
 graceful_timeout_seconds = 5
+request_head_timeout_seconds = 2
+[hypervisors.mock]
+content_bytes = 33_554_432
 [hypervisors.wild]
 call_timeout_seconds = 2
 connect_timeout_seconds = 2
