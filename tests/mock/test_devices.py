@@ -11,6 +11,7 @@ from simplestack import (
     DiskUpdate,
     EntityNotFound,
     Guest,
+    GuestUpdate,
     InsufficientStorage,
     InvalidArguments,
     NetworkInterfaceCreate,
@@ -64,6 +65,28 @@ def test_a_device_that_was_freed_is_taken_again(session: MockSession, stopped: G
     made = disks.disk_create(session, stopped.id, DiskCreate(size=1))
     assert made.number == "0"
     assert disks.disk_list(session, stopped.id) == [made, second]
+
+
+def test_an_interface_takes_the_device_that_was_freed_and_its_place_in_the_list(
+    session: MockSession, running: Guest
+) -> None:
+    wanted = NetworkInterfaceCreate(network=NETWORK)
+    (first,) = interfaces.network_interface_list(session, running.id)
+    second = interfaces.network_interface_create(session, running.id, wanted)
+    interfaces.network_interface_delete(session, running.id, first.id)
+    made = interfaces.network_interface_create(session, running.id, wanted)
+    assert made.number == first.number
+    assert interfaces.network_interface_list(session, running.id) == [made, second]
+
+
+def test_a_disk_without_a_name_is_named_after_its_guest_within_the_limit(
+    session: MockSession, stopped: Guest
+) -> None:
+    named = disks.disk_create(session, stopped.id, DiskCreate(size=1))
+    assert named.name == f"{stopped.name} disk 2"
+    guests.guest_update(session, stopped.id, GuestUpdate(name="x" * 255))
+    long = disks.disk_create(session, stopped.id, DiskCreate(size=1))
+    assert long.name == "x" * 240 + " disk 3"
 
 
 def test_storages_count_what_disks_take(session: MockSession, stopped: Guest) -> None:

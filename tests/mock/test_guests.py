@@ -20,6 +20,8 @@ from simplestack import (
 )
 from simplestack.mock import MockSession, disks, guests, interfaces, media, power, snapshots, storages, tags
 
+from .images import contents, exported
+
 NETWORK = "Pool network"
 TEMPLATE = "debian-12-template"
 
@@ -69,6 +71,10 @@ def test_a_guest_from_an_image_boots_from_its_copy(session: MockSession) -> None
     )
     first, second = disks.disk_list(session, made.id)
     assert (first.name, first.size, second.size) == ("debian-12.img", 2, 5)
+    again = guests.guest_create(session, GuestCreate(name="again", memory=512, image="debian-12.img"))
+    copy, empty = contents(exported(session, made.id))
+    assert (len(copy) > 0, empty) == (True, b"")
+    assert contents(exported(session, again.id)) == [copy]
 
 
 def test_a_template_gives_what_the_request_does_not(session: MockSession) -> None:
@@ -80,6 +86,20 @@ def test_a_template_gives_what_the_request_does_not(session: MockSession) -> Non
     assert (larger.memory, larger.cpus, larger.hdd) == (2048, 4, 13)
     here, there = (interfaces.network_interface_list(session, guest.id)[0] for guest in (plain, larger))
     assert here.mac != there.mac
+
+
+def test_a_guest_has_the_tags_of_its_template(session: MockSession, stopped: Guest) -> None:
+    made = guests.guest_create(session, GuestCreate(name="new", template=stopped.id))
+    assert tags.tag_list(session, made.id) == ["database", "demo"]
+
+
+def test_all_disks_of_a_template_go_to_the_storage_that_is_named(
+    session: MockSession, stopped: Guest
+) -> None:
+    for place in ("Local storage", "Shared storage"):
+        made = guests.guest_create(session, GuestCreate(name=place, template=stopped.id, storage=place))
+        places = [(disk.extra_info or "").partition("/")[0] for disk in disks.disk_list(session, made.id)]
+        assert places == [place, place]
 
 
 def test_interfaces_of_the_request_replace_those_of_the_template(session: MockSession) -> None:

@@ -34,14 +34,12 @@ from simplestack.mock import (
 )
 from simplestack.mock.landscape import HOST_MEMORY_MIB
 
+from .images import exported
+
 NETWORK = "Pool network"
 #: MiB. So much is free on the host of one such guest no more.
 MORE_THAN_HALF_A_HOST = HOST_MEMORY_MIB * 3 // 4
 MORE_THAN_ANY_HOST = 2 * HOST_MEMORY_MIB
-
-
-def exported(session: MockSession, guest_id: str) -> bytes:
-    return b"".join(transfer.guest_export(session, guest_id).chunks)
 
 
 def everything(session: MockSession, guest_id: str) -> tuple[object, ...]:
