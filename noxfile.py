@@ -95,6 +95,12 @@ def break_it(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.break_it", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
+def mutation(session: nox.Session) -> None:
+    """Make small defects in core and see whether tests notice. No part of continuous integration."""
+    session.install(*TEST_REQUIREMENTS, *_editable())
+    session.run("python", "-m", "mutation", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
 @nox.session
 def serve(session: nox.Session) -> None:
     """Run the service with the embedded mock hypervisor. Arguments after `--` go to `simplestack serve`."""

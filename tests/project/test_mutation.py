@@ -1,0 +1,110 @@
+"""The mutation tests: they make defects, see which of them tests notice, and keep a record."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from mutation.equivalents import EQUIVALENTS
+from mutation.modules import MODULES, paths_of_tests, source_of
+from mutation.mutants import mutants_of
+from mutation.record import Record, Score, sunk
+from project.repository import ROOT
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mutation", *arguments],
+        env={"PYTHONPATH": str(ROOT / "tests")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def names_of(source: str) -> list[str]:
+    return [mutant.name for mutant in mutants_of(source)[1]]
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("def f(x):\n    '''Text.'''\n    g(x)", ["f: g(x) -> deleted"]),
+        ("def f(self):\n    self.x -= 1", [
+            "f: self.x -= 1 -> deleted", "f: self.x -= 1: Sub -> Add", "f: self.x -= 1: 1 -> 2",
+        ]),
+        ("if x:\n    pass", ["module: if x -> if True", "module: if x -> if False"]),
+        ("x = a and b", ["module: x = a and b: a and b -> b", "module: x = a and b: a and b -> a"]),
+        ("x = a if b else c", [
+            "module: x = a if b else c: a if b else c -> a", "module: x = a if b else c: a if b else c -> c",
+        ]),
+        ("def f():\n    return a < b", [
+            "f: return a < b -> return True", "f: return a < b -> return False", "f: return a < b: Lt -> LtE",
+        ]),
+        ("def f():\n    return g()", ["f: return g() -> return None"]),
+        ("x = [y for y in z if y]", ["module: x = [y for y in z if y]: items with y -> all items"]),
+        ("x = min(a, b)", ["module: x = min(a, b): min(a, b) -> a", "module: x = min(a, b): min(a, b) -> b"]),
+        ("def f():\n    x = 'a'\n    x = y", [
+            "f: x = 'a' -> deleted", "f: x = 'a': 'a' -> 'aXX'", "f: x = y -> deleted",
+        ]),
+        ("try:\n    pass\nexcept BaseException:\n    raise", [
+            "module: except BaseException -> except Exception", "module: raise -> deleted",
+        ]),
+    ],
+)  # fmt: skip
+def test_a_mutant_differs_in_one_place(source: str, names: list[str]) -> None:
+    assert names_of(source) == names
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "'''Text.'''",
+        "_log.warning('%s', 1 + 2)",
+        "x = 'a message'",
+        "x = f'{a} of {b}({c:g})'",
+        "_log = 'simplestack.sessions'",
+        "x: 'Text' = y",
+        "__slots__ = ('a',)",
+        "T = TypeVar('T', bound='Text')",
+        "@dataclass(frozen=True)\nclass A:\n    pass",
+    ],
+)
+def test_what_people_alone_read_has_no_mutants(source: str) -> None:
+    assert names_of(source) == []
+
+
+def test_a_run_says_which_mutants_no_test_noticed() -> None:
+    done = run("failed_logins", "--only", "FailedLogins.remember", "--processes", "2")
+    assert done.returncode == 0, done.stderr
+    survivors = re.findall(r"^survived: .*FailedLogins\.remember: ", done.stdout, re.MULTILINE)
+    row = re.search(r"^\| simplestack.sessions.failed_logins \| (\d+) \| (\d+) ", done.stdout, re.MULTILINE)
+    assert row is not None, done.stdout
+    mutants, killed = map(int, row.groups())
+    assert mutants - killed == len(survivors)
+    assert killed > 0
+
+
+def test_a_module_that_has_no_mutants_is_answered_with_those_that_have() -> None:
+    done = run("token")
+    assert done.returncode == 2
+    assert "no module token; there are: pool, slots, logouts" in done.stderr
+
+
+def test_a_score_below_the_record_is_told_with_the_new_survivors() -> None:
+    before = Record(modules={"a": Score(mutants=4, killed=3, hung=0, survivors=["old"])})
+    found = Record(modules={"a": Score(mutants=4, killed=2, hung=0, survivors=["old", "new"])})
+    assert sunk(before, found) == ["a: 50.0% is less than 75.0% in the record", "  new survivor: new"]
+    assert sunk(found, before) == sunk(before, before) == []
+
+
+def test_the_tests_of_each_module_exist() -> None:
+    assert [path for module in MODULES for path in paths_of_tests(module) if not path.exists()] == []
+
+
+def test_what_is_left_out_of_the_score_are_mutants_that_exist() -> None:
+    for module, reasons in EQUIVALENTS.items():
+        names = {mutant.name for mutant in mutants_of(source_of(module).read_text())[1]}
+        assert set(reasons) - names == set(), "the source has changed: are they still equivalent?"
