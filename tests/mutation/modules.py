@@ -5,18 +5,24 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "simplestack-core/src"
 
-_POOL = ("session_pool", "logouts", "hanging_sessions")
+_POOL = ("ends_of_sessions", "session_pool", "logouts", "hanging_sessions")
 #: The tests by module, those first that are quick and likely to notice.
 MODULES: dict[str, tuple[str, ...]] = {
     "simplestack.sessions.pool": (*_POOL, "failed_logins"),
     "simplestack.sessions.slots": _POOL,
-    "simplestack.sessions.logouts": ("logouts", "hanging_sessions", "session_pool"),
+    "simplestack.sessions.logouts": ("logouts", "ends_of_sessions", "hanging_sessions", "session_pool"),
     "simplestack.sessions.failed_logins": ("failed_logins",),
     "simplestack.sessions.call_limits": ("call_limits",),
     "simplestack.sessions.time_limits": ("time_limits",),
     "simplestack.operations.dispatch": ("call_limits", "session_pool", "logouts"),
     "simplestack.operations.hook_run": ("time_limits", "session_pool", "hanging_sessions"),
-    "simplestack.operations.connector": ("call_limits", "session_pool", "logouts", "hanging_sessions"),
+    "simplestack.operations.connector": (
+        "ends_of_sessions",
+        "call_limits",
+        "session_pool",
+        "logouts",
+        "hanging_sessions",
+    ),
     "simplestack.operations.call": ("session_pool",),
 }
 

@@ -9,6 +9,9 @@ from typing import Any
 from simplestack.errors import HypervisorUnavailable
 from simplestack.sessions.maker import Place, SessionKey, SessionMaker
 
+#: How many times its bound a number of sessions may reach while evicted ones are logged out.
+_OVERLAP = 2
+
 
 @dataclass(eq=False, slots=True)
 class Slot:
@@ -93,15 +96,20 @@ class Slots:
         return sorted(idle, key=lambda slot: slot.idle_since_seconds)
 
     def evictable(self, key: SessionKey, maker: SessionMaker) -> list[Slot] | None:
-        """Return the idle slots that have to go to make room for one more; None where that makes no room."""
+        """Return the idle slots that have to go to make room for one more; None where that makes no room.
+
+        Evicted sessions count until they are logged out: hosts that hang in logouts must not get more and
+        more of them.
+        """
         evicted: list[Slot] = []
-        if self._at[key.place] >= maker.max_sessions:
+        at_host = self._at[key.place]
+        if at_host >= maker.max_sessions:
             evicted = self.idle(lambda slot: slot.key.place == key.place)[:1]
-            if not evicted:
+            if not evicted or at_host >= _OVERLAP * maker.max_sessions:
                 return None
         if self.count - len(evicted) >= self._max_sessions:
             others = self.idle(lambda slot: slot not in evicted)[:1]
-            if not others:
+            if not others or self.count >= _OVERLAP * self._max_sessions:
                 return None
             evicted += others
         return evicted
@@ -177,5 +185,5 @@ class Slots:
         """Say why no session could be had."""
         return (
             f"no free session at {key.target}: {self._at[key.place]} of at most {maker.max_sessions} "
-            f"are in use or hang, {self.count} of {self._max_sessions} in all"
+            f"are in use, hang or are being logged out, {self.count} of {self._max_sessions} in all"
         )
