@@ -1,5 +1,6 @@
 """When a session ends, how often, and what is left of it: nothing."""
 
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -318,3 +319,19 @@ class TestReaper:
         hypervisor.dispatcher.close(20)
         reapers[0].join(20)
         assert not reapers[0].is_alive()
+
+
+def test_ctrl_c_abandons_a_call_and_its_session_ends_when_it_comes_back(gate: Gate) -> None:
+    def host_list(session: Session) -> list[Any]:
+        signal.raise_signal(signal.SIGINT)
+        gate.wait()
+        return []
+
+    hypervisor = Hypervisor(host_list, storage_info)
+    with pytest.raises(KeyboardInterrupt):
+        hypervisor.call("host_list")
+    assert hypervisor.counts == {"sessions": 1, "busy_sessions": 0}
+    assert session_of(hypervisor) == 2
+    assert hypervisor.disconnected == [], "a thread still uses it"
+    gate.open()
+    wait_for(lambda: [session.number for session in hypervisor.disconnected] == [1], what="the logout")

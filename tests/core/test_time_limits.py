@@ -3,6 +3,7 @@
 import gc
 import math
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -104,6 +105,18 @@ class TestCallWithin:
 
         assert call_within(deadline, moving, nobody_abandons) == "in time"
         assert waited == [False]
+
+    def test_a_call_has_all_of_its_time(self) -> None:
+        def slow() -> str:
+            assert not threading.Event().wait(0.05)
+            return "in time"
+
+        assert call_within(Deadline(1), slow, nobody_abandons) == "in time"
+
+    def test_its_caller_takes_no_processor_time_while_it_waits(self) -> None:
+        began = time.thread_time()
+        assert not call_within(Deadline(20), lambda: threading.Event().wait(0.5), nobody_abandons)
+        assert time.thread_time() - began < 0.2
 
     def test_a_suspended_deadline_leaves_any_time(self) -> None:
         deadline = Deadline(5)

@@ -13,7 +13,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "simplestack.sessions.logouts": ("logouts", "ends_of_sessions", "hanging_sessions", "session_pool"),
     "simplestack.sessions.failed_logins": ("failed_logins",),
     "simplestack.sessions.call_limits": ("call_limits",),
-    "simplestack.sessions.time_limits": ("time_limits",),
+    "simplestack.sessions.time_limits": ("time_limits", "ends_of_sessions"),
     "simplestack.operations.dispatch": ("call_limits", "session_pool", "logouts"),
     "simplestack.operations.hook_run": ("time_limits", "session_pool", "hanging_sessions"),
     "simplestack.operations.connector": (

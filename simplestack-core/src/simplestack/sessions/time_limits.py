@@ -74,20 +74,21 @@ def call_within(deadline: Deadline, function: Callable[[], T], on_abandon: Calla
     """
     call: Future[T] = Future()
     late: SimpleQueue[OnLate] = SimpleQueue()
-    Thread(
+    thread = Thread(
         target=copy_context().run,
         args=(_perform, function, call, late),
         name="simplestack-call",
         daemon=True,
-    ).start()
+    )
     try:
+        thread.start()
         while not call.done():
             left = deadline.left_seconds
             # A call that ends at this very moment can no longer be cancelled, and has a result.
             if left <= 0 and call.cancel():
                 late.put(on_abandon())
                 raise DeadlineExceeded
-            wait([call], min(max(left, 0), _CHECK_SECONDS))
+            wait([call], min(left, _CHECK_SECONDS))
         return call.result()
     except KeyboardInterrupt:  # in a script, while it waits
         if call.cancel():
