@@ -50,17 +50,20 @@ def test_one_host_gets_half_of_the_threads_and_each_further_one_half_of_the_rest
     limits = CallLimits(threads=32)
     places = [Place(name, "h") for name in "abcd"]
     assert [admitted(limits, place) for place in places] == [16, 8, 4, 2]
+    assert admitted(CallLimits(threads=33), places[0]) == 16
 
 
 def test_all_hosts_of_a_hypervisor_get_three_quarters_of_the_threads() -> None:
     limits = CallLimits(threads=32)
     assert begun(limits, "one", hosts=100) == 24
     assert begun(limits, "two", hosts=100) == 6
+    assert begun(CallLimits(threads=33), "one", hosts=100) == 24
 
 
 def test_whatever_hangs_one_thread_is_left() -> None:
     limits = CallLimits(threads=32)
     assert sum(begun(limits, name, hosts=100) for name in "abcdefgh") == 31
+    assert begun(CallLimits(threads=2), "one", hosts=100) == 1
 
 
 def test_a_service_with_one_thread_serves() -> None:
@@ -84,6 +87,34 @@ def test_calls_that_ended_make_room() -> None:
     limits.end(first, None)
     assert admitted(limits, second) == 2
     assert admitted(limits, first) == 1
+
+
+def test_one_call_that_ends_makes_room_for_one() -> None:
+    limits = CallLimits(threads=None)
+    (host,) = places("a")
+    assert admitted(limits, host, max_calls=3) == 3
+    limits.end(host, None)
+    assert admitted(limits, host, max_calls=3) == 1
+
+
+def test_the_end_of_a_call_makes_no_room_for_a_transfer() -> None:
+    limits = CallLimits(threads=None)
+    (host,) = places("a")
+    limits.begin(host, 9, 1)
+    limits.begin(host, 9, None)
+    limits.end(host, None)
+    with pytest.raises(HypervisorUnavailable, match="1 imports and exports of a"):
+        limits.begin(host, 9, 1)
+
+
+def test_nothing_is_kept_of_hosts_without_calls() -> None:
+    limits = CallLimits(threads=None)
+    (host,) = places("a")
+    for _ in range(2):
+        limits.begin(host, 2, 2)
+    for _ in range(2):
+        limits.end(host, 2)
+    assert (dict(limits._calls), dict(limits._calls_by_hypervisor), dict(limits._transfers)) == ({}, {}, {})
 
 
 def test_hosts_of_the_same_name_of_two_hypervisors_are_two_hosts() -> None:
@@ -154,7 +185,7 @@ class TestTransfers:
 
     @pytest.fixture
     def hypervisor(self) -> Hypervisor:
-        settings = HypervisorSettings(max_sessions_per_host=3, max_transfers_per_host=2)
+        settings = HypervisorSettings(max_sessions_per_host=4, max_transfers_per_host=2)
         return Hypervisor(guest_export, guest_import, host_list, settings=settings)
 
     def export(self, hypervisor: Hypervisor, host: str = "h") -> Export:

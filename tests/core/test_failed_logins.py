@@ -54,6 +54,12 @@ class TestFailedLogins:
         failures.remember(key, Unauthorized("wrong"), 0)
         failures.check(key)
 
+    def test_one_that_never_failed_is_asked(self) -> None:
+        failures = FailedLogins()
+        failures.check(SessionKey(Place("lab", "h"), b"1"))
+        failures.remember(SessionKey(Place("lab", "h"), b"1"), Unauthorized("wrong"), 60)
+        failures.check(SessionKey(Place("lab", "h"), b"2"))
+
     def test_the_oldest_is_forgotten_first(self) -> None:
         failures = FailedLogins()
         keys = [SessionKey(Place("lab", "h"), str(number).encode()) for number in range(1025)]

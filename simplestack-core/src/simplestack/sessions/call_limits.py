@@ -9,13 +9,13 @@ packet switches", IEEE/ACM Transactions on Networking 6(2), 1998.)
 """
 
 import threading
-from collections.abc import Hashable
+from collections import Counter
 from typing import TypeVar
 
 from simplestack.errors import HypervisorUnavailable
 from simplestack.sessions.maker import Place
 
-K = TypeVar("K", bound=Hashable)
+K = TypeVar("K")
 
 #: Calls end all the time: a client that comes again in a second may find room.
 _CALL_RETRY_SECONDS = 1
@@ -36,9 +36,9 @@ class CallLimits:
         self._threads = threads
         self._reserved_threads = 1 if threads is not None and threads > 1 else 0
         self._lock = threading.Lock()
-        self._calls: dict[Place, int] = {}
-        self._calls_by_hypervisor: dict[str, int] = {}
-        self._transfers: dict[Place, int] = {}
+        self._calls: Counter[Place] = Counter()
+        self._calls_by_hypervisor: Counter[str] = Counter()
+        self._transfers: Counter[Place] = Counter()
         self._count = 0
 
     def begin(self, place: Place, max_calls: int, max_transfers: int | None) -> None:
@@ -51,10 +51,10 @@ class CallLimits:
         with self._lock:
             self._check_calls(place, max_calls)
             if max_transfers is not None:
-                _check_transfers(place, self._transfers.get(place, 0), max_transfers)
-                _increment(self._transfers, place)
-            _increment(self._calls, place)
-            _increment(self._calls_by_hypervisor, place.hypervisor)
+                _check_transfers(place, self._transfers[place], max_transfers)
+                self._transfers[place] += 1
+            self._calls[place] += 1
+            self._calls_by_hypervisor[place.hypervisor] += 1
             self._count += 1
 
     def end(self, place: Place, max_transfers: int | None) -> None:
@@ -67,13 +67,13 @@ class CallLimits:
                 _decrement(self._transfers, place)
 
     def _check_calls(self, place: Place, max_calls: int) -> None:
-        calls, where = self._calls.get(place, 0), place.target
+        calls, where = self._calls[place], place.target
         is_full = calls >= max_calls
         if self._threads is not None and not is_full:
             left = self._threads - self._count - self._reserved_threads
             is_full = calls >= left
             if not is_full:
-                calls, where = self._calls_by_hypervisor.get(place.hypervisor, 0), place.hypervisor
+                calls, where = self._calls_by_hypervisor[place.hypervisor], place.hypervisor
                 is_full = calls >= _HYPERVISOR_SHARE * left
         if is_full:
             raise HypervisorUnavailable(
@@ -90,12 +90,7 @@ def _check_transfers(place: Place, transfers: int, max_transfers: int) -> None:
         )
 
 
-def _increment(counts: dict[K, int], key: K) -> None:
-    counts[key] = counts.get(key, 0) + 1
-
-
-def _decrement(counts: dict[K, int], key: K) -> None:
-    if counts[key] == 1:
+def _decrement(counts: Counter[K], key: K) -> None:
+    counts[key] -= 1
+    if not counts[key]:
         del counts[key]  # hosts come and go
-    else:
-        counts[key] -= 1

@@ -27,9 +27,8 @@ class FailedLogins:
 
         :raises Unauthorized: it did
         """
-        if not self._failures:
-            return
-        until_seconds, message = self._failures.get(key, (0.0, ""))
-        if time.monotonic() < until_seconds:
-            raise Unauthorized(message)
-        self._failures.pop(key, None)
+        failure = self._failures.get(key)
+        if failure is not None:
+            until_seconds, message = failure
+            if time.monotonic() < until_seconds:
+                raise Unauthorized(message)
