@@ -10,4 +10,10 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
     "simplestack.sessions.failed_logins": {
         "FailedLogins.check: if time.monotonic() < until_seconds: Lt -> LtE": _CLOCK,
     },
+    "simplestack.sessions.credentials": {
+        "module: _DIGEST_KEY = os.urandom(32): 32 -> 33": "a longer random key tells apart as well",
+        "Credentials.digest: text = f'{self.username}\\x00{self.password}': '\\x00' -> '\\x00XX'": (
+            "whatever begins with NUL tells user and password apart"
+        ),
+    },
 }

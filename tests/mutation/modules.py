@@ -14,6 +14,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "simplestack.sessions.failed_logins": ("failed_logins",),
     "simplestack.sessions.call_limits": ("call_limits",),
     "simplestack.sessions.time_limits": ("time_limits", "ends_of_sessions"),
+    "simplestack.sessions.credentials": ("credentials",),
+    "simplestack.sessions.accounts": ("accounts",),
+    "simplestack.sessions.tokens": ("tokens",),
     "simplestack.operations.dispatch": ("call_limits", "session_pool", "logouts"),
     "simplestack.operations.hook_run": ("time_limits", "session_pool", "hanging_sessions"),
     "simplestack.operations.connector": (

@@ -1,12 +1,12 @@
 """Accounts and service tokens in the settings, as scrypt hashes (RFC 7914)."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 
 from simplestack.errors import Unauthorized
 from simplestack.sessions.credentials import Credentials
@@ -14,7 +14,7 @@ from simplestack.sessions.credentials import Credentials
 #: OWASP's first choice for scrypt is N=2^17; 2^15 with r=8, p=3 is its equal at 32 MiB instead of 128.
 _COST, _BLOCK, _PARALLEL = 2**15, 8, 3
 _SALT_BYTES, _KEY_BYTES = 16, 32
-#: OpenSSL refuses to take more memory than this; the parameters of a hash need 128 * N * r.
+#: OpenSSL rejects a hash whose parameters need more memory than this.
 _MAX_MEMORY_BYTES = 256 * 1024**2
 #: Each verification takes 32 MiB and some 0.2 s of a core, so a flood of them must queue.
 _VERIFYING = threading.BoundedSemaphore(2)
@@ -31,19 +31,11 @@ def hash_password(password: str) -> str:
 def verify_password(password: str, hashed: str) -> bool:
     """Tell whether `hashed` was made of `password`.
 
-    :raises ValueError: `hashed` is not one of ours
+    :raises ValueError: `hashed` was not made by `hash_password`
     """
     cost, block, parallel, salt, key = _parse(hashed)
     with _VERIFYING:
         return hmac.compare_digest(_derive(password, salt, cost, block, parallel), key)
-
-
-def check_hash(hashed: str) -> None:
-    """Pass a well-formed hash.
-
-    :raises ValueError: it is not one of ours
-    """
-    _parse(hashed)
 
 
 def check_account(accounts: Mapping[str, str], credentials: Credentials) -> None:
@@ -54,9 +46,7 @@ def check_account(accounts: Mapping[str, str], credentials: Credentials) -> None
     :param accounts: password hashes by user name
     :raises Unauthorized: no such account, or another password
     """
-    hashed = accounts.get(credentials.username)
-    matches = verify_password(credentials.password, hashed or _NOBODY)
-    if hashed is None or not matches:
+    if not verify_password(credentials.password, accounts.get(credentials.username, _NOBODY)):
         raise Unauthorized("wrong user name or password")
 
 
@@ -73,15 +63,12 @@ def _derive(password: str, salt: bytes, cost: int, block: int, parallel: int) ->
 
 
 def _parse(hashed: str) -> tuple[int, int, int, bytes, bytes]:
-    try:
+    with suppress(ValueError):  # its message would quote the hash
         scheme, cost, block, parallel, salt, key = hashed.split("$")
-        numbers = int(cost), int(block), int(parallel)
-        decoded = base64.b64decode(salt, validate=True), base64.b64decode(key, validate=True)
-    except (ValueError, binascii.Error):
-        scheme = ""
-    if scheme != "scrypt" or 128 * numbers[0] * numbers[1] > _MAX_MEMORY_BYTES:
-        raise ValueError("not a hash made by `simplestack hash-password`")
-    return *numbers, *decoded
+        if scheme == "scrypt":
+            numbers = int(cost), int(block), int(parallel)
+            return *numbers, base64.b64decode(salt, validate=True), base64.b64decode(key, validate=True)
+    raise ValueError("not a hash made by `simplestack hash-password`")
 
 
 #: A hash that no password has: random salt, random key.
