@@ -26,6 +26,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "logouts",
         "hanging_sessions",
     ),
+    "simplestack.operations.plugin_errors": ("plugin_errors",),
+    "simplestack.operations.streams": ("streams", "time_limits"),
     "simplestack.operations.call": ("session_pool",),
 }
 

@@ -34,9 +34,11 @@ def translated(plugin: HypervisorPlugin[Any], error: BaseException) -> BaseExcep
 
 
 def contained(error: BaseException, culprit: str) -> BaseException:
-    """Return an exception that ends no more than the call; Ctrl-C in a script stays what it is."""
-    is_interrupt = isinstance(error, KeyboardInterrupt)
-    if isinstance(error, Exception) or (is_interrupt and _is_main_thread()):
+    """Return an exception that ends no more than the call for one that would end the program.
+
+    Ctrl-C in a script stays what it is.
+    """
+    if isinstance(error, KeyboardInterrupt) and _is_main_thread():
         return error
     return PluginExit(f"{culprit} raised {type(error).__name__}, which would have ended the worker")
 

@@ -37,7 +37,7 @@ class WatchedChunks:
         self._on_end = on_end
         self._run = run
         self._sent_bytes = 0
-        self._prefetched: bytes | None = None
+        self._prefetched = b""
         self._ended = False
 
     def __iter__(self) -> Iterator[bytes]:
@@ -48,10 +48,9 @@ class WatchedChunks:
         self._prefetched = next(self, b"")
 
     def __next__(self) -> bytes:
-        if self._prefetched is not None:
-            first, self._prefetched = self._prefetched, None
-            if first:
-                return first
+        if self._prefetched:
+            first, self._prefetched = self._prefetched, b""
+            return first
         try:
             chunk: bytes | None = self._run(self._following)
         except BaseException as error:
