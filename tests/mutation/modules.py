@@ -17,8 +17,20 @@ MODULES: dict[str, tuple[str, ...]] = {
     "simplestack.sessions.credentials": ("credentials",),
     "simplestack.sessions.accounts": ("accounts",),
     "simplestack.sessions.tokens": ("tokens",),
-    "simplestack.operations.dispatch": ("call_limits", "session_pool", "logouts"),
-    "simplestack.operations.hook_run": ("time_limits", "session_pool", "hanging_sessions"),
+    "simplestack.operations.dispatch": (
+        "dispatch",
+        "plugin_errors",
+        "call_limits",
+        "session_pool",
+        "logouts",
+    ),
+    "simplestack.operations.hook_run": (
+        "hook_run",
+        "plugin_errors",
+        "time_limits",
+        "session_pool",
+        "hanging_sessions",
+    ),
     "simplestack.operations.connector": (
         "ends_of_sessions",
         "call_limits",

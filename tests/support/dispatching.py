@@ -1,7 +1,7 @@
 """A hypervisor of a test's own, called in this process through the dispatcher that the service uses."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -41,12 +41,16 @@ class Hypervisor:
         threads: int | None = None,
         max_sessions: int = 100,
         services: tuple[Callable[..., Any], ...] = (),
+        by_host: Mapping[str, HypervisorSettings] | None = None,
+        audit: bool = False,
         **description: Any,
     ) -> None:
         """Make it.
 
         :param hooks: functions named as hooks
         :param services: generator functions that wrap ``operation_call``
+        :param by_host: settings of hosts that have their own
+        :param audit: whether audit lines go to standard output
         :param description: attributes of the HypervisorPlugin
         """
         self.connected: list[Session] = []
@@ -71,9 +75,9 @@ class Hypervisor:
             ),
             failures=(),
             service_failures=(),
-            settings={NAME: HostSettings(settings or HypervisorSettings(), AllowList(["*"]), {})},
+            settings={NAME: HostSettings(settings or HypervisorSettings(), AllowList(["*"]), by_host or {})},
         )
-        self.dispatcher = Dispatcher(registry, max_sessions=max_sessions, threads=threads, audit=False)
+        self.dispatcher = Dispatcher(registry, max_sessions=max_sessions, threads=threads, audit=audit)
 
     def connect(self, target: Target, credentials: Credentials, _settings: HypervisorSettings) -> Session:
         """Log in: anybody may."""
