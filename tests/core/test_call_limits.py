@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from simplestack import Export, Guest, GuestState, HypervisorSettings, HypervisorUnavailable, PermissionDenied
+from simplestack.operations.plugin_errors import PluginExit
 from simplestack.sessions.call_limits import CallLimits
 from simplestack.sessions.maker import Place
 from support.dispatching import Gate, Hypervisor, Session
@@ -146,7 +147,7 @@ def test_a_call_that_waits_for_a_session_counts() -> None:
     assert hypervisor.call("host_list") == []
 
 
-@pytest.mark.parametrize("failing", ["hook", "service"])
+@pytest.mark.parametrize("failing", ["hook", "service", "exit"])
 def test_a_call_that_failed_counts_no_more(failing: str) -> None:
     def host_list(session: Session) -> list[Any]:
         raise PermissionDenied("no")
@@ -154,12 +155,14 @@ def test_a_call_that_failed_counts_no_more(failing: str) -> None:
     def operation_call(operation: str) -> Iterator[Any]:
         if failing == "service":
             raise PermissionDenied("no")
+        if failing == "exit":
+            raise SystemExit(1)
         return (yield)
 
     settings = HypervisorSettings(max_calls_per_host=1)
     hypervisor = Hypervisor(host_list, settings=settings, services=(operation_call,))
     for _ in range(3):
-        with pytest.raises(PermissionDenied):
+        with pytest.raises((PermissionDenied, PluginExit)):
             hypervisor.call("host_list")
 
 

@@ -189,3 +189,29 @@ class TestStopping:
         assert first.wait(20)
         hypervisor.dispatcher.close(20)
         assert [session.number for session in ended] == [1]
+
+    def test_a_host_that_does_not_answer_gets_one_last_attempt(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        host = Host(succeeds_at=100)
+        hypervisor = Hypervisor(host_info, disconnect=host.disconnect)
+        used(hypervisor)
+        hypervisor.dispatcher.pool._logouts._closing.set()
+        hypervisor.dispatcher.close(20)
+        assert len(host.attempts) == 1
+        assert "gave up after attempt 1" in caplog.text
+        assert "1 sessions could not be logged out: 1 at h" in caplog.text
+
+    def test_one_that_is_logged_out_meanwhile_is_none_that_could_not_be(
+        self, gate: Gate, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        hypervisor = Hypervisor(host_info, disconnect=lambda _session: gate.wait())
+        used(hypervisor)
+        with in_threads(1) as start:
+            closing = start(hypervisor.dispatcher.close, 20)
+            gate.await_arrivals()
+            wait_for(hypervisor.dispatcher.pool._logouts._closing.is_set, what="the end to begin")
+            gate.open()
+            closing.result()
+        assert hypervisor.counts["sessions"] == 0
+        assert "could not be logged out" not in caplog.text

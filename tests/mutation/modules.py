@@ -5,7 +5,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "simplestack-core/src"
 
-_POOL = ("ends_of_sessions", "session_pool", "logouts", "hanging_sessions")
+_POOL = ("ends_of_sessions", "waiting_for_sessions", "session_pool", "logouts", "hanging_sessions")
 #: The tests by module, those first that are quick and likely to notice.
 MODULES: dict[str, tuple[str, ...]] = {
     "simplestack.sessions.pool": (*_POOL, "failed_logins"),
@@ -28,12 +28,14 @@ MODULES: dict[str, tuple[str, ...]] = {
         "hook_run",
         "plugin_errors",
         "time_limits",
+        "ends_of_sessions",
         "session_pool",
         "hanging_sessions",
     ),
     "simplestack.operations.connector": (
         "ends_of_sessions",
         "call_limits",
+        "failed_logins",
         "session_pool",
         "logouts",
         "hanging_sessions",

@@ -162,7 +162,7 @@ class SessionPool:
         """Wait for any change; tell whether there was one in time."""
         self._waiting += 1
         try:
-            return self._changed.wait(max(0, deadline_seconds - time.monotonic()))
+            return self._changed.wait(deadline_seconds - time.monotonic())
         finally:
             self._waiting -= 1
 
@@ -234,11 +234,10 @@ class SessionPool:
             self._changed.notify_all()
 
     def _start_reaper(self) -> None:
-        if self._reaper is None:
-            with self._lock:
-                if self._reaper is None:
-                    self._reaper = Thread(target=self._reap, name="simplestack-reaper", daemon=True)
-                    self._reaper.start()
+        with self._lock:
+            if self._reaper is None:
+                self._reaper = Thread(target=self._reap, name="simplestack-reaper", daemon=True)
+                self._reaper.start()
 
     def _reap(self) -> None:
         """Log out what has been idle for too long, and forgive what hangs, once a second."""

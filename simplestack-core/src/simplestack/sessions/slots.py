@@ -24,7 +24,8 @@ class Slot:
     is_connected: bool = False
     #: Why it could not be made.
     failure: BaseException | None = None
-    users: int = 0
+    #: How many calls use it, the one that it is made for included.
+    users: int = 1
     broken: bool = False
     #: Calls that were abandoned and still use the session.
     abandoned_calls: int = 0
@@ -36,8 +37,8 @@ class Slot:
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is a session that nobody uses."""
-        return self.is_connected and self.users == 0
+        """Whether nobody uses it: it is connected, since a call uses it while it connects."""
+        return self.users == 0
 
     @property
     def is_over(self) -> bool:
@@ -126,7 +127,7 @@ class Slots:
                 "hosts that are slow or do not answer: try again"
             )
         self._connecting[hypervisor] += 1
-        slot = Slot(key, maker, users=1)
+        slot = Slot(key, maker)
         self._slots[key].append(slot)
         self._at[key.place] += 1
         self._counted.add(slot)
