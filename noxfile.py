@@ -95,6 +95,7 @@ def break_it(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.break_it", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Make small defects in core and see whether tests notice. No part of continuous integration."""
     session.install(*TEST_REQUIREMENTS, *_editable())
