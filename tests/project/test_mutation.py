@@ -9,7 +9,7 @@ import pytest
 from mutation.equivalents import EQUIVALENTS
 from mutation.modules import MODULES, paths_of_tests, source_of
 from mutation.mutants import mutants_of
-from mutation.record import Record, Score, sunk
+from mutation.record import GOAL, Record, Score, read_record, share, sunk
 from project.repository import ROOT
 
 
@@ -108,3 +108,9 @@ def test_what_is_left_out_of_the_score_are_mutants_that_exist() -> None:
     for module, reasons in EQUIVALENTS.items():
         names = {mutant.name for mutant in mutants_of(source_of(module).read_text())[1]}
         assert set(reasons) - names == set(), "the source has changed: are they still equivalent?"
+
+
+def test_the_record_is_of_every_module_and_reaches_the_goal() -> None:
+    record = read_record()
+    assert set(record.modules) == set(MODULES), "`nox -s mutation -- --record` writes it"
+    assert share(*record.modules.values()) >= GOAL
