@@ -35,16 +35,6 @@ LOGOUT_LIMIT_SECONDS = 5.0
 _current: ContextVar[HookRun] = ContextVar("simplestack.run")
 
 
-class _ResultChecks:
-    """Checks what service plugins let out in this thread's call."""
-
-    def returned(self, source: str, result: Any) -> Any:
-        return _current.get().returned(source, result)
-
-    def raised(self) -> None:
-        _current.get().raised()
-
-
 class Dispatcher:
     """Performs operations of all hypervisors. One for each process."""
 
@@ -62,7 +52,7 @@ class Dispatcher:
         self._limits = CallLimits(threads)
         self._audit = Audit() if audit else None
         self._operation_call = make_operation_call(
-            self._perform, registry.services, self._audit, _ResultChecks()
+            self._perform, registry.services, self._audit, _current.get
         )
         os.register_at_fork(after_in_child=self._forget_sessions)
 

@@ -40,12 +40,12 @@ class HookRun:
         "_is_abandoned",
         "_plugin",
         "_pool",
-        "_result",
         "_slot",
         "_started_seconds",
         "call",
         "connector",
         "operation",
+        "result",
     )
 
     _slot: Slot
@@ -63,7 +63,7 @@ class HookRun:
         self._audit = audit
         self._export = None
         self._is_abandoned = False
-        self._result: Any = _NO_RESULT
+        self.result: Any = _NO_RESULT
         self._started_seconds = time.monotonic()
 
     def attempt(self, caller: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
@@ -92,7 +92,7 @@ class HookRun:
                 result = Export(chunks, result.size)
             else:
                 self._pool.release(self._slot)
-            self._result = result
+            self.result = result
             return result
 
     def returned(self, source: str, result: Any) -> Any:
@@ -103,9 +103,7 @@ class HookRun:
         :param source: which plugin it is
         :raises WrongResult: it is not what the operation returns
         """
-        before = self._result
-        if result is before:
-            return result
+        before = self.result
         if result is None:
             source += " (end its wrapper with `return (yield)`)"
         try:
@@ -116,14 +114,14 @@ class HookRun:
         if isinstance(result, Export) and isinstance(before, Export):
             chunks = WatchedChunks(result.chunks, lambda *_: close_chunks(before.chunks))
             result = Export(chunks, result.size)
-        self._result = result
+        self.result = result
         return result
 
     def raised(self) -> None:
         """Let go of the result that a service plugin does not return."""
-        if isinstance(self._result, Export):
-            close_chunks(self._result.chunks)
-        self._result = _NO_RESULT
+        if isinstance(self.result, Export):
+            close_chunks(self.result.chunks)
+        self.result = _NO_RESULT
 
     def _hook(self, caller: Callable[..., Any], arguments: Mapping[str, Any], *, check: bool) -> Any:
         settings = self.connector.settings

@@ -15,18 +15,21 @@ from simplestack.plugins.errors import PluginFault
 OperationCall = Callable[..., Any]
 
 
-class ResultChecks(Protocol):
-    """What core does with what a service plugin lets out."""
+class Run(Protocol):
+    """The run of the operation that service plugins wrap."""
+
+    #: What the operation, or the last service plugin, has returned.
+    result: Any
 
     def returned(self, source: str, result: Any) -> Any:
-        """Return the result, or raise where it is none of the operation's.
+        """Return what a service plugin has made of the result, or raise where it is none of the operation's.
 
-        :param source: which plugin it comes from
+        :param source: which plugin it is
         """
         ...
 
     def raised(self) -> None:
-        """Let go of the result that the plugin did not return."""
+        """Let go of the result that a service plugin does not return."""
         ...
 
 
@@ -41,7 +44,7 @@ class _Answer:
         return self._perform(operation, arguments, context)
 
 
-def _checkpoint(service: Service, checks: ResultChecks, *, trylast: bool) -> object:
+def _checkpoint(service: Service, current_run: Callable[[], Run], *, trylast: bool) -> object:
     """Return the wrapper right outside of a service plugin, which knows whose result it gets."""
     source = f"service plugin {service.name!r}"
 
@@ -53,9 +56,10 @@ def _checkpoint(service: Service, checks: ResultChecks, *, trylast: bool) -> obj
             try:
                 result = yield
             except BaseException:
-                checks.raised()
+                current_run().raised()
                 raise
-            return checks.returned(source, result)
+            run = current_run()
+            return result if result is run.result else run.returned(source, result)
 
     return Checkpoint()
 
@@ -64,24 +68,24 @@ def make_operation_call(
     perform: Callable[[str, Mapping[str, Any], CallContext], Any],
     services: Sequence[Service],
     audit: object | None,
-    checks: ResultChecks,
+    current_run: Callable[[], Run],
 ) -> OperationCall:
     """Make the call that every operation goes through.
 
     :param perform: core's own answer
     :param services: those that passed their checks
     :param audit: the wrapper that must see everything, errors of others included: the outermost
-    :param checks: what is done with what each service plugin lets out
+    :param current_run: returns the run of this thread, which checks what each service plugin lets out
     :raises PluginFault: a service plugin is outside the audit
     """
     manager = pluggy.PluginManager(PROJECT_NAME)
     manager.add_hookspecs(service_specs)
     manager.register(_Answer(perform))
     for service in services:
-        plugins = [(service.module, service.name), (_checkpoint(service, checks, trylast=False), None)]
+        plugins = [(service.module, service.name), (_checkpoint(service, current_run, trylast=False), None)]
         if _is_innermost(service):
             # Of those that are called last, the one that is registered last is the innermost.
-            plugins = [(_checkpoint(service, checks, trylast=True), None), plugins[0]]
+            plugins = [(_checkpoint(service, current_run, trylast=True), None), plugins[0]]
         for plugin, name in plugins:
             manager.register(plugin, name)
     if audit is not None:
