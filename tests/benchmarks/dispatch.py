@@ -67,7 +67,7 @@ def run(scale: Scale) -> Iterator[Comparison]:
 
 
 def _comparison(what: str, ours: list[float], plain: list[float]) -> Comparison:
-    goal = Goal(of="difference", at_most=12) if what == "dispatch, 2 service plugins" else None
+    goal = Goal(of="difference", at_most=14) if what == "dispatch, 2 service plugins" else None
     return Comparison(
         benchmark="dispatch",
         what=what,

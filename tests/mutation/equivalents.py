@@ -13,7 +13,8 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
     "simplestack.sessions.slots": {
         "Slot.has_expired: return now_seconds - self.idle_since_seconds > self.maker.idle_timeout_seconds: "
         "Gt -> GtE": _CLOCK,
-        "Slots.forgive_hung: if now - since_seconds > slot.maker.hung_timeout_seconds: Gt -> GtE": _CLOCK,
+        "Slots.forgive_hung: if now - since_seconds <= slot.maker.hung_timeout_seconds or "
+        "not slot.counts_at_host: LtE -> Lt": _CLOCK,
     },
     "simplestack.sessions.failed_logins": {
         "FailedLogins.check: if time.monotonic() < until_seconds: Lt -> LtE": _CLOCK,
