@@ -89,6 +89,18 @@ def test_it_is_given_up_after_four_attempts(error: BaseException, caplog: pytest
     assert "could not log out of h, gave up after attempt 4" in caplog.text
 
 
+def test_the_log_has_no_text_of_an_unknown_error_which_may_quote_a_session(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    host = Host(succeeds_at=100, error=RuntimeError("OpaqueRef:secret"))
+    hypervisor = Hypervisor(host_list, disconnect=host.disconnect)
+    with caplog.at_level(logging.DEBUG):
+        broken(hypervisor)
+        wait_for(lambda: hypervisor.counts["sessions"] == 0, what="the end of the attempts")
+    assert "gave up after attempt 4: RuntimeError" in caplog.text
+    assert "secret" not in caplog.text
+
+
 def test_a_host_that_cannot_be_told_has_room_for_new_sessions(
     monkeypatch: pytest.MonkeyPatch, gate: Gate
 ) -> None:
@@ -200,7 +212,7 @@ class TestStopping:
         hypervisor.dispatcher.close(20)
         assert len(host.attempts) == 1
         assert "gave up after attempt 1" in caplog.text
-        assert "1 sessions could not be logged out: 1 at h" in caplog.text
+        assert "1 session could not be logged out: 1 at h" in caplog.text
 
     def test_one_that_is_logged_out_meanwhile_is_none_that_could_not_be(
         self, gate: Gate, caplog: pytest.LogCaptureFixture

@@ -1,7 +1,7 @@
 """The pool of sessions, in this process: who gets which, how many there are, and when they end."""
 
 import time
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -127,6 +127,24 @@ def test_calls_that_wait_for_one_connection_get_its_error_each() -> None:
         errors = [call.exception() for call in calls]
     assert [str(error) for error in errors] == ["nobody is there"] * 3
     assert len({id(error) for error in errors}) == 3, "threads must not share an exception"
+    assert hypervisor.counts["sessions"] == 0
+
+
+def test_a_connection_that_fails_with_any_exception_frees_its_place() -> None:
+    class OddError(Exception):
+        def __new__(cls, *, code: int) -> Self:
+            return super().__new__(cls, code)
+
+        def __init__(self, *, code: int) -> None:
+            super().__init__(code)
+
+    def connect(*_: Any) -> Session:
+        raise OddError(code=7)
+
+    hypervisor = Hypervisor(storage_info, connect=connect, settings=QUICK)
+    for _ in range(3):
+        with pytest.raises(OddError):
+            session_of(hypervisor)
     assert hypervisor.counts["sessions"] == 0
 
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from simplestack.errors import SimplestackError
 from simplestack.sessions.maker import Place
 from simplestack.sessions.slots import Slot
 
@@ -22,10 +23,15 @@ def join(threads: Iterable[threading.Thread], limit_seconds: float) -> None:
         thread.join(max(0.0, deadline - time.monotonic()))
 
 
+def _text(error: Exception) -> str:
+    """Say what went wrong. The text of an error of an SDK's may quote the session, which is a secret."""
+    return error.message if isinstance(error, SimplestackError) else type(error).__name__
+
+
 class Logouts:
     """The sessions that are being logged out, each in a thread of its own: no slow host delays another.
 
-    There are never more threads than the pool may have sessions.
+    There are never more threads than the pool has sessions.
     """
 
     def __init__(self, on_failed: Callable[[Slot], None], on_end: Callable[[Slot], None]) -> None:
@@ -81,10 +87,13 @@ class Logouts:
                     is_waiting = is_waiting or (not is_last and self._may_wait(slot))
                     if is_last or not is_waiting:
                         _log.warning(
-                            "could not log out of %s, gave up after attempt %d: %s", target, attempt, error
+                            "could not log out of %s, gave up after attempt %d: %s",
+                            target,
+                            attempt,
+                            _text(error),
                         )
                         return False
-                    _log.info("could not log out of %s in attempt %d: %s", target, attempt, error)
+                    _log.info("could not log out of %s in attempt %d: %s", target, attempt, _text(error))
                     self._on_failed(slot)
                 else:
                     return True

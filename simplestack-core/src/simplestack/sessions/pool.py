@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
 from simplestack.errors import HypervisorTimeout, HypervisorUnavailable, Unauthorized
 from simplestack.sessions.failed_logins import FailedLogins
@@ -20,8 +20,6 @@ from simplestack.sessions.slots import Slot, Slots
 from simplestack.sessions.time_limits import DeadlineExceeded
 
 _log = logging.getLogger("simplestack.sessions")
-
-E = TypeVar("E", bound=BaseException)
 
 
 class SessionPool:
@@ -76,7 +74,8 @@ class SessionPool:
             left = self._slots.targets()
         if left:
             hosts = ", ".join(f"{count} at {host}" for host, count in sorted(left.items()))
-            _log.warning("%d sessions could not be logged out: %s", left.total(), hosts)
+            count = "1 session" if left.total() == 1 else f"{left.total()} sessions"
+            _log.warning("%s could not be logged out: %s", count, hosts)
 
     def close_at(self, place: Place, limit_seconds: float) -> None:
         """Log every idle session at one host out.
@@ -249,8 +248,11 @@ class SessionPool:
             self._end_idle(lambda slot: slot.has_expired(now))  # noqa: B023  called at once
 
 
-def _copied(error: E) -> E:
+def _copied(error: BaseException) -> BaseException:
     """Return a copy without a traceback: a kept one would keep every frame, and the handles in them."""
-    copied = type(error).__new__(type(error), *error.args)
-    copied.__dict__.update(error.__dict__)
+    try:
+        copied = type(error).__new__(type(error), *error.args)
+        copied.__dict__.update(error.__dict__)
+    except Exception:  # a class of the plugin's own, made in another way
+        return HypervisorUnavailable("the session could not be made")
     return copied
