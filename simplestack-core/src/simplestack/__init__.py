@@ -49,6 +49,7 @@ from simplestack.errors import (
 )
 from simplestack.markers import hookimpl
 from simplestack.operations.context import CallContext
+from simplestack.operations.warnings import warn
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.sessions.accounts import check_account
 from simplestack.sessions.credentials import Credentials
@@ -114,4 +115,5 @@ __all__ = [
     "gib_to_bytes",
     "hookimpl",
     "time_left_seconds",
+    "warn",
 ]

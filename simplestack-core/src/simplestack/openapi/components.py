@@ -70,6 +70,12 @@ def components(
                 "required": True,
                 "schema": {"type": "string", "format": "uri-reference"},
             },
+            "Warning": {
+                "description": "What the operation left undone, or could not find out, although it "
+                "succeeded. Percent-encoded UTF-8; several warnings have `; ` between them.",
+                "required": False,
+                "schema": {"type": "string"},
+            },
             "RetryAfter": {
                 "description": "Seconds after which the same request may succeed.",
                 "required": False,

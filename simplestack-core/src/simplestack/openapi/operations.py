@@ -116,7 +116,10 @@ class Describer:
 
     def _success(self, rows: Sequence[Operation]) -> dict[str, Any]:
         first = rows[0]
-        headers = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
+        headers = {
+            "X-Request-Id": {"$ref": "#/components/headers/RequestId"},
+            "X-Simplestack-Warning": {"$ref": "#/components/headers/Warning"},
+        }
         if first.location is not None:
             headers["Location"] = {"$ref": "#/components/headers/Location"}
         answer = {"description": _returns(first), "headers": headers}

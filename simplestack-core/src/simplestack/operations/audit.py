@@ -14,6 +14,7 @@ from simplestack.operations.audit_output import AuditOutput
 from simplestack.operations.context import CallContext
 from simplestack.operations.streams import WatchedChunks
 from simplestack.operations.table import OPERATIONS
+from simplestack.operations.warnings import current_warnings
 
 
 class AuditLine(Struct, kw_only=True, omit_defaults=True):
@@ -33,6 +34,8 @@ class AuditLine(Struct, kw_only=True, omit_defaults=True):
     duration_ms: float
     #: Whether the operation ended after its client had been told that it took too long.
     late: bool = False
+    #: What the client was told besides the result.
+    warnings: list[str] = []
     #: For exports: what was sent.
     bytes: int | None = None
 
@@ -151,6 +154,7 @@ def _write_line(
         outcome=outcome,
         duration_ms=round((time.monotonic() - started_seconds) * 1000, 3),
         late=late,
+        warnings=current_warnings.get() or [],
         bytes=sent_bytes,
     )
     _output.write(_encode(line) + b"\n", at_once=late or operation not in _READING)

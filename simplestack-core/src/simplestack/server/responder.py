@@ -16,6 +16,7 @@ from simplestack.operations.context import CallContext
 from simplestack.operations.dispatch import Dispatcher
 from simplestack.operations.model import JsonBody, Operation, StreamBody
 from simplestack.operations.streams import WatchedChunks
+from simplestack.operations.warnings import current_warnings
 from simplestack.plugins.diagnosis import SPEC_PARAMETERS
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.narrowing import entity_of
@@ -31,6 +32,7 @@ from simplestack.server.bodies import (
 from simplestack.server.fields import parse_fields, trimmed
 from simplestack.server.queries import read_query
 from simplestack.server.request_id import HEADER, request_id
+from simplestack.server.warning_header import WARNING_HEADER, warning_header
 from simplestack.sessions.targets import parse_target
 
 _encode = json.Encoder(enc_hook=plain).encode
@@ -91,7 +93,11 @@ class Responder:
         if "fields" in SPEC_PARAMETERS[hook]:
             arguments["fields"] = members if fields is None else fields
         request.env["simplestack.audited"] = True
+        warnings: list[str] = []
+        current_warnings.set(warnings)
         result = self._service.dispatcher.call(asked.call, hook, arguments)
+        if warnings:
+            response.set_header(WARNING_HEADER, warning_header(warnings))
         if operation.answer is not None:
             result = operation.answer(body)
         _write(response, asked, body, result, fields)

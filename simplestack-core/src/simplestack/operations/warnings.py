@@ -1,0 +1,26 @@
+"""Warnings: what a client should know of an operation that succeeded."""
+
+import logging
+from contextvars import ContextVar
+
+_log = logging.getLogger("simplestack.operations")
+
+#: Collects the warnings of one request. Nobody resets it: each request brings a list of its own, and the
+#: audit line of an export is written after the responder has returned.
+current_warnings: ContextVar[list[str] | None] = ContextVar("simplestack.warnings", default=None)
+
+
+def warn(message: str) -> None:
+    """Report what an operation left undone, or could not find out, although it succeeds.
+
+    The response has the message in its header ``X-Simplestack-Warning``, and the audit line has it in
+    ``warnings``. In a script (:class:`~simplestack.Stack`) it is logged. An example: a guest is deleted, and
+    one of its volumes has to stay. What prevents the operation is an error instead.
+
+    :param message: what was left and why, for the client: without paths of the host
+    """
+    warnings = current_warnings.get()
+    if warnings is None:
+        _log.warning("%s", message)
+    else:
+        warnings.append(message)
