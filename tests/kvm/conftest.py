@@ -11,6 +11,7 @@ import libvirt
 import pytest
 
 from simplestack import Target
+from simplestack.operations.warnings import current_warnings
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
@@ -80,6 +81,14 @@ def session(libvirtd: Libvirtd, settings: KvmSettings) -> Iterator[KvmSession]:
     connection = libvirt.open(libvirtd.uri)
     yield KvmSession(connection, settings, Target("localhost"))
     connection.close()
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    """Collect what hooks warn of, as a request does."""
+    warnings: list[str] = []
+    current_warnings.set(warnings)
+    return warnings
 
 
 @pytest.fixture(scope="session")

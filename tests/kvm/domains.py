@@ -11,7 +11,7 @@ _TEMPLATE = """
   <name>{name}</name>
   <memory unit='MiB'>32</memory>
   <vcpu{current}>{cpus}</vcpu>
-  <os><type arch='x86_64' machine='{machine}'>hvm</type></os>
+  <os><type arch='x86_64' machine='{machine}'>hvm</type>{system}</os>
   <features><acpi/></features>
   {extra}
   <devices>{devices}</devices>
@@ -37,12 +37,24 @@ def foreign(
     cpus: int = 1,
     current_cpus: int | None = None,
     extra: str = "",
+    system: str = "",
 ) -> Iterator["libvirt.virDomain"]:
-    """Define a domain that Simplestack did not make, and remove it again."""
+    """Define a domain that Simplestack did not make, and remove it again.
+
+    :param system: more of its ``<os>``, in which NAME is its name
+    """
     name = f"foreign-{uuid.uuid4().hex[:8]}"
     current = "" if current_cpus is None else f" current='{current_cpus}'"
     domain = connection.defineXML(
-        _TEMPLATE.format(name=name, devices=devices, machine=machine, cpus=cpus, current=current, extra=extra)
+        _TEMPLATE.format(
+            name=name,
+            devices=devices,
+            machine=machine,
+            cpus=cpus,
+            current=current,
+            extra=extra,
+            system=system.replace("NAME", name),
+        )
     )
     try:
         yield domain
@@ -51,7 +63,9 @@ def foreign(
             domain.destroy()
         with suppress(libvirt.libvirtError):
             domain.undefineFlags(
-                libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+                libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+                | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+                | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
             )
 
 

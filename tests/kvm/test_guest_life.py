@@ -18,8 +18,9 @@ from simplestack import (
     NewNetworkInterface,
 )
 from simplestack_kvm.disks import disk_create, disk_delete, disk_list, disk_update
-from simplestack_kvm.guests import guest_delete, guest_info, guest_list
+from simplestack_kvm.guests import guest_info, guest_list
 from simplestack_kvm.guests_create import guest_create
+from simplestack_kvm.guests_delete import guest_delete
 from simplestack_kvm.guests_update import guest_update
 from simplestack_kvm.power import guest_reboot, guest_resume, guest_shutdown, guest_start, guest_suspend
 from simplestack_kvm.session import KvmSession

@@ -20,7 +20,8 @@ from simplestack import (
     InvalidArguments,
     InvalidState,
 )
-from simplestack_kvm.guests import guest_delete, guest_info, guest_list
+from simplestack_kvm.guests import guest_info, guest_list
+from simplestack_kvm.guests_delete import guest_delete
 from simplestack_kvm.guests_update import guest_update
 from simplestack_kvm.session import KvmSession
 

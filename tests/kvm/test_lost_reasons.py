@@ -12,8 +12,9 @@ from simplestack_kvm import faults
 from simplestack_kvm import session as sessions
 from simplestack_kvm.addresses import AddressBook
 from simplestack_kvm.domains import find_domain
-from simplestack_kvm.guests import guest_delete, guest_info, guest_list
+from simplestack_kvm.guests import guest_info, guest_list
 from simplestack_kvm.guests_create import is_taken
+from simplestack_kvm.guests_delete import guest_delete
 from simplestack_kvm.lookups import find_pool
 from simplestack_kvm.records import DomainRecord
 from simplestack_kvm.session import KvmSession
@@ -108,7 +109,7 @@ def test_a_login_that_fails_without_a_reason_is_not_taken_for_a_wrong_password(l
     ("lost", "reason"),
     [
         # It succeeds: there is no reason to be lost.
-        ("virDomainUndefineFlags", r"cannot unlink file .*: Directory not empty"),
+        ("virDomainUndefineFlags", r"cannot remove directory '\(a file on the host\)': Directory not empty"),
         ("virStorageVolDelete", r"libvirt failed without giving a reason \(virStorageVolDelete\(\) failed\)"),
     ],
 )
@@ -122,6 +123,9 @@ def test_a_volume_that_stays_when_its_guest_is_deleted_is_named_with_the_reason(
         path = Path(disk.path())
         path.unlink()
         path.joinpath("file").mkdir(parents=True)  # libvirt deletes no folder that has something in it
-        with reason_lost(lost), pytest.raises(HypervisorError, match=rf"volumes {disk.name()} \({reason}\):"):
+        with (
+            reason_lost(lost),
+            pytest.raises(HypervisorError, match=rf"volumes simplestack-test/{disk.name()} \({reason}\):"),
+        ):
             guest_delete(session, domain.UUIDString())
         path.joinpath("file").rmdir()

@@ -9,7 +9,7 @@ import pytest
 
 from simplestack import MIB
 from simplestack_kvm.disks import disk_delete
-from simplestack_kvm.guests import guest_delete
+from simplestack_kvm.guests_delete import guest_delete
 from simplestack_kvm.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd

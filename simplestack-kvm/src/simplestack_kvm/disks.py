@@ -134,7 +134,7 @@ def disk_update(session: KvmSession, guest_id: str, disk_id: str, changes: DiskU
 def disk_delete(session: KvmSession, guest_id: str, disk_id: str) -> None:
     """Detach a disk, wait until the guest has let go of it, and delete its volume.
 
-    A volume that another guest uses, or another volume is based on, stays, as does a disk in no active pool.
+    The volume stays if somebody else uses it or may use it, with a warning: see `ownership`.
 
     :raises InvalidState: the guest runs, and the disk's bus lets go of none then (SATA, IDE)
     """
@@ -142,7 +142,7 @@ def disk_delete(session: KvmSession, guest_id: str, disk_id: str) -> None:
     domain, disk = found.domain, found.disk
     _refuse_saved(domain, "removing a disk of the guest")
     _refuse_cold_bus(domain, "removing a disk of the guest", disk.bus)
-    volumes = own_volumes(session, domain.UUIDString(), [disk])
+    own = own_volumes(session, domain.UUIDString(), [disk], leave_from=domain)
     if domain.isActive():
         _unplug(domain, disk.target)
     if domain.isPersistent():
@@ -152,8 +152,9 @@ def disk_delete(session: KvmSession, guest_id: str, disk_id: str) -> None:
                 ET.tostring(defined, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_CONFIG
             )
     _set_name(domain, disk.target, None)
-    for volume in volumes:
-        delete_volume(volume)
+    own.warn()
+    for volume in own.volumes:
+        delete_volume(volume.handle)
 
 
 def _attach(domain: "libvirt.virDomain", disk: ET.Element) -> None:

@@ -24,7 +24,7 @@ from simplestack import (
 )
 from simplestack_kvm.sdk import is_loaded, libvirt
 
-_PATH = re.compile(r"(?<![\w/:])(?:/[\w.@+-]+){2,}/?")
+_PATH = re.compile(r"(?<=')/[^']+(?=')|(?<![\w/:])(?:/[\w.@+-]+){2,}/?")
 #: libvirt would ask the caller whether to accept the key, and finds nobody to ask.
 _UNKNOWN_HOST_KEY = "no suitable callback for host key verification"
 _QUOTED = re.compile(r"'([^']+)'")
@@ -41,7 +41,7 @@ def translate(error: Exception) -> SimplestackError | None:
     """
     if not is_loaded() or not isinstance(error, libvirt.libvirtError):
         return None
-    code, text = error.get_error_code(), reason_of(error)
+    code, text = error.get_error_code(), public_reason_of(error)
     if not code:
         return HypervisorError(
             f"{text}: whether the operation took effect is unknown; libvirtd's log on the host may say more"
@@ -79,6 +79,11 @@ def not_connected(error: "libvirt.libvirtError", target: Target, *, as_caller: b
 def reason_of(error: "libvirt.libvirtError") -> str:
     """Return libvirt's own text. An error without one names the function of libvirt's that failed."""
     return error.get_error_message() or f"libvirt failed without giving a reason ({error})"
+
+
+def public_reason_of(error: "libvirt.libvirtError") -> str:
+    """Return libvirt's own text for clients: without paths of the host."""
+    return _PATH.sub("(a file on the host)", reason_of(error))
 
 
 def has_reason(error: "libvirt.libvirtError") -> bool:

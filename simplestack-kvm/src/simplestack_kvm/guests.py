@@ -1,4 +1,4 @@
-"""Guests: what they are, and their end. Their making and changing have modules of their own."""
+"""Guests: list and show them. Create, change and delete have modules of their own."""
 
 import logging
 from collections.abc import Mapping
@@ -7,9 +7,8 @@ from typing import Any
 from simplestack import Guest, GuestState, HypervisorError, hookimpl
 from simplestack_kvm.addresses import AddressBook
 from simplestack_kvm.documents import parse_document
-from simplestack_kvm.domains import end_remnant, find_domain, need, state_of
-from simplestack_kvm.faults import has_reason, reason_of
-from simplestack_kvm.ownership import own_volumes
+from simplestack_kvm.domains import find_domain, state_of
+from simplestack_kvm.faults import has_reason
 from simplestack_kvm.records import (
     DomainRecord,
     domain_record,
@@ -20,7 +19,7 @@ from simplestack_kvm.records import (
 )
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
-from simplestack_kvm.volumes import delete_volume, disk_sizes
+from simplestack_kvm.volumes import disk_sizes
 
 _log = logging.getLogger(__name__)
 
@@ -54,37 +53,6 @@ def guest_list(session: KvmSession, fields: frozenset[str]) -> list[Guest]:
 def guest_info(session: KvmSession, guest_id: str) -> Guest:
     """Show one domain."""
     return show_guest(session, find_domain(session, guest_id))
-
-
-@hookimpl
-def guest_delete(session: KvmSession, guest_id: str) -> None:
-    """Undefine a domain, then delete the volumes that were its own.
-
-    What stays: disks in no active pool, read-only and shared ones, volumes that another guest uses or that
-    another volume is based on, and the backing files of its own volumes.
-    """
-    domain = find_domain(session, guest_id)
-    need(domain, "deleting the guest", GuestState.STOPPED)
-    record = _record(domain, libvirt.VIR_DOMAIN_XML_INACTIVE)
-    volumes = own_volumes(session, record.uuid, record.disks)
-    end_remnant(domain)
-    domain.undefineFlags(
-        libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-        | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-        | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-        | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-    )
-    left = []
-    for volume in volumes:
-        try:
-            delete_volume(volume)
-        except libvirt.libvirtError as error:
-            _log.warning("volume %s of the deleted guest %s stays: %s", volume.key(), record.uuid, error)
-            left.append(f"{volume.name()} ({reason_of(error)})")
-    if left:
-        raise HypervisorError(
-            f"the guest is gone, but not its volumes {', '.join(left)}: delete them by hand"
-        )
 
 
 def show_guest(session: KvmSession, domain: "libvirt.virDomain") -> Guest:

@@ -1,71 +1,92 @@
-"""Which volumes belong to one guest alone, and so may be deleted."""
+"""Which volumes belong to one guest alone, and so are deleted with it.
 
-import xml.etree.ElementTree as ET
+A guest's own disks are those that only it may write to, for domains that Simplestack did not make, too: no CD
+drive, no floppy, nothing read-only or shareable, and no ISO image, which is somebody's installation medium.
+Of these, the volumes are deleted that certainly nobody else uses.
+"""
+
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from simplestack_kvm.documents import parse_document
-from simplestack_kvm.faults import has_reason
+from simplestack import warn
+from simplestack_kvm.inventory import Inventory, VolumeRecord, take_inventory
 from simplestack_kvm.records import DiskRecord
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
-from simplestack_kvm.volumes import active_pools, look_up_volume, volume_of
+from simplestack_kvm.usage import Usage, add_bases, add_guest, find_usage
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What goes with a guest or a disk, and what stays."""
+
+    #: In an order in which none is deleted before what is based on it.
+    volumes: list[VolumeRecord]
+    #: Sentences for the client.
+    kept: list[str]
+
+    def warn(self) -> None:
+        """Tell the client and the audit what stays."""
+        for sentence in self.kept:
+            warn(sentence)
 
 
 def own_volumes(
-    session: KvmSession, guest_id: str, disks: Sequence[DiskRecord]
-) -> list["libvirt.virStorageVol"]:
-    """Return the volumes that go when their guest or disk goes.
+    session: KvmSession,
+    guest_id: str,
+    disks: Sequence[DiskRecord],
+    *,
+    leave_from: "libvirt.virDomain | None" = None,
+) -> Own:
+    """Find out which volumes go with these disks of a guest.
 
-    Not among them: disks in no pool, read-only and shared ones, those that another guest uses as well, and
-    those that another volume is based on (a backing file).
+    :param guest_id: the guest's UUID
+    :param leave_from: the guest, if it stays: its other disks count as users
+    :raises Busy: a volume is being copied into a pool, and libvirt does not know the others meanwhile
     """
-    candidates = [volume for disk in disks if disk.own and (volume := volume_of(session, disk)) is not None]
+    own = [disk for disk in disks if disk.own and disk.source is not None]
+    if not own:
+        return Own([], [])
+    inventory = take_inventory(session)
+    kept: list[str] = []
+    candidates: dict[str, VolumeRecord] = {}
+    for disk in own:
+        volume = _volume_of(inventory, disk)
+        if volume is None:
+            kept.append(f"disk {disk.target} stays: it is in no active storage")
+        elif volume.format == "iso" and not volume.name.startswith(guest_id):
+            kept.append(f"volume {volume.label} stays: it is an ISO image")
+        else:
+            candidates[volume.path] = volume
     if not candidates:
-        return []
-    used = _used_paths(session, guest_id) | _backing_paths(session)
-    return [volume for volume in candidates if volume.path() not in used]
-
-
-def _used_paths(session: KvmSession, but_by: str) -> set[str]:
-    """Return the paths of all drives of all other guests, and of the backing files that are known."""
-    paths: set[str] = set()
-    for domain in session.connection.listAllDomains():
-        if domain.UUIDString() == but_by.lower():
-            continue
+        return Own([], kept)
+    usage = find_usage(session, inventory, but_by=guest_id)
+    add_bases(usage, list(candidates.values()))
+    if leave_from is not None:
         for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
-            try:
-                description = parse_document(domain.XMLDesc(flags))
-            except libvirt.libvirtError as error:
-                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-                    raise
-                break
-            for disk in description.iterfind("devices/disk"):
-                paths |= {path for source in disk.iter("source") if (path := _source_path(session, source))}
-    return paths
+            add_guest(usage, leave_from, flags, but_disk=disks[0].target)
+    return Own(_without_used(usage, candidates, kept), kept)
 
 
-def _source_path(session: KvmSession, source: ET.Element) -> str | None:
-    pool, volume = source.get("pool"), source.get("volume")
-    if pool is None or volume is None:
-        return source.get("file") or source.get("dev")
-    found = look_up_volume(session, None, (pool, volume))
-    return None if found is None else found.path()
+def _volume_of(inventory: Inventory, disk: DiskRecord) -> VolumeRecord | None:
+    if disk.volume is not None:
+        return inventory.named(*disk.volume)
+    return None if disk.path is None else inventory.at(disk.path)
 
 
-def _backing_paths(session: KvmSession) -> set[str]:
-    paths = set()
-    for pool in active_pools(session):
-        for volume in pool.listAllVolumes():
-            try:
-                path = parse_document(volume.XMLDesc()).findtext("backingStore/path")
-            except libvirt.libvirtError as error:
-                # Its file was removed by other means than libvirt: what it was based on is nobody's now.
-                if error.get_error_code() not in (
-                    libvirt.VIR_ERR_NO_STORAGE_VOL,
-                    libvirt.VIR_ERR_SYSTEM_ERROR,
-                ) or not has_reason(error):
-                    raise
-                continue
-            if path:
-                paths.add(path)
-    return paths
+def _without_used(usage: Usage, candidates: dict[str, VolumeRecord], kept: list[str]) -> list[VolumeRecord]:
+    """Return the candidates that nobody uses; what stays keeps what it is based on."""
+    chains = {path: usage.inventory.chain(volume) for path, volume in candidates.items()}
+    # What is based on others comes first.
+    order = sorted(candidates, key=lambda path: sum(candidates[path] in chain for chain in chains.values()))
+    own = []
+    for path in order:
+        volume = candidates[path]
+        reason = usage.why_kept(volume)
+        if reason is None:
+            own.append(volume)
+            continue
+        kept.append(f"volume {volume.label} stays: {reason}")
+        for base in chains[path][1:]:
+            usage.uses.setdefault(base.path, f"volume {volume.label} is based on it")
+    return own

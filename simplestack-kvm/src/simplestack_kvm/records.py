@@ -36,7 +36,7 @@ class DiskRecord:
     #: The above for people, or a network disk's protocol and name.
     source: str | None
     name: str
-    #: Whether the guest has it to itself, and may write to it.
+    #: Whether the guest has it to itself, and keeps what it writes to it.
     own: bool
 
 
@@ -200,7 +200,7 @@ def _disk(disk: ET.Element, names: Mapping[str, str]) -> DiskRecord:
         volume=volume,
         source=shown,
         name=names.get(device) or base_name or device,
-        own=disk.find("readonly") is None and disk.find("shareable") is None,
+        own=all(disk.find(mark) is None for mark in ("readonly", "shareable", "transient")),
     )
 
 

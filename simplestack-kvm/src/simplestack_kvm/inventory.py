@@ -1,0 +1,172 @@
+"""All volumes of a host's active pools, freshly looked at, and the files that they are based on."""
+
+import logging
+import posixpath
+import time
+import xml.etree.ElementTree as ET
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from simplestack import Busy, time_left_seconds
+from simplestack_kvm.documents import parse_document
+from simplestack_kvm.domains import POLL_SECONDS
+from simplestack_kvm.faults import has_reason
+from simplestack_kvm.sdk import libvirt
+from simplestack_kvm.session import KvmSession
+from simplestack_kvm.volumes import active_pools
+
+#: How long to wait for a copy into a pool to end: libvirt refreshes no pool meanwhile.
+COPY_SECONDS = 10.0
+#: What an operation needs of its time limit after it has looked at the volumes.
+RESERVE_SECONDS = 15.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class VolumeRecord:
+    """A volume as libvirt read it from its header."""
+
+    pool: str
+    name: str
+    #: Normalized, but with the symbolic links that the pool's path has.
+    path: str
+    format: str
+    #: The path of the file that it is based on, normalized.
+    backing: str | None
+    #: Whether it is based on something that has no path: its chain cannot be followed.
+    is_chain_unknown: bool
+    #: Equal for all names of one file: its times, in nanoseconds, and its size.
+    identity: tuple[str, ...]
+    handle: "libvirt.virStorageVol"
+
+    @property
+    def label(self) -> str:
+        """The volume as clients may know it: ``STORAGE/VOLUME``."""
+        return f"{self.pool}/{self.name}"
+
+
+class Inventory:
+    """The volumes of a host's active pools."""
+
+    def __init__(self, volumes: Iterable[VolumeRecord], *, is_complete: bool) -> None:
+        """Index the volumes.
+
+        :param is_complete: False when time ran out before all were looked at
+        """
+        self.is_complete = is_complete
+        self._by_path = {volume.path: volume for volume in volumes}
+        self._by_name = {(volume.pool, volume.name): volume for volume in self.volumes}
+        self._same_file: defaultdict[tuple[str, ...], list[VolumeRecord]] = defaultdict(list)
+        for volume in self.volumes:
+            self._same_file[volume.identity].append(volume)
+
+    @property
+    def volumes(self) -> Iterable[VolumeRecord]:
+        """All volumes."""
+        return self._by_path.values()
+
+    def at(self, path: str) -> VolumeRecord | None:
+        """Return the volume of a path."""
+        return self._by_path.get(normalized(path))
+
+    def named(self, pool: str, name: str) -> VolumeRecord | None:
+        """Return a pool's volume."""
+        return self._by_name.get((pool, name))
+
+    def chain(self, volume: VolumeRecord) -> list[VolumeRecord]:
+        """Return a volume and the volumes that it is based on, from the top down."""
+        chain: list[VolumeRecord] = []
+        link: VolumeRecord | None = volume
+        while link is not None and link not in chain:
+            chain.append(link)
+            link = None if link.backing is None else self.at(link.backing)
+        return chain
+
+    def same_file(self, volume: VolumeRecord) -> list[VolumeRecord]:
+        """Return all volumes that are this file, itself included: a pool lists links like files."""
+        return self._same_file[volume.identity]
+
+
+def take_inventory(session: KvmSession) -> Inventory:
+    """Refresh all active pools and read what all their volumes are based on.
+
+    One round trip for each pool and for each volume: libvirt has no call that describes several.
+
+    :raises Busy: a volume is being copied into a pool, and libvirt looks for no others meanwhile
+    """
+    volumes: list[VolumeRecord] = []
+    for pool in active_pools(session):
+        if not _refresh(pool):
+            continue
+        for volume in pool.listAllVolumes():
+            if time_left_seconds() < RESERVE_SECONDS:
+                return Inventory(volumes, is_complete=False)
+            record = _record(pool, volume)
+            if record is not None:
+                volumes.append(record)
+    return Inventory(volumes, is_complete=True)
+
+
+def normalized(path: str) -> str:
+    """Return a path without ``//``, ``.`` and ``..``."""
+    # POSIX keeps two slashes at the beginning, Linux does not.
+    return posixpath.normpath("/" + path.lstrip("/"))
+
+
+def _refresh(pool: "libvirt.virStoragePool") -> bool:
+    """Let libvirt look at a pool's folder; False for a pool that is not there any more."""
+    deadline_seconds = time.monotonic() + COPY_SECONDS
+    while True:
+        try:
+            pool.refresh()
+        except libvirt.libvirtError as error:
+            if not has_reason(error):
+                raise
+            if "asynchronous jobs" not in (error.get_error_message() or ""):
+                # libvirt has just made it inactive. Guests that use it have disks in no active pool.
+                _log.warning("storage %s cannot be read: %s", pool.name(), error)
+                return False
+            if time.monotonic() > deadline_seconds:
+                raise Busy(
+                    f"a volume is being copied into storage {pool.name()}, and it is not known which files "
+                    "are in use: try again when the copy is done"
+                ) from None
+            time.sleep(POLL_SECONDS)
+        else:
+            return True
+
+
+def _record(pool: "libvirt.virStoragePool", volume: "libvirt.virStorageVol") -> VolumeRecord | None:
+    """Describe a volume; None for one that is gone meanwhile."""
+    try:
+        document = parse_document(volume.XMLDesc())
+    except libvirt.libvirtError as error:
+        if error.get_error_code() not in (libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_SYSTEM_ERROR) or (
+            not has_reason(error)
+        ):
+            raise
+        return None
+    return volume_record(pool.name(), document, volume)
+
+
+def volume_record(pool: str, document: ET.Element, handle: "libvirt.virStorageVol") -> VolumeRecord:
+    """Read a ``<volume>``."""
+    form = document.find("target/format")
+    base = document.find("backingStore")
+    base_path = None if base is None else base.findtext("path")
+    path = normalized(document.findtext("target/path", ""))
+    times = tuple(document.findtext(f"target/timestamps/{name}", "") for name in ("mtime", "ctime", "btime"))
+    size = document.findtext("physical", document.findtext("allocation", ""))
+    return VolumeRecord(
+        pool=pool,
+        name=document.findtext("name", ""),
+        path=path,
+        format="raw" if form is None else form.get("type", "raw"),
+        backing=normalized(base_path) if base_path and base_path.startswith("/") else None,
+        is_chain_unknown=base is not None and not (base_path and base_path.startswith("/")),
+        # Block devices have no times; each is only itself.
+        identity=(*times, size) if times[1] else (path,),
+        handle=handle,
+    )

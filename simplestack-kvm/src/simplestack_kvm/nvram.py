@@ -1,0 +1,80 @@
+"""UEFI variables: a file of each guest that boots by UEFI, which libvirt keeps outside of the pools."""
+
+import logging
+import posixpath
+import uuid
+import xml.etree.ElementTree as ET
+
+from simplestack import warn
+from simplestack_kvm.documents import parse_document
+from simplestack_kvm.inventory import normalized
+from simplestack_kvm.sdk import libvirt
+from simplestack_kvm.session import KvmSession
+
+_log = logging.getLogger(__name__)
+
+
+def nvram_path(document: ET.Element) -> str | None:
+    """Return the path of a domain's UEFI variables; None where it has none in a file."""
+    path = document.findtext("os/nvram", "").strip()
+    return normalized(path) if path.startswith("/") else None
+
+
+def delete_nvram(session: KvmSession, document: ET.Element) -> None:
+    """Delete the UEFI variables of a domain that has been undefined, if they are certainly its own.
+
+    They are when libvirt made the file, which the name tells, and no other domain names it. libvirt deletes
+    the file together with a domain only. The domain that is defined for that has a UUID that nobody knows, so
+    nobody can start it.
+
+    :param document: the description of the domain
+    """
+    path = nvram_path(document)
+    if path is None:
+        return
+    reason = _why_kept(session, document, path)
+    if reason is not None:
+        warn(f"the UEFI variables of the guest stay: {reason}")
+        return
+    number = str(uuid.uuid4())
+    stub = ET.Element("domain", type=document.get("type", "qemu"))
+    for tag, text in (("name", f"simplestack-{number}"), ("uuid", number), ("memory", "1024"), ("vcpu", "1")):
+        ET.SubElement(stub, tag).text = text
+    stub.extend(element for element in document if element.tag in ("os", "features"))
+    try:
+        domain = session.connection.defineXML(ET.tostring(stub, encoding="unicode"))
+        try:
+            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+        except libvirt.libvirtError:
+            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
+            raise
+    except libvirt.libvirtError:
+        _log.warning("the UEFI variables of a deleted guest stay", exc_info=True)
+        warn("the UEFI variables of the guest stay: libvirt could not delete them")
+
+
+def _why_kept(session: KvmSession, document: ET.Element, path: str) -> str | None:
+    name = document.findtext("name", "")
+    made = posixpath.basename(path) in (f"{name}_VARS.fd", f"{name}_VARS.qcow2")
+    if not made or posixpath.basename(posixpath.dirname(path)) != "nvram":
+        return "libvirt did not make them for this guest"
+    for domain in session.connection.listAllDomains():
+        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
+            try:
+                other = parse_document(domain.XMLDesc(flags))
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                    raise
+                break
+            named = {normalized(text) for text in _paths(other)}
+            if path in named:
+                return f"guest {domain.name()} uses them"
+    return None
+
+
+def _paths(document: ET.Element) -> list[str]:
+    """Return everything below ``<os>`` that is a path: loader, variables, their template, kernel."""
+    found = [(element.text or "").strip() for element in document.iterfind("os//*")]
+    found += [element.get("template", "") for element in document.iterfind("os/nvram")]
+    found += [element.get("file", "") for element in document.iterfind("os//source")]
+    return [path for path in found if path.startswith("/")]

@@ -1,0 +1,171 @@
+"""Which files the guests of a host use, and which of them leave it in doubt.
+
+A guest uses its disks and everything that these are based on. libvirt follows the chain of a running guest,
+and an inventory that of volumes. What a file outside of the active pools is based on, or whether it is a link
+to a volume, libvirt does not tell: such a file may lead to every volume.
+"""
+
+import posixpath
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from simplestack_kvm.documents import parse_document
+from simplestack_kvm.faults import has_reason
+from simplestack_kvm.inventory import Inventory, VolumeRecord, normalized
+from simplestack_kvm.sdk import libvirt
+from simplestack_kvm.session import KvmSession
+
+
+@dataclass(slots=True)
+class Usage:
+    """Who uses which files."""
+
+    inventory: Inventory
+    #: How each file is used, by its normalized path.
+    uses: dict[str, str] = field(default_factory=dict)
+    #: Media outside of the pools, by the last part of their paths: a volume of this name may be the same.
+    media_outside: dict[str, str] = field(default_factory=dict)
+    #: Who may use any volume.
+    doubts: list[str] = field(default_factory=list)
+    #: Who may use any volume that is a block device: a device has many paths.
+    device_doubts: list[str] = field(default_factory=list)
+
+    def why_kept(self, volume: VolumeRecord) -> str | None:
+        """Say why a volume has to stay; None when it is certain that nobody uses it."""
+        for alias in self.inventory.same_file(volume):
+            if alias.path in self.uses:
+                return self.uses[alias.path]
+        if volume.name in self.media_outside:
+            return f"{self.media_outside[volume.name]} has a medium of this name outside of the storages"
+        doubts = self.doubts + (self.device_doubts if volume.path.startswith("/dev/") else [])
+        if doubts:
+            return f"it may be in use, since {doubts[0]}"
+        if not self.inventory.is_complete:
+            return "there was not enough time to find out whether it is in use"
+        return None
+
+    def add_path(self, user: str, path: str) -> VolumeRecord | None:
+        """Note that a guest uses a file, and what it is based on if it is a volume, which is returned."""
+        first = self.inventory.at(path)
+        self.uses.setdefault(normalized(path), f"{user} uses it")
+        for volume in () if first is None else self.inventory.chain(first):
+            self.uses.setdefault(volume.path, f"{user} uses it")
+            self.add_base(user, volume)
+        return first
+
+    def add_base(self, user: str, volume: VolumeRecord) -> None:
+        """Note what a volume is based on.
+
+        :param user: who is based on it as well: the guest that uses the volume, or the volume itself
+        """
+        if volume.backing is not None:
+            self.uses.setdefault(volume.backing, f"{user} is based on it")
+            if self.inventory.at(volume.backing) is None:
+                self.doubts.append(f"{user} is based on a file in no active storage: make its folder one")
+        elif volume.is_chain_unknown:
+            self.doubts.append(f"libvirt does not tell which file {user} is based on")
+
+    def add_disk(self, user: str, disk: ET.Element) -> None:
+        """Note what a ``<disk>`` refers to: its source, backing files and copies that are being made."""
+        is_medium = disk.get("device") in ("cdrom", "floppy")
+        driver = disk.find("driver")
+        is_raw = driver is None or driver.get("type", "raw") == "raw"
+        for source in disk.iter("source"):
+            path = source.get("file") or source.get("dev")
+            if source.get("pool") is not None:
+                volume = self.inventory.named(source.get("pool", ""), source.get("volume", ""))
+                path = None if volume is None else volume.path
+            outside = f"{user} has a disk in no active storage: make its folder one"
+            if path is None:
+                # A raw disk in the network is based on nothing. A volume may be in a pool that is not active.
+                if not is_raw or source.get("pool") is not None:
+                    self.doubts.append(outside)
+            elif self.add_path(user, path) is not None:
+                continue
+            elif is_medium:
+                self.media_outside.setdefault(posixpath.basename(path), user)
+            elif is_raw and source.get("dev") is not None:
+                self.device_doubts.append(outside)
+            else:
+                self.doubts.append(outside)
+
+
+def find_usage(session: KvmSession, inventory: Inventory, *, but_by: str) -> Usage:
+    """Find out what all guests but one use.
+
+    One round trip for all guests that are off and have their disks in pools; one or two for each other one.
+
+    :param but_by: the UUID of the guest that does not count
+    """
+    usage = Usage(inventory)
+    connection = session.connection
+    inactive = (
+        libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING
+    )
+    for domain, stats in connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_BLOCK, inactive):
+        if domain.UUIDString() == but_by:
+            continue
+        paths = [stats.get(f"block.{number}.path") for number in range(int(stats.get("block.count", 0)))]
+        if all(path is not None and inventory.at(path) is not None for path in paths):
+            for path in paths:
+                usage.add_path(_user(domain), path or "")
+        else:
+            add_guest(usage, domain)
+    for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+        if domain.UUIDString() != but_by:
+            add_guest(usage, domain)
+            add_guest(usage, domain, libvirt.VIR_DOMAIN_XML_INACTIVE)
+    for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE):
+        if domain.UUIDString() != but_by:
+            _add_description(usage, domain, domain.managedSaveGetXMLDesc)
+    return usage
+
+
+def add_guest(
+    usage: Usage, domain: "libvirt.virDomain", flags: int = 0, *, but_disk: str | None = None
+) -> None:
+    """Note what one guest uses.
+
+    :param but_disk: the target of a disk that does not count
+    """
+    _add_description(usage, domain, lambda: domain.XMLDesc(flags), but_disk)
+
+
+def add_bases(usage: Usage, but_of: Collection[VolumeRecord]) -> None:
+    """Note which volumes other volumes are based on, whether or not a guest uses those.
+
+    :param but_of: volumes that do not count. What these are based on cannot be based on them in turn
+    """
+    below = {volume.path for top in but_of for volume in usage.inventory.chain(top)}
+    tops = {volume.path for volume in but_of}
+    for volume in usage.inventory.volumes:
+        if volume.path in tops:
+            continue
+        user = f"volume {volume.label}"
+        if volume.path not in below:
+            usage.add_base(user, volume)
+        elif volume.backing is not None:
+            usage.uses.setdefault(volume.backing, f"{user} is based on it")
+
+
+def _user(domain: "libvirt.virDomain") -> str:
+    return f"guest {domain.name()}"
+
+
+def _add_description(
+    usage: Usage, domain: "libvirt.virDomain", describe: Callable[[], str], but_disk: str | None = None
+) -> None:
+    try:
+        document = parse_document(describe())
+    except libvirt.libvirtError as error:
+        # It was deleted, or resumed from its saved image, which its description as it runs tells.
+        if error.get_error_code() not in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID) or (
+            not has_reason(error)
+        ):
+            raise
+        return
+    for disk in document.iterfind("devices/disk"):
+        target = disk.find("target")
+        if target is None or but_disk is None or target.get("dev") != but_disk:
+            usage.add_disk(_user(domain), disk)

@@ -1,0 +1,146 @@
+"""Deletion of guests while somebody else acts, and of what libvirt keeps beside the disks."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import libvirt
+import pytest
+
+from simplestack import MIB, EntityNotFound, GuestState, InvalidState
+from simplestack_kvm import faults
+from simplestack_kvm.guests import guest_info
+from simplestack_kvm.guests_delete import guest_delete
+from simplestack_kvm.session import KvmSession
+
+from .counterparts.libvirtd import Libvirtd
+from .domains import file_disk, foreign, volume
+from .interference import after
+
+
+def test_a_guest_that_is_started_while_it_is_deleted_runs_on_and_loses_nothing(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    with (
+        volume(session.connection, libvirtd.pool, MIB) as disk,
+        foreign(session.connection, file_disk(disk.path(), "vda", "virtio")) as domain,
+    ):
+        guest_id = domain.UUIDString()
+        domain.setAutostart(1)
+        # The last thing before it is undefined.
+        with after("virDomainGetAutostart", domain.create), pytest.raises(InvalidState) as caught:
+            guest_delete(session, guest_id)
+        assert caught.value.details["current"] == "STARTED"
+        assert Path(disk.path()).exists()
+        assert guest_info(session, guest_id).state == GuestState.STARTED
+        found = session.connection.lookupByUUIDString(guest_id)
+        assert (found.isPersistent(), found.autostart()) == (1, 1)
+        found.setAutostart(0)
+        found.destroy()
+        assert guest_info(session, guest_id).state == GuestState.STOPPED
+
+
+def test_a_guest_that_is_saved_while_it_is_deleted_keeps_its_memory(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    with foreign(session.connection) as domain:
+
+        def run_and_save() -> None:
+            domain.create()
+            domain.managedSave()
+
+        with after("virDomainGetAutostart", run_and_save), pytest.raises(InvalidState) as caught:
+            guest_delete(session, domain.UUIDString())
+        assert caught.value.details["current"] == "PAUSED"
+        assert domain.hasManagedSaveImage()
+
+
+def translated(hook: Callable[..., object], *arguments: object) -> None:
+    """Call a hook as core does."""
+    try:
+        hook(*arguments)
+    except libvirt.libvirtError as error:
+        raise (faults.translate(error) or error) from error
+
+
+@pytest.mark.parametrize(
+    "function", ["virDomainGetState", "virDomainGetXMLDesc", "virStoragePoolRefresh", "virDomainGetAutostart"]
+)
+def test_one_of_two_deletions_wins_and_the_other_finds_no_guest(
+    session: KvmSession, libvirtd: Libvirtd, function: str
+) -> None:
+    with (
+        volume(session.connection, libvirtd.pool, MIB) as disk,
+        foreign(session.connection, file_disk(disk.path(), "vda", "virtio")) as domain,
+        ThreadPoolExecutor(1) as others,
+    ):
+        guest_id = domain.UUIDString()
+        winner = KvmSession(libvirt.open(libvirtd.uri), session.settings, session.target)
+
+        def win() -> None:
+            others.submit(guest_delete, winner, guest_id).result()
+
+        with after(function, win, nth=1), pytest.raises(EntityNotFound, match=f"Guest:{guest_id} not found"):
+            translated(guest_delete, session, guest_id)
+        winner.connection.close()
+
+
+@pytest.fixture
+def nvram(libvirtd: Libvirtd) -> Iterator[Path]:
+    """Give the folder in which libvirt keeps the UEFI variables of guests."""
+    folder = libvirtd.folder / "lib/qemu/nvram"
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def uefi(variables: Path, attributes: str = "") -> str:
+    """Write the part of <os> of a guest that boots by UEFI; nothing of it has to exist until it starts."""
+    loader = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE.fd</loader>"
+    return f"{loader}<nvram{attributes}>{variables}</nvram>"
+
+
+def test_the_uefi_variables_that_libvirt_made_for_a_guest_go_with_it(
+    session: KvmSession, warnings: list[str], nvram: Path
+) -> None:
+    before = len(session.connection.listAllDomains())
+    with foreign(session.connection, system=uefi(nvram / "NAME_VARS.fd")) as domain:
+        path = nvram / f"{domain.name()}_VARS.fd"
+        path.write_bytes(b"variables")
+        guest_delete(session, domain.UUIDString())
+    assert not path.exists()
+    assert warnings == []
+    assert len(session.connection.listAllDomains()) == before
+
+
+@pytest.mark.parametrize("attributes", ["", " template='{}'"])
+def test_uefi_variables_that_another_guest_names_stay(
+    session: KvmSession, warnings: list[str], nvram: Path, attributes: str
+) -> None:
+    with foreign(session.connection, system=uefi(nvram / "NAME_VARS.fd")) as domain:
+        path = nvram / f"{domain.name()}_VARS.fd"
+        path.write_bytes(b"variables")
+        theirs = (
+            uefi(nvram / "../nvram" / path.name)
+            if not attributes
+            else uefi(nvram / "NAME_VARS.fd", attributes.format(path))
+        )
+        with foreign(session.connection, system=theirs) as other:
+            name = other.name()
+            guest_delete(session, domain.UUIDString())
+            assert path.exists()
+    assert warnings == [f"the UEFI variables of the guest stay: guest {name} uses them"]
+
+
+@pytest.mark.parametrize("place", ["OVMF_VARS.fd", "nvram/OVMF_VARS.fd", "elsewhere/NAME_VARS.fd"])
+def test_uefi_variables_that_libvirt_did_not_make_for_the_guest_stay(
+    session: KvmSession, warnings: list[str], tmp_path: Path, place: str
+) -> None:
+    with foreign(session.connection, system=uefi(tmp_path / place)) as domain:
+        path = tmp_path / place.replace("NAME", domain.name())
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"a template")
+        guest_delete(session, domain.UUIDString())
+    assert path.exists()
+    assert warnings == ["the UEFI variables of the guest stay: libvirt did not make them for this guest"]
