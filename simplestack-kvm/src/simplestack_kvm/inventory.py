@@ -8,18 +8,17 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from simplestack import Busy, time_left_seconds
+from simplestack import Busy
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.domains import POLL_SECONDS
 from simplestack_kvm.faults import has_reason
+from simplestack_kvm.parallel_reads import read_volumes
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.volumes import active_pools
 
 #: How long to wait for a copy into a pool to end: libvirt refreshes no pool meanwhile.
 COPY_SECONDS = 10.0
-#: What an operation needs of its time limit after it has looked at the volumes.
-RESERVE_SECONDS = 15.0
 
 _log = logging.getLogger(__name__)
 
@@ -92,21 +91,20 @@ class Inventory:
 def take_inventory(session: KvmSession) -> Inventory:
     """Refresh all active pools and read what all their volumes are based on.
 
-    One round trip for each pool and for each volume: libvirt has no call that describes several.
+    One round trip for each pool and for each volume: libvirt has no call that describes several. Further
+    connections share the work where there are many.
 
     :raises Busy: a volume is being copied into a pool, and libvirt looks for no others meanwhile
     """
-    volumes: list[VolumeRecord] = []
-    for pool in active_pools(session):
-        if not _refresh(pool):
-            continue
-        for volume in pool.listAllVolumes():
-            if time_left_seconds() < RESERVE_SECONDS:
-                return Inventory(volumes, is_complete=False)
-            record = _record(pool, volume)
-            if record is not None:
-                volumes.append(record)
-    return Inventory(volumes, is_complete=True)
+    pools = [pool for pool in active_pools(session) if _refresh(pool)]
+    volumes = {(pool.name(), volume.name()): volume for pool in pools for volume in pool.listAllVolumes()}
+    descriptions = read_volumes(session, volumes, _describe)
+    records = [
+        volume_record(pool, parse_document(text), volumes[pool, name])
+        for (pool, name), text in descriptions.items()
+        if text is not None
+    ]
+    return Inventory(records, is_complete=len(descriptions) == len(volumes))
 
 
 def normalized(path: str) -> str:
@@ -138,17 +136,16 @@ def _refresh(pool: "libvirt.virStoragePool") -> bool:
             return True
 
 
-def _record(pool: "libvirt.virStoragePool", volume: "libvirt.virStorageVol") -> VolumeRecord | None:
-    """Describe a volume; None for one that is gone meanwhile."""
+def _describe(volume: "libvirt.virStorageVol") -> str | None:
+    """Return libvirt's description of a volume; None for one that is gone meanwhile."""
     try:
-        document = parse_document(volume.XMLDesc())
+        return volume.XMLDesc()
     except libvirt.libvirtError as error:
         if error.get_error_code() not in (libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_SYSTEM_ERROR) or (
             not has_reason(error)
         ):
             raise
         return None
-    return volume_record(pool.name(), document, volume)
 
 
 def volume_record(pool: str, document: ET.Element, handle: "libvirt.virStorageVol") -> VolumeRecord:

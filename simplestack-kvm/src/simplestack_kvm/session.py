@@ -1,7 +1,9 @@
 """Sessions: connections to libvirt, and who may have one."""
 
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 
 from simplestack import Credentials, Target, Unauthorized, check_account
 from simplestack_kvm import faults
@@ -18,6 +20,8 @@ class KvmSession:
     connection: "libvirt.virConnect"
     settings: KvmSettings
     target: Target
+    #: Makes a further connection for the same caller; it ends with the call that made it.
+    connect_again: "Callable[[], libvirt.virConnect] | None" = field(default=None, repr=False)
 
 
 def connect(target: Target, credentials: Credentials, settings: KvmSettings) -> KvmSession:
@@ -39,7 +43,8 @@ def connect(target: Target, credentials: Credentials, settings: KvmSettings) -> 
         if not route.checks_password:
             check_account(settings.accounts, credentials)
     start_event_loop()
-    return KvmSession(_open(route, target, credentials, settings), settings, target)
+    open_connection = partial(_open, route, target, credentials, settings)
+    return KvmSession(open_connection(), settings, target, open_connection)
 
 
 def disconnect(session: KvmSession) -> None:
