@@ -20,8 +20,10 @@ from simplestack_kvm.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume
+from .interference import after
 
 INACTIVE = libvirt.VIR_DOMAIN_XML_INACTIVE
+CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
 
 
 def targets(domain: "libvirt.virDomain", flags: int = 0) -> list[str | None]:
@@ -92,6 +94,23 @@ def test_a_bus_that_takes_no_disks_while_the_guest_runs_is_refused(
         domain.destroy()
         assert disk_create(session, domain.UUIDString(), DiskCreate(size=1)).id == "sdb"
         disk_delete(session, domain.UUIDString(), "sdb")
+
+
+def test_a_disk_whose_place_somebody_else_takes_meanwhile_leaves_no_volume(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    with (
+        volume(session.connection, libvirtd.pool, GIB) as disk,
+        foreign(session.connection) as domain,
+    ):
+        before = volumes(session, libvirtd)
+        theirs = file_disk(disk.path(), "vda", "virtio")
+        with (
+            after("virStorageVolGetPath", lambda: domain.attachDeviceFlags(theirs, CONFIG), nth=1),
+            pytest.raises(libvirt.libvirtError, match="vda"),
+        ):
+            disk_create(session, domain.UUIDString(), DiskCreate(size=1, storage_id=libvirtd.pool))
+        assert volumes(session, libvirtd) == before
 
 
 def test_a_disk_that_cannot_be_attached_leaves_no_volume(session: KvmSession, libvirtd: Libvirtd) -> None:

@@ -7,14 +7,26 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from simplestack import MIB, Credentials, HypervisorError, HypervisorUnavailable, Target
+from simplestack import (
+    MIB,
+    Credentials,
+    DiskCreate,
+    GuestCreate,
+    GuestUpdate,
+    HypervisorError,
+    HypervisorUnavailable,
+    NewDisk,
+    Target,
+)
 from simplestack_kvm import faults
 from simplestack_kvm import session as sessions
 from simplestack_kvm.addresses import AddressBook
+from simplestack_kvm.disks import disk_create, disk_delete, disk_list
 from simplestack_kvm.domains import find_domain
 from simplestack_kvm.guests import guest_info, guest_list
-from simplestack_kvm.guests_create import is_taken
+from simplestack_kvm.guests_create import guest_create, is_taken
 from simplestack_kvm.guests_delete import guest_delete
+from simplestack_kvm.guests_update import guest_update
 from simplestack_kvm.lookups import find_pool
 from simplestack_kvm.records import DomainRecord
 from simplestack_kvm.session import KvmSession
@@ -33,6 +45,16 @@ def reason_lost(function: str) -> AbstractContextManager[None]:
     return after(function, libvirt.virResetLastError)
 
 
+def failing_once(function: str) -> AbstractContextManager[None]:
+    """Let one of libvirt's functions do what it does, and then fail without a reason, the first time."""
+
+    def fail() -> None:
+        libvirt.virResetLastError()
+        raise libvirt.libvirtError(f"{function}() failed")
+
+    return after(function, fail, nth=1)
+
+
 Search = Callable[[KvmSession, "libvirt.virDomain"], object]
 
 #: Functions of libvirt's, and what asks with them for something that is not there.
@@ -44,7 +66,6 @@ SEARCHES: list[tuple[str, Search]] = [
     ("virDomainInterfaceAddresses", lambda session, domain: address_of(session, domain, None)),
     ("virStorageVolLookupByPath", lambda session, _: look_up_volume(session, "/nonexistent", None)),
     ("virStorageVolLookupByName", lambda session, _: find_image(session, "none")),
-    ("virStoragePoolRefresh", lambda session, _: find_image(session, "none")),
     ("virDomainGetBlockInfo", lambda session, domain: guest_info(session, domain.UUIDString())),
     ("virDomainGetBlockInfo", lambda session, _: guest_list(session, frozenset({"hdd"}))),
 ]
@@ -83,7 +104,10 @@ def broken_pool(session: KvmSession, libvirtd: Libvirtd) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("broken_pool")
-@pytest.mark.parametrize(("function", "search"), SEARCHES)
+@pytest.mark.parametrize(
+    ("function", "search"),
+    [*SEARCHES, ("virStoragePoolRefresh", lambda session, _: find_image(session, "none"))],
+)
 def test_an_error_without_a_reason_is_not_taken_for_something_that_is_not_there(
     session: KvmSession, function: str, search: Search
 ) -> None:
@@ -94,6 +118,70 @@ def test_an_error_without_a_reason_is_not_taken_for_something_that_is_not_there(
         assert type(error) is HypervisorError
         assert error.message.startswith(f"libvirt failed without giving a reason ({function}() failed)")
         assert error.details == {}
+
+
+def test_a_guest_that_was_made_without_libvirt_saying_so_keeps_its_disks(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    wanted = GuestCreate(name="lost-define", memory=32, storage=libvirtd.pool, disks=[NewDisk(size=0.01)])
+    with failing_once("virDomainDefineXML"):
+        made = guest_create(session, wanted)
+    assert guest_info(session, made.id) == made
+    (disk,) = disk_list(session, made.id)
+    assert Path(str(disk.extra_info)).exists()
+    guest_delete(session, made.id)
+
+
+def test_a_guest_that_cannot_be_defined_leaves_nothing_though_the_reason_is_lost(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    files = set(libvirtd.pool_folder.iterdir())
+    # libvirt rejects the name, which the plugin lets through.
+    wanted = GuestCreate(name="tab\tin-name\n", memory=32, storage=libvirtd.pool, disks=[NewDisk(size=0.01)])
+    with reason_lost("virDomainDefineXML"), pytest.raises(libvirt.libvirtError, match="virDomainDefineXML"):
+        guest_create(session, wanted)
+    assert set(libvirtd.pool_folder.iterdir()) == files
+
+
+def test_a_guest_that_was_renamed_without_libvirt_saying_so_is_shown_with_its_new_name(
+    session: KvmSession,
+) -> None:
+    with foreign(session.connection) as domain:
+        with failing_once("virDomainRename"):
+            shown = guest_update(session, domain.UUIDString(), GuestUpdate(name="lost-rename"))
+        assert shown.name == "lost-rename"
+
+
+def test_a_disk_that_was_attached_without_libvirt_saying_so_keeps_its_volume(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    wanted = DiskCreate(size=0.01, storage_id=libvirtd.pool)
+    with foreign(session.connection) as domain:
+        with failing_once("virDomainAttachDeviceFlags"), pytest.raises(libvirt.libvirtError):
+            disk_create(session, domain.UUIDString(), wanted)
+        (disk,) = disk_list(session, domain.UUIDString())
+        assert Path(str(disk.extra_info)).exists()
+        disk_delete(session, domain.UUIDString(), disk.id)
+
+
+def test_a_disk_that_could_not_be_attached_leaves_no_volume_though_the_reason_is_lost(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    files = set(libvirtd.pool_folder.iterdir())
+    with foreign(session.connection) as domain:
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        uuid = domain.UUIDString()
+
+        def fill() -> None:
+            for _ in range(20):  # it was not made with free ports for so many
+                disk_create(session, uuid, DiskCreate(size=0.01, storage_id=libvirtd.pool))
+
+        with reason_lost("virDomainAttachDeviceFlags"), pytest.raises(libvirt.libvirtError):
+            fill()
+        domain.destroy()
+        for disk in disk_list(session, uuid):
+            disk_delete(session, uuid, disk.id)
+    assert set(libvirtd.pool_folder.iterdir()) == files
 
 
 def test_a_login_that_fails_without_a_reason_is_not_taken_for_a_wrong_password(libvirtd: Libvirtd) -> None:

@@ -1,5 +1,6 @@
 """Disks of guests. Their id is the device's name, such as ``vda``."""
 
+import logging
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,8 @@ from simplestack_kvm.volumes import (
 DETACH_SECONDS = 20.0
 DETACH_AGAIN_SECONDS = 5.0
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Found:
@@ -102,7 +105,8 @@ def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
         element = disk_element(source_of(volume), target, bus)
         _attach(domain, element)
     except BaseException:
-        discard_volume(volume)
+        if not _may_use(domain, volume):
+            discard_volume(volume)
         raise
     if disk.name is not None:
         _set_name(domain, target, disk.name)
@@ -167,6 +171,28 @@ def _attach(domain: "libvirt.virDomain", disk: ET.Element) -> None:
                 "the guest has no free device: stop it and add the disk then, or remove another one"
             ) from None
         raise
+
+
+def _may_use(domain: "libvirt.virDomain", volume: "libvirt.virStorageVol") -> bool:
+    """Tell whether a guest may use a volume whose attachment failed: part of it may have succeeded."""
+    try:
+        path = volume.path()
+        return any(
+            disk.path == path
+            for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE)
+            for disk in disk_records(_document(domain, flags))
+        )
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_NO_STORAGE_VOL):
+            return False
+        # Nobody can tell, so the volume stays.
+        _log.warning(
+            "volume %s stays: whether guest %s uses it is unknown: %s",
+            volume.name(),
+            domain.UUIDString(),
+            error,
+        )
+        return True
 
 
 def _unplug(domain: "libvirt.virDomain", target: str) -> None:

@@ -2,11 +2,21 @@
 
 import logging
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
-from simplestack import Conflict, Guest, GuestCreate, InvalidArguments, gib_to_bytes, hookimpl
+from simplestack import (
+    Conflict,
+    EntityNotFound,
+    Guest,
+    GuestCreate,
+    InvalidArguments,
+    gib_to_bytes,
+    hookimpl,
+)
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.domain_xml import HostKind, Plan, VolumeSource, build_domain, host_kind
+from simplestack_kvm.domains import find_domain
+from simplestack_kvm.faults import has_reason
 from simplestack_kvm.guests import show_guest
 from simplestack_kvm.lookups import find_network
 from simplestack_kvm.sdk import libvirt
@@ -126,9 +136,13 @@ def _iso(session: KvmSession, guest: GuestCreate) -> VolumeSource | None:
 def _define(session: KvmSession, plan: Plan, host: HostKind) -> "libvirt.virDomain":
     try:
         return session.connection.defineXML(build_domain(plan, host))
-    except libvirt.libvirtError:
+    except libvirt.libvirtError as error:
+        if not has_reason(error):
+            # It may have succeeded. The guest that has the new UUID is this one, and uses the new volumes.
+            with suppress(EntityNotFound):
+                return find_domain(session, plan.uuid)
         # Somebody may have taken the name meanwhile; libvirt has no error number of its own for that.
-        if is_taken(session, plan.name):
+        elif is_taken(session, plan.name):
             raise taken(plan.name) from None
         raise
 

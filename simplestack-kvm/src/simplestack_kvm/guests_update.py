@@ -17,6 +17,7 @@ from simplestack import (
 )
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.domains import find_domain, modification_flags, need, state_of, wait_until
+from simplestack_kvm.faults import has_reason
 from simplestack_kvm.guests import show_guest
 from simplestack_kvm.guests_create import check_name, is_taken, taken
 from simplestack_kvm.records import DomainRecord, domain_record, is_paravirtualized
@@ -75,6 +76,11 @@ def _renaming(session: KvmSession, domain: "libvirt.virDomain", name: str) -> St
         try:
             domain.rename(name)
         except libvirt.libvirtError as error:
+            if not has_reason(error):
+                # It may have succeeded: then the guest that has the new name is this one.
+                if find_domain(session, domain.UUIDString()).name() == name:
+                    return
+                raise
             if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
                 need(domain, "renaming the guest", GuestState.STOPPED)
             if is_taken(session, name):
