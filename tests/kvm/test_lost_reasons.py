@@ -16,6 +16,7 @@ from simplestack import (
     HypervisorError,
     HypervisorUnavailable,
     NewDisk,
+    SimplestackError,
     Target,
 )
 from simplestack_kvm import faults
@@ -28,6 +29,7 @@ from simplestack_kvm.guests_create import guest_create, is_taken
 from simplestack_kvm.guests_delete import guest_delete
 from simplestack_kvm.guests_update import guest_update
 from simplestack_kvm.lookups import find_pool
+from simplestack_kvm.power import guest_start
 from simplestack_kvm.records import DomainRecord
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
@@ -68,6 +70,13 @@ SEARCHES: list[tuple[str, Search]] = [
     ("virStorageVolLookupByName", lambda session, _: find_image(session, "none")),
     ("virDomainGetBlockInfo", lambda session, domain: guest_info(session, domain.UUIDString())),
     ("virDomainGetBlockInfo", lambda session, _: guest_list(session, frozenset({"hdd"}))),
+]
+#: The same, and reads of what is there.
+READS: list[tuple[str, Search]] = [
+    *SEARCHES,
+    ("virDomainGetXMLDesc", lambda session, domain: guest_info(session, domain.UUIDString())),
+    ("virDomainGetState", lambda session, domain: guest_info(session, domain.UUIDString())),
+    ("virConnectGetAllDomainStats", lambda session, _: guest_list(session, frozenset({"id"}))),
 ]
 
 
@@ -118,6 +127,40 @@ def test_an_error_without_a_reason_is_not_taken_for_something_that_is_not_there(
         assert type(error) is HypervisorError
         assert error.message.startswith(f"libvirt failed without giving a reason ({function}() failed)")
         assert error.details == {}
+
+
+@pytest.mark.parametrize(("function", "search"), READS)
+def test_a_read_that_fails_without_a_reason_is_asked_again(
+    session: KvmSession, function: str, search: Search
+) -> None:
+    with foreign(session.connection, file_disk("/nonexistent/disk", "sda", "sata")) as domain:
+        expected = outcome(session, domain, search)
+        with failing_once(function):
+            assert outcome(session, domain, search) == expected
+
+
+def outcome(session: KvmSession, domain: "libvirt.virDomain", search: Search) -> object:
+    """Return what a search returns, or the error that it raises."""
+    try:
+        return search(session, domain)
+    except (libvirt.libvirtError, SimplestackError) as error:
+        return type(error), str(error)
+
+
+def test_a_change_that_fails_without_a_reason_is_not_repeated(session: KvmSession) -> None:
+    attempts = []
+
+    def lose() -> None:
+        attempts.append("start")
+        libvirt.virResetLastError()
+
+    with (
+        foreign(session.connection, file_disk("/nonexistent/disk", "sda", "sata")) as domain,
+        after("virDomainCreate", lose),
+        pytest.raises(libvirt.libvirtError, match=r"virDomainCreate\(\) failed"),
+    ):
+        guest_start(session, domain.UUIDString())
+    assert attempts == ["start"]
 
 
 def test_a_guest_that_was_made_without_libvirt_saying_so_keeps_its_disks(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from simplestack import HypervisorUnavailable
 from simplestack_kvm.handles import free_outside_collections
+from simplestack_kvm.reads import repeat_unexplained_reads
 
 __all__ = ["is_loaded", "libvirt"]
 
@@ -49,6 +50,7 @@ def _load() -> Any:
     # libvirt prints each error on standard error, too; ours go to the log, with the request's id.
     module.registerErrorHandler(_discard, None)
     free_outside_collections(module)
+    repeat_unexplained_reads(module)
     return module
 
 
