@@ -66,15 +66,15 @@ def _check_guest(where: str, guest: Any) -> None:
         raise AssertionError(f"{where}: the id is not a UUID") from None
     assert guest["id"].lower() == canonical, f"{where}: the id is not written as UUIDs are"
     assert guest["name"], f"{where}: no name"
-    assert guest["cpus"] >= 1, f"{where}: no cpus"
-    assert guest["memory"] >= 1, f"{where}: no memory"
-    assert guest["hdd"] >= 0, f"{where}: hdd"
+    assert guest["cpus"] is None or guest["cpus"] >= 1, f"{where}: cpus is neither 1 or more nor null"
+    assert guest["memory"] is None or guest["memory"] >= 1, f"{where}: memory is neither 1 or more nor null"
+    assert guest["hdd"] is None or guest["hdd"] >= 0, f"{where}: hdd is negative"
     if guest["ip"] is not None:
         _check_address(where, guest["ip"])
 
 
 def _check_disk(where: str, disk: Any) -> None:
-    assert disk["size"] > 0, f"{where}: no size"
+    assert disk["size"] is None or disk["size"] > 0, f"{where}: size is neither above 0 nor null"
     assert disk["number"], f"{where}: no number"
 
 
@@ -96,8 +96,10 @@ def _check_snapshot(where: str, snapshot: Any) -> None:
 
 
 def _check_storage(where: str, storage: Any) -> None:
-    assert 0 <= storage["used_space"] <= storage["size"], f"{where}: used_space is not within size"
-    assert storage["allocated_space"] >= 0, f"{where}: allocated_space"
+    for name in ("used_space", "allocated_space", "size"):
+        assert storage[name] is None or storage[name] >= 0, f"{where}: {name} is negative"
+    if storage["used_space"] is not None and storage["size"] is not None:
+        assert storage["used_space"] <= storage["size"], f"{where}: used_space is not within size"
     assert storage["name"], f"{where}: no name"
     assert storage["type"], f"{where}: no type"
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from simplestack.conformance.kit import DISK_GIB, PREFIX, Kit
 from simplestack.conformance.refusals import Refusal
+from simplestack.conformance.space import allocated_gib
 
 #: Guests whose disks, interfaces, snapshots, tags and media are compared too.
 _MOST_GUESTS = 50
@@ -44,15 +45,15 @@ def take_inventory(kit: Kit) -> Inventory:
     if kit.has("host_list"):
         for host in client.do("host_list"):
             entities[f"host {host['name']} ({host['id']})"] = host
-    allocated_gib = 0.0
+    allocated = 0.0
     if kit.has("storage_list"):
         for storage in client.do("storage_list"):
             entities[f"storage {storage['name']} ({storage['id']})"] = {
                 "name": storage["name"],
                 "type": storage["type"],
             }
-            allocated_gib += storage["allocated_space"]
-    return Inventory(entities, allocated_gib)
+            allocated += allocated_gib(storage)
+    return Inventory(entities, allocated)
 
 
 def differences(before: Inventory, after: Inventory, lasting: list[str]) -> list[str]:

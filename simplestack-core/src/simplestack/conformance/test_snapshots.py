@@ -9,6 +9,7 @@ from simplestack.conformance.client import Client
 from simplestack.conformance.images import disk_digests
 from simplestack.conformance.kit import Kit
 from simplestack.conformance.marks import drives
+from simplestack.conformance.space import total_allocated
 
 
 @pytest.fixture
@@ -113,10 +114,10 @@ def test_the_snapshot_of_another_guest_is_not_found_and_stays(
 
 @drives("snapshot_create", "guest_delete", "storage_list")
 def test_a_guest_is_deleted_with_its_snapshots_and_gives_their_space_back(kit: Kit, client: Client) -> None:
-    before = sum(storage["allocated_space"] for storage in client.do("storage_list"))
+    before = total_allocated(client)
     guest = kit.make(client)
     snapshot = client.do("snapshot_create", guest["id"], body={"name": "before"})
     client.do("guest_delete", guest["id"])
     client.unknown("Guest", "snapshot_info", guest["id"], snapshot["id"])
-    after = sum(storage["allocated_space"] for storage in client.do("storage_list"))
+    after = total_allocated(client)
     assert after == pytest.approx(before, abs=0.5)

@@ -12,6 +12,7 @@ from simplestack.conformance.images import disk_digests
 from simplestack.conformance.kit import Kit
 from simplestack.conformance.marks import ROWS, drives
 from simplestack.conformance.refusals import Refusal
+from simplestack.conformance.space import allocated_by_storage, roomiest_storage, total_allocated
 
 
 @pytest.fixture
@@ -62,11 +63,11 @@ def test_an_import_is_sent_chunked_or_refused_with_what_it_needs(client: Client,
 
 @drives("storage_guest_import", "storage_list")
 def test_an_import_into_a_storage_takes_its_space_there(client: Client, image_file: Path) -> None:
-    roomiest = max(client.do("storage_list"), key=lambda found: found["size"] - found["used_space"])
+    roomiest = roomiest_storage(client)
     for word in (roomiest["id"], roomiest["name"]):
-        before = {storage["id"]: storage["allocated_space"] for storage in client.do("storage_list")}
+        before = allocated_by_storage(client)
         made = client.load(image_file, word)
-        after = {storage["id"]: storage["allocated_space"] for storage in client.do("storage_list")}
+        after = allocated_by_storage(client)
         grown = {name: after[name] - before[name] for name in after if after[name] - before[name] > 0.01}
         assert grown == {roomiest["id"]: pytest.approx(made["hdd"], abs=0.25)}
 
@@ -153,7 +154,7 @@ def _check_round_trip(kit: Kit, client: Client, guest: Any, folder: Path) -> Non
 
 def _everything(client: Client) -> tuple[list[str], float]:
     guests = sorted(guest["id"] for guest in client.do("guest_list"))
-    return guests, round(sum(storage["allocated_space"] for storage in client.do("storage_list")), 1)
+    return guests, round(total_allocated(client), 1)
 
 
 def _half(file: Path) -> Iterator[bytes]:

@@ -14,8 +14,8 @@ class Disk(Struct, frozen=True, kw_only=True):
     name: str
     #: Position of the device in the guest.
     number: str
-    #: GiB
-    size: float
+    #: GiB; null while it is unknown, for example because the storage does not respond.
+    size: float | None
     #: Where the hypervisor keeps it: VDI uuid, datastore path, volume path.
     extra_info: str | None = None
 

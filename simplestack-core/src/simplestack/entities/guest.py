@@ -23,12 +23,12 @@ class Guest(Struct, frozen=True, kw_only=True):
     id: str
     #: What people call it.
     name: str
-    #: Virtual CPUs.
-    cpus: int
-    #: MiB
-    memory: int
-    #: GiB, the sum of the guest's disks.
-    hdd: float
+    #: Virtual CPUs; null where the hypervisor does not say how many.
+    cpus: int | None
+    #: MiB; null where the hypervisor does not say how much.
+    memory: int | None
+    #: GiB, the sum of the guest's disks, 0 without any; null while the size of one of them is unknown.
+    hdd: float | None
     #: Whether it uses paravirtual devices; null where the hypervisor does not tell.
     paravirtualized: bool | None = None
     #: Whether the hypervisor's tools in the guest are current; null where that is not known.

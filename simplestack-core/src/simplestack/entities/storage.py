@@ -4,7 +4,7 @@ from msgspec import Struct
 
 
 class Storage(Struct, frozen=True, kw_only=True):
-    """A place that holds disks. All sizes are in GiB."""
+    """A place that holds disks. All sizes are in GiB, and null while they are unknown."""
 
     #: Outlives sessions and is safe in a URL.
     id: str
@@ -13,8 +13,8 @@ class Storage(Struct, frozen=True, kw_only=True):
     #: The hypervisor's own word: ``nfs``, ``lvm``, ``dir``, ``iso``, ...
     type: str
     #: Physically used.
-    used_space: float
+    used_space: float | None
     #: Promised to disks; more than ``used_space`` where disks are sparse.
-    allocated_space: float
+    allocated_space: float | None
     #: All that it can hold.
-    size: float
+    size: float | None
