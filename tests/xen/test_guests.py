@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from simplestack import (
+    Conflict,
     DiskCreate,
     EntityNotFound,
     HypervisorError,
@@ -12,7 +13,8 @@ from simplestack import (
 )
 from simplestack_xen.disks import disk_create, disk_list
 from simplestack_xen.failures import XapiFailure
-from simplestack_xen.guests import guest_clone, guest_delete
+from simplestack_xen.guests import guest_clone, guest_delete, guest_info, guest_list
+from simplestack_xen.guests_update import XenGuestUpdate, guest_update
 from simplestack_xen.lookups import find_guest
 from simplestack_xen.power import guest_start, guest_suspend
 from simplestack_xen.session import XenSession
@@ -22,6 +24,24 @@ from support.xapi import Pool
 from .conftest import Order
 
 GIB = 1024**3
+
+
+ALL = frozenset({"hdd", "ip", "host", "tools_up_to_date"})
+
+
+def test_a_disk_of_unknown_size_makes_hdd_unknown_and_hdd_cannot_grow(
+    pool: Pool, session: XenSession, guest: str
+) -> None:
+    disk_create(session, guest, DiskCreate(size=1))
+    known, unknown = disk_list(session, guest)
+    (image,) = [found for found in pool.all("VDI") if found["uuid"] == unknown.extra_info]
+    image["virtual_size"] = -1
+    assert [disk.size for disk in disk_list(session, guest)] == [known.size, None]
+    assert guest_info(session, guest).hdd is None
+    assert {found.hdd for found in guest_list(session, ALL) if found.id == guest} == {None}
+    with pytest.raises(Conflict, match="the size of disk 1 is unknown"):
+        guest_update(session, guest, XenGuestUpdate(hdd=100))
+    assert [disk.size for disk in disk_list(session, guest)] == [known.size, None]
 
 
 class TestDelete:

@@ -174,7 +174,7 @@ def test_the_first_address_is_that_of_the_first_device_ipv4_before_ipv6() -> Non
 def test_a_storage_of_unknown_size_has_none() -> None:
     record = SrRecord(uuid="u", physical_size=-1, physical_utilisation=-1, virtual_allocation=-1)
     entity = storage_entity(record)
-    assert (entity.size, entity.used_space, entity.allocated_space) == (0, 0, 0)
+    assert (entity.size, entity.used_space, entity.allocated_space) == (None, None, None)
     assert (entity.name, entity.type) == ("u", "unknown")
 
 

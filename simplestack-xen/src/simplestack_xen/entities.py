@@ -34,11 +34,11 @@ class XenNetworkInterface(NetworkInterface, frozen=True, kw_only=True):
 
 
 def guest_entity(
-    vm: VmSummary, hdd_bytes: int, metrics: GuestMetricsRecord | None, host: str | None
+    vm: VmSummary, hdd_bytes: int | None, metrics: GuestMetricsRecord | None, host: str | None
 ) -> Guest:
     """Make the entity of a VM.
 
-    :param hdd_bytes: the sum of its disks
+    :param hdd_bytes: the sum of its disks; None where XAPI does not tell the size of one of them
     :param metrics: what its tools tell, where there are any; XAPI keeps it when it is stopped
     :param host: name of the host that it runs on
     """
@@ -46,9 +46,9 @@ def guest_entity(
     return Guest(
         id=vm.uuid,
         name=vm.name_label,
-        cpus=vm.VCPUs_at_startup,
-        memory=vm.memory_static_max // MIB,
-        hdd=gib(hdd_bytes),
+        cpus=vm.VCPUs_at_startup or None,
+        memory=vm.memory_static_max // MIB or None,
+        hdd=None if hdd_bytes is None else gib(hdd_bytes),
         paravirtualized=vm.is_paravirtualized,
         tools_up_to_date=None if tools is None else tools.PV_drivers_up_to_date,
         ip=None if tools is None else first_address(tools.networks),
@@ -82,22 +82,28 @@ def disk_entity(drive: VbdRecord, image: VdiRecord) -> Disk:
         id=drive.userdevice,
         name=image.name_label or f"disk {drive.userdevice}",
         number=drive.userdevice,
-        size=gib(image.virtual_size),
+        size=_known_gib(image.virtual_size) or None,
         extra_info=image.uuid,
     )
 
 
 def storage_entity(record: SrRecord) -> Storage:
     """Make the entity of a storage repository."""
-    used, size = max(0, record.physical_utilisation), max(0, record.physical_size)
+    size = _known_gib(record.physical_size)
+    used = _known_gib(record.physical_utilisation)
     return Storage(
         id=record.uuid,
         name=record.name_label or record.uuid,
         type=record.type or "unknown",
-        used_space=gib(used),
-        allocated_space=gib(max(0, record.virtual_allocation)),
-        size=gib(max(size, used)),
+        used_space=used,
+        allocated_space=_known_gib(record.virtual_allocation),
+        size=size if size is None or used is None else max(size, used),
     )
+
+
+def _known_gib(size_bytes: int) -> float | None:
+    """Return a size in GiB; None for a negative one, which is XAPI's word for unknown."""
+    return None if size_bytes < 0 else gib(size_bytes)
 
 
 def network_entity(record: NetworkRecord) -> Network:

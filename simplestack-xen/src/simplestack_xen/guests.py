@@ -1,10 +1,13 @@
 """Guests: what they are, their copies, and their end. Their making and changing have modules of their own."""
 
+from collections.abc import Iterable
+
 from simplestack import Guest, GuestState, HypervisorError, hookimpl
 from simplestack_xen.entities import guest_entity
 from simplestack_xen.lookups import Vm, find_guest, need
 from simplestack_xen.naming import with_name
 from simplestack_xen.records import (
+    NULL,
     GuestMetricsRecord,
     HostRecord,
     VbdRecord,
@@ -32,7 +35,7 @@ def guest_list(session: XenSession, fields: frozenset[str]) -> list[Guest]:
     return [
         guest_entity(
             vm,
-            sum(sizes.get(drive, 0) for drive in vm.VBDs),
+            _sum_of_known(sizes.get(drive, 0) for drive in vm.VBDs) if "hdd" in fields else None,
             tools.get(vm.guest_metrics),
             hosts[vm.resident_on].name_label if vm.resident_on in hosts else None,
         )
@@ -82,22 +85,39 @@ def _shown(session: XenSession, vm: Vm) -> Guest:
         {"VBD": record.VBDs, "VM_guest_metrics": [record.guest_metrics], "host": [record.resident_on]}
     )
     disks = [
-        vbd.VDI for vbd in map(found.get, record.VBDs) if isinstance(vbd, VbdRecord) and vbd.type == "Disk"
+        vbd.VDI for vbd in map(found.get, record.VBDs) if isinstance(vbd, VbdRecord) and _holds_disk(vbd)
     ]
     images = session.api.read_some(VdiRecord, "VDI", disks)
     metrics, host = found.get(record.guest_metrics), found.get(record.resident_on)
     return guest_entity(
         record,
-        sum(images[ref].virtual_size for ref in disks if ref in images),
+        _sum_of_known(_size_of(images.get(ref)) for ref in disks),
         metrics if isinstance(metrics, GuestMetricsRecord) else None,
         host.name_label if isinstance(host, HostRecord) else None,
     )
 
 
-def _disk_sizes(session: XenSession) -> dict[str, int]:
-    """Return the bytes of the disk in each drive that has one."""
+def _disk_sizes(session: XenSession) -> dict[str, int | None]:
+    """Return the bytes of the disk in each drive that has one; None where XAPI does not tell."""
     images = session.api.read_all(VdiSummary, "VDI")
     found = session.api.read_all(VbdSummary, "VBD").items()
-    return {
-        ref: images[vbd.VDI].virtual_size for ref, vbd in found if vbd.type == "Disk" and vbd.VDI in images
-    }
+    return {ref: _size_of(images.get(vbd.VDI)) for ref, vbd in found if _holds_disk(vbd)}
+
+
+def _holds_disk(drive: VbdRecord | VbdSummary) -> bool:
+    return drive.type == "Disk" and drive.VDI != NULL
+
+
+def _size_of(image: VdiRecord | VdiSummary | None) -> int | None:
+    """Return the bytes of a disk image; None for one that XAPI has no record of, or no size."""
+    return None if image is None or image.virtual_size <= 0 else image.virtual_size
+
+
+def _sum_of_known(sizes: Iterable[int | None]) -> int | None:
+    """Return the sum, or None: part of a sum is not the sum."""
+    total = 0
+    for size in sizes:
+        if size is None:
+            return None
+        total += size
+    return total

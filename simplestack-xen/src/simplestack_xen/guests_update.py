@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from simplestack import (
     MIB,
+    Conflict,
     Guest,
     GuestState,
     GuestUpdate,
@@ -256,9 +257,16 @@ def _growth(found: list[Drive], hdd_bytes: int) -> tuple[Drive, int]:
     """Return the last disk, and the size that makes the sum of all what it shall be.
 
     :raises InvalidArguments: there is no disk, or the sum would shrink
+    :raises Conflict: XAPI does not say how large one of the disks is
     """
     if not found:
         raise InvalidArguments("hdd: the guest has no disk that could grow: add one")
+    unknown = [drive.record.userdevice for drive in found if drive.image.virtual_size <= 0]
+    if unknown:
+        raise Conflict(
+            f"hdd: the size of disk {', '.join(unknown)} is unknown, and so is how much to add: "
+            "grow one disk with `PUT disks/ID`, or try again when its storage is back"
+        )
     total = sum(drive.image.virtual_size for drive in found)
     if hdd_bytes < total:
         raise InvalidArguments(
