@@ -29,6 +29,9 @@ _PATH = re.compile(r"(?<=')/[^']+(?=')|(?<![\w/:])(?:/[\w.@+-]+){2,}/?")
 _UNKNOWN_HOST_KEY = "no suitable callback for host key verification"
 _QUOTED = re.compile(r"'([^']+)'")
 _NO_SPACE = re.compile(r"no space left|not enough (free )?space|disk quota exceeded", re.IGNORECASE)
+#: QEMU and qemu-img lock the images that they use.
+_LOCKED = re.compile(r'Failed to get (shared )?"\w+" lock')
+_COMMAND = re.compile(r"Child process \(.*\) unexpected", re.DOTALL)
 _TAKEN = re.compile(r"already exists|already in use|is already (defined|active)", re.IGNORECASE)
 
 
@@ -48,9 +51,7 @@ def translate(error: Exception) -> SimplestackError | None:
         )
     if _is_lost(error):
         return HypervisorUnavailable(f"the connection to libvirtd broke: {text}")
-    if _NO_SPACE.search(text):
-        return InsufficientStorage(text)
-    make = _table().get(code, Conflict if _TAKEN.search(text) else None)
+    make = _maker_by_text(text) or _table().get(code, Conflict if _TAKEN.search(text) else None)
     if make is not None:
         return make(text)
     return HypervisorError(f"libvirt failed: {text}", code)
@@ -81,9 +82,25 @@ def reason_of(error: "libvirt.libvirtError") -> str:
     return error.get_error_message() or f"libvirt failed without giving a reason ({error})"
 
 
+def _maker_by_text(text: str) -> Callable[[str], SimplestackError] | None:
+    """Return what makes our error of a text that tells more than its number: that of any failed command."""
+    if _LOCKED.search(text):
+        return lambda _: Conflict(
+            "a disk or an image is in use by a running guest: stop that guest, or use another image"
+        )
+    return InsufficientStorage if _NO_SPACE.search(text) else None
+
+
+def is_locked(error: "libvirt.libvirtError") -> bool:
+    """Tell whether QEMU or qemu-img found that another one uses the same image."""
+    return _LOCKED.search(error.get_error_message() or "") is not None
+
+
 def public_reason_of(error: "libvirt.libvirtError") -> str:
-    """Return libvirt's own text for clients: without paths of the host."""
-    return _PATH.sub("(a file on the host)", reason_of(error))
+    """Return libvirt's own text for clients: without commands and paths of the host."""
+    return _PATH.sub(
+        "(a file on the host)", _COMMAND.sub("a command on the host ended with unexpected", reason_of(error))
+    )
 
 
 def has_reason(error: "libvirt.libvirtError") -> bool:

@@ -18,6 +18,7 @@ from simplestack_kvm.domain_xml import HostKind, Plan, VolumeSource, build_domai
 from simplestack_kvm.domains import find_domain
 from simplestack_kvm.faults import has_reason
 from simplestack_kvm.guests import show_guest
+from simplestack_kvm.image_sources import check_image
 from simplestack_kvm.lookups import find_network
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
@@ -27,6 +28,7 @@ from simplestack_kvm.volumes import (
     discard_volume,
     find_volume,
     make_volume,
+    medium_of,
     source_of,
 )
 
@@ -117,8 +119,10 @@ def _disks(
     image = None if guest.image is None else find_volume(session, guest.image, "Image", default)
     pools = [choose_pool(session, disk.storage) if disk.storage else default for disk in guest.disks]
     if image is not None:
+        checked = check_image(session, guest.image or "", image)
         volume = copy_volume(default, guest_id, image)
         undo.callback(discard_volume, volume)
+        checked.check_again()
         disks.append((source_of(volume), None))
     for disk, pool in zip(guest.disks, pools, strict=True):
         volume = make_volume(pool, guest_id, gib_to_bytes(disk.size))
@@ -130,7 +134,7 @@ def _disks(
 def _iso(session: KvmSession, guest: GuestCreate) -> VolumeSource | None:
     if guest.iso is None:
         return None
-    return source_of(find_volume(session, guest.iso, "ISO", choose_pool(session, guest.storage)))
+    return medium_of(find_volume(session, guest.iso, "ISO", choose_pool(session, guest.storage)))
 
 
 def _define(session: KvmSession, plan: Plan, host: HostKind) -> "libvirt.virDomain":

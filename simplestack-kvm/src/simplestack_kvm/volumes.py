@@ -9,7 +9,7 @@ from typing import Any
 from simplestack import Conflict, EntityNotFound, InsufficientStorage, gib
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.domain_xml import VolumeSource
-from simplestack_kvm.faults import has_reason
+from simplestack_kvm.faults import has_reason, is_locked
 from simplestack_kvm.lookups import find_pool
 from simplestack_kvm.records import DiskRecord
 from simplestack_kvm.sdk import libvirt
@@ -50,7 +50,7 @@ def find_volume(
     pools = active_pools(session)
     for refresh in (False, True):
         if refresh:
-            _refresh(pools)
+            refresh_pools(pools)
         found = _named([preferred], name) or _named(pools, name)
         if len(found) > 1:
             where = ", ".join(sorted(volume.storagePoolLookupByVolume().name() for volume in found))
@@ -74,6 +74,7 @@ def copy_volume(
     """Copy a volume for a guest, in full: what happens to the image later does not matter.
 
     :raises InsufficientStorage: there is less room than the image occupies
+    :raises Conflict: a running guest uses the image
     """
     _kind, capacity_bytes, allocation_bytes = _volume_info(image)
     available_bytes = _available_bytes(pool)
@@ -82,18 +83,28 @@ def copy_volume(
             f"storage {pool.name()} has {gib(available_bytes):.3g} GiB left, "
             f"image {image.name()} needs {gib(allocation_bytes):.3g} GiB"
         )
-    return pool.createXMLFrom(_volume_xml(pool, guest_id, capacity_bytes), image)
+    try:
+        return pool.createXMLFrom(_volume_xml(pool, guest_id, capacity_bytes), image)
+    except libvirt.libvirtError as error:
+        if is_locked(error):
+            raise Conflict(
+                f"image {image.name()!r} is in use by a running guest: stop that guest, or use another image"
+            ) from None
+        raise
 
 
 def source_of(volume: "libvirt.virStorageVol") -> VolumeSource:
-    """Return how a domain refers to a volume."""
-    document = parse_document(volume.XMLDesc())
-    target_format = document.find("target/format")
-    return VolumeSource(
-        path=volume.path(),
-        block=document.get("type") == "block",
-        format="raw" if target_format is None else target_format.get("type", "raw"),
-    )
+    """Return how a domain refers to a volume that was made for it: a qcow2 file, or a raw block device.
+
+    libvirt's own word for the format is what the content looks like, which is not asked here.
+    """
+    block = _is_block(volume)
+    return VolumeSource(path=volume.path(), block=block, format="raw" if block else "qcow2")
+
+
+def medium_of(volume: "libvirt.virStorageVol") -> VolumeSource:
+    """Return how a domain refers to the volume in its CD drive: as it is, whatever its content looks like."""
+    return VolumeSource(path=volume.path(), block=_is_block(volume), format="raw")
 
 
 def delete_volume(volume: "libvirt.virStorageVol") -> None:
@@ -167,6 +178,22 @@ def active_pools(session: KvmSession) -> list["libvirt.virStoragePool"]:
     return session.connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
 
 
+def refresh_pools(pools: Sequence["libvirt.virStoragePool"]) -> None:
+    """Let libvirt look at pools again. One that cannot be refreshed is left as it is known."""
+    for pool in pools:
+        try:
+            pool.refresh()
+        except libvirt.libvirtError as error:
+            if not has_reason(error):
+                raise
+            # Another volume is being made in it just now, or its folder is away.
+            _log.info("storage %s could not be refreshed: %s", pool.name(), error)
+
+
+def _is_block(volume: "libvirt.virStorageVol") -> bool:
+    return _volume_info(volume)[0] == libvirt.VIR_STORAGE_VOL_BLOCK
+
+
 def _available_bytes(pool: "libvirt.virStoragePool") -> int:
     info: Any = pool.info()  # the binding's own annotation says str
     return int(info[3])
@@ -188,17 +215,6 @@ def _named(pools: Sequence["libvirt.virStoragePool"], name: str) -> list["libvir
     return found
 
 
-def _refresh(pools: Sequence["libvirt.virStoragePool"]) -> None:
-    for pool in pools:
-        try:
-            pool.refresh()
-        except libvirt.libvirtError as error:
-            if not has_reason(error):
-                raise
-            # Another volume is being made in it just now, or its server is away.
-            _log.info("storage %s could not be refreshed: %s", pool.name(), error)
-
-
 def _volume_xml(pool: "libvirt.virStoragePool", guest_id: str, size_bytes: int) -> str:
     """Describe a new volume. Its name is ours alone, so that no name from outside meets a path."""
     is_file = parse_document(pool.XMLDesc()).get("type") in FILE_POOLS
@@ -208,5 +224,8 @@ def _volume_xml(pool: "libvirt.virStoragePool", guest_id: str, size_bytes: int) 
     ET.SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
     if is_file:
         ET.SubElement(volume, "allocation", unit="bytes").text = "0"
-        ET.SubElement(ET.SubElement(volume, "target"), "format", type="qcow2")
+        target = ET.SubElement(volume, "target")
+        ET.SubElement(target, "format", type="qcow2")
+        # libvirt's default, 0.10, cannot grow once it has snapshots.
+        ET.SubElement(target, "compat").text = "1.1"
     return ET.tostring(volume, encoding="unicode")
