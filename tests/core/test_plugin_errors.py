@@ -1,14 +1,17 @@
 """What a plugin lets through, as the client gets it."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import pytest
 
-from simplestack import EntityNotFound, OperationNotSupported, SimplestackError
+from simplestack import EntityNotFound, Export, OperationNotSupported, SimplestackError
 from simplestack.operations.plugin_errors import PluginExit
+from simplestack.sessions.time_limits import Deadline, call_within
 from support.dispatching import Hypervisor, Session
 from support.threads import in_threads
+
+T = TypeVar("T")
 
 
 def error_of(error: BaseException, **description: Any) -> BaseException:
@@ -20,6 +23,11 @@ def error_of(error: BaseException, **description: Any) -> BaseException:
     with pytest.raises(BaseException) as caught:  # noqa: PT011  any: the tests look at it
         Hypervisor(host_list, **description).call("host_list")
     return caught.value
+
+
+def within_seconds(limit_seconds: float, call: Callable[[], T]) -> T:
+    """Call something that may hang, in a thread that is abandoned then."""
+    return call_within(Deadline(limit_seconds), call, lambda: lambda _result, _error: None)
 
 
 def never(_error: Exception) -> SimplestackError | None:
@@ -112,3 +120,38 @@ def test_ctrl_c_in_a_service_plugin_ends_a_script() -> None:
 
     assert error_of(KeyError("not reached"), services=(operation_call,)) is error
     assert error.__cause__ is None
+
+
+def test_an_error_that_a_plugin_raises_from_itself_ends_its_call() -> None:
+    def host_list(session: Session) -> list[Any]:
+        error = EntityNotFound("Pool", "1")
+        raise error from error
+
+    with pytest.raises(EntityNotFound):
+        within_seconds(10, lambda: Hypervisor(host_list).call("host_list"))
+
+
+@pytest.mark.parametrize("hook", ["host_list", "guest_export", "connect"])
+def test_a_translation_that_the_error_was_raised_from_ends_its_call(hook: str) -> None:
+    def fail(*_: Any) -> Any:
+        known = EntityNotFound("Pool", "1")
+        raise KeyError("an SDK's") from known
+
+    def host_list(session: Session) -> list[Any]:
+        return fail()  # type: ignore[no-any-return]
+
+    def guest_export(session: Session, guest_id: str) -> Export:
+        return Export(fail() for _ in range(1))
+
+    def call() -> None:
+        description: dict[str, Any] = {"connect": fail} if hook == "connect" else {}
+        hypervisor = Hypervisor(
+            host_list, guest_export, translate=lambda error: error.__cause__, **description
+        )
+        if hook == "guest_export":
+            list(hypervisor.call(hook, guest_id="1").chunks)
+        else:
+            hypervisor.call("host_list")
+
+    with pytest.raises(EntityNotFound):
+        within_seconds(10, call)

@@ -15,6 +15,8 @@ def release_frames(error: BaseException) -> None:
     if not isinstance(error, SimplestackError):
         return
     link: BaseException | None = error
-    while link is not None:
+    seen: set[int] = set()  # an error may have been raised from itself, or from one that was raised from it
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
         clear_frames(link.__traceback__)
         link = link.__cause__
