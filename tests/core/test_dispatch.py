@@ -4,7 +4,7 @@ import gc
 import os
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -178,3 +178,53 @@ def test_an_export_has_the_size_and_the_chunks_that_its_hook_returned() -> None:
     export = Hypervisor(guest_export).call("guest_export", guest_id="1")
     assert export.size == 6
     assert list(export.chunks) == [b"one", b"two"]
+
+
+class TestExportsThatServicesLose:
+    """A service plugin yields twice, so that pluggy leaves the wrappers around it as they are."""
+
+    def hypervisor(self, *, later: Callable[[], None] = lambda: None) -> Hypervisor:
+        """Make one whose plugin yields twice in the export of guest 1.
+
+        :param later: called in other operations, after the hook
+        """
+
+        def chunks() -> Iterator[bytes]:
+            yield b"one"
+            yield b"two"
+
+        def guest_export(session: Session, guest_id: str) -> Export:
+            return Export(chunks(), 6)
+
+        def operation_call(arguments: Mapping[str, Any]) -> Iterator[Any]:
+            result = yield
+            if arguments.get("guest_id") == "1":
+                yield
+            else:
+                later()
+            return result
+
+        return Hypervisor(guest_export, services=(operation_call,))
+
+    def test_they_are_closed_at_once(self) -> None:
+        hypervisor = self.hypervisor()
+        with pytest.raises(RuntimeError, match="second yield") as caught:
+            hypervisor.call("guest_export", guest_id="1")
+        assert hypervisor.counts == {"sessions": 1, "busy_sessions": 0}
+        assert caught.value.__traceback__ is not None, "the wrappers have not been collected yet"
+
+    def test_those_of_later_calls_go_on(self) -> None:
+        errors: list[BaseException] = []
+
+        def collect() -> None:
+            errors.clear()
+            gc.collect()
+
+        hypervisor = self.hypervisor(later=collect)
+        try:
+            hypervisor.call("guest_export", guest_id="1")
+        except RuntimeError as error:
+            errors.append(error)
+        assert errors
+        export = hypervisor.call("guest_export", guest_id="2")
+        assert list(export.chunks) == [b"one", b"two"]

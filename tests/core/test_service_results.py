@@ -156,6 +156,22 @@ def test_a_service_that_does_not_yield_once_is_a_defect_with_its_place_in_the_lo
         assert service.get("/healthz").json["busy_sessions"] == 0
 
 
+def test_an_export_that_a_service_yields_chunk_by_chunk_is_closed(start: Start) -> None:
+    body = (
+        "result = yield\nif operation != 'guest_export':\n    return result\n"
+        "for chunk in result.chunks:\n    yield chunk"
+    )
+    with start(twice=body, passing=PASSING) as service:
+        path = f"{a_stopped_guest(service)}/export"
+        for _ in range(2):
+            answer = service.get(path)
+            assert (answer.status, answer.error) == (500, "InternalError")
+            assert service.audit_of(answer.headers["x-request-id"])["outcome"] == "InternalError"
+            assert service.get("/healthz").json["busy_sessions"] == 0
+        assert "has second yield" in service.log
+        assert "Exception ignored" not in service.log
+
+
 @pytest.mark.parametrize("leaves", [False, True])
 def test_an_export_that_a_service_wraps_gives_its_session_back(start: Start, *, leaves: bool) -> None:
     upper = (

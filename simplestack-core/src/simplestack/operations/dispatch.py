@@ -94,10 +94,12 @@ class Dispatcher:
             result = self._operation_call(operation=hook, arguments=arguments, context=call.context)
         except Exception as error:
             end()
+            run.raised()  # not every wrapper hears of it: pluggy skips those around one that yields twice
             release_frames(error)
             raise
         except BaseException as error:
             end()
+            run.raised()
             raised = contained(error, "a service plugin")
             if raised is error:
                 raise

@@ -53,12 +53,12 @@ def _checkpoint(service: Service, current_run: Callable[[], Run], *, trylast: bo
 
         @hookimpl(wrapper=True, trylast=trylast)
         def operation_call(self) -> Generator[None, Any, Any]:
+            run = current_run()  # here: this generator may be left, to be collected during another call
             try:
                 result = yield
             except BaseException:
-                current_run().raised()
+                run.raised()
                 raise
-            run = current_run()
             return result if result is run.result else run.returned(source, result)
 
     return Checkpoint()
