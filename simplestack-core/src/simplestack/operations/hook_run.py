@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
+from operator import is_
 from typing import Any, NoReturn, TypeVar
 
 from simplestack.entities.transfer import Export
@@ -11,7 +12,7 @@ from simplestack.operations.audit import Audit
 from simplestack.operations.call import Call
 from simplestack.operations.connector import Connector
 from simplestack.operations.plugin_errors import translated
-from simplestack.operations.results import check_result
+from simplestack.operations.results import check_result, is_fixed
 from simplestack.operations.streams import TimedUpload, WatchedChunks, close_chunks
 from simplestack.operations.table import LONG_HOOKS
 from simplestack.sessions.pool import SessionPool
@@ -38,12 +39,14 @@ class HookRun:
         "_export",
         "_ids",
         "_is_abandoned",
+        "_items",
         "_plugin",
         "_pool",
         "_slot",
         "_started_seconds",
         "call",
         "connector",
+        "is_fixed",
         "operation",
         "result",
     )
@@ -63,7 +66,7 @@ class HookRun:
         self._audit = audit
         self._export = None
         self._is_abandoned = False
-        self.result: Any = _NO_RESULT
+        self._keep(_NO_RESULT)
         self._started_seconds = time.monotonic()
 
     def attempt(self, caller: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
@@ -92,7 +95,7 @@ class HookRun:
                 result = Export(chunks, result.size)
             else:
                 self._pool.release(self._slot)
-            self.result = result
+            self._keep(result)
             return result
 
     def returned(self, source: str, result: Any) -> Any:
@@ -104,6 +107,8 @@ class HookRun:
         :raises WrongResult: it is not what the operation returns
         """
         before = self.result
+        if result is before and self._has_its_items(result):
+            return result
         if result is None:
             source += " (end its wrapper with `return (yield)`)"
         try:
@@ -114,14 +119,28 @@ class HookRun:
         if isinstance(result, Export) and isinstance(before, Export):
             chunks = WatchedChunks(result.chunks, lambda *_: close_chunks(before.chunks))
             result = Export(chunks, result.size)
-        self.result = result
+        self._keep(result)
         return result
 
     def raised(self) -> None:
         """Let go of the result that a service plugin does not return."""
         if isinstance(self.result, Export):
             close_chunks(self.result.chunks)
-        self.result = _NO_RESULT
+        self._keep(_NO_RESULT)
+
+    def _keep(self, result: Any) -> None:
+        """Keep a result, and what a service plugin could change in it."""
+        kind: type = type(result)
+        self.result: Any = result
+        self.is_fixed = is_fixed(kind)
+        self._items: tuple[Any, ...] | None = None
+        if kind is list and all(map(is_fixed, set(map(type, result)))):
+            self._items = tuple(result)
+
+    def _has_its_items(self, result: list[Any]) -> bool:
+        """Tell whether a list that was checked has the same items as then, none of which can change."""
+        items = self._items
+        return items is not None and len(items) == len(result) and all(map(is_, items, result))
 
     def _hook(self, caller: Callable[..., Any], arguments: Mapping[str, Any], *, check: bool) -> Any:
         settings = self.connector.settings

@@ -1,10 +1,12 @@
 """What hooks return, checked against their types: a plugin's mistake must not reach clients as data."""
 
 import datetime as dt
+import functools
 import math
 import re
 import uuid
 from collections.abc import Iterable
+from types import NoneType
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -58,6 +60,12 @@ def check_result(hypervisor: Hypervisor, hook: str, result: Any, source: str | N
         if isinstance(result, Export):
             close_chunks(result.chunks)
         raise WrongResult(f"{source or f'plugin {hypervisor.name!r}'}: {hook} returned {fault}")
+
+
+@functools.cache
+def is_fixed(kind: type) -> bool:
+    """Tell whether nothing in a checked result of this type, or in an item of a list, can change."""
+    return strict_type(kind).is_fixed if issubclass(kind, Struct) else kind in (str, NoneType, Export)
 
 
 def _fault(hypervisor: Hypervisor, hook: str, result: Any) -> str | None:

@@ -27,7 +27,7 @@ from msgspec.inspect import (
     UnionType,
 )
 
-_PLAIN = (NoneType, BoolType, IntType, FloatType, StrType, EnumType, LiteralType)
+_SCALARS = (NoneType, BoolType, IntType, FloatType, StrType, EnumType, LiteralType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class StrictType:
     #: Whether all fields are plain values, or lists and dicts of these. Only such entities can be converted
     #: directly: in other fields, msgspec would not look into an object.
     is_plain: bool
+    #: Whether nothing in one can change: it is frozen, and no field is a list, a dict or another object.
+    is_fixed: bool
     #: The fields that are numbers, floats among them, or null.
     floats: tuple[str, ...]
     has_id: bool
@@ -53,6 +55,7 @@ def strict_type(entity: type[Struct]) -> StrictType:
     only, or if msgspec does not know its type.
     """
     kinds = {name: _field_type(entity, name) for name in entity.__struct_fields__}
+    types = [msgspec.inspect.type_info(kind) for kind in kinds.values()]
     fields: list[Any] = [
         (name, kind, UNSET) if UnsetType in get_args(kind) else (name, kind) for name, kind in kinds.items()
     ]
@@ -61,7 +64,8 @@ def strict_type(entity: type[Struct]) -> StrictType:
     return StrictType(
         one=one,
         many=list[one],  # type: ignore[valid-type]  # made while running
-        is_plain=all(_is_plain(msgspec.inspect.type_info(kind)) for kind in kinds.values()),
+        is_plain=all(map(_is_plain, types)),
+        is_fixed=entity.__struct_config__.frozen and all(map(_is_scalar, types)),
         floats=tuple(name for name, kind in kinds.items() if _is_float(kind)),
         has_id="id" in kinds,
     )
@@ -92,4 +96,8 @@ def _is_plain(kind: Type) -> bool:
         case DictType(key_type=key, value_type=value):
             return _is_plain(key) and _is_plain(value)
         case _:
-            return isinstance(kind, _PLAIN)
+            return _is_scalar(kind)
+
+
+def _is_scalar(kind: Type) -> bool:
+    return all(map(_is_scalar, kind.types)) if isinstance(kind, UnionType) else isinstance(kind, _SCALARS)

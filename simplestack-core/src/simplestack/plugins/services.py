@@ -20,6 +20,8 @@ class Run(Protocol):
 
     #: What the operation, or the last service plugin, has returned.
     result: Any
+    #: Whether no service plugin can change it: it is no list, and has none in it.
+    is_fixed: bool
 
     def returned(self, source: str, result: Any) -> Any:
         """Return what a service plugin has made of the result, or raise where it is none of the operation's.
@@ -59,7 +61,7 @@ def _checkpoint(service: Service, current_run: Callable[[], Run], *, trylast: bo
             except BaseException:
                 run.raised()
                 raise
-            return result if result is run.result else run.returned(source, result)
+            return result if result is run.result and run.is_fixed else run.returned(source, result)
 
     return Checkpoint()
 
