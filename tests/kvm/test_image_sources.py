@@ -15,8 +15,8 @@ from simplestack import GIB, MIB, Busy, Conflict, GuestCreate, GuestState, Inval
 from simplestack_kvm import faults
 from simplestack_kvm.disks import disk_list
 from simplestack_kvm.documents import parse_document
-from simplestack_kvm.guests import guest_delete
 from simplestack_kvm.guests_create import guest_create
+from simplestack_kvm.guests_delete import guest_delete
 from simplestack_kvm.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
