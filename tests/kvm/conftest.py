@@ -17,6 +17,7 @@ from simplestack_kvm.settings import KvmSettings
 
 from .counterparts import libvirtd as counterpart
 from .counterparts.libvirtd import Libvirtd
+from .image_files import Files
 
 ROOT = Path(__file__).resolve().parents[2]
 GUEST_IMAGE = ROOT / ".cache/kvm-guest.qcow2"
@@ -81,6 +82,18 @@ def session(libvirtd: Libvirtd, settings: KvmSettings) -> Iterator[KvmSession]:
     connection = libvirt.open(libvirtd.uri)
     yield KvmSession(connection, settings, Target("localhost"))
     connection.close()
+
+
+@pytest.fixture
+def files(session: KvmSession, libvirtd: Libvirtd) -> Iterator[Files]:
+    """Make images in the pool and outside of it, and remove them again."""
+    outside = libvirtd.folder / "outside"
+    outside.mkdir(exist_ok=True)
+    files = Files(libvirtd.pool_folder, outside)
+    yield files
+    for path in reversed(files.made):
+        path.unlink(missing_ok=True)
+    session.connection.storagePoolLookupByName(libvirtd.pool).refresh()
 
 
 @pytest.fixture

@@ -87,9 +87,9 @@ def check_image(session: KvmSession, name: str, volume: "libvirt.virStorageVol")
     return CheckedImage(session, name, links)
 
 
-def read_start(session: KvmSession, volume: "libvirt.virStorageVol") -> bytes:
+def read_start(connection: "libvirt.virConnect", volume: "libvirt.virStorageVol") -> bytes:
     """Read the first `HEADER_BYTES` of a volume."""
-    stream = session.connection.newStream(0)
+    stream = connection.newStream(0)
     start = bytearray()
     try:
         volume.download(stream, 0, HEADER_BYTES, 0)
@@ -142,7 +142,9 @@ def _chain(session: KvmSession, volume: "libvirt.virStorageVol") -> Iterator[_Li
 
 def _read(session: KvmSession, volume: "libvirt.virStorageVol") -> _Link:
     image_format = known_format(volume)
-    return _Link(volume=volume, known_format=image_format, header=read_header(read_start(session, volume)))
+    return _Link(
+        volume=volume, known_format=image_format, header=read_header(read_start(session.connection, volume))
+    )
 
 
 def _base(session: KvmSession, link: _Link) -> "libvirt.virStorageVol":

@@ -13,7 +13,7 @@ from simplestack_kvm.inventory import Inventory, VolumeRecord, take_inventory
 from simplestack_kvm.records import DiskRecord
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
-from simplestack_kvm.usage import Usage, add_bases, add_guest, find_usage
+from simplestack_kvm.usage import Usage, add_bases, add_data_files, add_guest, find_usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ def own_volumes(
         return Own([], kept)
     usage = find_usage(session, inventory, but_by=guest_id)
     add_bases(usage, list(candidates.values()))
+    if any(volume.format != "qcow2" for volume in candidates.values()):
+        add_data_files(session, usage)
     if leave_from is not None:
         for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
             add_guest(usage, leave_from, flags, but_disk=disks[0].target)

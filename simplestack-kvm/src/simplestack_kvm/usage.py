@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.faults import has_reason
+from simplestack_kvm.image_sources import read_start
+from simplestack_kvm.images import UnusableImage, read_header
 from simplestack_kvm.inventory import Inventory, VolumeRecord, normalized
+from simplestack_kvm.parallel_reads import read_volumes
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 
@@ -30,6 +33,8 @@ class Usage:
     doubts: list[str] = field(default_factory=list)
     #: Who may use any volume that is a block device: a device has many paths.
     device_doubts: list[str] = field(default_factory=list)
+    #: Who may use any volume without a header, as an external data file.
+    data_file_doubts: list[str] = field(default_factory=list)
 
     def why_kept(self, volume: VolumeRecord) -> str | None:
         """Say why a volume has to stay; None when it is certain that nobody uses it."""
@@ -38,7 +43,11 @@ class Usage:
                 return self.uses[alias.path]
         if volume.name in self.media_outside:
             return f"{self.media_outside[volume.name]} has a medium of this name outside of the storages"
-        doubts = self.doubts + (self.device_doubts if volume.path.startswith("/dev/") else [])
+        doubts = list(self.doubts)
+        if volume.path.startswith("/dev/"):
+            doubts += self.device_doubts
+        if volume.format != "qcow2":
+            doubts += self.data_file_doubts
         if doubts:
             return f"it may be in use, since {doubts[0]}"
         if not self.inventory.is_complete:
@@ -147,6 +156,33 @@ def add_bases(usage: Usage, but_of: Collection[VolumeRecord]) -> None:
             usage.add_base(user, volume)
         elif volume.backing is not None:
             usage.uses.setdefault(volume.backing, f"{user} is based on it")
+
+
+def add_data_files(session: KvmSession, usage: Usage) -> None:
+    """Find out which qcow2 images keep their data in another file, which libvirt does not tell."""
+    volumes = [volume for volume in usage.inventory.volumes if volume.format == "qcow2"]
+    images = {(volume.pool, volume.name): volume.handle for volume in volumes}
+    starts = read_volumes(session, images, _start)
+    for (pool, name), start in starts.items():
+        try:
+            if start is not None:
+                read_header(start)
+        except UnusableImage:
+            usage.data_file_doubts.append(f"volume {pool}/{name} may keep its data in another file")
+    if len(starts) < len(images):
+        usage.data_file_doubts.append("there was not enough time to read all images")
+
+
+def _start(volume: "libvirt.virStorageVol") -> bytes | None:
+    try:
+        connection: libvirt.virConnect = volume.connect()  # type: ignore[no-untyped-call]
+        return read_start(connection, volume)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() not in (libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_SYSTEM_ERROR) or (
+            not has_reason(error)
+        ):
+            raise
+        return None  # it is gone meanwhile
 
 
 def _user(domain: "libvirt.virDomain") -> str:
