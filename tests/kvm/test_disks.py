@@ -168,3 +168,40 @@ def test_defect_16_disks_of_any_origin_are_shown_by_their_device(
             assert shown["vdb"].name == "image"
             assert shown["vdc"].size == 1
             assert {disk.number for disk in shown.values()} == {"0", "1", "2"}
+
+
+def test_a_guest_that_is_started_while_it_loses_a_disk_keeps_the_disk(
+    session: KvmSession, libvirtd: Libvirtd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disks, "DETACH_SECONDS", 1)
+    monkeypatch.setattr(disks, "DETACH_AGAIN_SECONDS", 0.5)
+    for bus, target, error in (("virtio", "vda", Busy), ("sata", "sda", InvalidState)):
+        with (
+            volume(session.connection, libvirtd.pool, GIB) as disk,
+            foreign(session.connection, file_disk(disk.path(), target, bus)) as domain,
+        ):
+            # The last look before the definition is changed.
+            with after("virDomainIsPersistent", domain.create, nth=1), pytest.raises(error):
+                disk_delete(session, domain.UUIDString(), target)
+            assert targets(domain) == [target]
+            domain.destroy()
+            assert targets(domain) == [target]
+            assert disk.name() in volumes(session, libvirtd)
+
+
+def test_a_disk_that_has_taken_the_place_of_the_one_to_be_deleted_stays(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    with (
+        volume(session.connection, libvirtd.pool, GIB) as old,
+        volume(session.connection, libvirtd.pool, GIB) as new,
+        foreign(session.connection, file_disk(old.path(), "vda", "virtio")) as domain,
+    ):
+
+        def replace() -> None:
+            domain.updateDeviceFlags(file_disk(new.path(), "vda", "virtio"), CONFIG)
+
+        with after("virStoragePoolRefresh", replace, nth=1):
+            disk_delete(session, domain.UUIDString(), "vda")
+        assert targets(domain) == ["vda"]
+        assert new.name() in volumes(session, libvirtd)

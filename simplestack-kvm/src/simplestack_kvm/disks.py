@@ -56,6 +56,8 @@ from simplestack_kvm.volumes import (
 DETACH_SECONDS = 20.0
 DETACH_AGAIN_SECONDS = 5.0
 
+_REMOVAL = "removing a disk of the guest"
+
 _log = logging.getLogger(__name__)
 
 
@@ -144,17 +146,17 @@ def disk_delete(session: KvmSession, guest_id: str, disk_id: str) -> None:
     """
     found = _find(session, guest_id, disk_id)
     domain, disk = found.domain, found.disk
-    _refuse_saved(domain, "removing a disk of the guest")
-    _refuse_cold_bus(domain, "removing a disk of the guest", disk.bus)
+    _refuse_saved(domain, _REMOVAL)
+    _refuse_cold_bus(domain, _REMOVAL, disk.bus)
     own = own_volumes(session, domain.UUIDString(), [disk], leave_from=domain)
-    if domain.isActive():
-        _unplug(domain, disk.target)
-    if domain.isPersistent():
-        defined = _element(_document(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), disk.target)
+    _unplug(domain, disk)
+    defined = _undefine(domain, disk)
+    try:
+        _unplug(domain, disk)  # somebody may have started the guest while it was still defined with the disk
+    except BaseException:
         if defined is not None:
-            domain.detachDeviceFlags(
-                ET.tostring(defined, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_CONFIG
-            )
+            domain.attachDeviceFlags(defined, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+        raise
     _set_name(domain, disk.target, None)
     own.warn()
     for volume in own.volumes:
@@ -195,27 +197,42 @@ def _may_use(domain: "libvirt.virDomain", volume: "libvirt.virStorageVol") -> bo
         return True
 
 
-def _unplug(domain: "libvirt.virDomain", target: str) -> None:
-    """Take a disk out of a running guest.
+def _undefine(domain: "libvirt.virDomain", disk: DiskRecord) -> str | None:
+    """Take a disk out of a guest's definition; return what was taken out."""
+    if not domain.isPersistent():
+        return None
+    element = _element(_document(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), disk)
+    if element is None:
+        return None
+    text = ET.tostring(element, encoding="unicode")
+    domain.detachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+    return text
+
+
+def _unplug(domain: "libvirt.virDomain", disk: DiskRecord) -> None:
+    """Take a disk out of a guest, if it runs with it.
 
     libvirt reports success after 5 s though the guest still has it; only its description tells. So the
     definition is changed later, and a guest that does not let go is left as it was.
     """
+    if not domain.isActive():
+        return
     rounds = int(DETACH_SECONDS / DETACH_AGAIN_SECONDS)
     for number in range(rounds):
-        element = _element(_document(domain), target)
+        element = _element(_document(domain), disk)
         if element is None:
             return
+        _refuse_cold_bus(domain, _REMOVAL, disk.bus)
         try:
             domain.detachDeviceFlags(ET.tostring(element, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
         except libvirt.libvirtError as error:
             # QEMU refuses to ask again while it waits for the guest. The first refusal is a real one.
             if number == 0 or not has_reason(error):
                 raise
-        if wait_until(lambda: _element(_document(domain), target) is None, DETACH_AGAIN_SECONDS):
+        if wait_until(lambda: _element(_document(domain), disk) is None, DETACH_AGAIN_SECONDS):
             return
     raise Busy(
-        f"the guest does not let go of disk {target}: unmount it there, or stop the guest, and try again"
+        f"the guest does not let go of disk {disk.target}: unmount it there, or stop the guest, and try again"
     )
 
 
@@ -236,10 +253,10 @@ def _document(domain: "libvirt.virDomain", flags: int = 0) -> ET.Element:
     return parse_document(domain.XMLDesc(flags | libvirt.VIR_DOMAIN_XML_SECURE))
 
 
-def _element(document: ET.Element, target: str) -> ET.Element | None:
-    for element in disk_elements(document):
-        found = element.find("target")
-        if found is not None and found.get("dev") == target:
+def _element(document: ET.Element, disk: DiskRecord) -> ET.Element | None:
+    """Find a disk in a description; another one that has taken its device is not it."""
+    for element, record in zip(disk_elements(document), disk_records(document), strict=True):
+        if (record.target, record.source) == (disk.target, disk.source):
             return element
     return None
 
