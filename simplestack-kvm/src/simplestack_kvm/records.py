@@ -38,6 +38,8 @@ class DiskRecord:
     name: str
     #: Whether the guest has it to itself, and keeps what it writes to it.
     own: bool
+    #: libvirt's word, such as ``qcow2``.
+    format: str = "raw"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,6 +195,7 @@ def _disk(disk: ET.Element, names: Mapping[str, str]) -> DiskRecord:
     elif path is None and "name" in attributes:
         shown = f"{attributes.get('protocol', '')}:{attributes['name']}"
     base_name = re.split("[/:]", shown)[-1] if shown else device
+    driver = disk.find("driver")
     return DiskRecord(
         target=device,
         bus=bus,
@@ -201,6 +204,7 @@ def _disk(disk: ET.Element, names: Mapping[str, str]) -> DiskRecord:
         source=shown,
         name=names.get(device) or base_name or device,
         own=all(disk.find(mark) is None for mark in ("readonly", "shareable", "transient")),
+        format="raw" if driver is None else driver.get("type", "raw"),
     )
 
 

@@ -1,13 +1,19 @@
-"""The growing of disks."""
+"""Grow disks. A disk has the format that its domain says: what its guest wrote into it is only data.
+
+A running guest's QEMU grows its disks itself. The disk of a guest that is off is grown by libvirt, which takes
+the format that it found in the volume's content, and has qemu-img probe the content again.
+"""
 
 from collections.abc import Callable
 
-from simplestack import Conflict, GuestState
+from simplestack import Conflict, GuestState, InvalidArguments, gib
 from simplestack_kvm.domains import need
+from simplestack_kvm.image_sources import known_format, read_start
+from simplestack_kvm.images import UnusableImage, format_of
 from simplestack_kvm.records import DiskRecord
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
-from simplestack_kvm.volumes import volume_of
+from simplestack_kvm.volumes import refresh_pools, volume_of
 
 
 def plan_growth(
@@ -15,13 +21,36 @@ def plan_growth(
 ) -> Callable[[], object]:
     """Return what makes a disk larger; the guest notices at once where it runs.
 
+    :raises InvalidArguments: the disk of a running guest is larger
     :raises InvalidState: the guest is saved to disk
-    :raises Conflict: the guest is stopped and its disk in no active storage: only QEMU could grow it
+    :raises Conflict: the guest is off, and only QEMU could grow its disk
     """
     if domain.isActive():
+        # QEMU would cut the disk. Only QEMU knows its size: libvirt's volume may show what the guest wrote.
+        current_bytes = int(domain.blockInfo(disk.target)[0])
+        if size_bytes < current_bytes:
+            raise InvalidArguments(
+                f"disk {disk.target} has {gib(current_bytes):g} GiB, more than the {gib(size_bytes):g} GiB "
+                "asked for: disks only grow"
+            )
         return lambda: domain.blockResize(disk.target, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
     need(domain, "growing a disk of the guest", GuestState.STOPPED)
     volume = volume_of(session, disk)
     if volume is None:
         raise Conflict(f"disk {disk.target} lies in no active storage: start the guest to grow it")
+    if not _agree(session, volume, disk):
+        refresh_pools([volume.storagePoolLookupByVolume()])
+        if not _agree(session, volume, disk):
+            raise Conflict(
+                f"disk {disk.target} is {disk.format}, and its content looks like another format, in which "
+                "it would be grown: start the guest to grow it"
+            )
     return lambda: volume.resize(size_bytes)
+
+
+def _agree(session: KvmSession, volume: "libvirt.virStorageVol", disk: DiskRecord) -> bool:
+    """Tell whether domain, libvirt and content have the same format for a disk."""
+    try:
+        return disk.format == known_format(volume) == format_of(read_start(session, volume))
+    except UnusableImage:  # a folder, for example
+        return False
