@@ -47,6 +47,30 @@ def test_what_a_hook_does_not_implement_is_not_supported(text: str, message: str
     assert found.message == message
 
 
+def test_the_text_of_an_error_may_be_missing() -> None:
+    class Odd(NotImplementedError):
+        def __str__(self) -> str:
+            raise SystemExit(1)
+
+    found = error_of(Odd(), translate=never)
+    assert isinstance(found, OperationNotSupported)
+    assert found.message == "the hypervisor cannot do this"
+
+
+@pytest.mark.parametrize("enforces", [True, False])
+@pytest.mark.parametrize("place", ["host_list", "connect"])
+def test_an_error_is_translated_once(place: str, enforces: bool) -> None:
+    asked: list[BaseException] = []
+    error = KeyError("1")
+
+    def fail(*_: Any) -> Any:
+        raise error
+
+    description: dict[str, Any] = {"connect": fail} if place == "connect" else {}
+    assert error_of(error, translate=asked.append, enforces_time_limits=enforces, **description) is error
+    assert asked == [error]
+
+
 def test_an_error_of_an_sdk_is_translated_by_its_plugin() -> None:
     error, known = KeyError("1"), EntityNotFound("Pool", "1")
     found = error_of(error, translate=lambda raised: known if raised is error else None)

@@ -203,6 +203,35 @@ class TestHooks:
         assert hypervisor.call("host_list") == []
         assert len(hypervisor.connected) == 2
 
+    @pytest.mark.parametrize("place", ["hook", "chunk", "connect"])
+    def test_a_translation_that_hangs_counts_as_the_call(self, place: str, gate: Gate) -> None:
+        def fail_in(here: str) -> None:
+            if here == place:
+                raise KeyError("an SDK's")
+
+        def connect(*_: Any) -> Session:
+            fail_in("connect")
+            return Session(1, "admin", "secret", "h")
+
+        def chunks() -> Iterator[bytes]:
+            yield b"one"
+            fail_in("chunk")
+
+        def guest_export(session: Session, guest_id: str) -> Export:
+            fail_in("hook")
+            return Export(chunks())
+
+        def translate(_error: Exception) -> None:
+            gate.wait()
+
+        settings = HypervisorSettings(
+            call_timeout_seconds=0.2, long_call_timeout_seconds=0.2, connect_timeout_seconds=0.2
+        )
+        hypervisor = Hypervisor(guest_export, connect=connect, translate=translate, settings=settings)
+        with pytest.raises(HypervisorTimeout):
+            list(hypervisor.call("guest_export", guest_id="1").chunks)
+        assert hypervisor.counts["busy_sessions"] == 0
+
     def test_copies_may_take_longer_than_other_calls(self) -> None:
         def guest_clone(session: Session, guest_id: str, name: str) -> Guest:
             assert not threading.Event().wait(0.5)

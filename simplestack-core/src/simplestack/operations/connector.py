@@ -4,7 +4,7 @@ from typing import Any, NoReturn
 
 from simplestack.config.settings import HypervisorSettings
 from simplestack.operations.call import Call
-from simplestack.operations.plugin_errors import translated
+from simplestack.operations.plugin_errors import contained, translating
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.sessions.targets import AllowList
 from simplestack.sessions.time_limits import Deadline, DeadlineExceeded, OnLate, call_within
@@ -40,7 +40,11 @@ class Connector:
             return self.plugin.connect(target, call.credentials, self.settings)
 
         try:
-            return call_within(Deadline(self.connect_timeout_seconds), connected, lambda: on_late)
+            return call_within(
+                Deadline(self.connect_timeout_seconds),
+                lambda: translating(self.plugin, connected),
+                lambda: on_late,
+            )
         except DeadlineExceeded:
             raise
         except BaseException as error:
@@ -52,13 +56,13 @@ class Connector:
         :raises Exception: the host could not be told
         """
         try:
-            self.plugin.disconnect(session)
+            translating(self.plugin, lambda: self.plugin.disconnect(session))
         except BaseException as error:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> NoReturn:
-        """Raise an error of the plugin as the client may see it."""
-        raised = translated(self.plugin, error)
+        """Raise an error of the plugin, but end no more than the call with it."""
+        raised = contained(error, f"plugin {self.plugin.name!r}")
         if raised is error:
             raise error
         raise raised from error

@@ -11,7 +11,7 @@ from simplestack.errors import HypervisorTimeout, HypervisorUnavailable, Operati
 from simplestack.operations.audit import Audit
 from simplestack.operations.call import Call
 from simplestack.operations.connector import Connector
-from simplestack.operations.plugin_errors import translated
+from simplestack.operations.plugin_errors import contained, translating
 from simplestack.operations.results import check_result, is_fixed
 from simplestack.operations.streams import TimedUpload, WatchedChunks, close_chunks
 from simplestack.operations.table import LONG_HOOKS
@@ -27,8 +27,8 @@ T = TypeVar("T")
 _NO_RESULT = object()
 
 
-class _SessionDead(Exception):
-    """The session that the pool lent is not alive any more."""
+class _SessionDead(BaseException):
+    """The session that the pool lent is not alive any more. Not an Exception: no plugin can translate it."""
 
 
 class HookRun:
@@ -196,8 +196,8 @@ class HookRun:
         token = current_deadline.set(deadline)
         try:
             if self._plugin.enforces_time_limits:
-                return part()
-            return call_within(deadline, part, self._abandoned)
+                return translating(self._plugin, part)
+            return call_within(deadline, lambda: translating(self._plugin, part), self._abandoned)
         except DeadlineExceeded:
             raise HypervisorTimeout(
                 f"{self._plugin.name} did not answer within {deadline.limit_seconds:g} s; "
@@ -228,14 +228,13 @@ class HookRun:
     def _write_late_line(self, error: BaseException | None) -> None:
         """Say in the audit how an operation ended after its client had read 504."""
         if self._audit is not None:
-            raised = None if error is None else translated(self._plugin, error)
-            self._audit.late(self.operation, self._ids, self.call.context, self._started_seconds, raised)
+            self._audit.late(self.operation, self._ids, self.call.context, self._started_seconds, error)
 
     def _fail(self, error: BaseException) -> NoReturn:
-        """Raise an error as the client may see it, and retire a session that it may have broken."""
-        raised = translated(self._plugin, error)
-        is_broken = isinstance(raised, HypervisorUnavailable | HypervisorTimeout)
-        if (is_broken and not isinstance(raised, OperationTimeout)) or not isinstance(error, Exception):
+        """Raise an error of the plugin, and retire a session that it may have broken."""
+        raised = contained(error, f"plugin {self._plugin.name!r}")
+        is_broken = isinstance(error, HypervisorUnavailable | HypervisorTimeout)
+        if (is_broken and not isinstance(error, OperationTimeout)) or not isinstance(error, Exception):
             self._pool.discard(self._slot)
         if raised is error:
             raise error

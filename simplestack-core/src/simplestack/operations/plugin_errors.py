@@ -2,26 +2,41 @@
 
 import logging
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from simplestack.errors import OperationNotSupported, SimplestackError
 from simplestack.plugins.description import HypervisorPlugin
 
 _log = logging.getLogger("simplestack.operations")
 
+T = TypeVar("T")
+
 
 class PluginExit(Exception):
     """A plugin raised what ends a program, ``SystemExit`` for example. It ends the call alone."""
 
 
-def translated(plugin: HypervisorPlugin[Any], error: BaseException) -> BaseException:
-    """Return an exception of a plugin as the client may see it; a defect stays as it is."""
+def translating(plugin: HypervisorPlugin[Any], call: Callable[[], T]) -> T:
+    """Return what a call of a plugin's code returns, or raise its exception as the client may see it.
+
+    A defect stays as it is, and so does what ends a program. Translating is the plugin's code as well: where
+    the call has a time limit, this function belongs within it.
+    """
+    try:
+        return call()
+    except Exception as error:
+        raised = _translated(plugin, error)
+        if raised is error:
+            raise
+        raise raised from error
+
+
+def _translated(plugin: HypervisorPlugin[Any], error: Exception) -> Exception:
     if isinstance(error, SimplestackError):
         return error
     if isinstance(error, NotImplementedError):
-        return OperationNotSupported(str(error) or "the hypervisor cannot do this")
-    if not isinstance(error, Exception):
-        return contained(error, f"plugin {plugin.name!r}")
+        return OperationNotSupported(_text(error) or "the hypervisor cannot do this")
     try:
         known = plugin.translate(error)
     except BaseException:
@@ -33,12 +48,19 @@ def translated(plugin: HypervisorPlugin[Any], error: BaseException) -> BaseExcep
     return error
 
 
+def _text(error: Exception) -> str:
+    try:
+        return str(error)
+    except BaseException:  # the plugin's own class, whose __str__ may do anything; the type says enough
+        return ""
+
+
 def contained(error: BaseException, culprit: str) -> BaseException:
     """Return an exception that ends no more than the call for one that would end the program.
 
-    Ctrl-C in a script stays what it is.
+    Any other stays what it is, and so does Ctrl-C in a script.
     """
-    if isinstance(error, KeyboardInterrupt) and _is_main_thread():
+    if isinstance(error, Exception) or (isinstance(error, KeyboardInterrupt) and _is_main_thread()):
         return error
     return PluginExit(f"{culprit} raised {type(error).__name__}, which would have ended the worker")
 
