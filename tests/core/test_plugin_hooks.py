@@ -104,6 +104,47 @@ BROKEN = {
             "schema for custom types requires either"
         ),
     ),
+    "entity-retyped": (
+        (
+            "class Own(Guest, frozen=True, kw_only=True):\n    rack: str\n    memory: str\n"
+            "@hookimpl\ndef guest_info(session, guest_id) -> Own: ..."
+        ),
+        (
+            "guest_info: it is annotated to return Own, whose field 'memory' has another type, or another "
+            "name in JSON, than in Guest; remove the field from Own"
+        ),
+    ),
+    "entity-array": (
+        (
+            "class Own(Guest, frozen=True, kw_only=True, array_like=True): ...\n"
+            "@hookimpl\ndef guest_info(session, guest_id) -> Own: ..."
+        ),
+        (
+            "guest_info: it is annotated to return Own, which is array_like; "
+            "clients expect an object: remove array_like"
+        ),
+    ),
+    "entity-renamed": (
+        (
+            "from msgspec import field\nclass Own(Guest, frozen=True, kw_only=True):\n"
+            "    host: str | None = field(name='node', default=None)\n"
+            "@hookimpl\ndef guest_info(session, guest_id) -> Own: ..."
+        ),
+        (
+            "guest_info: it is annotated to return Own, whose field 'host' has another type, or another "
+            "name in JSON, than in Guest; remove the field from Own"
+        ),
+    ),
+    "body-array": (
+        (
+            "class Own(DiskCreate, frozen=True, kw_only=True, array_like=True): ...\n"
+            "@hookimpl\ndef disk_create(session, disk: Own): ..."
+        ),
+        (
+            "disk_create: 'disk' is annotated with Own, which is array_like; "
+            "clients expect an object: remove array_like"
+        ),
+    ),
     "list-single": (
         "@hookimpl\ndef disk_list(session, guest_id) -> Disk: ...",
         "disk_list: it is annotated to return Disk; expected list[Disk] or a list of a subclass of Disk",
@@ -165,6 +206,11 @@ RIGHT = {
     "own-guests": (
         "class Own(Disk, frozen=True, kw_only=True):\n    rack: str\n"
         "@hookimpl\ndef disk_list(session, guest_id) -> list['Own']: ..."
+    ),
+    "body-narrowed": (
+        "from typing import Literal\nclass Update(GuestUpdate, frozen=True, kw_only=True):\n"
+        "    memory: Literal[1024, 2048] | None = None\n"
+        "@hookimpl\ndef guest_update(session, changes: Update) -> Guest: ..."
     ),
     "plain-list": "@hookimpl\ndef tag_list(session, guest_id) -> list: ...",
     "no-result": "@hookimpl\ndef guest_start(session, guest_id) -> None: ...",

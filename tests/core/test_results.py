@@ -38,6 +38,12 @@ class Own(Guest, frozen=True, kw_only=True):
 class Renamed(Guest, frozen=True, kw_only=True, rename="camel", tag="renamed", omit_defaults=True):
     rack_name: str = "r"
 
+class Retyped(Guest, frozen=True, kw_only=True):
+    memory: str
+
+class Listed(Guest, frozen=True, kw_only=True, array_like=True):
+    pass
+
 class Strict(Guest, frozen=True, kw_only=True):
     rack: str
 
@@ -79,6 +85,8 @@ RESULTS = {
     "own-id": lambda: [own(id="..")],
     "own-nan": lambda: [own(hdd=math.nan)],
     "own-share": lambda: [own(share=math.inf)],
+    "retyped": lambda: [Retyped(**good | {"memory": "classified"})],
+    "listed": lambda: [guest(), Listed(**good)],
     "mixed": lambda: [guest(), own(), guest(cpus="classified")],
     "right": lambda: [guest(hdd=2), guest(ip="10.0.0.1", paravirtualized=True)],
     "right-empty": lambda: [],
@@ -201,6 +209,8 @@ def check_defect(service: Service, answer: Answer, fault: str) -> None:
         ("own-id", f"[0].id: {ID}"),
         ("own-share", "[0].share: expected a finite number"),
         ("own-nan", "[0].hdd: expected a finite number"),
+        ("retyped", "[0].memory: expected `int`, got `str`"),
+        ("listed", "[1]: Listed is array_like, expected an object"),
         ("mixed", "[2].cpus: expected `int`, got `str`"),
     ],
 )
@@ -218,6 +228,7 @@ def test_a_wrong_list_is_500_and_the_log_names_index_field_and_types(
         ("infinite", "Guest with a wrong field: hdd: expected a finite number"),
         ("id-dots", f"Guest with a wrong field: id: {ID}"),
         ("own-list", "Own with a wrong field: racks[1]: expected `str`, got `int`"),
+        ("retyped", "Retyped with a wrong field: memory: expected `int`, got `str`"),
         ("own-extra", "Own with a wrong field: extra.cores: expected `int`, got `str`"),
     ],
 )

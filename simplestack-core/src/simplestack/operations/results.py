@@ -81,7 +81,7 @@ def _fault(hypervisor: Hypervisor, hook: str, result: Any) -> str | None:
     if not isinstance(result, kind):
         return _mismatch(result, kind.__name__)
     fault = _fault_of_entity(result)
-    return fault and f"{type(result).__name__} with a wrong field: {fault.removeprefix('.')}"
+    return fault and f"{type(result).__name__} with a wrong field: {fault.lstrip('.: ')}"
 
 
 def _mismatch(found: Any, expected: str) -> str:
@@ -123,6 +123,8 @@ def _are_right(items: list[Any], kind: type) -> bool:
     (found,) = types
     if not issubclass(found, kind) or not issubclass(found, Struct):
         return found is kind
+    if found.__struct_config__.array_like:
+        return False
     strict = strict_type(found)
     try:
         msgspec.convert(_values(items, strict), strict.many, from_attributes=True)
@@ -153,6 +155,8 @@ def _values(items: list[Any], strict: StrictType) -> list[Any]:
 
 def _fault_of_entity(item: Struct) -> str | None:
     """Say which field of an entity is wrong, and how."""
+    if item.__struct_config__.array_like:
+        return f": {type(item).__name__} is array_like, expected an object"
     strict = strict_type(type(item))
     try:
         msgspec.convert(

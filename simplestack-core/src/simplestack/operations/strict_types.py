@@ -72,7 +72,9 @@ def strict_type(entity: type[Struct]) -> StrictType:
 
 
 def _field_type(entity: type[Struct], field: str) -> Any:
-    owner = next(found for found in entity.__mro__ if field in inspect.get_annotations(found))
+    owners = [owner for owner in entity.__mro__ if field in inspect.get_annotations(owner)]
+    # Clients know core's type of a field, whatever a plugin's class says of it.
+    owner = next((owner for owner in owners if _is_core(owner)), owners[0])
     alone = SimpleNamespace(__annotations__={field: inspect.get_annotations(owner)[field]})
     try:
         kind = get_type_hints(alone, vars(sys.modules[owner.__module__]), include_extras=True)[field]
@@ -80,6 +82,10 @@ def _field_type(entity: type[Struct], field: str) -> Any:
     except Exception:
         return Any
     return kind
+
+
+def _is_core(owner: type) -> bool:
+    return owner.__module__.startswith("simplestack.entities.")
 
 
 def _is_float(kind: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Never, NoReturn, Union, get_args, get_origin, get_type_h
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import fields
 
 from simplestack.plugins.errors import PluginFault
 
@@ -51,7 +52,9 @@ def narrowed_entity(function: Callable[..., Any], core_result: Any) -> type[Stru
     entity = entity_of(found)
     if core_entity is None or entity is None or entity is core_entity:
         return core_entity
-    _check_struct(entity, f"it is annotated to return {_words(found)}")
+    annotated = f"it is annotated to return {_words(found)}"
+    _check_struct(entity, annotated)
+    _check_core_fields(entity, core_entity, annotated)
     return entity
 
 
@@ -95,12 +98,26 @@ def _fits(found: Any, expected: Any) -> bool:
 
 
 def _check_struct(struct: type[Struct], annotated: str) -> None:
-    """Check that JSON of a struct can be read, written and described in the OpenAPI document."""
+    """Check that a struct can be read from a JSON object, written as one and described as one."""
     try:
         msgspec.json.Decoder(struct)
         msgspec.json.schema(struct)
     except Exception as error:  # evaluates the annotations of the fields
         raise PluginFault(f"{annotated}, whose fields JSON cannot have: {error}") from error
+    if struct.__struct_config__.array_like:
+        raise PluginFault(f"{annotated}, which is array_like; clients expect an object: remove array_like")
+
+
+def _check_core_fields(entity: type[Struct], core_entity: type[Struct], annotated: str) -> None:
+    """Check that clients find core's fields as core describes them. A body may accept less than core's."""
+    own = {field.name: field for field in fields(entity)}
+    for field in fields(core_entity):
+        found = own[field.name]
+        if (found.type, found.encode_name) != (field.type, field.encode_name):
+            raise PluginFault(
+                f"{annotated}, whose field {field.name!r} has another type, or another name in JSON, than in "
+                f"{core_entity.__name__}; remove the field from {entity.__name__}"
+            )
 
 
 def _words(kind: Any) -> str:
