@@ -8,8 +8,11 @@ from socket import socket
 from simplestack.server.client_socket import SLICE_SECONDS, WAITS, ClientSocket
 from simplestack.server.patience import ClientLimits
 
-#: OpenSSL returns one record at a time, and a buffer for more would be made in vain.
+#: OpenSSL returns one record at a time, and a buffer for more would be made in vain. Sending, it reports no
+#: progress before all that it was given is on its way. So it is given one record at a time.
 _RECORD_BYTES = 16 * 1024
+#: A client that takes all that comes keeps the main loop no longer than this takes.
+_MOST_SENT_BYTES = 1024 * 1024
 
 
 class TlsSocket(ClientSocket):
@@ -58,7 +61,14 @@ class TlsSocket(ClientSocket):
         return self.sock.recv(size)
 
     def _send_now(self, data: memoryview) -> int:
-        return self.sock.send(data)
+        count = 0
+        try:
+            while count < min(len(data), _MOST_SENT_BYTES):
+                count += self.sock.send(data[count : count + _RECORD_BYTES])
+        except WAITS:  # the next call begins with the same record, as OpenSSL demands
+            if not count:
+                raise
+        return count
 
     def _receive_soon(self, size: int, _flags: int) -> bytes:
         size = min(size, _RECORD_BYTES)
@@ -70,10 +80,10 @@ class TlsSocket(ClientSocket):
 
     def _send_soon(self, data: memoryview) -> int:
         try:
-            return self.sock.send(data)
+            return self._send_now(data)
         except WAITS as error:
             self._wait_for(error)
-        return self.sock.send(data)
+        return self._send_now(data)
 
     def _wait_for(self, error: Exception) -> None:
         poll = select.poll()

@@ -1,0 +1,91 @@
+"""Clients that read slowly, and above the lowest rate: they get all of their response."""
+
+import contextlib
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from support.distributions import install
+from support.service import Service, running_service, token
+
+MIB = 1024**2
+SOON_SECONDS = 30
+TOKEN = f"X-Simplestack-Hypervisor-Token: {token()}\r\n"
+CONFIG = """
+[server]
+workers = 1
+threads = 4
+min_client_bytes_per_second = 1000
+slow_client_window_seconds = 2
+certificate = "FILE"
+private_key = "FILE"
+"""
+#: A list and an export that are larger than what the kernel keeps of a response.
+PLUGIN = """
+def connect(target, credentials, settings):
+    return target.name
+
+@hookimpl
+def host_list(session):
+    return [Host(id="1", name="x" * 60_000, address="a") for _ in range(200)]
+
+@hookimpl
+def guest_export(session, guest_id):
+    return Export(iter([bytes(12_000_000), b"end"]))
+
+plugin = HypervisorPlugin(name="large", title="Large", connect=connect, hooks=(me,),
+                          disconnect=lambda session: None, settings=HypervisorSettings)
+"""
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder: Path = tmp_path_factory.mktemp("secure")
+    authority = trustme.CA()
+    both = folder / "both.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(both)
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    install(folder / "plugins", "large", PLUGIN)
+    config = CONFIG.replace("FILE", str(both))
+    with running_service(folder, config, plugins=folder / "plugins", tls=context) as service:
+        yield service
+
+
+@contextlib.contextmanager
+def connected(service: Service) -> Iterator[ssl.SSLSocket]:
+    """Connect with a small receive buffer, so that the service has to wait for its client."""
+    assert service.tls is not None
+    with socket.socket() as plain:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        plain.settimeout(SOON_SECONDS)
+        plain.connect(service.address)
+        with service.tls.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+            yield connection
+
+
+def read_slowly(response: http.client.HTTPResponse) -> bytes:
+    """Read 12 MB in 6 s or more: much longer than a window."""
+    parts = []
+    while part := response.read(16 * 1024):
+        parts.append(part)
+        time.sleep(0.008)  # a slow client is what is tested: its pace is the input
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("path", ["hosts", "guests/1/export"], ids=["list", "export"])
+def test_a_response_that_is_read_slowly_over_tls_comes_to_its_end(secure: Service, path: str) -> None:
+    expected = secure.get(f"/large/h/{path}").body
+    assert len(expected) > 12_000_000
+    with connected(secure) as connection:
+        head = f"GET /large/h/{path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{TOKEN}\r\n"
+        connection.sendall(head.encode())
+        with contextlib.closing(http.client.HTTPResponse(connection)) as response:
+            response.begin()
+            assert read_slowly(response) == expected
