@@ -189,13 +189,22 @@ class Reception:
                 self._enter(conn, Stage.ARRIVING)
             case Stage.ARRIVING:
                 self._reject(conn, HTTPStatus.REQUEST_TIMEOUT)
-            case Stage.SENDING if self._is_fast_enough(conn):
-                self._enter(conn, Stage.SENDING)
             case Stage.SENDING:
-                _log.info("a client is cut off: it takes its response too slowly")
-                self._drop(conn, reset=True)
+                self._judge_reader(conn)
             case _:
                 self._drop(conn)
+
+    def _judge_reader(self, conn: Connection) -> None:
+        """Cut a client off that reads below the lowest rate."""
+        # The kernel reports a socket as writable only when a third of its buffer is free.
+        self._send(conn)
+        if conn.stage is not Stage.SENDING:
+            return
+        if self._is_fast_enough(conn):
+            self._enter(conn, Stage.SENDING)
+        else:
+            _log.info("a client is cut off: it reads its response too slowly")
+            self._drop(conn, reset=True)
 
     def _is_fast_enough(self, conn: Connection) -> bool:
         return conn.window_bytes >= self._limits.least_bytes_per_window
