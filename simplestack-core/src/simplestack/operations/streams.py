@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from simplestack.entities.transfer import ImportStream
+from simplestack.errors import HypervisorTimeout
 from simplestack.operations.frames import release_frames
-from simplestack.sessions.time_limits import Deadline
+from simplestack.sessions.time_limits import Deadline, DeadlineExceeded
 
 _log = logging.getLogger("simplestack.operations")
 
@@ -120,9 +121,17 @@ class TimedUpload:
         self._afterwards_seconds = afterwards_seconds
 
     def read(self, size: int, /) -> bytes:
-        """Read from the client."""
+        """Read from the client.
+
+        :raises HypervisorTimeout: the call was abandoned, and the rest of the body is not for it
+        """
         is_complete = True
-        self._deadline.suspend()
+        try:
+            self._deadline.suspend()
+        except DeadlineExceeded:
+            raise HypervisorTimeout(
+                f"the import was abandoned after {self._deadline.limit_seconds:g} s without a read"
+            ) from None
         try:
             piece = self._stream.read(size)
             is_complete = len(piece) < size

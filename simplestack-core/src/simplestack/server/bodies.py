@@ -31,6 +31,7 @@ class Upload:
         self._is_chunked = "chunked" in request.env.get("HTTP_TRANSFER_ENCODING", "").lower()
         self._taken_bytes = 0
         self._peeked = b""
+        self._failure: SimplestackError | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -74,12 +75,16 @@ class Upload:
         return piece
 
     def _receive(self, size: int) -> bytes:
+        if self._failure is not None:  # a chunked body that broke off looks complete to the next read
+            raise self._failure
         try:
             return self._stream.read(size)  # type: ignore[no-any-return]  # WSGI's input is untyped
-        except SimplestackError:  # the client is too slow
+        except SimplestackError as error:  # the client is too slow
+            self._failure = error
             raise
         except Exception as error:  # the server's own errors for a broken chunk, or the socket's
-            raise InvalidArguments(f"the body broke off after {self._taken_bytes} bytes") from error
+            self._failure = InvalidArguments(f"the body broke off after {self._taken_bytes} bytes")
+            raise self._failure from error
 
 
 def upload_of(request: falcon.Request) -> Upload:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError, wait
 from contextvars import ContextVar, copy_context
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -29,12 +29,15 @@ class DeadlineExceeded(Exception):
 class Deadline:
     """When a call has to end. It can be moved, and suspended while the call waits for the client."""
 
-    __slots__ = ("_at_seconds", "limit_seconds")
+    __slots__ = ("_at_seconds", "_is_over", "_lock", "limit_seconds")
 
     def __init__(self, limit_seconds: float) -> None:
         #: How much time was granted last.
         self.limit_seconds = limit_seconds
         self._at_seconds = time.monotonic() + limit_seconds
+        self._is_over = False
+        #: Between the thread that ends the call and the one that suspends its deadline.
+        self._lock = Lock()
 
     @property
     def left_seconds(self) -> float:
@@ -42,8 +45,20 @@ class Deadline:
         return self._at_seconds - time.monotonic()
 
     def suspend(self) -> None:
-        """Stop the clock until `restart`."""
-        self._at_seconds = math.inf
+        """Stop the clock until `restart`.
+
+        :raises DeadlineExceeded: the call is abandoned, or about to be
+        """
+        with self._lock:
+            if self._is_over:
+                raise DeadlineExceeded
+            self._at_seconds = math.inf
+
+    def end_if_passed(self) -> bool:
+        """Return whether no time is left; if so, the call cannot suspend the deadline any more."""
+        with self._lock:
+            self._is_over = self._at_seconds <= time.monotonic()
+            return self._is_over
 
     def restart(self, limit_seconds: float) -> None:
         """Grant the call this much time from now on."""
@@ -85,7 +100,7 @@ def call_within(deadline: Deadline, function: Callable[[], T], on_abandon: Calla
         while not call.done():
             left = deadline.left_seconds
             # A call that ends at this very moment can no longer be cancelled, and has a result.
-            if left <= 0 and call.cancel():
+            if left <= 0 and deadline.end_if_passed() and call.cancel():
                 late.put(on_abandon())
                 raise DeadlineExceeded
             wait([call], min(left, _CHECK_SECONDS))
