@@ -26,7 +26,7 @@ _CLOSING_BYTES = 4 * 1024 * 1024
 _PROMPT_SECONDS = 1.0
 _CONTINUE = memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")
 #: Stages in which no response is due.
-_NOTHING_DUE = (Stage.HANDSHAKE, Stage.IDLE, Stage.ARRIVING)
+_NOTHING_DUE = (Stage.HANDSHAKE, Stage.IDLE, Stage.ARRIVING, Stage.CLOSING)
 
 
 class Reception:
@@ -45,7 +45,8 @@ class Reception:
         self._limits = limits
         self._start = start
         self._waiting: set[Connection] = set()
-        self._ends_at_seconds = float("inf")
+        #: How long a connection on which nothing is due stays open; it is limited once the worker stops.
+        self._grace_seconds = float("inf")
         #: What to do when a connection is ready for what its stage waits for.
         self._steps: dict[Stage, Callable[[Connection], None]] = {
             Stage.HANDSHAKE: self._shake_hands,
@@ -60,7 +61,7 @@ class Reception:
         self.count += 1
         conn.on_event = partial(self._on_event, conn)
         self._waiting.add(conn)
-        self._enter(conn, Stage.HANDSHAKE)
+        self._do(conn, partial(self._enter, stage=Stage.HANDSHAKE))
         self._on_event(conn)
 
     def take_back(self, conn: Connection, *, keep: bool) -> None:
@@ -82,23 +83,25 @@ class Reception:
     def drop_longest(self) -> bool:
         """Make room: drop the connection that has waited for the longest, and tell whether there was one.
 
-        Clients that are slow to send a request go first, then those that are idle.
+        Those that have their last response go first, then clients that are slow to send a request, then idle
+        ones.
         """
         if not self._waiting:
             return False
         now = time.monotonic()
 
-        def rank(conn: Connection) -> tuple[bool, bool, float]:
+        def rank(conn: Connection) -> tuple[bool, bool, bool, float]:
             age = now - conn.since_seconds
             is_slow = conn.stage in {Stage.HANDSHAKE, Stage.ARRIVING} and age > _PROMPT_SECONDS
-            return is_slow, conn.stage in _NOTHING_DUE, age
+            return conn.stage is Stage.CLOSING, is_slow, conn.stage in _NOTHING_DUE, age
 
         self._drop(max(self._waiting, key=rank))
         return True
 
-    def end_by(self, deadline_seconds: float) -> None:
-        """End connections by then that no response is due on: the worker stops."""
-        self._ends_at_seconds = deadline_seconds
+    def end_within(self, grace_seconds: float) -> None:
+        """Stop: keep connections on which no response is due for so long only, those that come back included."""
+        self._grace_seconds = grace_seconds
+        deadline_seconds = time.monotonic() + grace_seconds
         for conn in self._waiting:
             if conn.stage in _NOTHING_DUE:
                 conn.deadline_seconds = min(conn.deadline_seconds, deadline_seconds)
@@ -235,15 +238,18 @@ class Reception:
             conn.since_seconds = now
         conn.stage = stage
         conn.window_bytes = 0
-        conn.deadline_seconds = now + self._limit_seconds(conn)
+        limit_seconds = self._limit_seconds(conn)
         if stage in _NOTHING_DUE:
-            conn.deadline_seconds = min(conn.deadline_seconds, self._ends_at_seconds)
+            limit_seconds = min(limit_seconds, self._grace_seconds)
+        conn.deadline_seconds = now + limit_seconds
         self._watch(conn, EVENT_WRITE if stage is Stage.SENDING else EVENT_READ)
 
     def _limit_seconds(self, conn: Connection) -> float:
         match conn.stage:
-            case Stage.IDLE:
+            case Stage.IDLE if conn.parser.req_count:
                 return self._limits.keep_alive_seconds
+            case Stage.IDLE:  # a new connection; where connections are not kept, that limit may be 0
+                return max(self._limits.keep_alive_seconds, self._limits.head_timeout_seconds)
             case Stage.HANDSHAKE:
                 return self._limits.head_timeout_seconds
             case Stage.ARRIVING if not conn.arrival.has_head:

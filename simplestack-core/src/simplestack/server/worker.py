@@ -30,7 +30,7 @@ _log = logging.getLogger("simplestack.server")
 _LINGER_SECONDS = 0.02
 #: How often deadlines of connections are looked at.
 _TICK_SECONDS = 0.5
-#: How long a stopping worker keeps connections open on which no request has come.
+#: How long a stopping worker keeps connections open on which no request comes.
 _LAST_REQUEST_SECONDS = 1.0
 #: How long a worker has to end that is to end at once: the arbiter gives it as much.
 _HURRIED_SECONDS = 2.0
@@ -115,7 +115,7 @@ class Worker(ThreadWorker):
         ending = Ending(self.cfg.graceful_timeout)
         self.set_accept_enabled(False)
         # A client may be sending its next request already: RFC 9112 section 9.6.
-        self._reception.end_by(time.monotonic() + _LAST_REQUEST_SECONDS)
+        self._reception.end_within(_LAST_REQUEST_SECONDS)
         while self._reception.count and not self._is_hurried and (left := ending.seconds_for_requests) > 0:
             self._turn(left)
         if self._is_hurried:

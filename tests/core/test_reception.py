@@ -1,0 +1,137 @@
+"""The main loop's part in serving connections, with real sockets and a clock of the test's."""
+
+import contextlib
+import errno
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from selectors import DefaultSelector, SelectorKey
+from typing import Any
+
+import pytest
+from gunicorn.config import Config
+
+from simplestack.server.client_socket import ClientSocket
+from simplestack.server.connection import Connection, Stage
+from simplestack.server.patience import ClientLimits
+from simplestack.server.reception import Reception
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Lab:
+    """A reception without a worker: the test takes the place of the threads."""
+
+    def __init__(self, stack: contextlib.ExitStack, poller: DefaultSelector, **limits: float) -> None:
+        self._stack = stack
+        self._limits = ClientLimits(
+            **{
+                "head_timeout_seconds": 10,
+                "keep_alive_seconds": 75,
+                "least_bytes_per_second": 1000,
+                "window_seconds": 60,
+                "places": threading.BoundedSemaphore(2),
+                **limits,
+            }  # type: ignore[arg-type]  # of several types
+        )
+        self.poller = poller
+        self.begun: list[Connection] = []
+        self.reception = Reception(poller, self._limits, self.begun.append)
+
+    def connect(self) -> tuple[socket.socket, Connection]:
+        """Return both ends of a new connection, its client's first."""
+        client, served = socket.socketpair()
+        self._stack.callback(client.close)
+        client.settimeout(20)
+        conn = Connection(Config(), ClientSocket(served, self._limits), ("127.0.0.1", 1), ("127.0.0.1", 2))
+        self._stack.callback(conn.sock.close)
+        self.reception.welcome(conn)
+        return client, conn
+
+    def request(self) -> tuple[socket.socket, Connection]:
+        """Return both ends of a connection whose request a thread has."""
+        client, conn = self.connect()
+        client.sendall(REQUEST)
+        self.turn()
+        assert self.begun.pop() is conn
+        conn.sock.arrived.clear()
+        return client, conn
+
+    def leave(self, conn: Connection, response: bytes) -> None:
+        """Leave a response to the main loop, as a thread does."""
+        conn.sock.sends_last = True
+        conn.sock.sendall(response)
+        self.reception.take_back(conn, keep=True)
+
+    def turn(self) -> None:
+        """Take what has happened."""
+        for key, _ in self.poller.select(0):
+            key.data(key.fileobj)
+
+
+@pytest.fixture
+def lab() -> Iterator[Callable[..., Lab]]:
+    with contextlib.ExitStack() as stack:
+
+        def make(poller: DefaultSelector | None = None, **limits: float) -> Lab:
+            chosen = DefaultSelector() if poller is None else poller
+            stack.callback(chosen.close)
+            return Lab(stack, chosen, **limits)
+
+        yield make
+
+
+def test_a_finished_connection_makes_room_before_an_idle_one(lab: Callable[..., Lab]) -> None:
+    found = lab()
+    _, idle = found.connect()
+    _, finished = found.request()
+    found.reception.take_back(finished, keep=False)
+    assert (idle.stage, finished.stage) == (Stage.IDLE, Stage.CLOSING)
+    assert found.reception.drop_longest()
+    assert (finished.sock.fileno(), idle.sock.fileno() >= 0) == (-1, True)
+
+
+def test_a_connection_that_was_kept_stays_open_for_a_moment_after_its_response(
+    lab: Callable[..., Lab],
+) -> None:
+    found = lab()
+    client, conn = found.request()
+    found.reception.end_within(0.2)
+    time.sleep(0.3)  # the moment that began with the signal is over
+    found.leave(conn, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n")
+    found.reception.check_deadlines(time.monotonic())
+    client.sendall(REQUEST)
+    found.turn()
+    assert found.begun == [conn]
+
+
+def test_an_idle_connection_is_closed_when_that_moment_is_over(lab: Callable[..., Lab]) -> None:
+    found = lab()
+    client, _ = found.connect()
+    found.reception.end_within(0.2)
+    found.reception.check_deadlines(time.monotonic() + 0.3)
+    assert client.recv(1) == b""
+    assert found.reception.count == 0
+
+
+def test_a_connection_that_cannot_be_watched_is_dropped(lab: Callable[..., Lab]) -> None:
+    class Full(DefaultSelector):
+        def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
+            raise OSError(errno.ENOSPC, "no space for another watch")
+
+    found = lab(Full())
+    client, _ = found.connect()
+    assert client.recv(1) == b""
+    assert found.reception.count == 0
+
+
+def test_a_client_has_time_for_its_first_request_where_connections_are_not_kept(
+    lab: Callable[..., Lab],
+) -> None:
+    found = lab(keep_alive_seconds=0)
+    client, conn = found.connect()
+    found.reception.check_deadlines(time.monotonic() + 5)
+    client.sendall(REQUEST)
+    found.turn()
+    assert found.begun == [conn]
