@@ -117,7 +117,7 @@ def test_an_idle_connection_is_closed_when_that_moment_is_over(lab: Callable[...
 
 def test_a_connection_that_cannot_be_watched_is_dropped(lab: Callable[..., Lab]) -> None:
     class Full(DefaultSelector):
-        def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
+        def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:  # noqa: ARG002
             raise OSError(errno.ENOSPC, "no space for another watch")
 
     found = lab(Full())
@@ -135,3 +135,40 @@ def test_a_client_has_time_for_its_first_request_where_connections_are_not_kept(
     client.sendall(REQUEST)
     found.turn()
     assert found.begun == [conn]
+
+
+MIB = 1024**2
+
+
+def test_the_oldest_responses_go_when_clients_leave_too_much_unread(lab: Callable[..., Lab]) -> None:
+    found = lab()
+    pairs = [found.request() for _ in range(9)]
+    for _, conn in pairs:
+        found.leave(conn, bytes(10 * MIB))
+    unread = [conn.sock.fileno() >= 0 for _, conn in pairs]
+    assert unread == [False] * 3 + [True] * 6
+    assert found.reception.count == 6
+    assert len(b"".join(iter(lambda: pairs[0][0].recv(MIB), b""))) < 10 * MIB
+
+
+def test_a_response_of_any_size_is_sent_to_a_client_that_reads_it(lab: Callable[..., Lab]) -> None:
+    found = lab()
+    client, conn = found.request()
+    found.leave(conn, bytes(100 * MIB))
+    left = 100 * MIB
+    while left:
+        left -= len(client.recv(MIB))
+        found.turn()
+    for client, conn in [found.request() for _ in range(2)]:  # what is read does not count any more
+        found.leave(conn, bytes(40 * MIB))
+    assert found.reception.count == 2
+
+
+def test_what_is_dropped_for_another_reason_does_not_count_any_more(lab: Callable[..., Lab]) -> None:
+    found = lab()
+    for _ in range(3):
+        client, conn = found.request()
+        found.leave(conn, bytes(40 * MIB))
+        client.close()
+        found.turn()
+        assert found.reception.count == 0

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import threading
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -24,6 +25,8 @@ _FILES = {
     "favicon-32x32.png": "image/png",
 }
 _OWN_FILES = {"reference.js": "text/javascript; charset=utf-8"}
+#: How many documents are kept: one for each hypervisor and root path.
+_MOST_DOCUMENTS = 64
 #: Swagger UI sets styles from its scripts and has its icons in data URLs; nothing comes from elsewhere.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -48,6 +51,8 @@ class OpenApiPage:
         with self._lock:
             key = name, request.root_path
             if key not in self._made:
+                if len(self._made) >= _MOST_DOCUMENTS:  # a proxy names the root path, as it likes
+                    self._made.clear()
                 self._made[key] = self._make(*key)
             document, etag = self._made[key]
         response.set_header(HEADER, request_id(request))
@@ -87,12 +92,7 @@ class ReferencePage:
         content_type = {**_FILES, **_OWN_FILES, "reference.html": falcon.MEDIA_HTML}.get(name)
         if content_type is None:
             raise falcon.HTTPNotFound
-        if name in _FILES:
-            folder = _assets()
-            response.data = (folder / name).read_bytes()
-        else:
-            _assets()
-            response.data = (files("simplestack.server") / "reference" / name).read_bytes()
+        response.data = _file(name)
         response.content_type = content_type
         response.set_headers(
             {
@@ -105,6 +105,18 @@ class ReferencePage:
         )
 
     on_head = on_get
+
+
+@cache
+def _file(name: str) -> bytes:
+    """Return a file, the same bytes to all who ask: clients that do not read them share the memory.
+
+    :raises OperationNotSupported: Swagger UI is not installed
+    """
+    folder = _assets()
+    if name in _FILES:
+        return (folder / name).read_bytes()
+    return (files("simplestack.server") / "reference" / name).read_bytes()
 
 
 def _assets() -> Path:

@@ -22,6 +22,9 @@ _log = logging.getLogger("simplestack.server")
 #: makes the kernel send a reset, and that takes the response from a client that is still sending.
 _CLOSING_SECONDS = 2.0
 _CLOSING_BYTES = 4 * 1024 * 1024
+#: How much memory of a worker responses may hold that their clients have not read yet. More than many lists of
+#: 10,000 guests (3 MB) at once, and less than what a worker needs besides.
+_MOST_UNSENT_BYTES = 64 * 1024 * 1024
 #: Clients that take longer than this to send a request are dropped first when connections run out.
 _PROMPT_SECONDS = 1.0
 _CONTINUE = memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -45,6 +48,8 @@ class Reception:
         self._limits = limits
         self._start = start
         self._waiting: set[Connection] = set()
+        #: What responses in `Stage.SENDING` hold.
+        self._unsent_bytes = 0
         #: How long a connection on which nothing is due stays open; it is limited once the worker stops.
         self._grace_seconds = float("inf")
         #: What to do when a connection is ready for what its stage waits for.
@@ -71,9 +76,25 @@ class Reception:
         if conn.must_reset:
             self._drop(conn, reset=True)
         elif conn.sock.unsent:
+            conn.unsent_bytes = len(conn.sock.unsent.obj)  # which a part of it keeps in memory, too
+            self._unsent_bytes += conn.unsent_bytes
             self._do(conn, partial(self._enter, stage=Stage.SENDING))
+            self._bound_unsent(conn)
         else:
             self._do(conn, self._go_on)
+
+    def _bound_unsent(self, newest: Connection) -> None:
+        """Drop the oldest responses where clients leave too much unread.
+
+        :param newest: stays, however large its response is
+        """
+        while self._unsent_bytes > _MOST_UNSENT_BYTES:
+            others = [conn for conn in self._waiting if conn.unsent_bytes and conn is not newest]
+            if not others:
+                return
+            oldest = min(others, key=lambda conn: conn.since_seconds)
+            _log.warning("a client is cut off: too many responses wait for their clients")
+            self._drop(oldest, reset=True)
 
     def check_deadlines(self, now_seconds: float) -> None:
         """End what takes too long."""
@@ -172,7 +193,13 @@ class Reception:
     def _send(self, conn: Connection) -> None:
         conn.window_bytes += conn.sock.send_unsent()
         if not conn.sock.unsent:
+            self._release(conn)
             self._go_on(conn)
+
+    def _release(self, conn: Connection) -> None:
+        """Do not count the response of a connection any more."""
+        self._unsent_bytes -= conn.unsent_bytes
+        conn.unsent_bytes = 0
 
     def _go_on(self, conn: Connection) -> None:
         """Wait for the next request, or close the connection."""
@@ -277,6 +304,7 @@ class Reception:
     def _drop(self, conn: Connection, *, reset: bool = False) -> None:
         if conn not in self._waiting:
             return
+        self._release(conn)
         self._forget(conn)
         conn.sock.close(reset=reset)
         self.count -= 1
