@@ -93,7 +93,7 @@ def test_the_growth_of_a_raw_disk_follows_no_header_that_its_guest_wrote(
             assert str(libvirtd.folder) not in caught.value.message
             assert (path.read_bytes(), victim.read_bytes()) == (content, kept)
         domain.createWithFlags(PAUSED)
-        assert disk_update(session, guest_id, "vda", DiskUpdate(size=1)).size > 0
+        assert (disk_update(session, guest_id, "vda", DiskUpdate(size=1)).size or 0) > 0
         assert path.stat().st_size == GIB
         assert path.read_bytes()[: len(content)] == content
         assert victim.read_bytes() == kept

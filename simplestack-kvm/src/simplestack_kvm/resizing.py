@@ -51,6 +51,6 @@ def plan_growth(
 def _agree(session: KvmSession, volume: "libvirt.virStorageVol", disk: DiskRecord) -> bool:
     """Tell whether domain, libvirt and content have the same format for a disk."""
     try:
-        return disk.format == known_format(volume) == format_of(read_start(session, volume))
+        return disk.format == known_format(volume) == format_of(read_start(session.connection, volume))
     except UnusableImage:  # a folder, for example
         return False
