@@ -14,6 +14,7 @@ from typing import NamedTuple
 from benchmarks import (
     dispatch,
     images,
+    kvm_deletion,
     kvm_guest_list,
     kvm_sessions,
     rest_layer,
@@ -43,6 +44,7 @@ BENCHMARKS = {
     "slow-clients": Benchmark(slow_clients.run, ("wrk",)),
     "kvm-sessions": Benchmark(kvm_sessions.run, (LIBVIRTD,)),
     "kvm-guest-list": Benchmark(kvm_guest_list.run, (LIBVIRTD,)),
+    "kvm-deletion": Benchmark(kvm_deletion.run, (LIBVIRTD,)),
     "xen-sessions": Benchmark(xen_sessions.run),
     "xen-lists": Benchmark(xen_lists.run, ("wrk",)),
     "xen-images": Benchmark(xen_images.run, ("curl",)),
