@@ -114,8 +114,7 @@ def _by_hand(connection: libvirt.virConnect, uuid: str) -> None:
     domain.state()
     domain.hasManagedSaveImage()
     domain.XMLDesc()
-    domain.isActive()
-    connection.getHostname()
+    domain.ID()
     domain.blockInfo("vda")
 
 

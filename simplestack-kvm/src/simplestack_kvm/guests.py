@@ -59,11 +59,11 @@ def show_guest(session: KvmSession, domain: "libvirt.virDomain") -> Guest:
     """Return the whole entity of a domain."""
     state = state_of(domain)
     record = _record(domain, 0)
-    active = bool(domain.isActive())
+    active = domain.ID() != -1
     return guest_entity(
         record,
         state,
-        session.connection.getHostname(),
+        session.connection.getHostname() if state != GuestState.STOPPED else "",
         disk_sizes(session, domain, record.disks, active=active),
         AddressBook(session).address(domain, record) if active else None,
     )
