@@ -171,6 +171,50 @@ def test_connections_of_one_hypervisor_that_are_being_made_are_bounded() -> None
     assert session_of(hypervisor, host="slow-4") == 1
 
 
+def test_a_host_gets_a_quarter_of_the_connections_that_are_being_made() -> None:
+    gate = Gate()
+
+    def connect(target: Target, *_: Any) -> Session:
+        gate.wait()
+        return Session(1, "admin", "", target.name)
+
+    hypervisor = Hypervisor(
+        storage_info, connect=connect, threads=16, settings=HypervisorSettings(connect_timeout_seconds=20)
+    )
+    with in_threads(4) as start:
+        calls = [start(session_of, hypervisor, host="slow") for _ in range(3)]
+        gate.await_arrivals(2)
+        wait_for(lambda: hypervisor.dispatcher.pool._waiting == 1, what="the third call to wait")
+        calls.append(start(session_of, hypervisor, host="another"))
+        gate.await_arrivals()
+        assert hypervisor.counts["sessions"] == 3
+        gate.open()
+        assert [call.result() for call in calls] == [1] * 4
+
+
+def test_a_call_that_waits_in_vain_for_a_host_that_is_slow_to_connect_to_is_told_so() -> None:
+    gate = Gate()
+
+    def connect(target: Target, *_: Any) -> Session:
+        gate.wait()
+        return Session(1, "admin", "", target.name)
+
+    hypervisor = Hypervisor(
+        storage_info, connect=connect, threads=8, settings=HypervisorSettings(connect_timeout_seconds=20)
+    )
+    with in_threads(2) as start:
+        calls = [start(session_of, hypervisor, host="slow") for _ in range(2)]
+        gate.await_arrivals()
+        pool = hypervisor.dispatcher.pool
+        wait_for(lambda: pool._waiting == 1, what="the second call to wait")
+        (slot,) = pool._slots
+        assert pool._slots.explain_full(slot.key, slot.maker) == (
+            "no free session at slow, which is slow or does not answer: 1 connections to it are being made"
+        )
+        gate.open()
+        assert [call.result() for call in calls] == [1, 1]
+
+
 def test_the_session_that_was_idle_longest_makes_room() -> None:
     hypervisor = Hypervisor(storage_info, settings=HypervisorSettings(max_sessions_per_host=2))
     for user in ("a", "b", "a", "c"):

@@ -11,6 +11,8 @@ from simplestack.sessions.maker import Place, SessionKey, SessionMaker
 
 #: How many times its bound a number of sessions may reach while evicted ones are logged out.
 _OVERLAP = 2
+#: A host gets a quarter of the places of a hypervisor's connections that are being made.
+_CONNECTING_SHARE = 4
 
 
 @dataclass(eq=False, slots=True)
@@ -66,7 +68,9 @@ class Slots:
         """
         self._max_sessions = max_sessions
         self._max_connecting = max_connecting
+        self._max_connecting_at_host = max(1, max_connecting // _CONNECTING_SHARE)
         self._connecting: Counter[str] = Counter()
+        self._connecting_at: Counter[Place] = Counter()
         self._slots: defaultdict[SessionKey, list[Slot]] = defaultdict(list)
         self._at: Counter[Place] = Counter()
         #: Slots that are removed but still used by a thread that may hang, and since when.
@@ -100,8 +104,11 @@ class Slots:
         """Return the idle slots that have to go to make room for one more; None where that makes no room.
 
         Evicted sessions count until they are logged out: hosts that hang in logouts must not get more and
-        more of them.
+        more of them. A host that is slow to connect to gets a few connections at a time: it must not take the
+        places of the others, and a session that becomes free meanwhile may be enough.
         """
+        if self._connecting_at[key.place] >= self._max_connecting_at_host:
+            return None
         evicted: list[Slot] = []
         at_host = self._at[key.place]
         if at_host >= maker.max_sessions:
@@ -127,6 +134,7 @@ class Slots:
                 "hosts that are slow or do not answer: try again"
             )
         self._connecting[hypervisor] += 1
+        self._connecting_at[key.place] += 1
         slot = Slot(key, maker)
         self._slots[key].append(slot)
         self._at[key.place] += 1
@@ -136,6 +144,9 @@ class Slots:
     def connected(self, slot: Slot) -> None:
         """Note that a slot is not connecting any more, whether or not it has a session now."""
         self._connecting[slot.key.place.hypervisor] -= 1
+        self._connecting_at[slot.key.place] -= 1
+        if not self._connecting_at[slot.key.place]:
+            del self._connecting_at[slot.key.place]  # hosts come and go
 
     def remove(self, slot: Slot) -> None:
         """Make sure that nobody finds a slot any more."""
@@ -184,6 +195,12 @@ class Slots:
 
     def explain_full(self, key: SessionKey, maker: SessionMaker) -> str:
         """Say why no session could be had."""
+        connecting = self._connecting_at[key.place]
+        if connecting >= self._max_connecting_at_host:
+            return (
+                f"no free session at {key.target}, which is slow or does not answer: "
+                f"{connecting} connections to it are being made"
+            )
         return (
             f"no free session at {key.target}: {self._at[key.place]} of at most {maker.max_sessions} "
             f"are in use, hang or are being logged out, {self.count} of {self._max_sessions} in all"
