@@ -1,7 +1,7 @@
 """Grow disks. A disk has the format that its domain says: what its guest wrote into it is only data.
 
-A running guest's QEMU grows its disks itself. The disk of a guest that is off is grown by libvirt, which takes
-the format that it found in the volume's content, and has qemu-img probe the content again.
+A running guest's QEMU grows its disks itself. The disk of a guest that is off is grown by libvirt in the
+format that it found in the volume's content, and qemu-img probes the content once more.
 """
 
 from collections.abc import Callable
