@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from simplestack import EntityNotFound, GuestState, InvalidState
+from simplestack_kvm.faults import needing_parts
 from simplestack_kvm.lookups import is_uuid
 from simplestack_kvm.records import state_of_code
 from simplestack_kvm.sdk import libvirt
@@ -60,10 +61,12 @@ def change_state(
     """Do what some power states allow; somebody else who was quicker makes it InvalidState, too.
 
     :raises InvalidState: the state is not, or not any more, one of those needed
+    :raises Conflict: something that the guest needs is missing
     """
     need(domain, attempt, *needed)
     try:
-        action()
+        with needing_parts(attempt):
+            action()
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
             need(domain, attempt, *needed)

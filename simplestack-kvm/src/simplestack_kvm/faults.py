@@ -5,7 +5,8 @@ libvirt has one number for several things, its text decides.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from simplestack import (
@@ -32,6 +33,9 @@ _NO_SPACE = re.compile(r"no space left|not enough (free )?space|disk quota excee
 #: QEMU and qemu-img lock the images that they use.
 _LOCKED = re.compile(r'Failed to get (shared )?"\w+" lock')
 _COMMAND = re.compile(r"Child process \(.*\) unexpected", re.DOTALL)
+_INACTIVE_POOL = re.compile(r"storage pool '.*' containing volume '.*' is not active")
+_NO_FILTER = re.compile(r"referenced filter '.*' is missing")
+_NO_FILE = re.compile(r"(file|open) '.*No such file or directory", re.DOTALL)
 _TAKEN = re.compile(r"already exists|already in use|is already (defined|active)", re.IGNORECASE)
 
 
@@ -89,6 +93,50 @@ def _maker_by_text(text: str) -> Callable[[str], SimplestackError] | None:
             "a disk or an image is in use by a running guest: stop that guest, or use another image"
         )
     return InsufficientStorage if _NO_SPACE.search(text) else None
+
+
+@contextmanager
+def needing_parts(attempt: str) -> Iterator[None]:
+    """Turn an error about something that a guest needs and that is missing into Conflict: the guest is there.
+
+    :param attempt: what was tried, for the message
+    :raises Conflict: a network, a storage, a volume, ... is missing or not active
+    """
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        missing = _missing_part(error)
+        if missing is None:
+            raise
+        raise Conflict(f"{attempt}: the guest needs {missing}: provide it, or change the guest") from None
+
+
+def _missing_part(error: "libvirt.libvirtError") -> str | None:
+    code, text = error.get_error_code(), error.get_error_message() or ""
+    names = [name.rsplit("/", 1)[-1] for name in _QUOTED.findall(text)]  # a volume may be named by its path
+    kind = _parts().get(code or 0)
+    if kind is not None:
+        return f"{kind} {names[0]!r}, which does not exist" if names else f"a {kind} that does not exist"
+    if _INACTIVE_POOL.search(text) and names:
+        return f"storage {names[0]!r}, which is not active"
+    if _NO_FILTER.search(text) and names:
+        return f"network filter {names[0]!r}, which does not exist"
+    if has_reason(error) and _NO_FILE.search(text):
+        return "a disk whose file does not exist"
+    return None
+
+
+@cache
+def _parts() -> dict[int, str]:
+    """Return what a guest may need, by libvirt's number for its absence."""
+    return {
+        libvirt.VIR_ERR_NO_NETWORK: "network",
+        libvirt.VIR_ERR_NO_STORAGE_POOL: "storage",
+        libvirt.VIR_ERR_NO_STORAGE_VOL: "volume",
+        libvirt.VIR_ERR_NO_NWFILTER: "network filter",
+        libvirt.VIR_ERR_NO_SECRET: "secret",
+        libvirt.VIR_ERR_NO_NODE_DEVICE: "device of the host",
+    }
 
 
 def is_locked(error: "libvirt.libvirtError") -> bool:

@@ -16,7 +16,7 @@ from simplestack import (
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.domain_xml import HostKind, Plan, VolumeSource, build_domain, host_kind
 from simplestack_kvm.domains import find_domain
-from simplestack_kvm.faults import has_reason
+from simplestack_kvm.faults import has_reason, needing_parts
 from simplestack_kvm.guests import show_guest
 from simplestack_kvm.image_sources import check_image
 from simplestack_kvm.lookups import find_network
@@ -70,7 +70,8 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
         domain = _define(session, plan, host)
         undo.callback(_undefine, domain)
         if guest.start:
-            domain.create()
+            with needing_parts("starting the new guest"):
+                domain.create()
         made = show_guest(session, domain)
         undo.pop_all()
     return made

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from simplestack import Conflict, GuestState, InvalidArguments, gib
 from simplestack_kvm.domains import need
+from simplestack_kvm.faults import needing_parts
 from simplestack_kvm.image_sources import known_format, read_start
 from simplestack_kvm.images import UnusableImage, format_of
 from simplestack_kvm.records import DiskRecord
@@ -38,14 +39,23 @@ def plan_growth(
     volume = volume_of(session, disk)
     if volume is None:
         raise Conflict(f"disk {disk.target} lies in no active storage: start the guest to grow it")
-    if not _agree(session, volume, disk):
-        refresh_pools([volume.storagePoolLookupByVolume()])
-        if not _agree(session, volume, disk):
-            raise Conflict(
-                f"disk {disk.target} is {disk.format}, and its content looks like another format, in which "
-                "it would be grown: start the guest to grow it"
-            )
-    return lambda: volume.resize(size_bytes)
+    attempt = f"growing disk {disk.target}"
+    with needing_parts(attempt):
+        agreed = _agree(session, volume, disk)
+        if not agreed:
+            refresh_pools([volume.storagePoolLookupByVolume()])
+            agreed = _agree(session, volume, disk)
+    if not agreed:
+        raise Conflict(
+            f"disk {disk.target} is {disk.format}, and its content looks like another format, in which "
+            "it would be grown: start the guest to grow it"
+        )
+
+    def grow() -> None:
+        with needing_parts(attempt):
+            volume.resize(size_bytes)
+
+    return grow
 
 
 def _agree(session: KvmSession, volume: "libvirt.virStorageVol", disk: DiskRecord) -> bool:
