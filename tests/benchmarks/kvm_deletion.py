@@ -73,7 +73,7 @@ def _compare(
 
     with closing(connect()) as connection:
         ours = KvmSession(connection, KvmSettings(), Target("localhost"), connect)
-        alone = replace(ours, connect_again=None)
+        alone = replace(ours, reopen=None)
         subjects = {"ours": deletion(daemon, local, ours), "alone": deletion(daemon, local, alone)}
         times = take_turns(max(2, scale.rounds // 2), subjects)
         calls = {name: _calls(host, subject) for name, subject in subjects.items()}

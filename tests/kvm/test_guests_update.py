@@ -10,8 +10,9 @@ import pytest
 
 from simplestack import GIB, GuestCreate, GuestUpdate, HypervisorError, InvalidArguments
 from simplestack_kvm.documents import parse_document
-from simplestack_kvm.guests import guest_delete, guest_info
+from simplestack_kvm.guests import guest_info
 from simplestack_kvm.guests_create import guest_create
+from simplestack_kvm.guests_delete import guest_delete
 from simplestack_kvm.guests_update import guest_update
 from simplestack_kvm.session import KvmSession
 

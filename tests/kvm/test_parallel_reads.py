@@ -89,7 +89,7 @@ def test_further_connections_take_part_and_are_closed(
         meeting.wait(30)
         return connection
 
-    descriptions = read_volumes(replace(session, connect_again=connect), Waiting(volumes, all_made), read)
+    descriptions = read_volumes(replace(session, reopen=connect), Waiting(volumes, all_made), read)
     assert names(descriptions) == EXPECTED
     assert all_made.is_set()
     until(lambda: sockets() == before, 30, "the connections are closed")
@@ -106,7 +106,7 @@ def test_connections_that_cannot_be_made_are_not_missed(
         raise error
 
     for _ in range(5):  # more than there may be at once: each gives its place back
-        assert names(read_volumes(replace(session, connect_again=connect), volumes, read)) == EXPECTED
+        assert names(read_volumes(replace(session, reopen=connect), volumes, read)) == EXPECTED
     assert tried
 
 
@@ -145,7 +145,7 @@ def test_what_a_connection_has_taken_and_does_not_deliver_is_read_again(
             return "too late"
 
     connect: Any = Hanging
-    hanging = replace(session, connect_again=connect)
+    hanging = replace(session, reopen=connect)
     descriptions = read_volumes(hanging, Waiting(volumes, taken), read)
     assert names(descriptions) == EXPECTED
     let_go.set()

@@ -1,6 +1,5 @@
 """Disks of guests. Their id is the device's name, such as ``vda``."""
 
-import logging
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +30,7 @@ from simplestack_kvm.domain_xml import (
 )
 from simplestack_kvm.domains import find_domain, modification_flags, need, state_of, wait_until
 from simplestack_kvm.faults import has_reason
+from simplestack_kvm.leftovers import Leftovers
 from simplestack_kvm.ownership import own_volumes
 from simplestack_kvm.records import (
     DISK_NAMES,
@@ -46,7 +46,6 @@ from simplestack_kvm.session import KvmSession
 from simplestack_kvm.volumes import (
     choose_pool,
     delete_volume,
-    discard_volume,
     disk_sizes,
     make_volume,
     source_of,
@@ -57,8 +56,6 @@ DETACH_SECONDS = 20.0
 DETACH_AGAIN_SECONDS = 5.0
 
 _REMOVAL = "removing a disk of the guest"
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,14 +99,10 @@ def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
     bus = existing[0].bus if existing and existing[0].bus else "virtio"
     _refuse_cold_bus(domain, "adding a disk to the guest", bus)
     target = free_target(bus, taken_targets(live, defined))
-    volume = make_volume(choose_pool(session, disk.storage_id), domain.UUIDString(), gib_to_bytes(disk.size))
-    try:
-        element = disk_element(source_of(volume), target, bus)
-        _attach(domain, element)
-    except BaseException:
-        if not _may_use(domain, volume):
-            discard_volume(volume)
-        raise
+    pool, size_bytes = choose_pool(session, disk.storage_id), gib_to_bytes(disk.size)
+    with Leftovers(session) as made:
+        volume = make_volume(made, pool, domain.UUIDString(), size_bytes, user=domain)
+        _attach(domain, disk_element(source_of(volume), target, bus))
     if disk.name is not None:
         _set_name(domain, target, disk.name)
     return _show(session, _find(session, guest_id, target))
@@ -173,28 +166,6 @@ def _attach(domain: "libvirt.virDomain", disk: ET.Element) -> None:
                 "the guest has no free device: stop it and add the disk then, or remove another one"
             ) from None
         raise
-
-
-def _may_use(domain: "libvirt.virDomain", volume: "libvirt.virStorageVol") -> bool:
-    """Tell whether a guest may use a volume whose attachment failed: part of it may have succeeded."""
-    try:
-        path = volume.path()
-        return any(
-            disk.path == path
-            for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE)
-            for disk in disk_records(_document(domain, flags))
-        )
-    except libvirt.libvirtError as error:
-        if error.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_NO_STORAGE_VOL):
-            return False
-        # Nobody can tell, so the volume stays.
-        _log.warning(
-            "volume %s stays: whether guest %s uses it is unknown: %s",
-            volume.name(),
-            domain.UUIDString(),
-            error,
-        )
-        return True
 
 
 def _undefine(domain: "libvirt.virDomain", disk: DiskRecord) -> str | None:

@@ -144,6 +144,11 @@ def is_locked(error: "libvirt.libvirtError") -> bool:
     return _LOCKED.search(error.get_error_message() or "") is not None
 
 
+def is_without_folder(error: "libvirt.libvirtError") -> bool:
+    """Tell whether a volume could not be made because its pool's folder does not exist."""
+    return "No such file or directory" in (error.get_error_message() or "")
+
+
 def public_reason_of(error: "libvirt.libvirtError") -> str:
     """Return libvirt's own text for clients: without commands and paths of the host."""
     return _PATH.sub(

@@ -1,8 +1,7 @@
 """The making of guests: all of it, or nothing."""
 
-import logging
 import uuid
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 from simplestack import (
     Conflict,
@@ -19,13 +18,13 @@ from simplestack_kvm.domains import find_domain
 from simplestack_kvm.faults import has_reason, needing_parts
 from simplestack_kvm.guests import show_guest
 from simplestack_kvm.image_sources import check_image
+from simplestack_kvm.leftovers import Leftovers
 from simplestack_kvm.lookups import find_network
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.volumes import (
     choose_pool,
     copy_volume,
-    discard_volume,
     find_volume,
     make_volume,
     medium_of,
@@ -34,8 +33,6 @@ from simplestack_kvm.volumes import (
 
 #: libvirt keeps a domain in a file of its name, and writes that with ``.xml.new`` at its end.
 MAX_NAME_BYTES = 255 - len(".xml.new")
-
-_log = logging.getLogger(__name__)
 
 
 @hookimpl
@@ -56,25 +53,23 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
     iso = _iso(session, guest)
     host = host_kind(parse_document(session.connection.getCapabilities()), session.settings.virtualization)
     guest_id = str(uuid.uuid4())
-    with ExitStack() as undo:
+    with Leftovers(session) as made:
         plan = Plan(
             uuid=guest_id,
             name=guest.name,
             memory_mib=guest.memory or 0,
             cpus=guest.cpus or 1,
             paravirtualized=guest.paravirtualized is not False,
-            disks=_disks(session, guest, guest_id, undo),
+            disks=_disks(session, guest, guest_id, made),
             iso=iso,
             networks=networks,
         )
+        made.add_domain(guest_id, guest.name)
         domain = _define(session, plan, host)
-        undo.callback(_undefine, domain)
         if guest.start:
             with needing_parts("starting the new guest"):
                 domain.create()
-        made = show_guest(session, domain)
-        undo.pop_all()
-    return made
+        return show_guest(session, domain)
 
 
 def check_name(session: KvmSession, name: str) -> None:
@@ -110,7 +105,7 @@ def is_taken(session: KvmSession, name: str) -> bool:
 
 
 def _disks(
-    session: KvmSession, guest: GuestCreate, guest_id: str, undo: ExitStack
+    session: KvmSession, guest: GuestCreate, guest_id: str, made: Leftovers
 ) -> list[tuple[VolumeSource, str | None]]:
     """Make the volumes. All pools and the image are looked up before the first is made."""
     disks: list[tuple[VolumeSource, str | None]] = []
@@ -121,13 +116,11 @@ def _disks(
     pools = [choose_pool(session, disk.storage) if disk.storage else default for disk in guest.disks]
     if image is not None:
         checked = check_image(session, guest.image or "", image)
-        volume = copy_volume(default, guest_id, image)
-        undo.callback(discard_volume, volume)
+        volume = copy_volume(made, default, guest_id, image)
         checked.check_again()
         disks.append((source_of(volume), None))
     for disk, pool in zip(guest.disks, pools, strict=True):
-        volume = make_volume(pool, guest_id, gib_to_bytes(disk.size))
-        undo.callback(discard_volume, volume)
+        volume = make_volume(made, pool, guest_id, gib_to_bytes(disk.size))
         disks.append((source_of(volume), disk.name))
     return disks
 
@@ -150,12 +143,3 @@ def _define(session: KvmSession, plan: Plan, host: HostKind) -> "libvirt.virDoma
         elif is_taken(session, plan.name):
             raise taken(plan.name) from None
         raise
-
-
-def _undefine(domain: "libvirt.virDomain") -> None:
-    try:
-        if domain.isActive():
-            domain.destroy()
-        domain.undefine()
-    except libvirt.libvirtError:
-        _log.warning("a half-made guest %s could not be removed", domain.UUIDString(), exc_info=True)

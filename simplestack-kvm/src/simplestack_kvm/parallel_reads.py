@@ -44,9 +44,9 @@ def read_volumes(
     # Everybody takes the next one: next() on one iterator is atomic.
     left = iter(list(volumes))
     for _ in range(len(volumes) // VOLUMES_PER_CONNECTION):
-        if session.connect_again is None or not _free_connections.acquire(blocking=False):
+        if session.reopen is None or not _free_connections.acquire(blocking=False):
             break
-        arguments = session.connect_again, left, read, results
+        arguments = session.reopen, left, read, results
         Thread(target=_help, args=arguments, name="simplestack-kvm-volumes", daemon=True).start()
     # What a helper has taken and not delivered is read again.
     for key in itertools.chain(left, volumes):

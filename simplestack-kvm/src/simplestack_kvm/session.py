@@ -20,8 +20,8 @@ class KvmSession:
     connection: "libvirt.virConnect"
     settings: KvmSettings
     target: Target
-    #: Makes a further connection for the same caller; it ends with the call that made it.
-    connect_again: "Callable[[], libvirt.virConnect] | None" = field(default=None, repr=False)
+    #: Connects anew. None where the other end asks for the caller's password, which no session keeps.
+    reopen: "Callable[[], libvirt.virConnect] | None" = field(default=None, repr=False)
 
 
 def connect(target: Target, credentials: Credentials, settings: KvmSettings) -> KvmSession:
@@ -43,8 +43,10 @@ def connect(target: Target, credentials: Credentials, settings: KvmSettings) -> 
         if not route.checks_password:
             check_account(settings.accounts, credentials)
     start_event_loop()
-    open_connection = partial(_open, route, target, credentials, settings)
-    return KvmSession(open_connection(), settings, target, open_connection)
+    connection = _open(route, target, credentials, settings)
+    if route.checks_password:
+        return KvmSession(connection, settings, target)
+    return KvmSession(connection, settings, target, partial(_reopen, target, settings))
 
 
 def disconnect(session: KvmSession) -> None:
@@ -97,6 +99,14 @@ def _open(
             connection.close()
         raise
     return connection
+
+
+def _reopen(target: Target, settings: KvmSettings) -> "libvirt.virConnect":
+    nobody = Credentials("", "")
+    route = find_route(target, nobody, settings)
+    if route.checks_password:
+        raise Unauthorized(f"{target} asks for a password now")
+    return _open(route, target, nobody, settings)
 
 
 def _refuse_unusable(credentials: Credentials) -> None:

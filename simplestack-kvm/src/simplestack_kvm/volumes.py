@@ -3,13 +3,15 @@
 import logging
 import secrets
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from simplestack import Conflict, EntityNotFound, InsufficientStorage, gib
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.domain_xml import VolumeSource
-from simplestack_kvm.faults import has_reason, is_locked
+from simplestack_kvm.faults import has_reason, is_locked, is_without_folder
+from simplestack_kvm.leftovers import Leftovers
 from simplestack_kvm.lookups import find_pool
 from simplestack_kvm.records import DiskRecord
 from simplestack_kvm.sdk import libvirt
@@ -29,10 +31,16 @@ def choose_pool(session: KvmSession, id_or_name: str | None) -> "libvirt.virStor
     wanted = id_or_name or session.settings.default_storage
     if wanted is not None:
         return find_pool(session, wanted)
-    pools = active_pools(session)
-    if not pools:
+    available: list[tuple[int, libvirt.virStoragePool]] = []
+    for pool in active_pools(session):
+        try:
+            available.append((_available_bytes(pool), pool))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() not in _gone():
+                raise
+    if not available:
         raise EntityNotFound("Storage", "(any active pool)")
-    return max(pools, key=_available_bytes)
+    return max(available, key=lambda found: found[0])[1]
 
 
 def find_volume(
@@ -60,31 +68,46 @@ def find_volume(
     raise EntityNotFound(entity, name)
 
 
-def make_volume(pool: "libvirt.virStoragePool", guest_id: str, size_bytes: int) -> "libvirt.virStorageVol":
+def make_volume(
+    made: Leftovers,
+    pool: "libvirt.virStoragePool",
+    guest_id: str,
+    size_bytes: int,
+    user: "libvirt.virDomain | None" = None,
+) -> "libvirt.virStorageVol":
     """Make an empty volume for a guest.
 
+    :param user: the guest, where it exists already
     :raises InsufficientStorage: a pool without sparse volumes has no room
+    :raises Conflict: the pool has vanished
     """
-    return pool.createXML(_volume_xml(pool, guest_id, size_bytes))
+    name, text = _new_volume(pool, guest_id, size_bytes)
+    made.add_volume(pool, name, user)
+    with _vanished_is_conflict(pool):
+        return pool.createXML(text)
 
 
 def copy_volume(
-    pool: "libvirt.virStoragePool", guest_id: str, image: "libvirt.virStorageVol"
+    made: Leftovers, pool: "libvirt.virStoragePool", guest_id: str, image: "libvirt.virStorageVol"
 ) -> "libvirt.virStorageVol":
     """Copy a volume for a guest, in full: what happens to the image later does not matter.
 
     :raises InsufficientStorage: there is less room than the image occupies
-    :raises Conflict: a running guest uses the image
+    :raises Conflict: a running guest uses the image, or the pool has vanished
     """
+    with _vanished_is_conflict(pool):
+        available_bytes = _available_bytes(pool)
     _kind, capacity_bytes, allocation_bytes = _volume_info(image)
-    available_bytes = _available_bytes(pool)
     if allocation_bytes > available_bytes:
         raise InsufficientStorage(
             f"storage {pool.name()} has {gib(available_bytes):.3g} GiB left, "
             f"image {image.name()} needs {gib(allocation_bytes):.3g} GiB"
         )
+    name, text = _new_volume(pool, guest_id, capacity_bytes)
+    made.add_volume(pool, name)
     try:
-        return pool.createXMLFrom(_volume_xml(pool, guest_id, capacity_bytes), image)
+        with _vanished_is_conflict(pool):
+            return pool.createXMLFrom(text, image)
     except libvirt.libvirtError as error:
         if is_locked(error):
             raise Conflict(
@@ -114,14 +137,6 @@ def delete_volume(volume: "libvirt.virStorageVol") -> None:
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
             raise
-
-
-def discard_volume(volume: "libvirt.virStorageVol") -> None:
-    """Delete a volume after a failure, which matters more than one of this."""
-    try:
-        delete_volume(volume)
-    except libvirt.libvirtError:
-        _log.warning("volume %s could not be removed after a failure", volume.key(), exc_info=True)
 
 
 def volume_of(session: KvmSession, disk: DiskRecord) -> "libvirt.virStorageVol | None":
@@ -194,6 +209,11 @@ def _is_block(volume: "libvirt.virStorageVol") -> bool:
     return _volume_info(volume)[0] == libvirt.VIR_STORAGE_VOL_BLOCK
 
 
+def _gone() -> tuple[int, int]:
+    """Return libvirt's numbers for a pool that was active a moment ago."""
+    return (libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_OPERATION_INVALID)
+
+
 def _available_bytes(pool: "libvirt.virStoragePool") -> int:
     info: Any = pool.info()  # the binding's own annotation says str
     return int(info[3])
@@ -210,17 +230,32 @@ def _named(pools: Sequence["libvirt.virStoragePool"], name: str) -> list["libvir
         try:
             found.append(pool.storageVolLookupByName(name))
         except libvirt.libvirtError as error:
-            if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+            # libvirt gives up a pool whose folder has vanished: what it had is in no storage now.
+            if error.get_error_code() not in (libvirt.VIR_ERR_NO_STORAGE_VOL, *_gone()):
                 raise
     return found
 
 
-def _volume_xml(pool: "libvirt.virStoragePool", guest_id: str, size_bytes: int) -> str:
-    """Describe a new volume. Its name is ours alone, so that no name from outside meets a path."""
-    is_file = parse_document(pool.XMLDesc()).get("type") in FILE_POOLS
+@contextmanager
+def _vanished_is_conflict(pool: "libvirt.virStoragePool") -> Iterator[None]:
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if has_reason(error) and (error.get_error_code() in _gone() or is_without_folder(error)):
+            raise Conflict(
+                f"storage {pool.name()} cannot be written to: it is not active any more, or its folder has "
+                "vanished; name another `storage`"
+            ) from None
+        raise
+
+
+def _new_volume(pool: "libvirt.virStoragePool", guest_id: str, size_bytes: int) -> tuple[str, str]:
+    """Return a new volume's name and description. The name is ours: no name from outside meets a path."""
+    with _vanished_is_conflict(pool):
+        is_file = parse_document(pool.XMLDesc()).get("type") in FILE_POOLS
     volume = ET.Element("volume")
-    name = f"{guest_id}-{secrets.token_hex(4)}"
-    ET.SubElement(volume, "name").text = f"{name}.qcow2" if is_file else name
+    name = f"{guest_id}-{secrets.token_hex(4)}" + (".qcow2" if is_file else "")
+    ET.SubElement(volume, "name").text = name
     ET.SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
     if is_file:
         ET.SubElement(volume, "allocation", unit="bytes").text = "0"
@@ -228,4 +263,4 @@ def _volume_xml(pool: "libvirt.virStoragePool", guest_id: str, size_bytes: int) 
         ET.SubElement(target, "format", type="qcow2")
         # libvirt's default, 0.10, cannot grow once it has snapshots.
         ET.SubElement(target, "compat").text = "1.1"
-    return ET.tostring(volume, encoding="unicode")
+    return name, ET.tostring(volume, encoding="unicode")
