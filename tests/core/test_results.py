@@ -11,8 +11,8 @@ from support.service import Answer, Service, running_service
 #: A plugin that returns what the host's name, the key of RESULTS, stands for.
 PLUGIN = """
 import enum, math, uuid
-from typing import TYPE_CHECKING
-from msgspec import Struct, UNSET, UnsetType
+from typing import TYPE_CHECKING, Annotated
+from msgspec import Meta, Struct, UNSET, UnsetType
 from msgspec.structs import replace
 if TYPE_CHECKING:
     from nowhere import Unknown
@@ -22,6 +22,7 @@ class Text(str):
 
 class Extra(Struct):
     cores: int
+    load: float = 0.0
 
 class Own(Guest, frozen=True, kw_only=True):
     racks: list[str] = []
@@ -37,6 +38,13 @@ class Own(Guest, frozen=True, kw_only=True):
 
 class Renamed(Guest, frozen=True, kw_only=True, rename="camel", tag="renamed", omit_defaults=True):
     rack_name: str = "r"
+
+class Measured(Guest, frozen=True, kw_only=True):
+    share: Annotated[float, Meta(ge=0, description="of the host")] = 0.5
+    maybe: float | UnsetType = UNSET
+    loads: list[float] = []
+    by_core: dict[str, float | None] = {}
+    either: float | str = ""
 
 class Retyped(Guest, frozen=True, kw_only=True):
     memory: str
@@ -85,6 +93,14 @@ RESULTS = {
     "own-id": lambda: [own(id="..")],
     "own-nan": lambda: [own(hdd=math.nan)],
     "own-share": lambda: [own(share=math.inf)],
+    "nan-share": lambda: [Measured(**good, share=math.inf)],
+    "nan-maybe": lambda: [Measured(**good, maybe=math.nan)],
+    "nan-loads": lambda: [Measured(**good), Measured(**good, loads=[1.0, math.nan])],
+    "nan-by-core": lambda: [Measured(**good, by_core={"0": math.nan})],
+    "nan-either": lambda: [Measured(**good, either=math.nan)],
+    "nan-extra": lambda: [own(extra=Extra(cores=1, load=math.nan))],
+    "nan-unknown": lambda: [own(known_to_type_checkers=[{"a": math.inf}])],
+    "right-measured": lambda: [Measured(**good, loads=[1.5], by_core={"0": None}), Measured(**good, maybe=1)],
     "retyped": lambda: [Retyped(**good | {"memory": "classified"})],
     "listed": lambda: [guest(), Listed(**good)],
     "mixed": lambda: [guest(), own(), guest(cpus="classified")],
@@ -209,6 +225,13 @@ def check_defect(service: Service, answer: Answer, fault: str) -> None:
         ("own-id", f"[0].id: {ID}"),
         ("own-share", "[0].share: expected a finite number"),
         ("own-nan", "[0].hdd: expected a finite number"),
+        ("nan-share", "[0].share: expected a finite number"),
+        ("nan-maybe", "[0].maybe: expected a finite number"),
+        ("nan-loads", "[1].loads: expected finite numbers"),
+        ("nan-by-core", "[0].by_core: expected finite numbers"),
+        ("nan-either", "[0].either: expected finite numbers"),
+        ("nan-extra", "[0].extra: expected finite numbers"),
+        ("nan-unknown", "[0].known_to_type_checkers: expected finite numbers"),
         ("retyped", "[0].memory: expected `int`, got `str`"),
         ("listed", "[1]: Listed is array_like, expected an object"),
         ("mixed", "[2].cpus: expected `int`, got `str`"),
@@ -295,7 +318,8 @@ def test_right_results_are_shown_whatever_their_classes(odd: Service) -> None:
     assert [(item["hdd"], item["ip"]) for item in shown(odd, "right")] == [(2, None), (1.5, "10.0.0.1")]
     assert shown(odd, "right-empty") == []
     (own,) = shown(odd, "right-own")
-    assert (own["racks"], own["extra"], own["maybe"]) == (["a"], {"cores": 2}, 1)
+    assert (own["racks"], own["extra"], own["maybe"]) == (["a"], {"cores": 2, "load": 0.0}, 1)
+    assert [item["loads"] for item in shown(odd, "right-measured")] == [[1.5], []]
     guest, own = shown(odd, "right-mixed")
     assert own.items() > guest.items()
     assert "maybe" not in own

@@ -130,10 +130,14 @@ def _are_right(items: list[Any], kind: type) -> bool:
         msgspec.convert(_values(items, strict), strict.many, from_attributes=True)
     except Exception:
         return False
-    return all(
-        all(map(math.isfinite, filter(None, [getattr(item, name) for item in items])))
-        for name in strict.floats
-    ) and (not strict.has_id or _are_ids([item.id for item in items]))
+    return (
+        all(
+            all(map(math.isfinite, filter(None, [getattr(item, name) for item in items])))
+            for name in strict.floats
+        )
+        and all(_has_finite(item, name) for name in strict.deep_floats for item in items)
+        and (not strict.has_id or _are_ids([item.id for item in items]))
+    )
 
 
 def _are_ids(ids: list[str]) -> bool:
@@ -166,13 +170,41 @@ def _fault_of_entity(item: Struct) -> str | None:
         return _without_value(str(error))
     except Exception:  # msgspec does not say where a value is that JSON cannot have
         return _fault_of_value(item)
-    for name in strict.floats:
-        value = getattr(item, name)
-        if value and not math.isfinite(value):  # JSON would have null
-            return f".{name}: expected a finite number"
+    if fault := _fault_of_numbers(item, strict):
+        return fault
     if strict.has_id and not _ID.match(item.id):  # type: ignore[attr-defined]  # it has one
         return ".id: expected text that is not empty, `.` or `..`, without control characters"
     return None
+
+
+def _fault_of_numbers(item: Struct, strict: StrictType) -> str | None:
+    """Say which field has a number that is not finite: JSON would have null."""
+    for name in strict.floats:
+        value = getattr(item, name)
+        if value and not math.isfinite(value):
+            return f".{name}: expected a finite number"
+    for name in strict.deep_floats:
+        if not _has_finite(item, name):
+            return f".{name}: expected finite numbers"
+    return None
+
+
+def _has_finite(item: Struct, name: str) -> bool:
+    """Tell whether all numbers in a field, which JSON can have, are finite."""
+    value = getattr(item, name)
+    return value is UNSET or _is_finite(msgspec.to_builtins(value, builtin_types=_NOT_TEXT, enc_hook=plain))
+
+
+def _is_finite(value: Any) -> bool:
+    match value:
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return all(map(_is_finite, value.values()))
+        case list() | tuple() | set() | frozenset():
+            return all(map(_is_finite, value))
+        case _:
+            return True
 
 
 def _without_value(text: str) -> str:

@@ -21,6 +21,7 @@ from msgspec.inspect import (
     FloatType,
     IntType,
     LiteralType,
+    Metadata,
     NoneType,
     StrType,
     Type,
@@ -38,12 +39,14 @@ class StrictType:
     one: Any
     many: Any
     #: Whether all fields are plain values, or lists and dicts of these. Only such entities can be converted
-    #: directly: in other fields, msgspec would not look into an object.
+    #: directly: in other fields, msgspec would not look into an object, or not take UNSET.
     is_plain: bool
     #: Whether nothing in one can change: it is frozen, and no field is a list, a dict or another object.
     is_fixed: bool
     #: The fields that are numbers, floats among them, or null.
     floats: tuple[str, ...]
+    #: The other fields that may have floats in them.
+    deep_floats: tuple[str, ...]
     has_id: bool
 
 
@@ -55,18 +58,23 @@ def strict_type(entity: type[Struct]) -> StrictType:
     only, or if msgspec does not know its type.
     """
     kinds = {name: _field_type(entity, name) for name in entity.__struct_fields__}
-    types = [msgspec.inspect.type_info(kind) for kind in kinds.values()]
+    types = {name: _type_info(kind) for name, kind in kinds.items()}
+    floats = tuple(name for name, kind in types.items() if _is_float(kind))
+    optional = {name for name, kind in kinds.items() if UnsetType in get_args(kind)}
     fields: list[Any] = [
-        (name, kind, UNSET) if UnsetType in get_args(kind) else (name, kind) for name, kind in kinds.items()
+        (name, kind, UNSET) if name in optional else (name, kind) for name, kind in kinds.items()
     ]
     # Thousands of them may live for a moment: the garbage collector need not look at any.
     one = msgspec.defstruct(entity.__name__, fields, kw_only=True, gc=False)
     return StrictType(
         one=one,
         many=list[one],  # type: ignore[valid-type]  # made while running
-        is_plain=all(map(_is_plain, types)),
-        is_fixed=entity.__struct_config__.frozen and all(map(_is_scalar, types)),
-        floats=tuple(name for name, kind in kinds.items() if _is_float(kind)),
+        is_plain=not optional and all(map(_is_plain, types.values())),
+        is_fixed=entity.__struct_config__.frozen and all(map(_is_scalar, types.values())),
+        floats=floats,
+        deep_floats=tuple(
+            name for name, kind in types.items() if name not in floats and _may_have_floats(kind)
+        ),
         has_id="id" in kinds,
     )
 
@@ -88,9 +96,26 @@ def _is_core(owner: type) -> bool:
     return owner.__module__.startswith("simplestack.entities.")
 
 
-def _is_float(kind: Any) -> bool:
-    choices = get_args(kind) or (kind,)
-    return float in choices and {float, int, type(None)}.issuperset(choices)
+def _type_info(kind: Any) -> Type:
+    info = msgspec.inspect.type_info(kind)
+    return info.type if isinstance(info, Metadata) else info  # a description, for example
+
+
+def _is_float(kind: Type) -> bool:
+    choices = {type(choice) for choice in (kind.types if isinstance(kind, UnionType) else (kind,))}
+    return FloatType in choices and {FloatType, IntType, NoneType}.issuperset(choices)
+
+
+def _may_have_floats(kind: Type) -> bool:
+    match kind:
+        case UnionType(types=types):
+            return any(map(_may_have_floats, types))
+        case CollectionType(item_type=item):
+            return _may_have_floats(item)
+        case DictType(value_type=value):  # JSON writes keys as text
+            return _may_have_floats(value)
+        case _:
+            return isinstance(kind, FloatType) or not isinstance(kind, _SCALARS)
 
 
 def _is_plain(kind: Type) -> bool:
