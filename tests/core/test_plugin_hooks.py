@@ -160,6 +160,10 @@ BROKEN = {
         "@hookimpl\ndef tag_list(session, guest_id) -> tuple[str, ...]: ...",
         "tag_list: it is annotated to return tuple[str, ...]; expected list[str]",
     ),
+    "list-bare": (
+        "from typing import List\n@hookimpl\ndef pool_info(session) -> List: ...",
+        "pool_info: it is annotated to return list; expected Pool or a subclass of it",
+    ),
     "none-entity": (
         "@hookimpl\ndef guest_start(session, guest_id) -> Guest: ...",
         "guest_start: it is annotated to return Guest; expected None",
@@ -213,6 +217,7 @@ RIGHT = {
         "@hookimpl\ndef guest_update(session, changes: Update) -> Guest: ..."
     ),
     "plain-list": "@hookimpl\ndef tag_list(session, guest_id) -> list: ...",
+    "bare-list": "from typing import List\n@hookimpl\ndef disk_list(session, guest_id) -> List: ...",
     "no-result": "@hookimpl\ndef guest_start(session, guest_id) -> None: ...",
     "never": (
         "from typing import NoReturn\n@hookimpl\ndef guest_start(session, guest_id) -> NoReturn:\n"

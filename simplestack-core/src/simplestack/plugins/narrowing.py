@@ -61,7 +61,7 @@ def narrowed_entity(function: Callable[..., Any], core_result: Any) -> type[Stru
 def entity_of(result: Any) -> type[Struct] | None:
     """Return the struct in ``Guest`` or ``list[Guest]``; None where there is none."""
     if get_origin(result) is list:
-        (result,) = get_args(result)
+        (result,) = get_args(result) or (None,)  # a bare typing.List
     return result if isinstance(result, type) and issubclass(result, Struct) else None
 
 
@@ -93,7 +93,8 @@ def _fits(found: Any, expected: Any) -> bool:
         return found is NoneType
     if get_origin(expected) is list:
         (item,) = get_args(expected)
-        return found is list or (get_origin(found) is list and _fits(get_args(found)[0], item))
+        is_list = found is list or get_origin(found) is list
+        return is_list and all(_fits(one, item) for one in get_args(found))  # a bare one has none
     return isinstance(found, type) and issubclass(found, expected)
 
 
@@ -126,7 +127,7 @@ def _words(kind: Any) -> str:
     if isinstance(kind, type) and get_origin(kind) is None:
         return kind.__name__
     if get_origin(kind) is list:
-        return f"list[{_words(get_args(kind)[0])}]"
+        return f"list[{', '.join(map(_words, get_args(kind)))}]" if get_args(kind) else "list"
     return str(kind)
 
 
