@@ -4,11 +4,14 @@ import contextlib
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from simplestack.plugins.containment import PluginCode
+from simplestack.plugins.errors import PluginFault
 from support.distributions import describe, install
 from support.listing import GOOD, failures, good, plugins_command
 from support.service import running_service, wait_for
@@ -259,3 +262,80 @@ def test_the_log_names_a_plugin_whose_import_cannot_be_interrupted(plugins: Path
         output, _ = process.communicate(timeout=30)
     assert "slow       simplestack-slow 1.0  Good" in output
     assert (plugins / "errors").read_text().count(line) == 1
+
+
+def test_a_plugin_that_puts_the_default_action_of_the_alarm_back_does_not_end_the_command(
+    plugins: Path,
+) -> None:
+    source = (
+        "import signal\nsignal.signal(signal.SIGALRM, lambda *arguments: None)\n"
+        "signal.signal(signal.SIGALRM, signal.SIG_DFL)\n"
+        "while not (folder / 'enough').exists(): time.sleep(0.05)\n"
+    )
+    install(plugins, "slow", MARK + source + good("slow"))
+    line = "importing plugin_slow:plugin of plugin 'slow' (simplestack-slow 1.0) has taken more than 0.2 s"
+    with running_command(plugins, "[server]\nplugin_timeout_seconds = 0.2") as process:
+        wait_for(lambda: line in (plugins / "errors").read_text() or process.poll(), what="the warning")
+        (plugins / "enough").touch()
+        output, _ = process.communicate(timeout=30)
+    assert "slow       simplestack-slow 1.0  Good" in output
+    assert process.returncode == 0
+
+
+#: Raises an exception whose text is read when the load failure is written.
+TEXT = "class Odd(Exception):\n    def __str__(self):\n        {body}\n        return 'text'\nraise Odd\n"
+
+
+def test_a_text_of_an_exception_that_hangs_ends_at_the_time_limit(plugins: Path) -> None:
+    install(plugins, "good", GOOD)
+    install(plugins, "mute", TEXT.format(body="time.sleep(3600)"))
+    with running_command(plugins, "[server]\nplugin_timeout_seconds = 0.5") as process:
+        output, _ = process.communicate(timeout=30)
+    assert "good       simplestack-good 1.0  Good" in output
+    (line,) = (plugins / "errors").read_text().splitlines()
+    assert "importing plugin_mute:plugin failed: Odd: its text cannot be shown" in line
+
+
+def test_ctrl_c_ends_the_command_while_the_text_of_an_exception_is_read(plugins: Path) -> None:
+    install(plugins, "good", GOOD)
+    install(plugins, "mute", MARK + TEXT.format(body="(folder / 'reading').touch(); time.sleep(3600)"))
+    with running_command(plugins) as process:
+        wait_for((plugins / "reading").exists, what="the text to be read")
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert (process.returncode, output) == (1, "")
+    assert (plugins / "errors").read_text() == "\nAborted!\n"
+
+
+CODE = PluginCode("slow", "simplestack-slow", "1.0", "plugin_slow", 30)
+
+
+def handlers() -> dict[int, object]:
+    return {number: signal.getsignal(number) for number in signal.valid_signals()}
+
+
+def test_ctrl_c_while_the_time_limit_is_set_up_ends_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, called, start = handlers(), [], threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        CODE.run("importing", lambda: called.append(1))
+    assert called == []
+    assert handlers() == before
+    assert "simplestack-plugin-timer" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_time_limit_that_cannot_be_set_up_leaves_no_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = handlers()
+
+    def fail(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with pytest.raises(PluginFault, match="can't start new thread"):
+        CODE.run("importing", lambda: None)
+    assert handlers() == before

@@ -7,8 +7,8 @@ whatever that executes, so they are wrapped while plugin code runs, to know whic
 
 The time limit works the same way: a second thread sends SIGALRM to the main thread, whose handler raises.
 This ends a loop, a sleep, and a wait for a socket or a lock, and leaves no thread behind. It cannot end
-native code that never returns, nor a plugin that is not loaded in the main thread: then the log says which
-plugin it is. Nothing here helps against ``os._exit`` or a crash.
+native code that never returns, a plugin that handles SIGALRM itself, nor one that is not loaded in the main
+thread: then the log says which plugin it is. Nothing here helps against ``os._exit`` or a crash.
 """
 
 import logging
@@ -16,6 +16,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
@@ -30,7 +31,7 @@ _REPEAT_SECONDS = 1
 T = TypeVar("T")
 
 
-class _Overdue(BaseException):
+class TimeLimitExceeded(BaseException):
     """The time limit has passed. Not an Exception, which plugin code is likelier to catch."""
 
 
@@ -50,25 +51,32 @@ class PluginCode:
         """Return what a call of the plugin's code returns.
 
         :param step: what is being done, for messages: ``importing plugin_example:plugin``
-        :raises PluginFault: the call raised anything, or did not end in time
+        :raises PluginFault: the call raised anything, as it is made to at its time limit; where it catches
+            that and returns late, its result counts
         """
         watch = _Watch(self, step)
         try:
             with watch:
+                watch.begin()
                 result = call()
         except BaseException as error:
             if watch.raised_by_handler is not None:
                 raise watch.raised_by_handler from None
             if isinstance(error, PluginFault):
                 raise
-            if watch.is_overdue:
-                place = place_of(error, self.package)
-                where = f" (stopped at {place})" if place else ""
-                raise PluginFault(f"{step} did not end within {self.limit_seconds:g} s{where}") from error
-            raise PluginFault(f"{step} failed: {explain(error, self.package, self.distribution)}") from error
+            # An exception of the plugin's own class makes its text with the plugin's code.
+            reason = self.run(step, partial(self._reason, step, error, is_overdue=watch.is_overdue))
+            raise PluginFault(reason) from error
         if watch.raised_by_handler is not None:  # the plugin has caught it
             raise watch.raised_by_handler
         return result
+
+    def _reason(self, step: str, error: BaseException, *, is_overdue: bool) -> str:
+        if not is_overdue:
+            return f"{step} failed: {explain(error, self.package, self.distribution)}"
+        place = place_of(error, self.package)
+        where = f" (stopped at {place})" if place else ""
+        return f"{step} did not end within {self.limit_seconds:g} s{where}"
 
 
 class _Watch:
@@ -92,9 +100,18 @@ class _Watch:
                 if callable(handler) or (number == signal.SIGALRM and handler is not None):
                     self._previous[number] = handler
                     signal.signal(number, self._handle)
-        self._is_running = True
-        self._timer.start()
+        try:
+            self._timer.start()
+        except Exception as error:  # the system has no more threads
+            self._restore_handlers()
+            raise PluginFault(f"{self._step} has no time limit: {error}") from error
         return self
+
+    def begin(self) -> None:
+        """Let signal handlers raise from now on, in the block: what `__enter__` raises skips `__exit__`."""
+        self._is_running = True
+        if self.raised_by_handler is not None:
+            raise self.raised_by_handler
 
     def __exit__(
         self,
@@ -105,15 +122,19 @@ class _Watch:
         self._is_running = False
         self._ended.set()
         self._timer.join()
+        self._restore_handlers()
+
+    def _restore_handlers(self) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        # An exception in __exit__ would leave these handlers installed. `run` raises what is noted here.
+        # An exception in __enter__ or __exit__ would leave these handlers installed. `run` raises what is
+        # noted here.
         may_raise = self._is_running and (frame is None or frame.f_code is not _Watch.__exit__.__code__)
         if number == signal.SIGALRM and self.is_overdue:
             if may_raise:
-                raise _Overdue
+                raise TimeLimitExceeded
             return
         handler = self._previous[number]
         if not callable(handler):
@@ -130,9 +151,7 @@ class _Watch:
         if self._ended.wait(self._code.limit_seconds):
             return
         self.is_overdue = True
-        can_interrupt = signal.SIGALRM in self._previous
-        if can_interrupt:
-            self._signal_main_thread()
+        self._interrupt_once()
         is_reported = False
         while not self._ended.wait(_REPEAT_SECONDS):
             if not is_reported:
@@ -146,10 +165,13 @@ class _Watch:
                     self._code.version,
                     self._code.limit_seconds,
                 )
-            if can_interrupt:
-                self._signal_main_thread()
+            self._interrupt_once()
 
-    def _signal_main_thread(self) -> None:
+    def _interrupt_once(self) -> None:
+        # Another thread runs the block, or the plugin has put another action in place: the default one would
+        # end the process.
+        if signal.getsignal(signal.SIGALRM) != self._handle:
+            return
         main = threading.main_thread().ident
         if main is not None:
             signal.pthread_kill(main, signal.SIGALRM)
