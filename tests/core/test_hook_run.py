@@ -182,3 +182,29 @@ class TestLateEnds:
         gate.open()
         wait_for(lambda: hypervisor.disconnected, what="the logout")
         assert self.ended(capfd) == []
+
+    def test_it_is_there_where_an_export_cannot_be_closed(
+        self, gate: Gate, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Chunks:
+            def __iter__(self) -> Iterator[bytes]:
+                return iter(())
+
+            def close(self) -> None:
+                raise SystemExit("stuck")
+
+        def guest_export(session: Session, guest_id: str) -> Export:
+            gate.wait()
+            return Export(Chunks())  # type: ignore[arg-type]  # an iterable will do
+
+        hypervisor = Hypervisor(guest_export, settings=QUICK, audit=True)
+        with pytest.raises(HypervisorTimeout):
+            hypervisor.call("guest_export", guest_id="7")
+        gate.open()
+        wait_for(lambda: hypervisor.disconnected, what="the logout")
+        lines = self.ended(capfd)
+        assert [(line["outcome"], line.get("late")) for line in lines] == [
+            ("HypervisorTimeout", None),
+            ("ok", True),
+        ]
+        assert "an export could not be closed" in caplog.text

@@ -216,10 +216,12 @@ class HookRun:
 
         def late(result: Any, error: BaseException | None) -> None:
             try:
+                self._write_late_line(error)
                 export = result if isinstance(result, Export) else self._export
                 if export is not None:
                     close_chunks(export.chunks)
-                self._write_late_line(error)
+            except BaseException:  # the plugin's close, in a thread that nobody waits for
+                _log.exception("request %s: an export could not be closed", context.request_id)
             finally:
                 came_back()
 
