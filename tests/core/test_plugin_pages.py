@@ -22,7 +22,7 @@ def mount(app, settings, admit):
 #: The body of `mount`, and the reason.
 BROKEN = {
     "raises": (
-        "raise RuntimeError('x')",
+        "app.add_route('/_raises/here', Page()); raise RuntimeError('x')",
         "mount(app, settings, admit) failed: RuntimeError: x (plugin_raises.py, line 13, in mount)",
     ),
     "exits": (
@@ -96,3 +96,9 @@ def test_the_others_are_used_with_their_pages(service: Service) -> None:
     assert service.get("/_right/hello").body == b"hello"
     assert service.get("/healthz").json["status"] == "ok"
     assert BROKEN.keys().isdisjoint(service.get("/").json["hypervisors"])
+
+
+@pytest.mark.parametrize("path", ["/_exits/here", "/_ambiguous/a", "/_raises/here"])
+def test_the_pages_that_a_plugin_added_before_it_failed_are_not_served(service: Service, path: str) -> None:
+    answer = service.get(path)
+    assert (answer.status, answer.error) == (404, "HypervisorNotFound")

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import falcon
+
 from simplestack.plugins.errors import LoadFailure, PluginFault
 from simplestack.plugins.registry import Registry
 from simplestack.plugins.wording import shown
@@ -13,12 +15,17 @@ _log = logging.getLogger("simplestack.plugins")
 
 
 class Pages:
-    """What a plugin's ``mount`` gets: the part of the falcon application that is the plugin's own."""
+    """What a plugin's ``mount`` gets: the part of the falcon application that is the plugin's own.
 
-    def __init__(self, app: Any, name: str, package: str) -> None:
-        self._app = app
+    It is added to the service once ``mount`` has returned: a route cannot be taken back.
+    """
+
+    def __init__(self, name: str, package: str) -> None:
         self._prefix = f"/_{name}"
         self._package = package
+        #: Rejects at once what falcon does.
+        self._trial: falcon.App[Any, Any] = falcon.App()
+        self._additions: list[Callable[[Any], None]] = []
 
     def add_route(self, uri_template: str, resource: object, **options: Any) -> None:
         """Add a resource, as ``falcon.App.add_route`` does.
@@ -28,7 +35,7 @@ class Pages:
         path = str(uri_template)
         if path != self._prefix and not path.startswith(f"{self._prefix}/"):
             raise PluginFault(f"mount adds a route at {path!r}; expected one below '{self._prefix}/'")
-        self._app.add_route(path, resource, **options)
+        self._add(lambda app: app.add_route(path, resource, **options))
 
     def add_error_handler(self, exception: type[BaseException], handler: Callable[..., None]) -> None:
         """Handle an exception class of the plugin's own, as ``falcon.App.add_error_handler`` does.
@@ -40,7 +47,16 @@ class Pages:
                 f"mount adds an error handler for {shown(exception)}; "
                 f"expected an exception class of the package {self._package}"
             )
-        self._app.add_error_handler(exception, handler)
+        self._add(lambda app: app.add_error_handler(exception, handler))
+
+    def add_to(self, app: Any) -> None:
+        """Add all of it to the service's application."""
+        for addition in self._additions:
+            addition(app)
+
+    def _add(self, addition: Callable[[Any], None]) -> None:
+        addition(self._trial)
+        self._additions.append(addition)
 
 
 def mount_pages(registry: Registry, app: Any, admit: Callable[[Any], Any], limit_seconds: float) -> Registry:
@@ -50,12 +66,12 @@ def mount_pages(registry: Registry, app: Any, admit: Callable[[Any], Any], limit
     :param limit_seconds: time limit for each plugin
     """
     for found in registry.plugins():
-        pages = Pages(app, found.name, found.package)
+        pages = Pages(found.name, found.package)
         settings = registry.settings[found.name].general
+        code = found.code(limit_seconds)
         try:
-            found.code(limit_seconds).run(
-                "mount(app, settings, admit)", partial(found.plugin.mount, pages, settings, admit)
-            )
+            code.run("mount(app, settings, admit)", partial(found.plugin.mount, pages, settings, admit))
+            code.run("adding the routes of mount", partial(pages.add_to, app))
         except PluginFault as fault:
             failure = LoadFailure(found.name, found.distribution, found.version, str(fault))
             _log.error("not loaded: %s", failure)
