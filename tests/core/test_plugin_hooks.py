@@ -190,6 +190,10 @@ BROKEN = {
         ),
         "pool_info: has the name of a hook, but is not marked; add @hookimpl, or rename it",
     ),
+    "marked-method": (
+        "class Own:\n    @hookimpl\n    def pool_info(self, session): ...\npool_info = Own().pool_info",
+        "pool_info: is marked with @hookimpl, but is method Own.pool_info; expected a plain function",
+    ),
     "marked-object": (
         "import functools\npool_info = hookimpl(functools.partial(guest_list))",
         "pool_info: is marked with @hookimpl, but is an object of class partial; expected a plain function",

@@ -1,6 +1,7 @@
 """Service plugins: what is wrong with one is its load failure, and nothing is served without it."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +52,18 @@ BROKEN = {
         f"{WRAPPER}@hookimpl(wrapper=True, specname='operation_call')\ndef other():\n    return (yield)",
         "operation_call and other all implement operation_call; remove all but one",
     ),
+    "bound-method": (
+        (
+            f"{WRAPPER}class Policy:\n    @hookimpl(specname='operation_call')\n"
+            "    def call(self, operation): return 'answers in place of the hypervisor'\n"
+            "check = Policy().call"
+        ),
+        "check: is marked with @hookimpl, but is method Policy.call; expected a plain function",
+    ),
+    "marked-object": (
+        f"{WRAPPER}import functools\nother = hookimpl(functools.partial(print))",
+        "other: is marked with @hookimpl, but is an object of class partial; expected a plain function",
+    ),
     "number": (
         "plugin = 42",
         "plugin_number:plugin is 42; expected a module with a wrapper of operation_call",
@@ -79,6 +92,12 @@ def test_a_service_plugin_that_is_wrong_is_named_with_the_reason(
     listing: subprocess.CompletedProcess[str], name: str
 ) -> None:
     assert failures(listing.stderr)[name] == f"(simplestack-{name} 1.0): {BROKEN[name][1]}"
+
+
+def test_a_helper_may_have_the_name_of_a_hypervisors_hook(plugins: Path) -> None:
+    install(plugins, "good", GOOD)
+    install(plugins, "policy", f"{WRAPPER}def guest_list(): ...", GROUP)
+    assert plugins_command(plugins).returncode == 0
 
 
 def test_the_others_are_used_and_one_module_once(listing: subprocess.CompletedProcess[str]) -> None:

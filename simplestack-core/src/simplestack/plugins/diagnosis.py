@@ -47,7 +47,8 @@ def check_modules(modules: tuple[ModuleType, ...]) -> None:
                 faults.append(f"{place}: hook {hook!r} is implemented by {owners[hook]} already; remove one")
             owners[hook] = place
             faults += [f"{place}: {fault}" for fault in _faults(hook, function)]
-        faults += [f"{module.__name__}.{fault}" for fault in _overlooked(module)]
+        marks = (*misplaced_marks(module), *_forgotten_marks(module))
+        faults += [f"{module.__name__}.{fault}" for fault in marks]
     if not owners and not faults:
         names = ", ".join(module.__name__ for module in modules) or "none"
         faults.append(f"no function is marked with @hookimpl in its hook modules ({names})")
@@ -55,16 +56,24 @@ def check_modules(modules: tuple[ModuleType, ...]) -> None:
         raise PluginFault("; ".join(faults))
 
 
-def _overlooked(module: ModuleType) -> Iterator[str]:
+def misplaced_marks(module: ModuleType) -> Iterator[str]:
+    """Yield what is marked with ``@hookimpl`` and is no plain function: pluggy calls some of these."""
+    for name, value in vars(module).items():
+        if _is_marked(value) and not isinstance(value, FunctionType):
+            yield f"{name}: is marked with @hookimpl, but is {shown(value)}; expected a plain function"
+
+
+def _forgotten_marks(module: ModuleType) -> Iterator[str]:
     """Yield what looks like an implementation, and would not be one."""
     for name, value in vars(module).items():
-        is_marked = isinstance(getattr(value, IMPL_MARK, None), dict)
-        if is_marked and not isinstance(value, FunctionType):
-            yield f"{name}: is marked with @hookimpl, but is {shown(value)}; expected a plain function"
         # What is imported from elsewhere under a hook's name is a helper.
         own = isinstance(value, FunctionType) and value.__module__ == module.__name__
-        if name in SPEC_PARAMETERS and own and not is_marked:
+        if name in SPEC_PARAMETERS and own and not _is_marked(value):
             yield f"{name}: has the name of a hook, but is not marked; add @hookimpl, or rename it"
+
+
+def _is_marked(value: object) -> bool:
+    return isinstance(getattr(value, IMPL_MARK, None), dict)
 
 
 def _faults(hook: str, function: FunctionType) -> Iterator[str]:

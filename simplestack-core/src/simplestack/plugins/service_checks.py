@@ -9,7 +9,7 @@ import pluggy
 
 from simplestack.hookspecs import services
 from simplestack.markers import PROJECT_NAME
-from simplestack.plugins.diagnosis import IMPL_MARK, implementations, parameter_faults
+from simplestack.plugins.diagnosis import IMPL_MARK, implementations, misplaced_marks, parameter_faults
 from simplestack.plugins.errors import PluginFault
 from simplestack.plugins.wording import did_you_mean, shown
 
@@ -41,6 +41,7 @@ def check_service(found: Any, place: str) -> ModuleType:
 
 
 def _module_faults(module: ModuleType) -> Iterator[str]:
+    yield from misplaced_marks(module)
     wrappers: list[FunctionType] = []
     for hook, function in implementations(module):
         if hook == _HOOK:

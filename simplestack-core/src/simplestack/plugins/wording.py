@@ -23,6 +23,8 @@ def shown(value: Any) -> str:
         return f"class {value.__qualname__}"
     if isinstance(value, ModuleType):
         return f"module {value.__name__}"
+    if inspect.ismethod(value):
+        return f"method {value.__qualname__}"
     if inspect.isroutine(value):
         return f"function {value.__name__}"
     if isinstance(value, _PLAIN):
