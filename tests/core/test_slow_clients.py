@@ -289,11 +289,12 @@ def test_an_upload_that_is_slow_and_above_the_least_rate_is_taken(strict: Servic
 def test_slow_clients_leave_threads_to_others_and_those_without_a_place_are_told_to_come_back(
     tmp_path: Path,
 ) -> None:
-    with running_service(tmp_path, NARROW) as service:
+    with running_service(tmp_path, NARROW.replace("threads = 2", "threads = 4")) as service:
         with contextlib.ExitStack() as stack:
             slow = [stack.enter_context(connected(service)) for _ in range(8)]
-            for connection in slow:
-                connection.sendall(f"{UPLOAD}Content-Length: 3000000\r\n\r\nQFI".encode() + bytes(70_000))
+            for number, connection in enumerate(slow):
+                head = UPLOAD.replace("/demo/", f"/demo-{number}/") + "Content-Length: 3000000\r\n\r\nQFI"
+                connection.sendall(head.encode() + bytes(70_000))
             ended = []
             for connection in slow:
                 connection.settimeout(1)
@@ -301,13 +302,13 @@ def test_slow_clients_leave_threads_to_others_and_those_without_a_place_are_told
                     response = response_on(connection)
                     assert response.headers["retry-after"].isdigit()
                     ended.append((response.status, json.loads(response.read())["error"]))
-            # The mock's own share of two threads ends some of them first.
+            # The host's own share of the threads ends some of them first.
             assert {status for status, _ in ended} == {503}
             assert "ServiceBusy" in {name for _, name in ended} <= {"ServiceBusy", "HypervisorUnavailable"}
-            assert len(ended) >= 7
+            assert len(ended) >= 6
             is_served(service)
         image = b"QFI\xfb" + bytes(100_000)
-        for _ in range(2):  # each of them needs the place, and gives it back
+        for _ in range(3):  # each of them needs one of two places, and gives it back
             with connected(service) as connection:
                 connection.sendall(f"{UPLOAD}Content-Length: {len(image)}\r\n\r\n".encode() + image[:-1])
                 time.sleep(0.5)  # a client that pauses is what is tested

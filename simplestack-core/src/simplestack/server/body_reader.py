@@ -9,7 +9,7 @@ import time
 from socket import MSG_WAITALL
 from typing import Any
 
-from gunicorn.http.body import Body, LengthReader
+from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.errors import ParseException
 from gunicorn.http.unreader import SocketUnreader
 
@@ -20,10 +20,8 @@ _log = logging.getLogger("simplestack.server")
 
 #: For less, gunicorn's reading ahead is the better way.
 _LARGE_BYTES = 64 * 1024
-#: What is left of an upload that was rejected is still read, for so long and up to so much. Closing earlier
-#: makes the kernel send a reset, and that takes the response from a client that is still sending.
-_DRAIN_SECONDS = 10
-_DRAIN_BYTES = 1024**3
+#: How long a thread reads what is left of an upload that was rejected. The main loop reads the rest.
+_DRAIN_SECONDS = 0.2
 _DRAIN_PIECE_BYTES = 1024**2
 
 
@@ -38,20 +36,29 @@ def read_directly(request: Any) -> None:
 
 
 def drain(body: Any, sock: ClientSocket) -> bool:
-    """Read the rest of a body, so that its client comes to read the response; tell whether all of it came."""
+    """Read the rest of a body for a moment; tell whether the next request can be read after it."""
     if body.failed:  # where the next request begins is unknown
         return False
+    if _is_complete(body.reader):
+        return True
     sock.read_until_seconds = time.monotonic() + _DRAIN_SECONDS
-    left = _DRAIN_BYTES
     try:
-        while piece := body.read(min(left, _DRAIN_PIECE_BYTES)):
-            left -= len(piece)
-    except (OSError, ParseException, SimplestackError) as error:  # it has gone away, or is too slow
-        _log.debug("the rest of a body could not be read: %s", error)
+        while body.read(_DRAIN_PIECE_BYTES):
+            pass
+    except (OSError, ParseException, SimplestackError) as error:  # the client has gone away, or is too slow
+        # The type alone: the message may quote what the client sent.
+        _log.debug("the rest of a body could not be read: %s", type(error).__name__)
         return False
     finally:
         sock.read_until_seconds = None
-    return left > 0
+    return True
+
+
+def _is_complete(reader: LengthReader | ChunkedReader) -> bool:
+    """Tell whether a reader has received all of its body."""
+    if isinstance(reader, LengthReader):
+        return reader.length == 0
+    return reader.parser is None
 
 
 class _DirectBody(Body):

@@ -41,6 +41,8 @@ class Connection(TConn):
         self.has_continued = False
         #: Whether the next request may come on it, once the response is sent.
         self.is_kept = True
+        #: Whether its client may be sending the rest of a body that nobody reads.
+        self.has_body_left = False
         #: Whether a reset ends it: nothing less tells the client that the response is not complete.
         self.must_reset = False
         self.stage = Stage.IDLE

@@ -22,8 +22,11 @@ _log = logging.getLogger("simplestack.server")
 #: makes the kernel send a reset, and that takes the response from a client that is still sending.
 _CLOSING_SECONDS = 2.0
 _CLOSING_BYTES = 4 * 1024 * 1024
-#: How much memory of a worker responses may hold that their clients have not read yet. More than many lists of
-#: 10,000 guests (3 MB) at once, and less than what a worker needs besides.
+#: The same for a client that is sending a body that was rejected.
+_BODY_SECONDS = 10.0
+_BODY_BYTES = 1024**3
+#: How much memory of a worker responses may hold that their clients have not read yet. More than many lists
+#: of 10,000 guests (3 MB) at once, and less than what a worker needs besides.
 _MOST_UNSENT_BYTES = 64 * 1024 * 1024
 #: Clients that take longer than this to send a request are dropped first when connections run out.
 _PROMPT_SECONDS = 1.0
@@ -255,7 +258,7 @@ class Reception:
         may_come = conn.sock.receive()
         conn.window_bytes += len(conn.sock.arrived)
         conn.sock.arrived.clear()
-        if not may_come or conn.window_bytes > _CLOSING_BYTES:
+        if not may_come or conn.window_bytes > (_BODY_BYTES if conn.has_body_left else _CLOSING_BYTES):
             self._drop(conn)
 
     def _enter(self, conn: Connection, stage: Stage) -> None:
@@ -284,7 +287,7 @@ class Reception:
             case Stage.ARRIVING | Stage.SENDING:
                 return self._limits.window_seconds
             case Stage.CLOSING:
-                return _CLOSING_SECONDS
+                return _BODY_SECONDS if conn.has_body_left else _CLOSING_SECONDS
 
     def _watch(self, conn: Connection, events: int) -> None:
         if conn.watched == events:

@@ -203,8 +203,9 @@ class Worker(ThreadWorker):
         return kept
 
     def _keepalive_after(self, conn: Any, keepalive: object) -> bool:
-        """Tell whether the connection is kept. Gunicorn's own reads 64 KiB of a refused upload at most."""
-        return drain(conn.parser.mesg.body, conn.sock) and bool(keepalive)
+        """Tell whether the connection is kept. Gunicorn's own reads 64 KiB of a rejected upload at most."""
+        conn.has_body_left = not drain(conn.parser.mesg.body, conn.sock)
+        return bool(keepalive) and not conn.has_body_left
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what never became a request: gunicorn decides the status, we write the body."""
