@@ -40,6 +40,8 @@ class ClientSocket:
         self.unsent = memoryview(b"")
         #: Whether what threads send is the end of a response, so that the main loop can send it.
         self.sends_last = False
+        #: The id of the request whose response is sent.
+        self.request_id = ""
         #: Until when threads may read, where that is limited: `time.monotonic`.
         self.read_until_seconds: float | None = None
         #: Why the service gave the client up while it was sending to it.

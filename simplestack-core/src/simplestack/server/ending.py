@@ -42,15 +42,19 @@ class Ending:
         """How long requests in flight can still be waited for."""
         return self._requests_until_seconds - time.monotonic()
 
-    def finish(self, cut_off: list[str], *, is_held_up: bool) -> None:
+    def finish(self, cut_off: list[str], queued: int, *, is_held_up: bool) -> None:
         """Log sessions out, write what is not written, and end the process if it would not end by itself.
 
-        :param cut_off: the ids of the requests that are not answered
+        :param cut_off: the ids of the requests without a complete response
+        :param queued: how many requests wait for a thread
         :param is_held_up: whether threads are busy, which Python waits for at its exit
         """
         if cut_off:
             count = "1 request was" if len(cut_off) == 1 else f"{len(cut_off)} requests were"
             _log.warning("stopping: %s cut off: %s", count, ", ".join(cut_off))
+        if queued:
+            count = "1 request was" if queued == 1 else f"{queued} requests were"
+            _log.warning("stopping: %s not begun: all threads were busy", count)
         # A little less than there is, so that the calls can say what they did not finish.
         limit_seconds = 0.9 * max(0.0, self._closing_until_seconds - time.monotonic())
         closing = threading.Thread(target=_close, args=(limit_seconds,), name="simplestack-end", daemon=True)

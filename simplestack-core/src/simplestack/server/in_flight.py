@@ -62,6 +62,7 @@ class _Response:
     ) -> None:
         self.identity = identity
         self._client = client
+        client.request_id = identity
         self._start_response = start_response
         self._sent_bytes = 0
         self._announced_bytes: int | None = None

@@ -96,8 +96,7 @@ class Reception:
             if not others:
                 return
             oldest = min(others, key=lambda conn: conn.since_seconds)
-            _log.warning("a client is cut off: too many responses wait for their clients")
-            self._drop(oldest, reset=True)
+            self._drop(oldest, "too many responses wait for their clients", reset=True)
 
     def check_deadlines(self, now_seconds: float) -> None:
         """End what takes too long."""
@@ -119,21 +118,25 @@ class Reception:
             is_slow = conn.stage in {Stage.HANDSHAKE, Stage.ARRIVING} and age > _PROMPT_SECONDS
             return conn.stage is Stage.CLOSING, is_slow, conn.stage in _NOTHING_DUE, age
 
-        self._drop(max(self._waiting, key=rank))
+        self._drop(max(self._waiting, key=rank), "there are too many connections")
         return True
 
     def end_within(self, grace_seconds: float) -> None:
-        """Stop: keep connections on which no response is due for so long only, those that come back included."""
+        """Stop: keep connections on which no response is due for so long only, those of threads included."""
         self._grace_seconds = grace_seconds
         deadline_seconds = time.monotonic() + grace_seconds
         for conn in self._waiting:
             if conn.stage in _NOTHING_DUE:
                 conn.deadline_seconds = min(conn.deadline_seconds, deadline_seconds)
 
+    def request_ids(self) -> list[str]:
+        """Return the ids of the requests whose responses clients have not read to the end."""
+        return [conn.sock.request_id for conn in self._waiting if conn.stage is Stage.SENDING]
+
     def close(self) -> None:
         """Drop all connections."""
         for conn in list(self._waiting):
-            self._drop(conn)
+            self._drop(conn, "the service stops")
 
     def _on_event(self, conn: Connection, _file: object = None) -> None:
         if conn in self._waiting:  # else dropped to make room, by an event that came at the same time
@@ -147,8 +150,8 @@ class Reception:
             _log.debug("a connection is broken: %s", error)
             self._drop(conn)
         except Exception:  # one client must not end the worker, whatever it sends
-            _log.exception("a connection is dropped for a defect")
-            self._drop(conn)
+            _log.exception("a connection is dropped: unexpected error")
+            self._drop(conn, "unexpected error")
 
     def _shake_hands(self, conn: Connection) -> None:
         wanted = conn.sock.shake_hands()
@@ -236,8 +239,7 @@ class Reception:
         if self._is_fast_enough(conn):
             self._enter(conn, Stage.SENDING)
         else:
-            _log.info("a client is cut off: it reads its response too slowly")
-            self._drop(conn, reset=True)
+            self._drop(conn, "it reads too slowly", reset=True)
 
     def _is_fast_enough(self, conn: Connection) -> bool:
         return conn.window_bytes >= self._limits.least_bytes_per_window
@@ -304,9 +306,21 @@ class Reception:
             self._poller.unregister(conn.sock)
             conn.watched = 0
 
-    def _drop(self, conn: Connection, *, reset: bool = False) -> None:
+    def _drop(self, conn: Connection, why: str = "", *, reset: bool = False) -> None:
+        """Close a connection.
+
+        :param why: the reason for the log, where it is not that the client has gone away
+        """
         if conn not in self._waiting:
             return
+        if conn.stage is Stage.SENDING:
+            _log.info(
+                "request %s: the client %s before the last %d bytes of the response%s",
+                conn.sock.request_id,
+                "was cut off" if why else "went away",
+                conn.sock.unsent.nbytes,
+                why and f": {why}",
+            )
         self._release(conn)
         self._forget(conn)
         conn.sock.close(reset=reset)

@@ -6,7 +6,7 @@ import selectors
 import signal
 import threading
 import time
-from concurrent.futures import Future
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -54,6 +54,8 @@ class Worker(ThreadWorker):
     _is_hurried = False
     #: Connections that threads have, or that wait for one.
     _busy_conns = 0
+    #: Those of them that wait.
+    _queued_conns: set[Connection]
     _next_tick_seconds = 0.0
 
     @classmethod
@@ -84,6 +86,7 @@ class Worker(ThreadWorker):
         )
         self._reception = Reception(self.poller, limits, self.enqueue_req)
         self._acceptor = Acceptor(self.cfg, limits, self._reception)
+        self._queued_conns = set()
         self._in_flight = InFlight(self.wsgi)
         self.wsgi = self._in_flight
 
@@ -120,9 +123,10 @@ class Worker(ThreadWorker):
             self._turn(left)
         if self._is_hurried:
             ending = Ending(_HURRIED_SECONDS)
-        self._reception.close()
         self.tpool.shutdown(wait=False, cancel_futures=True)
-        ending.finish(self._in_flight.request_ids(), is_held_up=self._busy_conns > 0)
+        cut_off = self._in_flight.request_ids() + self._reception.request_ids()
+        self._reception.close()
+        ending.finish(cut_off, len(self._queued_conns), is_held_up=self._busy_conns > 0)
 
     def _turn(self, limit_seconds: float = _TICK_SECONDS) -> None:
         self.wait_for_and_dispatch_events(min(limit_seconds, _TICK_SECONDS))
@@ -141,17 +145,28 @@ class Worker(ThreadWorker):
     def enqueue_req(self, conn: Any) -> None:
         """Let a thread handle a request that has arrived."""
         self._busy_conns += 1
-        super().enqueue_req(conn)
+        self._queued_conns.add(conn)
+        try:
+            self.tpool.submit(self._serve, conn)
+        except RuntimeError as error:  # it is in the queue all the same, for the threads that there are
+            _log.warning("no thread could be started for a request, which waits for another: %s", error)
 
-    def finish_request(self, conn: Any, fs: Future[bool]) -> None:
-        """Take a connection back from its thread."""
+    def _take_back(self, conn: Connection, *, keep: bool) -> None:
         self._busy_conns -= 1
-        error = fs.exception()
-        if error is not None:
-            _log.error("a thread failed by a defect", exc_info=error)
-        self._reception.take_back(conn, keep=error is None and fs.result())
+        self._reception.take_back(conn, keep=keep)
 
     # What threads do.
+
+    def _serve(self, conn: Connection) -> None:
+        """Serve a connection, and give it back to the main loop."""
+        self._queued_conns.discard(conn)
+        keep = False
+        try:
+            keep = self.handle(conn)
+        except BaseException:  # nobody looks at the future
+            _log.exception("a connection is closed: unexpected error")
+        finally:
+            self.method_queue.defer(partial(self._take_back, conn, keep=keep))
 
     def handle(self, conn: Any) -> bool:
         """Serve a connection.
