@@ -59,7 +59,7 @@ class Leftovers:
 
         def remove(connection: "libvirt.virConnect") -> None:
             if user_id is not None and _mentions(connection, user_id, name):
-                raise _InUseError(f"guest {user_id} uses it")
+                raise _InUseError
             found = connection.storagePoolLookupByUUIDString(pool_id)
             if connection is not self._session.connection:
                 # A libvirtd that was started just now may have looked before qemu-img made the file.
@@ -83,15 +83,21 @@ class Leftovers:
 
     def _remove(self) -> list[str]:
         """Remove everything; return sentences about what stays."""
-        remaining = list(self._removals)
+        remaining, in_use = list(self._removals), []
         with contextlib.closing(self._connections()) as connections:
             for connection in connections:
                 # The volumes of a domain that stays are still its own.
-                while remaining and _is_removed(*remaining[-1], connection):
+                while remaining:
+                    what, remove = remaining[-1]
+                    try:
+                        if not _is_removed(what, remove, connection):
+                            break
+                    except _InUseError:
+                        in_use.append(f"{what} stays: the guest has it as a disk")
                     remaining.pop()
                 if not remaining:
                     break
-        return [f"{what} may be left: remove it by hand" for what, _ in reversed(remaining)]
+        return in_use + [f"{what} may be left: remove it by hand" for what, _ in reversed(remaining)]
 
     def _connections(self) -> "Generator[libvirt.virConnect]":
         if not self._removals:
@@ -129,7 +135,7 @@ def _mentions(connection: "libvirt.virConnect", domain_id: str, name: str) -> bo
 def _is_removed(what: str, remove: Removal, connection: "libvirt.virConnect") -> bool:
     try:
         remove(connection)
-    except (libvirt.libvirtError, _InUseError) as error:
+    except libvirt.libvirtError as error:
         # The failure before this one matters more; what stays goes to the client with it.
         _log.warning("%s could not be removed after a failure: %s", what, error)
         return False
