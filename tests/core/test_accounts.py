@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import time
+from concurrent.futures import wait
 
 import pytest
 
@@ -89,3 +91,52 @@ def test_no_more_than_two_passwords_are_verified_at_once() -> None:
             with pytest.raises(TimeoutError):
                 third.result(0.2)
         assert third.result(20)
+
+
+def is_let_in_at_once(hashes: dict[str, str], login: Credentials, patience_seconds: float = 0.2) -> bool:
+    """Tell whether a login is let in while no password can be verified."""
+    with in_threads(1) as start:
+        with accounts._VERIFYING, accounts._VERIFYING:
+            checked = start(check_account, hashes, login)
+            done, _ = wait([checked], patience_seconds)
+        assert checked.result() is None
+    return bool(done)
+
+
+def test_a_login_that_was_let_in_is_remembered_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashes = {"admin": quick_hash("remembered"), "other": quick_hash("remembered")}
+    login = Credentials("admin", "remembered")
+    assert not is_let_in_at_once(hashes, login)
+    assert is_let_in_at_once(hashes, login, 20)
+    assert not is_let_in_at_once({"admin": quick_hash("remembered", cost=4)}, login), "another account"
+    started = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: started + 59)
+    assert accounts._VERIFIED.has((login.digest(), hashes["admin"]))
+    monkeypatch.setattr(time, "monotonic", lambda: started + 61)
+    assert not accounts._VERIFIED.has((login.digest(), hashes["admin"]))
+
+
+@pytest.mark.parametrize("login", [Credentials("admin", "wrong"), Credentials("nobody", "secret")])
+def test_a_login_that_was_rejected_is_verified_again(login: Credentials) -> None:
+    hashes = {"admin": quick_hash("secret")}
+    for _ in range(2):
+        with pytest.raises(Unauthorized):
+            check_account(hashes, login)
+    with in_threads(1) as start:
+        with accounts._VERIFYING, accounts._VERIFYING:
+            third = start(check_account, hashes, login)
+            with pytest.raises(TimeoutError):
+                third.result(0.2)
+        assert isinstance(third.exception(), Unauthorized)
+
+
+def test_the_logins_that_are_remembered_are_bounded() -> None:
+    verified = accounts._VerifiedLogins()
+    for number in range(1025):
+        verified.add((b"", str(number)))
+    assert not verified.has((b"", "0"))
+    assert verified.has((b"", "1"))
+    verified.add((b"", "1"))
+    verified.add((b"", "1025"))
+    assert verified.has((b"", "1"))
+    assert not verified.has((b"", "2"))

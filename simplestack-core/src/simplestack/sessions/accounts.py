@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import os
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -18,6 +20,30 @@ _SALT_BYTES, _KEY_BYTES = 16, 32
 _MAX_MEMORY_BYTES = 256 * 1024**2
 #: Each verification takes 32 MiB and some 0.2 s of a core, so a flood of them must queue.
 _VERIFYING = threading.BoundedSemaphore(2)
+_REMEMBER_SECONDS = 60.0
+_MAX_REMEMBERED = 1024
+
+
+class _VerifiedLogins:
+    """Logins whose password was right a moment ago, with the hash that it was verified against."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._until_seconds: OrderedDict[tuple[bytes, str], float] = OrderedDict()
+
+    def add(self, login: tuple[bytes, str]) -> None:
+        with self._lock:
+            self._until_seconds[login] = time.monotonic() + _REMEMBER_SECONDS
+            self._until_seconds.move_to_end(login)
+            if len(self._until_seconds) > _MAX_REMEMBERED:
+                self._until_seconds.popitem(last=False)
+
+    def has(self, login: tuple[bytes, str]) -> bool:
+        with self._lock:
+            return time.monotonic() < self._until_seconds.get(login, 0.0)
+
+
+_VERIFIED = _VerifiedLogins()
 
 
 def hash_password(password: str) -> str:
@@ -41,13 +67,18 @@ def verify_password(password: str, hashed: str) -> bool:
 def check_account(accounts: Mapping[str, str], credentials: Credentials) -> None:
     """Check credentials against the accounts in the settings, for hypervisors that check no password.
 
-    It takes the same time whether or not the user exists.
+    Wrong credentials take the same time whether or not the user exists. Right ones are remembered for a
+    minute, as a keyed digest: one caller may need several sessions at a host, and each is checked.
 
     :param accounts: password hashes by user name
     :raises Unauthorized: no such account, or another password
     """
-    if not verify_password(credentials.password, accounts.get(credentials.username, _NOBODY)):
-        raise Unauthorized("wrong user name or password")
+    hashed = accounts.get(credentials.username, _NOBODY)
+    login = credentials.digest(), hashed
+    if not _VERIFIED.has(login):
+        if not verify_password(credentials.password, hashed):
+            raise Unauthorized("wrong user name or password")
+        _VERIFIED.add(login)
 
 
 def _derive(password: str, salt: bytes, cost: int, block: int, parallel: int) -> bytes:
