@@ -96,6 +96,13 @@ def break_it(session: nox.Session) -> None:
 
 
 @nox.session
+def stopped_libvirtd(session: nox.Session) -> None:
+    """Stop a libvirtd under its clients and see whether the service survives. No part of CI."""
+    session.install(*TEST_REQUIREMENTS, *_editable())
+    session.run("python", "-m", "benchmarks.stopped_libvirtd", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Make small defects in core and see whether tests notice. No part of continuous integration."""
     session.install(*TEST_REQUIREMENTS, *_editable())

@@ -71,6 +71,15 @@ def other_libvirtd() -> Iterator[Libvirtd]:
 
 
 @pytest.fixture
+def own_libvirtd() -> Iterator[Libvirtd]:
+    """Run a libvirtd that the test may stop, freeze and kill, and that has no other clients."""
+    require_libvirtd()
+    daemon = counterpart.start(network=False)
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
 def settings(libvirtd: Libvirtd) -> KvmSettings:
     """Give settings that reach `libvirtd` over its unix socket; they have no accounts."""
     return KvmSettings(transport="unix", socket=libvirtd.socket)

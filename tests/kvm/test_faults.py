@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import libvirt
@@ -24,7 +24,6 @@ from simplestack_kvm.events import start_event_loop
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
-from .conftest import require_libvirtd
 from .counterparts import libvirtd as counterpart
 from .counterparts.libvirtd import Libvirtd
 
@@ -32,15 +31,6 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 DOMAIN = "<domain type='qemu'><name>{name}</name><memory>8192</memory><os><type>hvm</type></os></domain>"
 #: More than the keep-alive limits below, with room for a busy machine.
 PATIENCE_SECONDS = 60
-
-
-@pytest.fixture
-def own_libvirtd() -> Iterator[Libvirtd]:
-    """Run a libvirtd that the test may stop, freeze and kill."""
-    require_libvirtd()
-    daemon = counterpart.start(network=False)
-    yield daemon
-    daemon.stop()
 
 
 def translated(call: Callable[[], object]) -> SimplestackError:

@@ -53,6 +53,5 @@ plugin = HypervisorPlugin(
         power,
         storages,
     ),
-    shares_sessions=True,
     examples=Path(__file__).with_name("examples.json"),
 )

@@ -15,7 +15,11 @@ from simplestack_kvm.transports import Route, accounts_decide, chosen_transport,
 
 @dataclass(frozen=True, eq=False, slots=True)
 class KvmSession:
-    """A connection to one host's libvirt. Several threads may use it at once."""
+    """A connection to one host's libvirt.
+
+    One thread at a time uses it. libvirt's client library before 10.3 may crash when several threads do
+    (probably CVE-2024-4418), and libvirtd handles only five requests of a connection at once.
+    """
 
     connection: "libvirt.virConnect"
     settings: KvmSettings

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import libvirt
+import psutil
 
 HERE = Path(__file__).parent
 START_SECONDS = 60
@@ -132,6 +133,13 @@ class Libvirtd:
             except OSError:  # it ended while we looked
                 continue
         raise AssertionError("libvirtd is not running")
+
+    def connections(self) -> int:
+        """Return how many clients are connected over TCP."""
+        return sum(
+            found.status == psutil.CONN_ESTABLISHED and found.laddr[1:] == (self.tcp_port,)
+            for found in psutil.net_connections("tcp4")
+        )
 
     def _init(self) -> int:
         assert self.process is not None
