@@ -228,3 +228,37 @@ class TestExportsThatServicesLose:
         assert errors
         export = hypervisor.call("guest_export", guest_id="2")
         assert list(export.chunks) == [b"one", b"two"]
+
+
+def test_a_service_plugin_cannot_change_the_arguments(capfd: pytest.CaptureFixture[str]) -> None:
+    called: list[str] = []
+
+    def guest_delete(session: Session, guest_id: str) -> None:
+        called.append(guest_id)
+
+    def operation_call(arguments: dict[str, Any]) -> Iterator[Any]:
+        try:
+            arguments["guest_id"] = "other"
+        finally:
+            result = yield
+        return result
+
+    hypervisor = Hypervisor(guest_delete, services=(operation_call,), audit=True)
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        hypervisor.call("guest_delete", guest_id="1")
+    assert called == ["1"]
+    assert [line["ids"] for line in audit_lines(capfd)] == [{"guest_id": "1"}]
+
+
+def test_a_service_plugin_reads_the_arguments_as_they_are() -> None:
+    found: list[Any] = []
+
+    def guest_delete(session: Session, guest_id: str) -> None:
+        found.append(guest_id)
+
+    def operation_call(arguments: Mapping[str, Any]) -> Iterator[Any]:
+        found.append({**arguments})
+        return (yield)
+
+    Hypervisor(guest_delete, services=(operation_call,)).call("guest_delete", guest_id="1")
+    assert found == [{"guest_id": "1"}, "1"]

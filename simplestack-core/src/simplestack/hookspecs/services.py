@@ -27,6 +27,6 @@ def operation_call(operation: str, arguments: Mapping[str, Any], context: CallCo
     and the log names the plugin. An export that is not returned is closed.
 
     :param operation: the hook's name, such as ``guest_info``
-    :param arguments: the hook's arguments but the session
+    :param arguments: the hook's arguments but the session; read-only
     :param context: who asks for what; no secrets
     """

@@ -1,8 +1,8 @@
 """The call of an operation: through the service plugins, with a session from the pool, within its time."""
 
 import os
-from collections.abc import Mapping
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 from simplestack.entities.transfer import Export
@@ -66,7 +66,7 @@ class Dispatcher:
             raise HypervisorNotFound(self.registry.explain_missing(word))
         return found
 
-    def call(self, call: Call, hook: str, arguments: Mapping[str, Any]) -> Any:
+    def call(self, call: Call, hook: str, arguments: dict[str, Any]) -> Any:
         """Call a hook of a hypervisor and return what it returns.
 
         An :class:`Export` keeps its session until its chunks are exhausted or closed.
@@ -75,7 +75,7 @@ class Dispatcher:
         :raises SimplestackError: what went wrong
         """
         connector = self._connector(call)
-        run = HookRun(call, hook, connector, self.pool, self._audit)
+        run = HookRun(call, hook, arguments, connector, self.pool, audit=self._audit)
         place = call.key.place
         max_transfers = connector.max_transfers if hook in TRANSFER_HOOKS else None
         try:
@@ -91,7 +91,9 @@ class Dispatcher:
 
         token = _current.set(run)
         try:
-            result = self._operation_call(operation=hook, arguments=arguments, context=call.context)
+            result = self._operation_call(
+                operation=hook, arguments=MappingProxyType(arguments), context=call.context
+            )
         except Exception as error:
             end()
             run.raised()  # not every wrapper hears of it: pluggy skips those around one that yields twice
@@ -122,7 +124,7 @@ class Dispatcher:
         """Start afresh in a forked child: the sessions are the parent's."""
         self.pool = SessionPool(*self._pool_bounds)
 
-    def _perform(self, operation: str, arguments: Mapping[str, Any], context: CallContext) -> Any:
+    def _perform(self, operation: str, context: CallContext) -> Any:
         run = _current.get()
         hypervisor = self.registry.hypervisors[context.hypervisor]
         caller = hypervisor.callers.get(operation)
@@ -133,11 +135,11 @@ class Dispatcher:
                 {"operation": operation, "hypervisor": hypervisor.name},
             )
         try:
-            return run.attempt(caller, arguments)
+            return run.attempt(caller)
         except SessionExpired:
             # What made the hypervisor forget this session may have met the others, too.
             self.pool.close_of(run.call.key)
-            return run.attempt(caller, arguments)
+            return run.attempt(caller)
 
     def _connector(self, call: Call) -> Connector:
         """Return the connector for a host: its own where it has settings of its own, else the general one."""

@@ -35,9 +35,9 @@ class HookRun:
     """What it takes to perform one call."""
 
     __slots__ = (
+        "_arguments",
         "_audit",
         "_export",
-        "_ids",
         "_is_abandoned",
         "_items",
         "_plugin",
@@ -52,36 +52,47 @@ class HookRun:
     )
 
     _slot: Slot
-    _ids: Mapping[str, Any]
     _export: Export | None
 
     def __init__(
-        self, call: Call, operation: str, connector: Connector, pool: SessionPool, audit: Audit | None
+        self,
+        call: Call,
+        operation: str,
+        arguments: Mapping[str, Any],
+        connector: Connector,
+        pool: SessionPool,
+        *,
+        audit: Audit | None,
     ) -> None:
+        """Prepare a call.
+
+        :param arguments: the hook's arguments but the session
+        """
         self.call = call
         self.operation = operation
+        self._arguments = arguments
         self.connector = connector
         self._plugin = connector.plugin
         self._pool = pool
         self._audit = audit
         self._export = None
         self._is_abandoned = False
-        self._keep(_NO_RESULT)
+        self.result: Any = _NO_RESULT
+        self.is_fixed = False
+        self._items: tuple[Any, ...] | None = None
         self._started_seconds = time.monotonic()
 
-    def attempt(self, caller: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    def attempt(self, caller: Callable[..., Any]) -> Any:
         """Take a session, call the hook on it, and return what the hook returns.
 
         An :class:`Export` keeps the session until its chunks are exhausted or closed.
 
         :param caller: calls the plugin's implementation
-        :param arguments: the hook's arguments but the session
         """
-        self._ids = arguments
         while True:
             self._slot, is_new = self._pool.take(self.call.key, self.connector, self.call)
             try:
-                result = self._hook(caller, arguments, check=not is_new)
+                result = self._hook(caller, check=not is_new)
             except _SessionDead:
                 self._pool.discard(self._slot)
                 self._pool.release(self._slot)
@@ -126,23 +137,24 @@ class HookRun:
         """Let go of the result that a service plugin does not return."""
         if isinstance(self.result, Export):
             close_chunks(self.result.chunks)
-        self._keep(_NO_RESULT)
+        self.result = _NO_RESULT
 
     def _keep(self, result: Any) -> None:
         """Keep a result, and what a service plugin could change in it."""
+        self.result = result
         kind: type = type(result)
-        self.result: Any = result
         self.is_fixed = is_fixed(kind)
-        self._items: tuple[Any, ...] | None = None
-        if kind is list and all(map(is_fixed, set(map(type, result)))):
-            self._items = tuple(result)
+        if kind is list:
+            are_fixed = all(map(is_fixed, set(map(type, result))))
+            self._items = tuple(result) if are_fixed else None
 
     def _has_its_items(self, result: list[Any]) -> bool:
         """Tell whether a list that was checked has the same items as then, none of which can change."""
         items = self._items
         return items is not None and len(items) == len(result) and all(map(is_, items, result))
 
-    def _hook(self, caller: Callable[..., Any], arguments: Mapping[str, Any], *, check: bool) -> Any:
+    def _hook(self, caller: Callable[..., Any], *, check: bool) -> Any:
+        arguments = self._arguments
         settings = self.connector.settings
         is_long = self.operation in LONG_HOOKS
         limit_seconds = settings.long_call_timeout_seconds if is_long else settings.call_timeout_seconds
@@ -230,7 +242,7 @@ class HookRun:
     def _write_late_line(self, error: BaseException | None) -> None:
         """Say in the audit how an operation ended after its client had read 504."""
         if self._audit is not None:
-            self._audit.late(self.operation, self._ids, self.call.context, self._started_seconds, error)
+            self._audit.late(self.operation, self._arguments, self.call.context, self._started_seconds, error)
 
     def _fail(self, error: BaseException) -> NoReturn:
         """Raise an error of the plugin, and retire a session that it may have broken."""

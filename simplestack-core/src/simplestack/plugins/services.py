@@ -1,6 +1,6 @@
 """The root manager: one hook, ``operation_call``, that core answers and service plugins wrap."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol
 
 import pluggy
@@ -38,12 +38,12 @@ class Run(Protocol):
 class _Answer:
     """Core's answer to ``operation_call``: the only implementation that is not a wrapper."""
 
-    def __init__(self, perform: Callable[[str, Mapping[str, Any], CallContext], Any]) -> None:
+    def __init__(self, perform: Callable[[str, CallContext], Any]) -> None:
         self._perform = perform
 
     @hookimpl
-    def operation_call(self, operation: str, arguments: Mapping[str, Any], context: CallContext) -> Any:
-        return self._perform(operation, arguments, context)
+    def operation_call(self, operation: str, context: CallContext) -> Any:
+        return self._perform(operation, context)
 
 
 def _checkpoint(service: Service, current_run: Callable[[], Run], *, trylast: bool) -> object:
@@ -67,14 +67,14 @@ def _checkpoint(service: Service, current_run: Callable[[], Run], *, trylast: bo
 
 
 def make_operation_call(
-    perform: Callable[[str, Mapping[str, Any], CallContext], Any],
+    perform: Callable[[str, CallContext], Any],
     services: Sequence[Service],
     audit: object | None,
     current_run: Callable[[], Run],
 ) -> OperationCall:
     """Make the call that every operation goes through.
 
-    :param perform: core's own answer
+    :param perform: what core does; it knows the arguments, which service plugins only read
     :param services: those that passed their checks
     :param audit: the wrapper that must see everything, errors of others included: the outermost
     :param current_run: returns the run of this thread, which checks what each service plugin lets out
