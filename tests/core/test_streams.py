@@ -57,8 +57,9 @@ def test_chunks_that_are_closed_before_their_end_are_not_complete() -> None:
     source, ends = Source(b"one", b"two"), Ends()
     chunks = WatchedChunks(source, ends)
     assert next(chunks) == b"one"
+    assert next(chunks) == b"two"
     chunks.close()
-    assert (ends.told, source.closed) == ([(None, False, 3)], 1)
+    assert (ends.told, source.closed) == ([(None, False, 3)], 1), "the client may have left in the second"
 
 
 def test_chunks_that_were_never_read_end_when_they_are_closed() -> None:
@@ -107,6 +108,15 @@ def test_the_first_chunk_can_be_fetched_ahead() -> None:
     chunks.prefetch()
     assert list(chunks) == [b"one", b"two"]
     assert ends.told == [(None, True, 6)]
+
+
+def test_a_chunk_that_was_fetched_ahead_and_not_asked_for_was_not_sent() -> None:
+    ends = Ends()
+    inner = WatchedChunks(Source(b"one", b"two"), ends)
+    outer = WatchedChunks(inner, lambda *_: None)
+    outer.prefetch()
+    outer.close()
+    assert ends.told == [(None, False, 0)]
 
 
 def test_an_error_before_the_first_chunk_is_raised_when_it_is_fetched_ahead() -> None:

@@ -36,7 +36,7 @@ class AuditLine(Struct, kw_only=True, omit_defaults=True):
     late: bool = False
     #: What the client was told besides the result.
     warnings: list[str] = []
-    #: For exports: what was sent.
+    #: For exports: what was sent, without the chunk in which the client left.
     bytes: int | None = None
 
 

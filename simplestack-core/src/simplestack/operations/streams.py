@@ -30,7 +30,7 @@ class WatchedChunks:
     ) -> None:
         """Watch `chunks`.
 
-        :param on_end: gets the error, whether all was sent, and how many bytes were
+        :param on_end: gets the error, whether all was sent, and how many bytes were, in whole chunks
         :param run: calls what fetches the next chunk, and what closes the chunks
         """
         self._source = chunks
@@ -38,6 +38,8 @@ class WatchedChunks:
         self._on_end = on_end
         self._run = run
         self._sent_bytes = 0
+        #: Of the last chunk, which is sent when the next one is asked for.
+        self._given_bytes = 0
         self._prefetched = b""
         self._ended = False
 
@@ -52,6 +54,8 @@ class WatchedChunks:
         if self._prefetched:
             first, self._prefetched = self._prefetched, b""
             return first
+        self._sent_bytes += self._given_bytes
+        self._given_bytes = 0
         try:
             chunk: bytes | None = self._run(self._following)
         except BaseException as error:
@@ -61,7 +65,7 @@ class WatchedChunks:
         if chunk is None:
             self._end(None, complete=True)
             raise StopIteration
-        self._sent_bytes += len(chunk)
+        self._given_bytes = len(chunk)
         return chunk
 
     def close(self) -> None:
