@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from msgspec import json
 
-from benchmarks.soak import requests, schedule
+from benchmarks.soak import lives, requests, schedule
 from benchmarks.soak.findings import Findings
 from benchmarks.soak.http_client import Client, Response, Unanswered
 from benchmarks.soak.report import Report
@@ -105,8 +106,8 @@ def test_in_twenty_minutes_a_pool_is_stopped_for_15_s_and_workers_live_for_the_s
         (requests.disk_list("1"), 200, [], "not a list of disks"),
         (requests.guest_create("other"), 201, GUEST, "not a guest with {'name': 'other'}"),
         (requests.power("1", "start"), 200, {"action": "stop", "message": "ok"}, "not {'action': 'start'"),
-        (requests.tag_create("1", "a"), 201, ["b"], "no list with 'a'"),
-        (requests.snapshot_create("1", "a"), 201, {"id": "1", "name": "b"}, "not a snapshot"),
+        (requests.tag_create("1", "a", missing=""), 201, ["b"], "no list with 'a'"),
+        (requests.snapshot_create("1", "a", missing=""), 201, {"id": "1", "name": "b"}, "not a snapshot"),
         (requests.guest_delete("1"), 204, {}, "a body with 204"),
     ],
 )
@@ -121,6 +122,45 @@ def test_a_response_that_is_not_what_it_must_be_is_wrong(
 def test_a_restart_of_the_hypervisor_excuses_what_is_missing() -> None:
     gone = Response(404, {}, b"")
     assert requests.guest_info("1", missing="it was created").wrong(gone, state_is_known=False) == ""
+
+
+def lived(*responses: int | None) -> list[tuple[str, bool]]:
+    """Go through a guest's life; return its last requests, and whether 404 would be wrong there.
+
+    :param responses: statuses of deletions, and of what follows; None is no response
+    """
+    alive = lives.life("soak-1", lives.Guests(), Random(1))  # noqa: S311  to be the same again
+    request = next(alive)
+    asked = []
+    while request.operation != "guest_delete":
+        asked.append(request)
+        bodies = {"guest_create": GUEST, "guest_info": GUEST, "snapshot_create": GUEST}
+        request = alive.send(
+            Response(request.status, {}, json.encode(bodies.get(request.operation, {"state": "STARTED"})))
+        )
+    asked.append(request)
+    for status in responses:
+        request = alive.send(None if status is None else Response(status, {}, b"{}"))
+        asked.append(request)
+    gone = Response(404, {}, json.encode({"error": "E", "message": "m", "request_id": "r"}))
+    return [(each.operation, bool(each.wrong(gone, state_is_known=True))) for each in asked]
+
+
+def test_a_guest_that_was_created_must_be_there_until_it_is_deleted() -> None:
+    requests_, missing_is_wrong = zip(*lived(), strict=True)
+    assert {"tag_create", "tag_delete", "snapshot_create", "snapshot_delete", "power_guest"} < {*requests_}
+    assert requests_[0] == "guest_create"
+    assert all(missing_is_wrong[1:])
+
+
+@pytest.mark.parametrize(
+    ("responses", "is_wrong"),
+    [((), True), ((409, 200), True), ((409, None), True), ((None,), False), ((503,), False)],
+)
+def test_a_guest_may_be_gone_once_a_deletion_has_an_unknown_outcome(
+    responses: tuple[int | None, ...], is_wrong: bool
+) -> None:
+    assert lived(*responses)[-1] == ("guest_delete", is_wrong)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from benchmarks.soak.requests import Request
 
 #: Guests of this benchmark are named so, and no others.
 PREFIX = "soak-"
+#: What 404 means from the creation of a guest to its deletion.
+_LOST = "guest_create was confirmed, and the guest does not exist"
 #: After so many attempts a guest that cannot be deleted is left.
 _DELETE_ATTEMPTS = 10
 
@@ -50,9 +52,7 @@ def life(name: str, guests: Guests, random: Random) -> Life:
         return
     guest = _Named(str(created.json["id"]), name)
     guests.existing.add(guest.id)
-    shown = yield requests.guest_info(
-        guest.id, missing="guest_create was confirmed, and the guest does not exist"
-    )
+    shown = yield requests.guest_info(guest.id, missing=_LOST)
     if shown is not None and shown.status == 200:
         steps = [_tagged, _snapshotted, _started]
         for step in random.sample(steps, len(steps)):
@@ -68,7 +68,7 @@ def life(name: str, guests: Guests, random: Random) -> Life:
 
 
 def _tagged(guest: _Named) -> _Step:
-    made = yield requests.tag_create(guest.id, guest.name)
+    made = yield requests.tag_create(guest.id, guest.name, missing=_LOST)
     if made is None or made.status != 201:
         return False
     removed = yield requests.tag_delete(guest.id, guest.name)
@@ -76,7 +76,7 @@ def _tagged(guest: _Named) -> _Step:
 
 
 def _snapshotted(guest: _Named) -> _Step:
-    made = yield requests.snapshot_create(guest.id, guest.name)
+    made = yield requests.snapshot_create(guest.id, guest.name, missing=_LOST)
     if made is None or made.status != 201:
         return False
     removed = yield requests.snapshot_delete(guest.id, str(made.json["id"]))
@@ -85,10 +85,10 @@ def _snapshotted(guest: _Named) -> _Step:
 
 def _started(guest: _Named) -> _Step:
     for action, state in (("start", "STARTED"), ("force_stop", "STOPPED")):
-        done = yield requests.power(guest.id, action)
+        done = yield requests.power(guest.id, action, missing=_LOST)
         if done is None or done.status != 200:
             return False
-        shown = yield requests.guest_info(guest.id, state=state)
+        shown = yield requests.guest_info(guest.id, state=state, missing=_LOST)
         if shown is None or shown.status != 200:
             return False
     return True
@@ -96,11 +96,14 @@ def _started(guest: _Named) -> _Step:
 
 def _deleted(guest: _Named) -> _Step:
     """Delete a guest; return whether the service has confirmed that it did."""
+    missing = _LOST
     for _ in range(_DELETE_ATTEMPTS):
-        response = yield requests.guest_delete(guest.id)
+        response = yield requests.guest_delete(guest.id, missing=missing)
         status = None if response is None else response.status
         if status in (204, 404):
             return status == 204
         if status == 409:  # it runs: an attempt to start or to stop it had an unknown outcome
-            yield requests.power(guest.id, "force_stop")
+            yield requests.power(guest.id, "force_stop", missing=missing)
+        else:
+            missing = ""  # it may have been deleted all the same
     return False

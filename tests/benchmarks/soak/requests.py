@@ -97,7 +97,6 @@ def guest_info(guest: str, *, state: str | None = None, missing: str = "") -> Re
         is_right = state is None or found["state"] == state
         return "" if is_right else f"{state} was confirmed before, and the guest is {found['state']}"
 
-    impossible = {404: missing} if missing else {}
     return Request(
         "guest_info",
         "GET",
@@ -105,7 +104,7 @@ def guest_info(guest: str, *, state: str | None = None, missing: str = "") -> Re
         200,
         check=check,
         check_state=check_state,
-        impossible=impossible,
+        impossible=_impossible(missing),
     )
 
 
@@ -133,47 +132,72 @@ def guest_create(name: str) -> Request:
     )
 
 
-def guest_delete(guest: str) -> Request:
-    """Delete a guest."""
-    return Request("guest_delete", "DELETE", f"/guests/{guest}", 204)
+def guest_delete(guest: str, *, missing: str = "") -> Request:
+    """Delete a guest.
+
+    :param missing: what it means if there is no such guest
+    """
+    return Request("guest_delete", "DELETE", f"/guests/{guest}", 204, impossible=_impossible(missing))
 
 
-def power(guest: str, state: str) -> Request:
-    """Change the power state of a guest."""
+def power(guest: str, state: str, *, missing: str = "") -> Request:
+    """Change the power state of a guest.
+
+    :param missing: what it means if there is no such guest
+    """
     expected = {"action": state, "message": "ok"}
 
     def check(found: Any) -> str:
         return "" if found == expected else f"not {expected}: {found!r:.200}"
 
-    return Request("power_guest", "PUT", f"/guests/{guest}/power", 200, {"state": state}, check=check)
+    body, impossible = {"state": state}, _impossible(missing)
+    path = f"/guests/{guest}/power"
+    return Request("power_guest", "PUT", path, 200, body, check=check, impossible=impossible)
 
 
-def tag_create(guest: str, name: str) -> Request:
-    """Add a tag."""
+def tag_create(guest: str, name: str, *, missing: str) -> Request:
+    """Add a tag.
+
+    :param missing: what it means if there is no such guest
+    """
 
     def check(tags: Any) -> str:
         return "" if isinstance(tags, list) and name in tags else f"no list with {name!r}: {tags!r:.200}"
 
-    return Request("tag_create", "POST", f"/guests/{guest}/tags", 201, {"name": name}, check=check)
+    body, impossible = {"name": name}, _impossible(missing)
+    path = f"/guests/{guest}/tags"
+    return Request("tag_create", "POST", path, 201, body, check=check, impossible=impossible)
 
 
 def tag_delete(guest: str, name: str) -> Request:
-    """Remove a tag."""
-    return Request("tag_delete", "DELETE", f"/guests/{guest}/tags/{name}", 204)
+    """Remove a tag that was added."""
+    impossible = _impossible("tag_create was confirmed, and the tag or its guest does not exist")
+    return Request("tag_delete", "DELETE", f"/guests/{guest}/tags/{name}", 204, impossible=impossible)
 
 
-def snapshot_create(guest: str, name: str) -> Request:
-    """Make a snapshot."""
+def snapshot_create(guest: str, name: str, *, missing: str) -> Request:
+    """Make a snapshot.
+
+    :param missing: what it means if there is no such guest
+    """
 
     def check(found: Any) -> str:
         return "" if _has(found, id=str) and found.get("name") == name else f"not a snapshot: {found!r:.200}"
 
-    return Request("snapshot_create", "POST", f"/guests/{guest}/snapshots", 201, {"name": name}, check=check)
+    body, impossible = {"name": name}, _impossible(missing)
+    path = f"/guests/{guest}/snapshots"
+    return Request("snapshot_create", "POST", path, 201, body, check=check, impossible=impossible)
 
 
 def snapshot_delete(guest: str, snapshot: str) -> Request:
-    """Delete a snapshot."""
-    return Request("snapshot_delete", "DELETE", f"/guests/{guest}/snapshots/{snapshot}", 204)
+    """Delete a snapshot that was made."""
+    path = f"/guests/{guest}/snapshots/{snapshot}"
+    impossible = _impossible("snapshot_create was confirmed, and the snapshot or its guest does not exist")
+    return Request("snapshot_delete", "DELETE", path, 204, impossible=impossible)
+
+
+def _impossible(missing: str) -> dict[int, str]:
+    return {404: missing} if missing else {}
 
 
 def _wrong_guest(found: Any, **expected: str) -> str:
