@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,6 +21,7 @@ from benchmarks.soak.report import Report
 from benchmarks.soak.requests import Request
 from benchmarks.soak.samples import Phase, Sample
 from benchmarks.soak.summary import by_phase, comparisons
+from benchmarks.soak.traffic import Clock, Target
 from project.repository import ROOT
 
 GUEST = {"id": "1", "name": "soak-1", "state": "STOPPED"}
@@ -224,3 +226,24 @@ def test_a_request_without_a_response_counts_as_one_that_waited_for_its_time_out
         "stopped-pool: calm pool, p99": None,
         "stopped-pool: calm pool, rate": False,
     }
+
+
+def test_the_latency_of_a_request_begins_when_it_is_due() -> None:
+    clock, count = Clock(), 0
+
+    class Stalling(Client):
+        async def send(self, *_: Any, **_options: Any) -> Response:
+            nonlocal count
+            count += 1
+            clock.is_over = count == 3
+            if count == 1:
+                time.sleep(0.3)  # noqa: ASYNC251  the generator itself stalls
+            return Response(200, {}, b"null")
+
+    client = Stalling(("127.0.0.1", 1), {}, timeout_seconds=1)
+    target = Target("mock", "/mock/h", client, seed="1", rate=100, max_in_flight=10)
+    target.seeded = ["1"]
+    asyncio.run(target.run(clock))
+    late = [sample.latency_ms for sample in target.samples if 0 < sample.due_seconds < 0.1]
+    assert late
+    assert min(late) > 150

@@ -14,6 +14,7 @@ class Sample(NamedTuple):
     operation: str
     #: The phase in which it was sent, by its position in the run.
     phase: int
+    #: From when it was due: what the generator is late counts, too.
     latency_ms: float = 0
     #: The status of its response; None where there was none.
     status: int | None = None

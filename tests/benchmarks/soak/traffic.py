@@ -18,7 +18,7 @@ from benchmarks.soak.samples import Sample
 
 #: Guests that are being created, changed and deleted at one hypervisor at any time.
 _LIVES = 8
-#: Operations and how often each is chosen, in percent. The other half are steps of lives.
+#: Operations and how often each is chosen, in percent. The rest are steps of lives.
 _READS = {"guest_info": 40, "disk_list": 15, "pool_info": 15, "guest_list": 10}
 #: Of the requests: clients that keep connections would never meet a worker whose threads are all taken, if
 #: their connections happen to be at another.
@@ -125,20 +125,20 @@ class Target:
             if clock.is_over:
                 break
             self.lateness_ms.append(1000 * (clock.seconds - due_seconds))
-            self._send(due_seconds, clock.phase)
+            self._send(due_seconds, clock)
         while self._in_flight:
             await asyncio.wait(self._in_flight)
 
-    def _send(self, due_seconds: float, phase: int) -> None:
+    def _send(self, due_seconds: float, clock: Clock) -> None:
         sending = self._next()
         anew = self._random.random() < _ANEW_SHARE
-        unsent = Sample(due_seconds, self.name, sending.request.operation, phase)
+        unsent = Sample(due_seconds, self.name, sending.request.operation, clock.phase)
         if len(self._in_flight) >= self._max_in_flight:
             self.samples.append(unsent._replace(reason=f"not sent: {self._max_in_flight} in flight"))
             if sending.life is not None:
                 self._lives.appendleft(sending)
             return
-        task = asyncio.create_task(self._perform(sending, unsent, anew=anew))
+        task = asyncio.create_task(self._perform(sending, unsent, clock, anew=anew))
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
@@ -159,8 +159,8 @@ class Target:
                 request = requests.guest_info(guest)
         return _Sending(request, self.epoch)
 
-    async def _perform(self, sending: _Sending, unsent: Sample, *, anew: bool) -> None:
-        request, begin_seconds = sending.request, time.perf_counter()
+    async def _perform(self, sending: _Sending, unsent: Sample, clock: Clock, *, anew: bool) -> None:
+        request = sending.request
         response: Response | None = None
         reason, wrong = "", ""
         try:
@@ -168,7 +168,7 @@ class Target:
             response = await self.client.send(request.method, path, request.body, anew=anew)
         except Unanswered as error:
             reason = str(error)
-        sample = unsent._replace(latency_ms=1000 * (time.perf_counter() - begin_seconds), reason=reason)
+        sample = unsent._replace(latency_ms=1000 * (clock.seconds - unsent.due_seconds), reason=reason)
         if response is not None:
             status, value = response.status, response.json
             if status >= 400 and isinstance(value, dict):
