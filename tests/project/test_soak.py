@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import psutil
 import pytest
 from msgspec import json
 
@@ -19,10 +20,13 @@ from benchmarks.soak.findings import Findings
 from benchmarks.soak.http_client import Client, Response, Unanswered
 from benchmarks.soak.report import Report
 from benchmarks.soak.requests import Request
+from benchmarks.soak.run import stop
 from benchmarks.soak.samples import Phase, Sample
 from benchmarks.soak.summary import by_phase, comparisons
 from benchmarks.soak.traffic import Clock, Target
+from benchmarks.soak.watching import workers_of
 from project.repository import ROOT
+from support.service import Service
 
 GUEST = {"id": "1", "name": "soak-1", "state": "STOPPED"}
 
@@ -247,3 +251,22 @@ def test_the_latency_of_a_request_begins_when_it_is_due() -> None:
     late = [sample.latency_ms for sample in target.samples if 0 < sample.due_seconds < 0.1]
     assert late
     assert min(late) > 150
+
+
+def test_workers_that_outlive_the_first_process_are_left(tmp_path: Path) -> None:
+    program = "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid, flush=True); input()"
+    first = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    log = tmp_path / "log"
+    log.touch()
+    with first:
+        assert first.stdout is not None
+        worker = psutil.Process(int(first.stdout.readline()))
+        seen = workers_of(psutil.Process(first.pid))
+        first.kill()
+        first.wait()
+        try:
+            ending = stop(Service(0, first, log, log), seen)
+        finally:
+            worker.kill()
+    assert seen == {worker}
+    assert (ending.had_died, ending.processes_left) == (True, 1)

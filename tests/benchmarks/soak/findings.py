@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+import psutil
 from msgspec import Struct
 
 from benchmarks.soak.samples import Phase, Sample
@@ -49,6 +50,8 @@ class Findings:
     looks: list[Look] = field(default_factory=list)
     guests_left: list[GuestsLeft] = field(default_factory=list)
     pools_left: list[PoolUse] = field(default_factory=list)
+    #: All processes of the service that were seen, but the first.
+    workers: set[psutil.Process] = field(default_factory=set)
     ending: Ending | None = None
     killed_workers: int = 0
     #: By pool: connections of killed workers.

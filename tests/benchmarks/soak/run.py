@@ -21,7 +21,7 @@ from benchmarks.soak.schedule import Planned
 from benchmarks.soak.slow_clients import SlowClients
 from benchmarks.soak.stage import HANGING_PATH, Stage, set_up
 from benchmarks.soak.traffic import Clock, Target
-from benchmarks.soak.watching import Watch, pool_uses
+from benchmarks.soak.watching import Watch, pool_uses, workers_of
 from support.service import Service, token
 from support.xapi import PASSWORD, USER
 
@@ -53,7 +53,7 @@ def run(plan: list[Planned], load: Load, folder: Path) -> Findings:
     """
     with set_up(folder, plan) as stage:
         findings = asyncio.run(_conduct(stage, plan, load))
-        findings.ending = _stop(stage.service)
+        findings.ending = stop(stage.service, findings.workers)
         findings.pools_left = pool_uses(_pools(stage))
     return findings
 
@@ -96,7 +96,7 @@ async def _conduct(stage: Stage, plan: list[Planned], load: Load) -> Findings:
         findings.lateness_ms += target.lateness_ms
         findings.guests_left.append(await _guests_left(target))
         target.client.close()
-    findings.looks = watch.looks
+    findings.looks, findings.workers = watch.looks, watch.workers
     findings.killed_workers = faults.killed_workers
     findings.lost_connections = {
         name: faults.lost_connections[pool.port] for name, pool in _pools(stage).items()
@@ -152,10 +152,13 @@ async def _guests_left(target: Target) -> GuestsLeft:
     )
 
 
-def _stop(service: Service) -> Ending:
-    """Stop the service as an operator would, and look at what stays."""
+def stop(service: Service, seen: set[psutil.Process]) -> Ending:
+    """Stop the service as an operator would, and look at what stays.
+
+    :param seen: processes of the service that may be there
+    """
     had_died = service.process.poll() is not None
-    workers = [] if had_died else psutil.Process(service.process.pid).children(recursive=True)
+    workers = seen if had_died else seen | workers_of(psutil.Process(service.process.pid))
     begin_seconds, was_killed = time.monotonic(), False
     service.process.send_signal(signal.SIGTERM)
     try:
@@ -171,7 +174,15 @@ def _stop(service: Service) -> Ending:
         had_died=had_died,
         stop_seconds=stop_seconds,
         was_killed=was_killed,
-        processes_left=len(left),
+        processes_left=sum(_is_running(process) for process in left),
         log_errors=log.count(" ERROR "),
         log_tracebacks=log.count("Traceback (most recent call last)"),
     )
+
+
+def _is_running(process: psutil.Process) -> bool:
+    """Tell whether a process has not ended: where nobody waits for orphans, they stay as zombies."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

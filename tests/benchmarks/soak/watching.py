@@ -56,6 +56,8 @@ class Watch:
         self._pools = pools
         self._clock = clock
         self.looks: list[Look] = []
+        #: All processes of the service that were seen, but the first.
+        self.workers: set[psutil.Process] = set()
 
     async def run(self, interval_seconds: float) -> None:
         """Look until it is cancelled."""
@@ -66,9 +68,18 @@ class Watch:
     async def look(self) -> None:
         """Look once. A pool that does not respond is left out."""
         seconds, phase = self._clock.seconds, self._phases[self._clock.phase]
+        self.workers |= await asyncio.to_thread(workers_of, self._arbiter)
         processes = await asyncio.to_thread(process_uses, self._arbiter)
         pools = await asyncio.to_thread(pool_uses, self._pools)
         self.looks.append(Look(seconds=seconds, phase=phase, processes=processes, pools=pools))
+
+
+def workers_of(arbiter: psutil.Process) -> set[psutil.Process]:
+    """Return the processes below the service's first one; none when that has died."""
+    try:
+        return set(arbiter.children(recursive=True))
+    except psutil.NoSuchProcess:
+        return set()
 
 
 def process_uses(arbiter: psutil.Process) -> list[ProcessUse]:
