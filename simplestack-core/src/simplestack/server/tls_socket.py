@@ -2,6 +2,7 @@
 
 import select
 import ssl
+from contextlib import suppress
 from selectors import EVENT_READ, EVENT_WRITE
 from socket import socket
 
@@ -53,6 +54,13 @@ class TlsSocket(ClientSocket):
         while more and self.sock.pending():
             more = super().receive()
         return more
+
+    def end_sending(self) -> None:
+        """Tell the client that nothing more is sent, by a close_notify, and that nothing was cut off."""
+        # The client's own close_notify is not waited for, and input that comes first is no error here.
+        with suppress(OSError, ValueError):
+            self.sock.unwrap()
+        super().end_sending()
 
     def _prepare(self) -> None:
         self._poll.register(self.sock, select.POLLIN)
