@@ -222,6 +222,7 @@ def test_a_content_length_that_is_shorter_than_the_body_is_400(service: Service)
         (b"GET / HTTP/1.1\r\nHost a\r\n\r\n", 400),
         (b"POST /mock/a/guests HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
         (b"POST /mock/a/guests HTTP/1.1\r\nTransfer-Encoding: snappy\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 431),
     ],
@@ -233,6 +234,26 @@ def test_what_is_not_http_gets_an_error_of_the_same_shape(service: Service, text
     problem = json.loads(body)
     assert set(problem) == {"error", "message", "request_id"}
     assert problem["request_id"].encode() in head
+
+
+def test_a_request_without_host_is_400_by_http_1_1_alone(service: Service) -> None:
+    assert b"an HTTP/1.1 request needs a Host header" in service.raw(b"GET /healthz HTTP/1.1\r\n\r\n")
+    assert service.raw(b"GET /healthz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200 ")
+
+
+@pytest.mark.parametrize(
+    "coding", ["gzip, chunked", "identity, chunked", "gzip\r\nTransfer-Encoding: chunked"]
+)
+@pytest.mark.parametrize("label", ["application/json", "application/octet-stream"])
+def test_a_body_with_another_transfer_coding_is_501(service: Service, coding: str, label: str) -> None:
+    body = b'{"name": "coded", "memory": 64}'
+    head = (
+        f"POST {BASE}/guests HTTP/1.1\r\nHost: a\r\nX-Simplestack-Hypervisor-Token: {token()}\r\n"
+        f"Content-Type: {label}\r\nTransfer-Encoding: {coding}\r\n\r\n"
+    )
+    answer = service.raw(head.encode() + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+    assert answer.startswith(b"HTTP/1.1 501 "), answer
+    assert b"Transfer-Encoding 'gzip" in answer or b"Transfer-Encoding 'identity" in answer
 
 
 def test_fields_that_do_not_exist_are_named(service: Service) -> None:

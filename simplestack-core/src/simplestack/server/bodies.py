@@ -179,8 +179,16 @@ def looks_like_image(head: bytes) -> bool:
 def _check_encoding(request: falcon.Request) -> None:
     """Reject a body that is compressed: by its first bytes it could pass for an image.
 
-    :raises HttpProblem: its Content-Encoding is another than ``identity``
+    :raises HttpProblem: its Content-Encoding is another than ``identity``, or its Transfer-Encoding another
+        than ``chunked``
     """
+    coding = request.env.get("HTTP_TRANSFER_ENCODING")
+    if coding is not None and coding.strip().lower() != "chunked":
+        raise HttpProblem(
+            501,
+            f"Transfer-Encoding {coding[:100]!r} is not supported: send Content-Length, or "
+            "Transfer-Encoding: chunked alone",
+        )
     encoding = request.env.get("HTTP_CONTENT_ENCODING", "")
     if any(coding.strip().lower() not in ("", "identity") for coding in encoding.split(",")):
         raise HttpProblem(

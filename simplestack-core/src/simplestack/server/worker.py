@@ -13,7 +13,7 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 from simplestack.config.settings import ServerSettings
-from simplestack.errors import SimplestackError
+from simplestack.errors import InvalidArguments, SimplestackError
 from simplestack.server.acceptor import Acceptor
 from simplestack.server.arrival import HeadTooLarge
 from simplestack.server.body_reader import drain, read_directly
@@ -201,6 +201,8 @@ class Worker(ThreadWorker):
 
     def handle_request(self, req: Any, conn: Any) -> bool:
         """Serve a request."""
+        if req.version >= (1, 1) and "HOST" not in dict(req.headers):
+            raise InvalidArguments("an HTTP/1.1 request needs a Host header")  # RFC 9112, 3.2
         read_directly(req)
         if conn.has_continued:
             req._expected_100_continue = False  # noqa: SLF001  there is no other way to say that it was sent
