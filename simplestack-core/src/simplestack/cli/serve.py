@@ -12,7 +12,7 @@ from simplestack.cli.configuration import config_option, load_to_serve
 @config_option
 @click.option("--bind", metavar="HOST:PORT", help="Where to listen; 127.0.0.1:8081 by default.")
 @click.option("--workers", type=click.IntRange(0), help="Processes; one for each core by default.")
-@click.option("--threads", type=click.IntRange(1), help="Threads of each worker.")
+@click.option("--threads", type=click.IntRange(2), help="Threads of each worker.")
 @click.option("--certificate", type=click.Path(exists=True, dir_okay=False), help="TLS certificate (PEM).")
 @click.option("--private-key", type=click.Path(exists=True, dir_okay=False), help="Its key (PEM).")
 def serve(config: Path | None, **options: Any) -> None:

@@ -62,8 +62,8 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     plugin_timeout_seconds: Seconds = PLUGIN_TIMEOUT_SECONDS
     #: Worker processes; 0 is one for each core.
     workers: Annotated[int, Meta(ge=0, le=1024)] = 0
-    #: Threads of each worker: so many requests are in flight at once.
-    threads: Count = 32
+    #: Maximum number of concurrent requests per worker. Half of them may wait for slow clients.
+    threads: Annotated[int, Meta(ge=2, le=100_000)] = 32
     #: File (PEM) with the certificate chain that makes the service speak HTTPS.
     certificate: str | None = None
     #: File (PEM) with the certificate's private key.

@@ -98,10 +98,6 @@ class ClientSocket:
         """Tell the client that nothing more is sent."""
         self.sock.shutdown(SHUT_WR)
 
-    def shutdown(self, how: int) -> None:
-        """Shut one side of the connection, or both: gunicorn does it after a defect."""
-        self.sock.shutdown(how)
-
     def close(self, *, reset: bool = False) -> None:
         """Close the connection; with a reset, so that no client takes a response for complete."""
         with suppress(OSError):

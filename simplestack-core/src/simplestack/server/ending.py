@@ -14,6 +14,8 @@ _log = logging.getLogger("simplestack.server")
 
 #: The most of the time that is kept for logging sessions out, after the last request.
 _CLOSING_SECONDS = 5.0
+#: Gunicorn accepts a graceful timeout of 0, and `faulthandler` does not.
+_LEAST_SECONDS = 0.1
 
 _calls: list[Callable[[float], object]] = []
 
@@ -29,6 +31,7 @@ class Ending:
 
     def __init__(self, limit_seconds: float) -> None:
         """Start the clock: `limit_seconds` from now the process is gone."""
+        limit_seconds = max(limit_seconds, _LEAST_SECONDS)
         now = time.monotonic()
         closing_seconds = min(_CLOSING_SECONDS, limit_seconds / 4)
         self._requests_until_seconds = now + limit_seconds - closing_seconds

@@ -4,6 +4,7 @@ import errno
 import logging
 import selectors
 import signal
+import sys
 import threading
 import time
 from functools import partial
@@ -34,6 +35,8 @@ _TICK_SECONDS = 0.5
 _LAST_REQUEST_SECONDS = 1.0
 #: How long a worker has to end that is to end at once: the arbiter gives it as much.
 _HURRIED_SECONDS = 2.0
+#: With one, a slow client would leave none to others.
+_LEAST_THREADS = 2
 #: Until a worker has handlers of its own it has the arbiter's, which do nothing there: signals would be lost.
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
@@ -59,12 +62,16 @@ class Worker(ThreadWorker):
     _next_tick_seconds = 0.0
 
     @classmethod
-    def check_config(cls, cfg: Any, log: Any) -> None:
-        """Accept gunicorn's settings.
+    def check_config(cls, cfg: Any, log: Any) -> None:  # noqa: ARG003  gunicorn's signature
+        """Accept gunicorn's settings. The number of threads does not limit that of kept connections.
 
-        :raises RuntimeError: they ask for another protocol
+        :raises RuntimeError: they ask for another protocol, or for one thread
         """
-        super().check_config(cfg, log)
+        if cfg.threads < _LEAST_THREADS:
+            raise RuntimeError(
+                f"simplestack.server.Worker needs at least {_LEAST_THREADS} threads, so that a slow client "
+                "leaves one to others: set --threads"
+            )
         if cfg.protocol != "http" or "h2" in cfg.http_protocols:
             raise RuntimeError("simplestack.server.Worker speaks HTTP/1.1 only: put a proxy in front of it")
 
@@ -76,13 +83,14 @@ class Worker(ThreadWorker):
     def load_wsgi(self) -> None:
         """Load the application."""
         super().load_wsgi()
+        self.max_keepalived = sys.maxsize  # `Acceptor` limits connections
         settings = getattr(self.wsgi, "server_settings", ServerSettings())
         limits = ClientLimits(
             head_timeout_seconds=settings.request_head_timeout_seconds,
             keep_alive_seconds=self.cfg.keepalive,
             least_bytes_per_second=settings.min_client_bytes_per_second,
             window_seconds=settings.slow_client_window_seconds,
-            places=threading.BoundedSemaphore(max(1, self.cfg.threads // 2)),
+            places=threading.BoundedSemaphore(self.cfg.threads // 2),
         )
         self._reception = Reception(self.poller, limits, self.enqueue_req)
         self._acceptor = Acceptor(self.cfg, limits, self._reception)
