@@ -3,10 +3,11 @@
 import contextlib
 import errno
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from selectors import DefaultSelector, SelectorKey
+from selectors import EVENT_WRITE, DefaultSelector, SelectorKey
 from typing import Any
 
 import pytest
@@ -172,3 +173,34 @@ def test_what_is_dropped_for_another_reason_does_not_count_any_more(lab: Callabl
         client.close()
         found.turn()
         assert found.reception.count == 0
+
+
+def test_a_response_that_was_sent_is_not_kept_in_memory(lab: Callable[..., Lab]) -> None:
+    found = lab()
+    _, at_once = found.request()
+    found.leave(at_once, bytes(10_000))
+    client, in_parts = found.request()
+    found.leave(in_parts, bytes(4 * MIB))
+    left = 4 * MIB
+    while left:
+        left -= len(client.recv(MIB))
+        found.turn()
+    for conn in (at_once, in_parts):
+        assert conn.stage is Stage.IDLE
+        assert conn.sock.unsent.obj == b""
+
+
+def test_tls_that_has_to_write_before_it_reads_is_watched_for_that(lab: Callable[..., Lab]) -> None:
+    found = lab()
+    client, conn = found.connect()
+
+    def wants_to_write(_size: int) -> bytes:
+        raise ssl.SSLWantWriteError
+
+    receive_now, conn.sock._receive_now = conn.sock._receive_now, wants_to_write  # type: ignore[method-assign]
+    client.sendall(REQUEST)
+    found.turn()
+    assert found.poller.get_key(conn.sock).events == EVENT_WRITE
+    conn.sock._receive_now = receive_now  # type: ignore[method-assign]
+    found.turn()
+    assert found.begun == [conn]

@@ -10,6 +10,7 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from selectors import EVENT_READ, EVENT_WRITE
 from socket import MSG_DONTWAIT, SHUT_WR, SO_LINGER, SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET, socket
 
 from simplestack.errors import RequestTimeout, ServiceBusy
@@ -24,6 +25,7 @@ _RECEIVE_BYTES = 16 * 1024
 _JOINED_BYTES = 64 * 1024
 #: Makes the kernel send a reset when the socket is closed: ``struct linger``.
 _RESET_AT_CLOSE = struct.pack("@ii", 1, 0)
+_NOTHING = memoryview(b"")
 #: What a socket raises that is not ready.
 WAITS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -36,8 +38,10 @@ class ClientSocket:
         self.patience = Patience(limits)
         #: What has arrived and was not read by a thread.
         self.arrived = bytearray()
+        #: The event of `selectors` that the last `receive` or `send_unsent` waits for.
+        self.awaited = EVENT_READ
         #: What a thread has left to the main loop to send.
-        self.unsent = memoryview(b"")
+        self.unsent = _NOTHING
         #: Whether what threads send is the end of a response, so that the main loop can send it.
         self.sends_last = False
         #: The id of the request whose response is sent.
@@ -78,20 +82,25 @@ class ClientSocket:
 
         :raises OSError: the connection is broken
         """
+        self.awaited = EVENT_READ
         try:
             part = self._receive_now(_RECEIVE_BYTES)
-        except WAITS:
+        except WAITS as error:
+            self.awaited = _event_of(error, EVENT_READ)
             return True
         self.arrived += part
         return bool(part)
 
     def send_unsent(self) -> int:
         """Send what can be sent now of what threads have left, and return how much it was."""
+        self.awaited = EVENT_WRITE
         try:
             count = self._send_now(self.unsent)
-        except WAITS:
+        except WAITS as error:
+            self.awaited = _event_of(error, EVENT_WRITE)
             return 0
-        self.unsent = self.unsent[count:]
+        # An empty part would keep all of it in memory, as long as the connection is idle.
+        self.unsent = self.unsent[count:] if count < len(self.unsent) else _NOTHING
         return count
 
     def end_sending(self) -> None:
@@ -214,3 +223,10 @@ class ClientSocket:
 
     def _send_soon(self, data: memoryview) -> int:
         return self.sock.send(data)
+
+
+def _event_of(error: Exception, usual: int) -> int:
+    """Return the event that a socket waits for: TLS may have to write before it reads, and vice versa."""
+    if isinstance(error, ssl.SSLWantReadError):
+        return EVENT_READ
+    return EVENT_WRITE if isinstance(error, ssl.SSLWantWriteError) else usual

@@ -50,8 +50,6 @@ class Connection(TConn):
         self.deadline_seconds = 0.0
         #: For the least rate: what has come or gone since the stage's window began.
         self.window_bytes = 0
-        #: What the response holds in memory that the main loop sends.
-        self.unsent_bytes = 0
         #: The events that the main loop waits for; 0 while a thread has it.
         self.watched = 0
         #: What the main loop calls when it happens.

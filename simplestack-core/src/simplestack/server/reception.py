@@ -15,6 +15,7 @@ from simplestack.server.arrival import HeadTooLarge
 from simplestack.server.connection import Connection, Stage
 from simplestack.server.pages import rejection
 from simplestack.server.patience import ClientLimits
+from simplestack.server.unread import UnreadResponses
 
 _log = logging.getLogger("simplestack.server")
 
@@ -25,9 +26,6 @@ _CLOSING_BYTES = 4 * 1024 * 1024
 #: The same for a client that is sending a body that was rejected.
 _BODY_SECONDS = 10.0
 _BODY_BYTES = 1024**3
-#: How much memory of a worker responses may hold that their clients have not read yet. More than many lists
-#: of 10,000 guests (3 MB) at once, and less than what a worker needs besides.
-_MOST_UNSENT_BYTES = 64 * 1024 * 1024
 #: Clients that take longer than this to send a request are dropped first when connections run out.
 _PROMPT_SECONDS = 1.0
 _CONTINUE = memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -51,8 +49,7 @@ class Reception:
         self._limits = limits
         self._start = start
         self._waiting: set[Connection] = set()
-        #: What responses in `Stage.SENDING` hold.
-        self._unsent_bytes = 0
+        self.unread = UnreadResponses()
         #: How long a connection on which nothing is due stays open; it is limited once the worker stops.
         self._grace_seconds = float("inf")
         #: What to do when a connection is ready for what its stage waits for.
@@ -79,24 +76,12 @@ class Reception:
         if conn.must_reset:
             self._drop(conn, reset=True)
         elif conn.sock.unsent:
-            conn.unsent_bytes = len(conn.sock.unsent.obj)  # which a part of it keeps in memory, too
-            self._unsent_bytes += conn.unsent_bytes
+            self.unread.add(conn)
             self._do(conn, partial(self._enter, stage=Stage.SENDING))
-            self._bound_unsent(conn)
+            while oldest := self.unread.one_too_many:
+                self._drop(oldest, "too many responses wait for their clients", reset=True)
         else:
             self._do(conn, self._go_on)
-
-    def _bound_unsent(self, newest: Connection) -> None:
-        """Drop the oldest responses where clients leave too much unread.
-
-        :param newest: stays, however large its response is
-        """
-        while self._unsent_bytes > _MOST_UNSENT_BYTES:
-            others = [conn for conn in self._waiting if conn.unsent_bytes and conn is not newest]
-            if not others:
-                return
-            oldest = min(others, key=lambda conn: conn.since_seconds)
-            self._drop(oldest, "too many responses wait for their clients", reset=True)
 
     def check_deadlines(self, now_seconds: float) -> None:
         """End what takes too long."""
@@ -128,10 +113,6 @@ class Reception:
         for conn in self._waiting:
             if conn.stage in _NOTHING_DUE:
                 conn.deadline_seconds = min(conn.deadline_seconds, deadline_seconds)
-
-    def request_ids(self) -> list[str]:
-        """Return the ids of the requests whose responses clients have not read to the end."""
-        return [conn.sock.request_id for conn in self._waiting if conn.stage is Stage.SENDING]
 
     def close(self) -> None:
         """Drop all connections."""
@@ -166,6 +147,7 @@ class Reception:
         before = len(conn.sock.arrived)
         may_come = conn.sock.receive()
         conn.window_bytes += len(conn.sock.arrived) - before
+        self._watch(conn, conn.sock.awaited)
         self._look(conn, may_come=may_come)
 
     def _look(self, conn: Connection, *, may_come: bool = True) -> None:
@@ -198,14 +180,10 @@ class Reception:
 
     def _send(self, conn: Connection) -> None:
         conn.window_bytes += conn.sock.send_unsent()
+        self._watch(conn, conn.sock.awaited)
         if not conn.sock.unsent:
-            self._release(conn)
+            self.unread.remove(conn)
             self._go_on(conn)
-
-    def _release(self, conn: Connection) -> None:
-        """Do not count the response of a connection any more."""
-        self._unsent_bytes -= conn.unsent_bytes
-        conn.unsent_bytes = 0
 
     def _go_on(self, conn: Connection) -> None:
         """Wait for the next request, or close the connection."""
@@ -226,20 +204,14 @@ class Reception:
             case Stage.ARRIVING:
                 self._reject(conn, HTTPStatus.REQUEST_TIMEOUT)
             case Stage.SENDING:
-                self._judge_reader(conn)
+                # The kernel reports a socket as writable only when a third of its buffer is free.
+                self._send(conn)
+                if conn.stage is Stage.SENDING and self._is_fast_enough(conn):
+                    self._enter(conn, Stage.SENDING)
+                elif conn.stage is Stage.SENDING:
+                    self._drop(conn, "it reads too slowly", reset=True)
             case _:
                 self._drop(conn)
-
-    def _judge_reader(self, conn: Connection) -> None:
-        """Cut a client off that reads below the lowest rate."""
-        # The kernel reports a socket as writable only when a third of its buffer is free.
-        self._send(conn)
-        if conn.stage is not Stage.SENDING:
-            return
-        if self._is_fast_enough(conn):
-            self._enter(conn, Stage.SENDING)
-        else:
-            self._drop(conn, "it reads too slowly", reset=True)
 
     def _is_fast_enough(self, conn: Connection) -> bool:
         return conn.window_bytes >= self._limits.least_bytes_per_window
@@ -313,7 +285,7 @@ class Reception:
         """
         if conn not in self._waiting:
             return
-        if conn.stage is Stage.SENDING:
+        if conn.stage is Stage.SENDING and conn.sock.unsent:
             _log.info(
                 "request %s: the client %s before the last %d bytes of the response%s",
                 conn.sock.request_id,
@@ -321,7 +293,7 @@ class Reception:
                 conn.sock.unsent.nbytes,
                 why and f": {why}",
             )
-        self._release(conn)
+        self.unread.remove(conn)
         self._forget(conn)
         conn.sock.close(reset=reset)
         self.count -= 1

@@ -132,7 +132,7 @@ class Worker(ThreadWorker):
         if self._is_hurried:
             ending = Ending(_HURRIED_SECONDS)
         self.tpool.shutdown(wait=False, cancel_futures=True)
-        cut_off = self._in_flight.request_ids() + self._reception.request_ids()
+        cut_off = self._in_flight.request_ids() + self._reception.unread.request_ids()
         self._reception.close()
         ending.finish(cut_off, len(self._queued_conns), is_held_up=self._busy_conns > 0)
 
