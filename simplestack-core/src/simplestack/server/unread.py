@@ -15,7 +15,7 @@ class UnreadResponses:
 
     def add(self, conn: Connection) -> None:
         """Count the response that a thread has left."""
-        self._sizes[conn] = size = len(conn.sock.unsent.obj)  # a part of it keeps all of it in memory
+        self._sizes[conn] = size = memoryview(conn.sock.unsent.obj).nbytes  # a part of it keeps all of it in memory
         self._bytes += size
 
     def remove(self, conn: Connection) -> None:
