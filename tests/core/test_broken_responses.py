@@ -106,7 +106,7 @@ def test_a_defect_midway_is_a_traceback_under_the_id(service: Service) -> None:
     with pytest.raises(http.client.IncompleteRead):
         service.get("/broken/h/guests/defect/export", headers={"X-Request-Id": "broken-2"})
     (line,) = lines_about(service, "broken-2")
-    assert line.endswith("request broken-2: the response broke off after 1500 bytes by a defect")
+    assert line.endswith("request broken-2: the response broke off after 1500 bytes: unexpected error")
     assert " ERROR " in line
     assert service.log.partition(line)[2].lstrip().startswith("Traceback")
     assert service.audit_of("broken-2")["outcome"] == "InternalError"

@@ -82,7 +82,7 @@ def test_a_plugin_that_exits_in_a_call_answers_500_and_the_worker_lives(
         workers = service.log.count("Booting worker")
         answers = [service.get("/wild/h/hosts", headers={"X-Request-Id": f"w-{n}"}) for n in range(2)]
         assert (answers[-1].status, answers[-1].error) == (500, "InternalError")
-        assert "request w-1 failed by a defect" in service.log
+        assert "request w-1 failed: unexpected error" in service.log
         name = error.partition("(")[0]
         assert f"plugin 'wild' raised {name}, which would have ended the worker" in service.log
         assert service.audit_of("w-1")["outcome"] == "InternalError"

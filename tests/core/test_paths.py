@@ -118,7 +118,7 @@ def test_an_empty_segment_is_404_and_never_taken_for_the_path_without_it(
 
 def test_a_rejected_path_is_logged_as_the_client_wrote_it(service: Service) -> None:
     service.delete("/mock/a%0Ab/guests/", headers={"X-Request-Id": "path-1"})
-    assert "request path-1 refused: DELETE /mock/a%0Ab/guests/ 404 RouteNotFound" in service.log
+    assert "request path-1 rejected: DELETE /mock/a%0Ab/guests/ 404 RouteNotFound" in service.log
 
 
 def test_a_request_for_a_whole_url_is_held_to_the_same_rules(service: Service, guest: str) -> None:

@@ -114,7 +114,7 @@ def test_the_audit_says_how_long_an_operation_took_until_its_last_byte(tmp_path:
 
 def test_a_request_that_never_became_an_operation_is_logged_with_its_id(service: Service) -> None:
     service.get("/mock/demo/guests", headers={"X-Request-Id": "l-1", "X-Simplestack-Hypervisor-Token": None})
-    assert "request l-1 refused: GET /mock/demo/guests 401 Unauthorized" in service.log
+    assert "request l-1 rejected: GET /mock/demo/guests 401 Unauthorized" in service.log
 
 
 WRONG = """
@@ -173,7 +173,7 @@ def test_a_defect_is_500_and_its_details_are_in_the_log_only(odd: Service) -> No
     assert (answer.status, answer.error) == (500, "InternalError")
     assert b"secret detail" not in answer.body
     assert b"Traceback" not in answer.body
-    assert "request o-2 failed by a defect" in odd.log
+    assert "request o-2 failed: unexpected error" in odd.log
     assert "KeyError: 'secret detail'" in odd.log
     assert odd.audit_of("o-2")["outcome"] == "InternalError"
 

@@ -90,7 +90,7 @@ def _slow_reader(service: Service) -> str:
 
 _EXIT = r"plugin 'wild' raised SystemExit.*"
 ATTACKS = (
-    Attack("1. a tag named ..", _tag_of_dots, r"request \S+ refused: POST \S+/tags 400 .*"),
+    Attack("1. a tag named ..", _tag_of_dots, r"request \S+ rejected: POST \S+/tags 400 .*"),
     Attack("2. 60 calls of a hook that hangs", _get("/wild/hangs/guests"), r"abandoned guest_list of.*", 60),
     Attack("3. sys.exit in a hook", _get("/wild/h/hosts"), _EXIT),
     Attack("3. sys.exit in connect", _get("/wild/exits"), _EXIT),
@@ -99,8 +99,8 @@ ATTACKS = (
     Attack("5. a service plugin that forgets the result", _get("/wild/h"), r"service plugin 'forgetful'.*"),
     Attack("6. Guest(id=1, memory='lots')", _get("/wild/h/guests/1"), r"WrongResult: plugin 'wild'.*"),
     Attack("7. a copy longer than the time limit", _long_copy, r'"guest_clone".*"ok".*'),
-    Attack("8. a body labelled gzip", _labelled_gzip, r"request \S+ refused: POST \S+ 415 .*"),
-    Attack("8. ?limit=10", _get("/mock/demo/guests?limit=10"), r"request \S+ refused: GET \S+ 400 .*"),
+    Attack("8. a body labelled gzip", _labelled_gzip, r"request \S+ rejected: POST \S+ 415 .*"),
+    Attack("8. ?limit=10", _get("/mock/demo/guests?limit=10"), r"request \S+ rejected: GET \S+ 400 .*"),
     Attack(
         "9. 40 calls to a stopped host", _get("/wild/stopped"), r"abandoned a connection to stopped.*", 40
     ),

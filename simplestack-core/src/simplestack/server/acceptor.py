@@ -17,7 +17,7 @@ from simplestack.server.tls_socket import TlsSocket
 
 _log = logging.getLogger("simplestack.server")
 
-#: A worker waits so long for each connection that it has, up to so many, before it accepts more.
+#: How long a worker waits before it accepts more, for each connection that it has, and for how many at most.
 _YIELD_SECONDS = 0.0001
 _YIELDING_CONNECTIONS = 10
 #: How often the log says that there are too many connections.

@@ -49,7 +49,7 @@ def create_app(config: str | Path | None = None) -> App:
 def make_app(configuration: Configuration, registry: Registry, *, local_only: bool = False) -> App:
     """Make the application out of what has been loaded.
 
-    :param local_only: refuse clients that are not on this machine
+    :param local_only: reject clients that are not on this machine
     """
     server = configuration.server
     dispatcher = Dispatcher(
@@ -82,10 +82,10 @@ def _is_explicit(configuration: Configuration) -> bool:
 
 
 class _LocalOnly:
-    """Keeps a service that nobody configured from being a relay into a network."""
+    """Prevents that others use a service without settings as a relay into a network."""
 
     def process_request(self, request: falcon.Request, _response: falcon.Response) -> None:
-        """Refuse clients of other machines."""
+        """Reject clients of other machines."""
         peer = request.env.get("REMOTE_ADDR", "")
         try:
             is_local = ipaddress.ip_address(peer).is_loopback

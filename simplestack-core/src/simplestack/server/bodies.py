@@ -103,14 +103,14 @@ def upload_of(request: falcon.Request) -> Upload:
 def read_json(request: falcon.Request, kind: type[S], *, required: bool, max_bytes: int) -> S:
     """Read and validate a JSON body.
 
-    :raises InvalidArguments: there is none, it is malformed, or a member is wrong: the message names it
+    :raises InvalidArguments: there is none, it is malformed, or a field is wrong: the message names it
     :raises PayloadTooLarge: it is larger than `max_bytes`
     """
     text = _read_all(upload_of(request), max_bytes)
     if not text.strip():
         if required:
             raise InvalidArguments(
-                f"a JSON body is required; its members: {', '.join(kind.__struct_fields__)}"
+                f"a JSON body is required; its fields: {', '.join(kind.__struct_fields__)}"
             )
         text = b"{}"
     else:
@@ -130,7 +130,7 @@ def discard_body(request: falcon.Request, max_bytes: int) -> None:
 def decode_json(text: bytes, kind: type[S]) -> S:
     """Decode a JSON object.
 
-    :raises InvalidArguments: the message names the member and says what was expected
+    :raises InvalidArguments: the message names the field and says what was expected
     """
     try:
         try:
@@ -223,7 +223,7 @@ def _whole_numbers(value: Any) -> Any:
 
 
 def _explain(text: str, kind: type[Struct]) -> str:
-    """Name the member in plain words: ``memory: expected `int`, got `str```."""
+    """Name the field in plain words: ``memory: expected `int`, got `str```."""
     what, _, where = text.partition(" - at `$")
     where = where.strip("`.")
     if "unknown field" in what:

@@ -46,7 +46,7 @@ class ClientSocket:
         self.sends_last = False
         #: The id of the request whose response is sent.
         self.request_id = ""
-        #: Until when threads may read, where that is limited: `time.monotonic`.
+        #: Deadline for threads that read (`time.monotonic`); None is no deadline.
         self.read_until_seconds: float | None = None
         #: Why the service gave the client up while it was sending to it.
         self.failure = ""

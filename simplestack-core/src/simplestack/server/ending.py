@@ -1,4 +1,4 @@
-"""How a worker process ends: in good order, and within its time whatever hangs."""
+"""Stop a worker process: finish requests, log sessions out, and end in time whatever hangs."""
 
 import atexit
 import faulthandler
@@ -21,7 +21,7 @@ _calls: list[Callable[[float], object]] = []
 
 
 def call_at_end(call: Callable[[float], object]) -> None:
-    """Have `call(limit_seconds)` called when this process ends, under gunicorn or not."""
+    """Register `call(limit_seconds)` for the end of this process, under gunicorn or not."""
     _calls.append(call)
     atexit.register(call, _CLOSING_SECONDS)
 

@@ -1,4 +1,4 @@
-"""The requests that a worker is answering, and one line in the log for each that does not end well."""
+"""The requests in flight of a worker, and one line in the log for each that fails."""
 
 import errno
 import logging
@@ -32,8 +32,8 @@ class InFlight:
             response.forget()
             _log.warning("request %s: the connection is closed without a response: %s", identity, error)
             raise _closed(identity) from error
-        except BaseException:  # the application answers for each Exception: a plugin called sys.exit()
-            _log.exception("request %s failed by a defect", identity)
+        except BaseException:  # the application has a response to each Exception: a plugin called sys.exit()
+            _log.exception("request %s failed: unexpected error", identity)
             response.set_chunks(_internal_error(identity, start_response))
         return response
 
@@ -92,7 +92,7 @@ class _Response:
         try:
             chunk = self._next()
             if type(chunk) is not bytes:
-                raise TypeError(f"a chunk of the response is {type(chunk).__name__}, not bytes")  # noqa: TRY301  as any defect
+                raise TypeError(f"a chunk of the response is {type(chunk).__name__}, not bytes")  # noqa: TRY301  as any other error
         except StopIteration:
             self._ended = True
             if self._announced_bytes is None or self._sent_bytes >= self._announced_bytes:
@@ -132,7 +132,7 @@ class _Response:
         broken = "request %s: the response broke off after %d bytes"
         outcome = outcome_of(error)
         if outcome == SimplestackError.name:
-            _log.error(broken + " by a defect", self.identity, self._sent_bytes, exc_info=error)
+            _log.error(broken + ": unexpected error", self.identity, self._sent_bytes, exc_info=error)
         else:
             _log.warning(broken + ": %s: %s", self.identity, self._sent_bytes, outcome, error)
 

@@ -1,7 +1,7 @@
 """How long a thread waits for its client, and how many threads wait at once.
 
-A thread waits for a fast client without further ado. To wait for a slow one it needs one of a limited number
-of places, and the client has to keep up a least rate. So slow clients never hold all threads.
+A thread waits for a fast client without a limit. To wait for a slow one, it needs one of a limited number of
+places, and the client has to keep up a minimum rate. So slow clients never hold all threads.
 """
 
 import threading
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from simplestack.errors import RequestTimeout, ServiceBusy
 
-#: A thread waits so long without a place, in all.
+#: How long a thread waits without a place, in all.
 _FREE_SECONDS = 0.2
 #: A client that is as fast as this earns all time that it takes: it is never slow.
 _FAST_BYTES_PER_SECOND = 256 * 1024
@@ -52,7 +52,7 @@ class Patience:
         """Note that a thread has waited for the client, and decide whether it may go on.
 
         :raises ServiceBusy: the client is slow, and there is no place for it
-        :raises RequestTimeout: the client has not kept up the least rate
+        :raises RequestTimeout: the client is slower than the minimum rate
         """
         credit = self._credit_seconds - seconds + moved_bytes / _FAST_BYTES_PER_SECOND
         self._credit_seconds = min(_FREE_SECONDS, max(credit, -_MOST_DEBT_SECONDS))
@@ -68,7 +68,8 @@ class Patience:
             if self._window_bytes < self._limits.least_bytes_per_window:
                 raise RequestTimeout(
                     f"the client moved less than {self._limits.least_bytes_per_second} bytes/s over "
-                    f"{self._limits.window_seconds:g} s: use a faster link, or have the operator accept less"
+                    f"{self._limits.window_seconds:g} s: use a faster link, or ask the operator to lower "
+                    "min_client_bytes_per_second"
                 )
             self._window_seconds, self._window_bytes = 0.0, 0
 
@@ -80,9 +81,7 @@ class Patience:
 
     def _take_place(self) -> None:
         if not self._limits.places.acquire(blocking=False):
-            raise ServiceBusy(
-                "this service waits for as many slow clients as it can; retry later or over a faster link"
-            )
+            raise ServiceBusy("too many slow clients; retry later")
         self._has_place = True
         self._window_seconds, self._window_bytes = 0.0, 0
 

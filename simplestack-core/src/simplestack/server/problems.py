@@ -32,7 +32,7 @@ _STATUS: dict[type[SimplestackError], int] = {
     errors.InsufficientStorage: 507,
 }
 
-#: What the HTTP layers below the operations refuse: the error's name and its message.
+#: What the HTTP layers below the operations reject: the error's name and its message.
 HTTP_ERRORS = {
     400: ("InvalidArguments", "the request is malformed"),
     404: ("RouteNotFound", "no operation has this path"),
@@ -84,7 +84,7 @@ def status_of(kind: type[SimplestackError]) -> int:
 def http_problem(status: int) -> tuple[str, str]:
     """Return the name and the message of an error of the HTTP layers."""
     return HTTP_ERRORS.get(
-        status, _INTERNAL if status >= 500 else ("InvalidArguments", "the request was refused")
+        status, _INTERNAL if status >= 500 else ("InvalidArguments", "the request was rejected")
     )
 
 
@@ -96,7 +96,7 @@ def problem_body(name: str, message: str, identity: str, details: dict[str, Any]
 
 def add_error_handlers(app: falcon.App[Any, Any]) -> None:
     """Give every error that leaves the app the one shape, those of falcon included."""
-    app.add_error_handler(Exception, _on_defect)
+    app.add_error_handler(Exception, _on_unexpected_error)
     app.add_error_handler(falcon.HTTPError, _on_http_error)
     app.add_error_handler(SimplestackError, _on_error)
 
@@ -123,10 +123,10 @@ def _on_http_error(
     _answer(request, response, error.status_code, name, message)
 
 
-def _on_defect(
+def _on_unexpected_error(
     request: falcon.Request, response: falcon.Response, error: Exception, _parameters: dict[str, Any]
 ) -> None:
-    _log.error("request %s failed by a defect", request_id(request), exc_info=error)
+    _log.error("request %s failed: unexpected error", request_id(request), exc_info=error)
     _answer(request, response, 500, *_INTERNAL)
 
 
@@ -141,7 +141,7 @@ def _answer(
 ) -> None:
     identity = request_id(request)
     if not request.env.get("simplestack.audited"):
-        _log.info("request %s refused: %s %s %d %s", identity, request.method, request.path, status, name)
+        _log.info("request %s rejected: %s %s %d %s", identity, request.method, request.path, status, name)
     response.status = status
     response.content_type = falcon.MEDIA_JSON
     response.set_header(HEADER, identity)

@@ -1,7 +1,7 @@
-"""The connections that no thread has: clients that connect, are idle, send a request, or take a response.
+"""The connections that no thread has: clients that connect, are idle, send a request, or read a response.
 
-All of it is done in the main loop of a worker, without waiting for any single client, so that however many of
-them are slow, they hold no thread. Each has a deadline.
+The main loop of a worker serves all of them and waits for no single one, so slow clients hold no thread. Each
+connection has a deadline.
 """
 
 import logging
@@ -43,14 +43,14 @@ class Reception:
 
         :param start: gets a connection whose request a thread can begin with
         """
-        #: How many connections are open, those that threads have included.
+        #: Number of open connections, including those that threads have.
         self.count = 0
         self._poller = poller
         self._limits = limits
         self._start = start
         self._waiting: set[Connection] = set()
         self.unread = UnreadResponses()
-        #: How long a connection on which nothing is due stays open; it is limited once the worker stops.
+        #: Longest time that a connection stays open on which no response is due.
         self._grace_seconds = float("inf")
         #: What to do when a connection is ready for what its stage waits for.
         self._steps: dict[Stage, Callable[[Connection], None]] = {
@@ -107,7 +107,7 @@ class Reception:
         return True
 
     def end_within(self, grace_seconds: float) -> None:
-        """Stop: keep connections on which no response is due for so long only, those of threads included."""
+        """Stop: close connections on which no response is due after this time."""
         self._grace_seconds = grace_seconds
         deadline_seconds = time.monotonic() + grace_seconds
         for conn in self._waiting:

@@ -1,4 +1,4 @@
-"""The one responder of all operations: read the request, make the call, write the answer."""
+"""The one responder of all operations: read the request, make the call, write the response."""
 
 import re
 from dataclasses import dataclass
@@ -50,14 +50,14 @@ class Service:
 
 
 class Responder:
-    """Answers one method of one path. Two operations share ``POST /guests``: JSON makes, an image imports."""
+    """Serves one method of one path. Two operations share ``POST /guests``: JSON creates, images import."""
 
     def __init__(self, service: Service, operations: tuple[Operation, ...]) -> None:
         self._service = service
         self._operations = operations
 
     def __call__(self, request: falcon.Request, response: falcon.Response, **segments: str) -> None:
-        """Answer a request; errors are raised, and written by the error handlers."""
+        """Write the response; errors are raised, and written by the error handlers."""
         response.set_header(HEADER, request_id(request))
         client = self._service.tokens.holder(request)
         credentials = read_credentials(request)
