@@ -289,7 +289,6 @@ def test_threads_that_hang_keep_no_process_alive(gate: Gate) -> None:
         gate.wait()
         return []
 
-    before = set(threading.enumerate())
     settings = HypervisorSettings(call_timeout_seconds=0.1)
     hypervisor = Hypervisor(
         host_list, storage_info, disconnect=lambda _session: gate.wait(), settings=settings
@@ -299,8 +298,9 @@ def test_threads_that_hang_keep_no_process_alive(gate: Gate) -> None:
     with pytest.raises(HypervisorTimeout):
         hypervisor.call("host_list")
     gate.await_arrivals(2)
-    hanging = set(threading.enumerate()) - before
-    assert {"simplestack-call", "simplestack-logout"} <= {thread.name for thread in hanging}
+    names = {"simplestack-call", "simplestack-logout"}
+    hanging = [thread for thread in threading.enumerate() if thread.name in names]
+    assert {thread.name for thread in hanging} == names
     assert all(thread.daemon for thread in hanging)
 
 

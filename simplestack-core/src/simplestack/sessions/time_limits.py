@@ -10,9 +10,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError, wait
 from contextvars import ContextVar, copy_context
+from functools import partial
 from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any, TypeVar
+
+from simplestack.sessions.call_threads import CallThreads
 
 T = TypeVar("T")
 
@@ -20,6 +23,8 @@ T = TypeVar("T")
 OnLate = Callable[[Any, BaseException | None], None]
 #: How often a caller checks whether its deadline has moved.
 _CHECK_SECONDS = 1.0
+
+_threads = CallThreads()
 
 
 class DeadlineExceeded(Exception):
@@ -89,14 +94,8 @@ def call_within(deadline: Deadline, function: Callable[[], T], on_abandon: Calla
     """
     call: Future[T] = Future()
     late: SimpleQueue[OnLate] = SimpleQueue()
-    thread = Thread(
-        target=copy_context().run,
-        args=(_perform, function, call, late),
-        name="simplestack-call",
-        daemon=True,
-    )
     try:
-        thread.start()
+        _threads.run(partial(copy_context().run, _perform, function, call, late))
         while not call.done():
             left = deadline.left_seconds
             # A call that ends at this very moment can no longer be cancelled, and has a result.
