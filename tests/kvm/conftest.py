@@ -20,7 +20,8 @@ from .counterparts.libvirtd import Libvirtd
 from .image_files import Files
 
 ROOT = Path(__file__).resolve().parents[2]
-GUEST_IMAGE = ROOT / ".cache/kvm-guest.qcow2"
+#: The name changes with what is in it, so that an image that was made before is not taken for it.
+GUEST_IMAGE = ROOT / ".cache/kvm-guest-2.qcow2"
 GUEST_IMAGE_PACKAGES = {
     "busybox": "busybox-static",
     "syslinux": "syslinux",

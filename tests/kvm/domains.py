@@ -9,7 +9,7 @@ import libvirt
 _TEMPLATE = """
 <domain type='qemu'>
   <name>{name}</name>
-  <memory unit='MiB'>32</memory>
+  <memory unit='MiB'>{memory_mib}</memory>
   <vcpu{current}>{cpus}</vcpu>
   <os><type arch='x86_64' machine='{machine}'>hvm</type>{system}</os>
   <features><acpi/></features>
@@ -35,6 +35,7 @@ def foreign(
     *,
     machine: str = "q35",
     cpus: int = 1,
+    memory_mib: int = 32,
     current_cpus: int | None = None,
     extra: str = "",
     system: str = "",
@@ -51,6 +52,7 @@ def foreign(
             devices=devices,
             machine=machine,
             cpus=cpus,
+            memory_mib=memory_mib,
             current=current,
             extra=extra,
             system=system.replace("NAME", name),

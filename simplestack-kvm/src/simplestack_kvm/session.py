@@ -1,6 +1,7 @@
 """Sessions: connections to libvirt, and who may have one."""
 
 import contextlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +27,8 @@ class KvmSession:
     target: Target
     #: Connects anew. None where the other end asks for the caller's password, which no session keeps.
     reopen: "Callable[[], libvirt.virConnect] | None" = field(default=None, repr=False)
+    #: Set when a call on the connection was given up. It may hang for ever: do not use the connection.
+    abandoned: threading.Event = field(default_factory=threading.Event, repr=False)
 
 
 def connect(target: Target, credentials: Credentials, settings: KvmSettings) -> KvmSession:
@@ -60,7 +63,7 @@ def disconnect(session: KvmSession) -> None:
 
 def check(session: KvmSession) -> bool:
     """Tell whether the connection is alive, without a round trip."""
-    return bool(session.connection.isAlive())
+    return not session.abandoned.is_set() and bool(session.connection.isAlive())
 
 
 class _Answers:
