@@ -1,6 +1,7 @@
 """Things that happen at a chosen moment: somebody else acts, an error loses its reason, a call fails."""
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -25,8 +26,10 @@ def after(function: str, action: Callable[[], object], *, nth: int | None = None
             action()
 
     sys.setprofile(notice)
+    threading.setprofile(notice)  # calls that may hang run in threads of their own
     try:
         yield
     finally:
+        threading.setprofile(None)
         sys.setprofile(None)
     assert times >= (nth or 1), f"{function} returned {times} times"

@@ -68,8 +68,8 @@ SEARCHES: list[tuple[str, Search]] = [
     ("virDomainInterfaceAddresses", lambda session, domain: address_of(session, domain, None)),
     ("virStorageVolLookupByPath", lambda session, _: look_up_volume(session, "/nonexistent", None)),
     ("virStorageVolLookupByName", lambda session, _: find_image(session, "none")),
-    ("virDomainGetBlockInfo", lambda session, domain: guest_info(session, domain.UUIDString())),
-    ("virDomainGetBlockInfo", lambda session, _: guest_list(session, frozenset({"hdd"}))),
+    ("virStorageVolLookupByPath", lambda session, domain: guest_info(session, domain.UUIDString())),
+    ("virStorageVolLookupByPath", lambda session, domain: disk_list(session, domain.UUIDString())),
 ]
 #: The same, and reads of what is there.
 READS: list[tuple[str, Search]] = [

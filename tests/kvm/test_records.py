@@ -76,7 +76,13 @@ def test_a_kvm_guest_has_the_hosts_cpu_and_an_emulated_one_the_emulators() -> No
 def test_a_bare_description_is_a_guest() -> None:
     record = domain_record(parse_document("<domain><name>bare</name></domain>"))
     guest = guest_entity(record, GuestState.STOPPED, "host", [], None)
-    assert (guest.name, guest.cpus, guest.memory, guest.hdd, guest.paravirtualized) == ("bare", 1, 0, 0, None)
+    assert (guest.name, guest.cpus, guest.memory, guest.hdd, guest.paravirtualized) == (
+        "bare",
+        None,
+        None,
+        0,
+        None,
+    )
 
 
 def test_a_description_with_a_document_type_is_refused() -> None:

@@ -40,13 +40,13 @@ from simplestack_kvm.records import (
     disk_names,
     disk_records,
 )
-from simplestack_kvm.resizing import plan_growth
+from simplestack_kvm.resizing import plan_growth, unknown_size
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
+from simplestack_kvm.sizes import disk_sizes, sizes_to_change
 from simplestack_kvm.volumes import (
     choose_pool,
     delete_volume,
-    disk_sizes,
     make_volume,
     source_of,
 )
@@ -72,7 +72,7 @@ def disk_list(session: KvmSession, guest_id: str) -> list[Disk]:
     """List a domain's disks, in the order of its description; CD drives and floppies are none."""
     domain = find_domain(session, guest_id)
     disks = disk_records(_document(domain))
-    sizes = disk_sizes(session, domain, disks, active=bool(domain.isActive()))
+    sizes = disk_sizes(session, domain, disks)
     return [
         disk_entity(disk, position, size)
         for position, (disk, size) in enumerate(zip(disks, sizes, strict=True))
@@ -110,13 +110,18 @@ def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
 
 @hookimpl
 def disk_update(session: KvmSession, guest_id: str, disk_id: str, changes: DiskUpdate) -> Disk:
-    """Rename or grow a disk. The name is kept in the domain's metadata; the volume keeps its own."""
+    """Rename or grow a disk. The name is kept in the domain's metadata; the volume keeps its own.
+
+    :raises Conflict: the size that the disk has is unknown: it might shrink
+    """
     found = _find(session, guest_id, disk_id)
     grow = None
     if changes.size is not UNSET:
-        (size_bytes,) = disk_sizes(session, found.domain, [found.disk], active=bool(found.domain.isActive()))
+        (size_bytes,) = sizes_to_change(session, found.domain, [found.disk])
         wanted_bytes = gib_to_bytes(changes.size)
-        if size_bytes is not None and wanted_bytes < size_bytes:
+        if size_bytes is None:
+            raise unknown_size(found.disk)
+        if wanted_bytes < size_bytes:
             raise InvalidArguments(
                 f"`size` is {changes.size:g} GiB, the disk has {gib(size_bytes):g} GiB: disks only grow"
             )
@@ -216,7 +221,7 @@ def _find(session: KvmSession, guest_id: str, disk_id: str) -> _Found:
 
 
 def _show(session: KvmSession, found: _Found) -> Disk:
-    (size,) = disk_sizes(session, found.domain, [found.disk], active=bool(found.domain.isActive()))
+    (size,) = disk_sizes(session, found.domain, [found.disk])
     return disk_entity(found.disk, found.position, size)
 
 

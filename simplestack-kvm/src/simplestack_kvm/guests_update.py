@@ -6,7 +6,6 @@ What can be rejected is rejected before anything is changed. What libvirt reject
 from msgspec import UNSET
 
 from simplestack import (
-    Conflict,
     Guest,
     GuestState,
     GuestUpdate,
@@ -21,12 +20,12 @@ from simplestack_kvm.faults import has_reason
 from simplestack_kvm.guests import show_guest
 from simplestack_kvm.guests_create import check_name, is_taken, taken
 from simplestack_kvm.records import DomainRecord, domain_record, is_paravirtualized
-from simplestack_kvm.resizing import plan_growth
+from simplestack_kvm.resizing import plan_growth, unknown_size
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
+from simplestack_kvm.sizes import sizes_to_change
 from simplestack_kvm.sizing import plan_cpus, plan_memory
 from simplestack_kvm.undoing import Step, apply_all
-from simplestack_kvm.volumes import disk_sizes
 
 
 @hookimpl
@@ -96,10 +95,11 @@ def _hdd(
 ) -> list[Step]:
     if not record.disks:
         raise InvalidArguments("`hdd` cannot be changed: the guest has no disk; add one first")
-    sizes = disk_sizes(session, domain, record.disks, active=bool(domain.isActive()))
-    known = [size for size in sizes if size is not None]
-    if len(known) < len(sizes):
-        raise Conflict("`hdd` cannot be changed: the size of a disk of the guest cannot be found out")
+    known = []
+    for disk, size in zip(record.disks, sizes_to_change(session, domain, record.disks), strict=True):
+        if size is None:
+            raise unknown_size(disk)
+        known.append(size)
     more = gib_to_bytes(hdd_gib) - sum(known)
     # The sum went to the client as a number of GiB, which may have lost less than a sector.
     if abs(more) < 512:

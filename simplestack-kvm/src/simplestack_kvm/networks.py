@@ -1,12 +1,16 @@
 """Networks: libvirt's virtual networks that are active. libvirt cannot make VLANs."""
 
+import logging
 import xml.etree.ElementTree as ET
 
-from simplestack import Network, hookimpl
+from simplestack import HypervisorError, Network, hookimpl
 from simplestack_kvm.documents import parse_document
+from simplestack_kvm.faults import has_reason
 from simplestack_kvm.lookups import find_network
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
+
+_log = logging.getLogger(__name__)
 
 
 @hookimpl
@@ -23,13 +27,21 @@ def network_info(session: KvmSession, network_id: str) -> Network:
 
 
 def _listed(network: "libvirt.virNetwork") -> Network | None:
-    """Describe a network of a list; one that goes away meanwhile is left out of it."""
+    """Describe a network of a list; one that goes away meanwhile is left out of it.
+
+    One that libvirt cannot describe has its id and its name: it must not hide the others.
+    """
     try:
         return network_of(parse_document(network.XMLDesc()))
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_NETWORK:
             return None
-        raise
+        if not has_reason(error):
+            raise
+        _log.warning("network %s is listed without details", network.name(), exc_info=True)
+    except HypervisorError:
+        _log.warning("network %s is listed without details", network.name(), exc_info=True)
+    return Network(id=network.UUIDString(), name_label=network.name())
 
 
 def network_of(document: ET.Element) -> Network:

@@ -4,7 +4,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from simplestack import Disk, Guest, GuestState, gib
 
@@ -48,12 +48,24 @@ class DomainRecord:
 
     uuid: str
     name: str
-    cpus: int
-    memory_mib: int
+    cpus: int | None
+    memory_mib: int | None
     disks: tuple[DiskRecord, ...]
     #: MAC address (lower-case) and name of the libvirt network, if it is one's, in the order of the devices.
     interfaces: tuple[tuple[str, str | None], ...]
     agent_connected: bool
+    #: Target and source of each drive, CD drives and floppies included: a path, the names of a pool and a
+    #: volume in it, or None for an empty drive or one on the network.
+    drives: tuple[tuple[str, str | tuple[str, str] | None], ...] = ()
+
+
+class StatsDrive(NamedTuple):
+    """A drive in libvirt's statistics of a domain that is off."""
+
+    target: str
+    path: str | None
+    #: None where there is no medium or no file.
+    capacity_bytes: int | None
 
 
 def state_of_code(code: int, *, saved: bool = False) -> GuestState:
@@ -68,7 +80,7 @@ def state_of_code(code: int, *, saved: bool = False) -> GuestState:
 def domain_record(domain: ET.Element) -> DomainRecord:
     """Read a ``<domain>``, of whoever's making."""
     vcpu = domain.find("vcpu")
-    cpus = 1 if vcpu is None else int(vcpu.get("current") or vcpu.text or 1)
+    cpus = None if vcpu is None else int(vcpu.get("current") or vcpu.text or 1)
     memory = domain.find("currentMemory")
     if memory is None:
         memory = domain.find("memory")
@@ -76,9 +88,10 @@ def domain_record(domain: ET.Element) -> DomainRecord:
         uuid=domain.findtext("uuid", "").strip().lower(),
         name=domain.findtext("name", ""),
         cpus=cpus,
-        memory_mib=0 if memory is None else int(memory.text or 0) // _KIB_PER_MIB,
+        memory_mib=None if memory is None else int(memory.text or 0) // _KIB_PER_MIB,
         disks=disk_records(domain),
         interfaces=tuple(_interface(found) for found in domain.iterfind("devices/interface")),
+        drives=tuple(_drive(drive) for drive in domain.iterfind("devices/disk")),
         agent_connected=any(
             target.get("name") == "org.qemu.guest_agent.0" and target.get("state") == "connected"
             for target in domain.iterfind("devices/channel/target")
@@ -104,12 +117,12 @@ def disk_names(domain: ET.Element) -> dict[str, str]:
 
 
 def disk_entity(disk: DiskRecord, position: int, size_bytes: int | None) -> Disk:
-    """Make the entity; a disk whose size cannot be found out has size 0."""
+    """Make the entity; None as size stays unknown."""
     return Disk(
         id=disk.target,
         name=disk.name,
         number=str(position),
-        size=gib(size_bytes or 0),
+        size=None if size_bytes is None else gib(size_bytes),
         extra_info=disk.source,
     )
 
@@ -117,13 +130,16 @@ def disk_entity(disk: DiskRecord, position: int, size_bytes: int | None) -> Disk
 def guest_entity(
     record: DomainRecord, state: GuestState, host: str, disk_bytes: Iterable[int | None], ip: str | None
 ) -> Guest:
-    """Make the entity of a domain's description; disks of unknown size count nothing."""
+    """Make the entity of a domain's description.
+
+    :param disk_bytes: the sizes of its disks; None for those that are unknown
+    """
     return Guest(
         id=record.uuid,
         name=record.name,
         cpus=record.cpus,
         memory=record.memory_mib,
-        hdd=gib(sum(size or 0 for size in disk_bytes)),
+        hdd=_sum_gib(disk_bytes),
         paravirtualized=is_paravirtualized(disk.target for disk in record.disks),
         ip=ip,
         state=state,
@@ -131,21 +147,14 @@ def guest_entity(
     )
 
 
-def guest_entity_of_stats(
-    uuid: str, name: str, stats: Mapping[str, Any], state: GuestState, host: str
-) -> Guest:
-    """Make the entity of bulk statistics of a domain that is off."""
-    disks = stats_disks(stats)
-    return Guest(
-        id=uuid.lower(),
-        name=name,
-        cpus=int(stats.get("vcpu.current", 1)),
-        memory=int(stats.get("balloon.current", 0)) // _KIB_PER_MIB,
-        hdd=gib(sum(size for _, size in disks)),
-        paravirtualized=is_paravirtualized(target for target, _ in disks),
-        state=state,
-        host=_running_host(state, host),
-    )
+def _sum_gib(disk_bytes: Iterable[int | None]) -> float | None:
+    """Add sizes up. With one unknown, the sum is: part of it would pass for all of it."""
+    total = 0
+    for size in disk_bytes:
+        if size is None:
+            return None
+        total += size
+    return gib(total)
 
 
 def _running_host(state: GuestState, host: str) -> str | None:
@@ -153,25 +162,45 @@ def _running_host(state: GuestState, host: str) -> str | None:
     return None if state == GuestState.STOPPED else host
 
 
-def stats_disks(stats: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Return target and bytes of each drive in bulk statistics; 0 bytes where there is no medium or file."""
+def guest_entity_of_stats(
+    stats: Mapping[str, Any],
+    disks: Iterable[DiskRecord] | None,
+    disk_bytes: Iterable[int | None],
+    *,
+    uuid: str,
+    name: str,
+    state: GuestState,
+    host: str,
+) -> Guest:
+    """Make the entity of bulk statistics of a domain that is off.
+
+    :param stats: VCPU and BALLOON; what they lack is unknown
+    :param disks: its disks; None where they are unknown
+    :param disk_bytes: their sizes; None for those that are unknown
+    """
+    cpus, memory_kib = stats.get("vcpu.current"), stats.get("balloon.current")
+    return Guest(
+        id=uuid.lower(),
+        name=name,
+        cpus=None if cpus is None else int(cpus),
+        memory=None if memory_kib is None else int(memory_kib) // _KIB_PER_MIB,
+        hdd=None if disks is None else _sum_gib(disk_bytes),
+        paravirtualized=None if disks is None else is_paravirtualized(disk.target for disk in disks),
+        state=state,
+        host=_running_host(state, host),
+    )
+
+
+def stats_drives(stats: Mapping[str, Any]) -> list[StatsDrive]:
+    """Read the drives in BLOCK statistics, in the order of the devices."""
     return [
-        (str(stats.get(f"block.{number}.name", "")), int(stats.get(f"block.{number}.capacity", 0)))
+        StatsDrive(
+            target=str(stats.get(f"block.{number}.name", "")),
+            path=stats.get(f"block.{number}.path"),
+            capacity_bytes=stats.get(f"block.{number}.capacity"),
+        )
         for number in range(int(stats.get("block.count", 0)))
     ]
-
-
-def tells_all(stats: Mapping[str, Any]) -> bool:
-    """Tell whether bulk statistics say all of a domain's disks.
-
-    They do not tell CD drives and floppies from disks, of which only virtio has neither, and they lack the
-    sizes of disks that the domain names by pool and volume.
-    """
-    return all(
-        str(stats.get(f"block.{number}.name", "")).startswith(("vd", "xvd"))
-        and f"block.{number}.capacity" in stats
-        for number in range(int(stats.get("block.count", 0)))
-    )
 
 
 def is_paravirtualized(targets: Iterable[str]) -> bool | None:
@@ -206,6 +235,15 @@ def _disk(disk: ET.Element, names: Mapping[str, str]) -> DiskRecord:
         own=all(disk.find(mark) is None for mark in ("readonly", "shareable", "transient")),
         format="raw" if driver is None else driver.get("type", "raw"),
     )
+
+
+def _drive(drive: ET.Element) -> tuple[str, str | tuple[str, str] | None]:
+    target, source = drive.find("target"), drive.find("source")
+    attributes = {} if source is None else source.attrib
+    name = "" if target is None else target.get("dev", "")
+    if drive.get("type") == "volume":
+        return name, (attributes.get("pool", ""), attributes.get("volume", ""))
+    return name, attributes.get("file") or attributes.get("dev") or attributes.get("dir")
 
 
 def _interface(interface: ET.Element) -> tuple[str, str | None]:

@@ -64,3 +64,11 @@ def _agree(session: KvmSession, volume: "libvirt.virStorageVol", disk: DiskRecor
         return disk.format == known_format(volume) == format_of(read_start(session.connection, volume))
     except UnusableImage:  # a folder, for example
         return False
+
+
+def unknown_size(disk: DiskRecord) -> Conflict:
+    """Return the error of a disk that cannot be grown because nobody knows its size: it might shrink."""
+    return Conflict(
+        f"the size of disk {disk.target} is unknown, so it cannot be grown: its storage does not respond, or "
+        "no active storage has it and its guest is off. Try again when it responds, or start the guest"
+    )

@@ -164,30 +164,6 @@ def look_up_volume(
         raise
 
 
-def disk_sizes(
-    session: KvmSession, domain: "libvirt.virDomain", disks: Sequence[DiskRecord], *, active: bool
-) -> list[int | None]:
-    """Return the disks' sizes in bytes; None where that cannot be found out: a file that is missing."""
-    return [_disk_size(session, domain, disk, active=active) for disk in disks]
-
-
-def _disk_size(
-    session: KvmSession, domain: "libvirt.virDomain", disk: DiskRecord, *, active: bool
-) -> int | None:
-    try:
-        # Of a running guest blockInfo asks QEMU, which takes ten times as long as to ask the pool.
-        # Of one that is off it cannot find disks that are named by pool and volume.
-        volume = volume_of(session, disk) if active or disk.volume else None
-        if volume is not None:
-            return _volume_info(volume)[1]
-        return int(domain.blockInfo(disk.target)[0])
-    except libvirt.libvirtError as error:
-        if not has_reason(error):
-            raise
-        _log.info("the size of disk %s of guest %s is not known: %s", disk.target, domain.UUIDString(), error)
-        return None
-
-
 def active_pools(session: KvmSession) -> list["libvirt.virStoragePool"]:
     """Return the active storage pools."""
     return session.connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)

@@ -1,0 +1,227 @@
+"""The list of all guests.
+
+Round trips: a constant number for the guests that are off, however many, and two for each pool. Each guest
+that runs takes one for its description, one for each disk, and one or two for an address that no DHCP lease
+tells. A guest that is off takes one the first time that this process lists it.
+
+What may hang comes last. What one guest or one storage does not tell is None; the list is there.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from simplestack import Guest, GuestState, HypervisorError
+from simplestack_kvm.addresses import AddressBook
+from simplestack_kvm.bounded import NoResponse
+from simplestack_kvm.documents import parse_document
+from simplestack_kvm.faults import has_reason
+from simplestack_kvm.records import (
+    DomainRecord,
+    domain_record,
+    guest_entity,
+    guest_entity_of_stats,
+    state_of_code,
+    stats_drives,
+)
+from simplestack_kvm.sdk import libvirt
+from simplestack_kvm.session import KvmSession
+from simplestack_kvm.sizes import STORAGE_SECONDS, Survey, within_storage_limit
+
+_log = logging.getLogger(__name__)
+
+#: Fields that the cheapest statistics tell.
+_CHEAP_FIELDS = frozenset({"id", "name", "state", "host"})
+#: How much longer the storages may take for each guest whose disks they are asked for together.
+_SECONDS_PER_GUEST = 0.02
+#: Descriptions that are kept, of all hosts together: some KiB each.
+_MOST_DESCRIPTIONS = 20_000
+
+#: What is known of the drives of guests that are off, by host and guest. libvirt tells the sizes of all
+#: drives in one call, which must not be made before it is known where the drives lie. It tells where they
+#: lie as well, so a description that is out of date is noticed.
+_descriptions: dict[tuple[object, str], DomainRecord] = {}
+
+
+@dataclass(kw_only=True, slots=True)
+class _Row:
+    """A guest of the list, and what is known of it."""
+
+    uuid: str
+    domain: "libvirt.virDomain"
+    state: GuestState
+    #: Of a guest that is off: its CPUs and its memory.
+    stats: Mapping[str, Any] | None = None
+    record: DomainRecord | None = None
+    #: The sizes of the record's disks.
+    sizes: Sequence[int | None] | None = None
+    ip: str | None = None
+    is_gone: bool = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it ran when the list was made; no round trip."""
+        return self.domain.ID() != -1
+
+    def describe(self) -> None:
+        """Read the domain's description. What libvirt cannot tell, or we cannot read, stays unknown."""
+        try:
+            self.record = domain_record(parse_document(self.domain.XMLDesc()))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                self.is_gone = True
+                return
+            if not has_reason(error):
+                raise
+            _log.warning("guest %s is listed without details", self.uuid, exc_info=True)
+        except (HypervisorError, ValueError):
+            _log.warning("guest %s is listed without details", self.uuid, exc_info=True)
+
+    def entity(self, host: str) -> Guest:
+        """Make the entity of what is known."""
+        sizes = self.sizes
+        if sizes is None and self.record is not None:
+            sizes = [None] * len(self.record.disks)
+        if self.record is not None and self.stats is None:
+            return guest_entity(self.record, self.state, host, sizes or (), self.ip)
+        disks = None if self.record is None else self.record.disks
+        return guest_entity_of_stats(
+            self.stats or {},
+            disks,
+            sizes or (),
+            uuid=self.uuid,
+            name=self.domain.name(),
+            state=self.state,
+            host=host,
+        )
+
+
+def list_guests(session: KvmSession, fields: frozenset[str]) -> list[Guest]:
+    """Return all domains that are there at the end, with these fields."""
+    connection = session.connection
+    host = connection.getHostname() if "host" in fields else ""
+    has_details = not fields <= _CHEAP_FIELDS
+    rows = _rows(session, fields, has_details=has_details)
+    if has_details:
+        for row in rows:
+            if row.stats is None:
+                row.describe()
+        book = AddressBook(session)
+        active = [row for row in rows if "ip" in fields and row.is_active and row.record is not None]
+        for row in active:
+            row.ip = book.address_without_agent(row.domain, _of(row))
+        if not fields.isdisjoint(("hdd", "paravirtualized")):
+            _describe_off(session, rows)
+        if "hdd" in fields:
+            try:
+                _measure(session, [row for row in rows if row.record is not None])
+            except NoResponse:
+                _log.warning(
+                    "guests of %s are listed without hdd: a storage of the host hangs", session.target
+                )
+        for row in active:
+            row.ip = row.ip or book.address_by_agent(row.domain, _of(row))
+    return [row.entity(host) for row in rows if not row.is_gone]
+
+
+def _rows(session: KvmSession, fields: frozenset[str], *, has_details: bool) -> list[_Row]:
+    connection = session.connection
+    states = connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE)
+    saved: set[str] = set()
+    if not fields.isdisjoint(("state", "host")):
+        flags = libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
+        saved = {domain.UUIDString() for domain in connection.listAllDomains(flags)}
+    off: dict[str, Mapping[str, Any]] = {}
+    if has_details:
+        # Those of guests that run would ask QEMU, each one.
+        wanted = libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
+        flags = (
+            libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE
+            | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        )
+        off = {domain.UUIDString(): stats for domain, stats in connection.getAllDomainStats(wanted, flags)}
+    rows = []
+    for domain, stats in states:
+        uuid, code = domain.UUIDString(), int(stats.get("state.state", libvirt.VIR_DOMAIN_NOSTATE))
+        row = _Row(uuid=uuid, domain=domain, state=state_of_code(code, saved=uuid in saved))
+        if code == libvirt.VIR_DOMAIN_SHUTOFF:
+            row.stats = off.get(uuid)
+        rows.append(row)
+    return rows
+
+
+def _describe_off(session: KvmSession, rows: Sequence[_Row]) -> None:
+    for row in rows:
+        if row.stats is None:
+            continue
+        row.record = _descriptions.get((session.target, row.uuid))
+        if row.record is None:
+            _describe_anew(session, row)
+
+
+def _describe_anew(session: KvmSession, row: _Row) -> None:
+    row.record = None
+    row.describe()
+    key = (session.target, row.uuid)
+    _descriptions.pop(key, None)
+    if row.record is not None:
+        while len(_descriptions) >= _MOST_DESCRIPTIONS:
+            _descriptions.pop(next(iter(_descriptions)), None)  # the oldest
+        _descriptions[key] = row.record
+
+
+def _measure(session: KvmSession, rows: Sequence[_Row]) -> None:
+    """Find the sizes of the disks of guests whose description is known.
+
+    :raises NoResponse: a storage hangs; sizes that are not found by then stay unknown
+    """
+    if not any(_of(row).disks for row in rows):
+        return
+    survey = Survey(session)
+    off = [row for row in rows if row.stats is not None]
+    drives = within_storage_limit(
+        session, partial(_peek, session, survey, off), STORAGE_SECONDS + _SECONDS_PER_GUEST * len(off)
+    )
+    for row in off:
+        told = drives.get(row.uuid)
+        if told is None:
+            continue
+        if [(drive.target, drive.path) for drive in told] != _places(_of(row)):
+            _describe_anew(session, row)
+            continue
+        capacities = {drive.target: drive.capacity_bytes for drive in told}
+        sizes = [capacities[disk.target] for disk in _of(row).disks]
+        # libvirt tells no size of a disk that the domain names by pool and volume.
+        if not any(disk.volume for disk in _of(row).disks):
+            row.sizes = sizes
+    for row in rows:
+        if row.sizes is None and row.record is not None and row.record.disks:
+            row.sizes = within_storage_limit(session, partial(survey.sizes, row.record.disks))
+
+
+def _peek(session: KvmSession, survey: Survey, rows: Sequence[_Row]) -> dict[str, Any]:
+    """Let libvirt look at the drives of guests that are off and have all drives in pools; by UUID."""
+    domains = [
+        row.domain
+        for row in rows
+        if all(source is None or survey.knows(source) for _, source in _of(row).drives)
+    ]
+    if not domains:
+        return {}
+    flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+    found = session.connection.domainListGetStats(domains, libvirt.VIR_DOMAIN_STATS_BLOCK, flags)
+    return {domain.UUIDString(): stats_drives(stats) for domain, stats in found}
+
+
+def _places(record: DomainRecord) -> list[tuple[str, str | None]]:
+    """Return what libvirt's statistics would say of a domain's drives."""
+    return [(target, source if isinstance(source, str) else None) for target, source in record.drives]
+
+
+def _of(row: _Row) -> DomainRecord:
+    """Return the description of a row that has one."""
+    if row.record is None:
+        raise ValueError(f"guest {row.uuid} has no description")
+    return row.record

@@ -1,0 +1,272 @@
+"""Guests and storages that hang: what they do not tell is null, and everything else is there."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import libvirt
+import pytest
+
+from simplestack import GIB, Conflict, DiskUpdate, Guest, GuestUpdate, HypervisorTimeout, Target
+from simplestack_kvm import session as sessions
+from simplestack_kvm.disks import disk_info, disk_list, disk_update
+from simplestack_kvm.guests import guest_info, guest_list
+from simplestack_kvm.guests_update import guest_update
+from simplestack_kvm.pools import pool_info
+from simplestack_kvm.session import KvmSession
+from simplestack_kvm.settings import KvmSettings
+from simplestack_kvm.storages import storage_info, storage_list
+
+from .counterparts.libvirtd import Libvirtd
+from .domains import file_disk, foreign, volume
+from .hanging import HangingPool, hanging_pool, hung_guest
+
+ALL_FIELDS = frozenset({"id", "name", "cpus", "memory", "hdd", "paravirtualized", "ip", "state", "host"})
+PAUSED = libvirt.VIR_DOMAIN_START_PAUSED
+#: More than every limit together, and less than a call that hangs takes.
+PATIENCE_SECONDS = 45
+CLIENTS = 40
+
+Until = Callable[[Callable[[], bool], float, str], None]
+T = TypeVar("T")
+
+
+@pytest.fixture
+def hanging(session: KvmSession, libvirtd: Libvirtd) -> Iterator[HangingPool]:
+    with hanging_pool(session.connection, libvirtd) as pool:
+        yield pool
+
+
+def in_time(libvirtd: Libvirtd, settings: KvmSettings, call: Callable[[KvmSession], T]) -> T:
+    """Return what a call returns or raises, on a session of its own; fail when it hangs."""
+    with clients(libvirtd, settings, call, 1) as results:
+        (result,) = results()
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+@contextmanager
+def clients(
+    libvirtd: Libvirtd, settings: KvmSettings, call: Callable[[KvmSession], T], count: int
+) -> Iterator[Callable[[], list[T | BaseException]]]:
+    """Make a call on many sessions at once; yield what waits for all of them."""
+    results: list[T | BaseException] = []
+
+    def run() -> None:
+        session = KvmSession(libvirt.open(libvirtd.uri), settings, Target("localhost"))
+        try:
+            results.append(call(session))
+        except BaseException as error:  # given to the test
+            results.append(error)
+        sessions.disconnect(session)
+
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+
+    def wait() -> list[T | BaseException]:
+        for thread in threads:
+            thread.join(PATIENCE_SECONDS)
+        assert len(results) == count, f"{count - len(results)} of {count} calls hang"
+        return results
+
+    yield wait
+
+
+def listed(session: KvmSession) -> dict[str, Guest]:
+    return {guest.id: guest for guest in guest_list(session, ALL_FIELDS)}
+
+
+def test_a_guest_whose_qemu_hangs_is_shown_and_listed(
+    session: KvmSession, libvirtd: Libvirtd, settings: KvmSettings
+) -> None:
+    outside = libvirtd.folder / "in-no-pool.qcow2"
+    with (
+        volume(session.connection, libvirtd.pool, GIB) as disk,
+        foreign(session.connection, file_disk(disk.path(), "vda", "virtio"), cpus=2) as hung,
+        foreign(session.connection, file_disk(str(outside), "vda", "virtio")) as unknown,
+        foreign(session.connection) as other,
+    ):
+        outside.write_bytes((libvirtd.pool_folder / disk.name()).read_bytes())
+        outside.chmod(0o666)
+        for domain in (hung, unknown, other):
+            domain.createWithFlags(PAUSED)
+        with hung_guest(hung), hung_guest(unknown):
+            guests = in_time(libvirtd, settings, listed)
+            first, second = guests[hung.UUIDString()], guests[unknown.UUIDString()]
+            assert (first.name, first.cpus, first.memory, first.hdd) == (hung.name(), 2, 32, 1)
+            assert (second.name, second.memory, second.hdd) == (unknown.name(), 32, None)
+            assert guests[other.UUIDString()].hdd == 0
+            for domain, size in ((hung, 1), (unknown, None)):
+                guest_id = domain.UUIDString()
+                shown = in_time(libvirtd, settings, partial(guest_info, guest_id=guest_id))
+                (part,) = in_time(libvirtd, settings, partial(disk_list, guest_id=guest_id))
+                assert (shown, part.size) == (guests[guest_id], size)
+                alone = in_time(libvirtd, settings, partial(disk_info, guest_id=guest_id, disk_id="vda"))
+                assert alone == part
+    outside.unlink()
+
+
+def test_many_clients_that_poll_a_guest_whose_qemu_hangs_do_not_stop_the_host(
+    session: KvmSession, libvirtd: Libvirtd, settings: KvmSettings
+) -> None:
+    outside = libvirtd.folder / "in-no-pool.raw"
+    outside.write_bytes(bytes(1024))
+    disk = f"<disk type='file'><source file='{outside}'/><target dev='vda' bus='virtio'/></disk>"
+    with foreign(session.connection, disk) as hung:
+        hung.createWithFlags(PAUSED)
+        with hung_guest(hung), clients(libvirtd, settings, listed, CLIENTS) as results:
+            assert in_time(libvirtd, settings, pool_info).total_memory > 0
+            for guests in results():
+                assert isinstance(guests, dict), guests
+                assert guests[hung.UUIDString()].memory == 32
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_guests_whose_storage_hangs_have_no_hdd_until_it_responds(
+    session: KvmSession,
+    libvirtd: Libvirtd,
+    settings: KvmSettings,
+    hanging: HangingPool,
+    until: Until,
+    *,
+    runs: bool,
+) -> None:
+    path = str(hanging.folder / "disk.qcow2")
+    with (
+        volume(session.connection, libvirtd.pool, GIB) as disk,
+        foreign(session.connection, file_disk(path, "vda", "virtio")) as hung,
+        foreign(session.connection, file_disk(disk.path(), "vda", "virtio"), cpus=2) as other,
+    ):
+        if runs:
+            hung.createWithFlags(PAUSED)
+        before = listed(session)
+        assert before[hung.UUIDString()].hdd == 1
+        with hanging.hung():
+            for _ in range(2):  # the first call finds out, the second one knows
+                guests = in_time(libvirtd, settings, listed)
+                assert guests.keys() == before.keys()
+                shown = guests[hung.UUIDString()]
+                assert (shown.name, shown.memory, shown.hdd) == (hung.name(), 32, None)
+                assert (shown.paravirtualized, shown.state) == (True, before[shown.id].state)
+                assert guests[other.UUIDString()].cpus == 2
+                assert in_time(libvirtd, settings, partial(guest_info, guest_id=shown.id)) == shown
+                (part,) = in_time(libvirtd, settings, partial(disk_list, guest_id=shown.id))
+                assert (part.id, part.size) == ("vda", None)
+            assert in_time(libvirtd, settings, pool_info).total_memory > 0
+        until(lambda: listed(session) == before, PATIENCE_SECONDS, "the list is as it was")
+
+
+def test_many_clients_while_a_storage_hangs_do_not_stop_the_host(
+    session: KvmSession, libvirtd: Libvirtd, settings: KvmSettings, hanging: HangingPool, until: Until
+) -> None:
+    with foreign(session.connection, file_disk(str(hanging.folder / "disk.qcow2"), "vda", "virtio")) as hung:
+        with hanging.hung(), clients(libvirtd, settings, listed, CLIENTS) as results:
+            for guests in results():
+                assert isinstance(guests, dict), guests
+                assert guests[hung.UUIDString()].hdd is None
+            # libvirtd itself has workers left.
+            assert in_time(libvirtd, settings, pool_info).total_memory > 0
+            assert hung.UUIDString() in in_time(libvirtd, settings, listed)
+        guest_id = hung.UUIDString()
+        until(lambda: listed(session)[guest_id].hdd == 1, PATIENCE_SECONDS, "the size is known again")
+
+
+def test_a_disk_of_unknown_size_is_not_changed(
+    session: KvmSession, libvirtd: Libvirtd, settings: KvmSettings, hanging: HangingPool, until: Until
+) -> None:
+    with foreign(session.connection, file_disk(str(hanging.folder / "disk.qcow2"), "vda", "virtio")) as hung:
+        guest_id = hung.UUIDString()
+        with hanging.hung():
+            with pytest.raises(Conflict, match="size of disk vda is unknown"):
+                in_time(
+                    libvirtd, settings, lambda own: disk_update(own, guest_id, "vda", DiskUpdate(size=0.5))
+                )
+            with pytest.raises(Conflict, match="size of disk vda is unknown"):
+                in_time(libvirtd, settings, lambda own: guest_update(own, guest_id, GuestUpdate(hdd=2)))
+        until(lambda: guest_info(session, guest_id).hdd == 1, PATIENCE_SECONDS, "the size is known again")
+
+
+def test_a_disk_of_a_running_guest_in_no_storage_does_not_shrink(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    outside = libvirtd.folder / "in-no-pool.qcow2"
+    with volume(session.connection, libvirtd.pool, GIB) as disk:
+        outside.write_bytes((libvirtd.pool_folder / disk.name()).read_bytes())
+    outside.chmod(0o666)
+    with foreign(session.connection, file_disk(str(outside), "vda", "virtio")) as domain:
+        domain.createWithFlags(PAUSED)
+        with pytest.raises(Exception, match="only grow"):
+            disk_update(session, domain.UUIDString(), "vda", DiskUpdate(size=0.5))
+        disk_update(session, domain.UUIDString(), "vda", DiskUpdate(size=1.5))
+        info: Any = domain.blockInfo("vda")  # annotated as str
+        assert info[0] == 1.5 * GIB
+    outside.unlink()
+
+
+def test_a_session_whose_call_was_given_up_is_not_used_again(
+    libvirtd: Libvirtd, settings: KvmSettings, hanging: HangingPool, session: KvmSession
+) -> None:
+    own = KvmSession(libvirt.open(libvirtd.uri), settings, Target("localhost"))
+    with foreign(session.connection, file_disk(str(hanging.folder / "disk.qcow2"), "vda", "virtio")):
+        assert sessions.check(own)
+        with hanging.hung():
+            listed(own)
+            assert not sessions.check(own)
+            sessions.disconnect(own)
+    assert sessions.check(session)
+
+
+def responds(session: KvmSession) -> bool:
+    """Tell whether the host's storages can be listed."""
+    try:
+        storage_list(session)
+    except HypervisorTimeout:
+        return False
+    return True
+
+
+def test_a_storage_that_hangs_is_listed_without_what_it_promised(
+    session: KvmSession, libvirtd: Libvirtd, settings: KvmSettings, hanging: HangingPool, until: Until
+) -> None:
+    before = {found.name: found for found in in_time(libvirtd, settings, storage_list)}
+    assert before[hanging.name].allocated_space is not None
+    with hanging.hung():
+        during = {found.name: found for found in in_time(libvirtd, settings, storage_list)}
+        assert during.keys() == before.keys()
+        shown = during[hanging.name]
+        assert (shown.type, shown.size, shown.allocated_space) == ("dir", before[hanging.name].size, None)
+        # libvirtd holds the pool now, and no client of its can list pools.
+        for call in (storage_list, lambda own: storage_info(own, hanging.name)):
+            with pytest.raises(HypervisorTimeout, match="a storage of the host does not respond"):
+                in_time(libvirtd, settings, call)
+    until(lambda: responds(session), PATIENCE_SECONDS, "the storages respond")
+    assert storage_info(session, hanging.name) == before[hanging.name]
+    assert {found.name for found in storage_list(session)} == before.keys()
+
+
+def test_a_storage_whose_folder_vanished_hides_no_other(session: KvmSession, libvirtd: Libvirtd) -> None:
+    folder = libvirtd.folder / "pool-vanished"
+    folder.mkdir()
+    pool = session.connection.storagePoolCreateXML(
+        f"<pool type='dir'><name>vanished</name><target><path>{folder}</path></target></pool>"
+    )
+    pool.createXML("<volume><name>v</name><capacity unit='MiB'>1</capacity></volume>")
+    (folder / "v").unlink()
+    folder.rmdir()
+    try:
+        shown = {found.name: found for found in storage_list(session)}
+        assert {"vanished", libvirtd.pool} <= shown.keys()
+        with (
+            volume(session.connection, libvirtd.pool, GIB) as disk,
+            foreign(session.connection, file_disk(disk.path(), "vda", "virtio")) as domain,
+            foreign(session.connection, file_disk(f"{folder}/v", "vda", "virtio")) as broken,
+        ):
+            guests = listed(session)
+            assert guests[domain.UUIDString()].hdd == 1
+            assert guests[broken.UUIDString()].hdd is None
+    finally:
+        pool.destroy()
