@@ -143,6 +143,17 @@ def test_an_image_that_is_based_on_a_file_of_the_host_is_rejected(
         assert_rejected(session, libvirtd, qcow2(pool, backing), secret, error=InvalidArguments)
 
 
+def test_an_image_that_is_based_on_a_server_is_rejected_though_a_volume_has_the_same_name(
+    session: KvmSession, libvirtd: Libvirtd, pool: Pool
+) -> None:
+    server = "nbd:127.0.0.1:1"
+    decoy = pool.folder / server
+    pool.made.append(decoy)
+    decoy.write_bytes(CONTENT)
+    refresh(session, libvirtd)
+    assert_rejected(session, libvirtd, qcow2(pool, server), error=InvalidArguments)
+
+
 def test_an_image_that_is_based_on_one_that_is_based_on_a_file_of_the_host_is_rejected(
     session: KvmSession, libvirtd: Libvirtd, pool: Pool, secret: Path
 ) -> None:
@@ -274,6 +285,27 @@ def test_an_image_that_was_filled_after_libvirt_looked_is_copied_for_what_it_is(
     assert content_of_a_guest(session, libvirtd, image) == CONTENT
 
 
+def test_an_image_that_was_replaced_by_a_larger_one_is_copied_as_a_whole(
+    session: KvmSession, libvirtd: Libvirtd, pool: Pool
+) -> None:
+    image = alone(pool)
+    refresh(session, libvirtd)
+    image.unlink()
+    qemu_img("create", "-q", "-f", "qcow2", image, "1G")
+    made = guest_create(session, wanted(image, libvirtd))
+    assert made.hdd == 1
+    guest_delete(session, made.id)
+
+
+def test_the_disk_of_a_guest_that_is_off_is_an_image(
+    session: KvmSession, libvirtd: Libvirtd, pool: Pool
+) -> None:
+    first = guest_create(session, wanted(alone(pool), libvirtd))
+    (disk,) = disk_list(session, first.id)
+    assert content_of_a_guest(session, libvirtd, Path(str(disk.extra_info))) == CONTENT
+    guest_delete(session, first.id)
+
+
 def test_an_image_that_changes_while_it_is_copied_leaves_nothing(
     session: KvmSession, libvirtd: Libvirtd, pool: Pool, secret: Path
 ) -> None:
@@ -307,11 +339,15 @@ def test_an_image_in_use_by_a_running_guest_is_a_conflict_without_commands_and_p
         assert content_of_a_guest(session, libvirtd, image) == CONTENT
 
 
-def test_a_folder_is_no_image(session: KvmSession, libvirtd: Libvirtd) -> None:
+def test_a_folder_is_no_image_and_no_iso(session: KvmSession, libvirtd: Libvirtd) -> None:
     folder = libvirtd.pool_folder / f"folder-{uuid.uuid4().hex[:8]}"
     folder.mkdir()
     try:
         assert_rejected(session, libvirtd, folder, error=InvalidArguments)
+        with pytest.raises(InvalidArguments, match=f"ISO '{folder.name}'"):
+            guest_create(
+                session, GuestCreate(name="no CD", memory=32, iso=folder.name, storage=libvirtd.pool)
+            )
     finally:
         folder.rmdir()
 

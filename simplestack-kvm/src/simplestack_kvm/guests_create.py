@@ -17,7 +17,8 @@ from simplestack_kvm.domain_xml import HostKind, Plan, VolumeSource, build_domai
 from simplestack_kvm.domains import find_domain
 from simplestack_kvm.faults import has_reason, needing_parts
 from simplestack_kvm.guests import show_guest
-from simplestack_kvm.image_sources import check_image
+from simplestack_kvm.image_sources import check_image, known_format
+from simplestack_kvm.images import UnusableImage
 from simplestack_kvm.leftovers import Leftovers
 from simplestack_kvm.lookups import find_network
 from simplestack_kvm.sdk import libvirt
@@ -128,7 +129,12 @@ def _disks(
 def _iso(session: KvmSession, guest: GuestCreate) -> VolumeSource | None:
     if guest.iso is None:
         return None
-    return medium_of(find_volume(session, guest.iso, "ISO", choose_pool(session, guest.storage)))
+    volume = find_volume(session, guest.iso, "ISO", choose_pool(session, guest.storage))
+    try:
+        known_format(volume)
+    except UnusableImage as error:
+        raise InvalidArguments(f"ISO {guest.iso!r} {error}") from None
+    return medium_of(volume)
 
 
 def _define(session: KvmSession, plan: Plan, host: HostKind) -> "libvirt.virDomain":
