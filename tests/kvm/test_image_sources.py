@@ -228,8 +228,9 @@ def test_a_raw_disk_is_no_image_once_its_own_guest_has_written_a_header_into_it(
         disk.write_bytes(header.read_bytes().ljust(4 * MIB, b"\0"))
         refresh(session, libvirtd)
         more = "<shareable/>" if in_use == "as it runs" else ""
+        written = f"{disk.parent}//./{disk.name}"
         device = (
-            f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{disk}'/>"
+            f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{written}'/>"
             f"<target dev='vda' bus='virtio'/>{more}</disk>"
         )
         with foreign(session.connection, device) as domain:

@@ -13,12 +13,13 @@ import logging
 import posixpath
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from simplestack import Busy, Conflict, InvalidArguments
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.images import HEADER_BYTES, ImageHeader, UnusableImage, read_header
+from simplestack_kvm.inventory import normalized
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.volumes import active_pools, look_up_volume, refresh_pools
@@ -179,10 +180,14 @@ def _reject_other_formats(session: KvmSession, name: str, links: list[_Link]) ->
 
     A guest may write what it likes into its own raw disk, and a header is only data there.
     """
-    formats = {link.volume.path(): link.header.format for link in links if link.header.format not in _PLAIN}
+    formats = {
+        normalized(link.volume.path()): link.header.format
+        for link in links
+        if link.header.format not in _PLAIN
+    }
     if not formats:
         return
-    for path, used_format in _disk_formats(session):
+    for path, used_format in _disk_formats(session, formats):
         if path in formats and used_format != formats[path]:
             raise Conflict(
                 f"image {name!r} is the {used_format} disk of a guest, or based on one, and its content "
@@ -190,20 +195,37 @@ def _reject_other_formats(session: KvmSession, name: str, links: list[_Link]) ->
             )
 
 
-def _disk_formats(session: KvmSession) -> Iterator[tuple[str | None, str]]:
-    """Yield path and format of all disks that guests may write to, and of what those are based on."""
-    for domain in session.connection.listAllDomains():
-        flags = [libvirt.VIR_DOMAIN_XML_INACTIVE, 0] if domain.isActive() else [0]
-        for flag in flags:
-            try:
-                document = parse_document(domain.XMLDesc(flag))
-            except libvirt.libvirtError as error:
-                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-                    raise
-                break  # it ceased to exist
-            for disk in document.iterfind("devices/disk"):
-                if disk.get("device") != "cdrom" and disk.find("readonly") is None:
-                    yield from _formats(session, disk)
+def _disk_formats(session: KvmSession, paths: Collection[str]) -> Iterator[tuple[str | None, str]]:
+    """Yield path and format of the disks that guests may write to, and of what those are based on.
+
+    One round trip for all guests that are off and have none of the paths; one or two for each other guest.
+    """
+    connection = session.connection
+    inactive = (
+        libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING
+    )
+    for domain, stats in connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_BLOCK, inactive):
+        used = [stats.get(f"block.{number}.path") for number in range(int(stats.get("block.count", 0)))]
+        # A disk that is named by pool and volume shows no path.
+        if any(path is None or normalized(path) in paths for path in used):
+            yield from _formats_of(session, domain, 0)
+    for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
+            yield from _formats_of(session, domain, flags)
+
+
+def _formats_of(
+    session: KvmSession, domain: "libvirt.virDomain", flags: int
+) -> Iterator[tuple[str | None, str]]:
+    try:
+        document = parse_document(domain.XMLDesc(flags))
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+            raise
+        return  # it ceased to exist
+    for disk in document.iterfind("devices/disk"):
+        if disk.get("device") != "cdrom" and disk.find("readonly") is None:
+            yield from _formats(session, disk)
 
 
 def _formats(session: KvmSession, disk: ET.Element) -> Iterator[tuple[str | None, str]]:
@@ -220,9 +242,11 @@ def _path(session: KvmSession, source: ET.Element | None) -> str | None:
         return None
     pool, name = source.get("pool"), source.get("volume")
     if pool is None or name is None:
-        return source.get("file") or source.get("dev")
-    volume = look_up_volume(session, None, (pool, name))
-    return None if volume is None else volume.path()
+        path = source.get("file") or source.get("dev")
+    else:
+        volume = look_up_volume(session, None, (pool, name))
+        path = None if volume is None else volume.path()
+    return None if path is None else normalized(path)
 
 
 def _plain(image_format: str) -> str:
