@@ -2,7 +2,8 @@
 
     .venv/bin/nox -s soak -- [--minutes 20] [--rate 150] [--seed 1] [--scenario NAME] [--folder FOLDER]
 
-Nothing else should run on the machine meanwhile. docs/soak.md tells how to read the report.
+Nothing else should run on the machine meanwhile. docs/soak.md tells how to read the report. It exits with 1
+where a bar was missed.
 """
 
 import argparse
@@ -14,15 +15,15 @@ from msgspec import json
 
 from benchmarks.soak import schedule
 from benchmarks.soak.markdown import markdown
-from benchmarks.soak.report import Options, make_report
+from benchmarks.soak.report import Options, make_report, missed
 from benchmarks.soak.run import Load, run
 
 _SOAK = "soak"
 _SOAK_MINUTES = 20.0
 
 
-def main() -> None:
-    """Run it, print the report and keep it."""
+def main() -> int:
+    """Run it, print the report and keep it; return 1 where a bar was missed."""
     options = _parser().parse_args()
     if options.scenario is None:
         name, seconds = _SOAK, 60 * (options.minutes or _SOAK_MINUTES)
@@ -43,6 +44,9 @@ def main() -> None:
     (folder / "report.json").write_bytes(json.format(json.encode(report), indent=1) + b"\n")
     (folder / "report.txt").write_text(text)
     print(text)  # noqa: T201  its output
+    for what in missed(report):
+        print(f"missed: {what}", file=sys.stderr)  # noqa: T201  its output
+    return 1 if missed(report) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,4 +64,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -23,10 +23,7 @@ def markdown(report: Report) -> str:
         f"{generator.lateness_max_ms:.0f} ms after.\n"
     )
     sections = (
-        (
-            "Bars: faults beside quiet phases",
-            tables(report.record) or "None of these faults was in this run.\n",
-        ),
+        ("Bars", _bars(report)),
         ("Hypervisors that no fault touches, by phase", _spans("phase", report.phases)),
         ("Hypervisors that no fault touches, by minute", _spans("minute", report.minutes)),
         ("Requests without a response", _unanswered(report.phases)),
@@ -38,6 +35,13 @@ def markdown(report: Report) -> str:
         ("Slow clients, hanging calls, and the end", _rest(report)),
     )
     return "\n".join([head, *(f"## {title}\n\n{text}" for title, text in sections)])
+
+
+def _bars(report: Report) -> str:
+    """Show the faults beside quiet phases, and the absolute bounds."""
+    compared = tables(report.record) or "None of the faults that have a bar was in this run.\n"
+    rows = [[bar.what, bar.found, f"{bar.bound} {'✓' if bar.is_reached else '✗'}"] for bar in report.bars]
+    return f"{compared}\n{_table(['', 'found', 'bar'], rows)}"
 
 
 def _spans(what: str, spans: Sequence[Span]) -> str:

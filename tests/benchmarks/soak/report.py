@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from benchmarks.report import Record, make_record
+from benchmarks.soak.bars import Bar, bars
 from benchmarks.soak.findings import Ending, Findings, GuestsLeft
 from benchmarks.soak.samples import percentile
 from benchmarks.soak.summary import (
@@ -41,6 +42,7 @@ class Report(Struct, kw_only=True):
 
     options: Options
     record: Record
+    bars: list[Bar]
     phases: list[Span]
     minutes: list[Span]
     operations: dict[str, dict[str, Figures]]
@@ -58,12 +60,19 @@ class Report(Struct, kw_only=True):
     generator: Generator
 
 
+def missed(report: Report) -> list[str]:
+    """Return the bars that were not reached."""
+    compared = [found.what for found in report.record.comparisons if found.reaches_goal is False]
+    return compared + [bar.what for bar in report.bars if not bar.is_reached]
+
+
 def make_report(options: Options, findings: Findings) -> Report:
     """Make figures of what a run has found."""
     compared = comparisons(findings, options.scenario)
     return Report(
         options=options,
         record=make_record(compared, quick=False),
+        bars=bars(findings),
         phases=by_phase(findings),
         minutes=by_minute(findings),
         operations=by_operation(findings),

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from itertools import groupby
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -18,7 +19,7 @@ _MINUTE_SECONDS = 60
 _SLOWEST = Goal(of="ratio", at_most=2)
 _FEWEST = Goal(of="ratio", at_least=0.9)
 #: What a fault may do to a hypervisor that it does not touch; other figures have no goal.
-_GOALS = {
+GOALS = {
     ("stopped-pool", MOCK, "p99"): _SLOWEST,
     ("stopped-pool", CALM, "rate"): _FEWEST,
     **{(fault, name, "p99"): _SLOWEST for fault in SCENARIOS[1:] for name in UNTOUCHED},
@@ -118,9 +119,19 @@ def wrongs(findings: Findings) -> list[Wrong]:
     ]
 
 
-def comparisons(findings: Findings, benchmark: str) -> list[Comparison]:
-    """Return what each fault does to the hypervisors that it does not touch, beside quiet phases."""
-    made = []
+class Pairs(NamedTuple):
+    """One figure of a hypervisor during a fault, beside that of quiet phases, by round. None: no requests."""
+
+    fault: str
+    target: str
+    what: str
+    unit: str
+    figures: list[tuple[float | None, float | None]]
+
+
+def beside_quiet(findings: Findings) -> list[Pairs]:
+    """Return what each fault does to the hypervisors that it does not touch."""
+    found = []
     for fault in SCENARIOS:
         rounds = sorted({phase.round for phase in findings.phases if phase.name == fault})
         spans = [
@@ -128,22 +139,30 @@ def comparisons(findings: Findings, benchmark: str) -> list[Comparison]:
         ]
         for target in UNTOUCHED if rounds else ():
             for what, unit, figure in _KINDS:
-                pairs = [
+                figures = [
                     (figure(during.targets[target]), figure(quiet.targets[target])) for during, quiet in spans
                 ]
-                kept = [(ours, other) for ours, other in pairs if ours is not None and other]
-                if kept:
-                    made.append(
-                        Comparison(
-                            benchmark=benchmark,
-                            what=f"{fault}: {target}, {what}",
-                            beside=QUIET,
-                            unit=unit,
-                            ours=[ours for ours, _ in kept],
-                            other=[other for _, other in kept],
-                            goal=_GOALS.get((fault, target, what)),
-                        )
-                    )
+                found.append(Pairs(fault, target, what, unit, figures))
+    return found
+
+
+def comparisons(findings: Findings, benchmark: str) -> list[Comparison]:
+    """Return the same as comparisons, without rounds in which there is nothing to compare with."""
+    made = []
+    for fault, target, what, unit, figures in beside_quiet(findings):
+        kept = [(ours, other) for ours, other in figures if ours is not None and other]
+        if kept:
+            made.append(
+                Comparison(
+                    benchmark=benchmark,
+                    what=f"{fault}: {target}, {what}",
+                    beside=QUIET,
+                    unit=unit,
+                    ours=[ours for ours, _ in kept],
+                    other=[other for _, other in kept],
+                    goal=GOALS.get((fault, target, what)),
+                )
+            )
     return made
 
 
