@@ -4,6 +4,7 @@ CONTRIBUTING.md says how to read a survivor.
 """
 
 import argparse
+import ast
 import os
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from mutation.equivalents import EQUIVALENTS
 from mutation.modules import MODULES, paths_of_tests, source_of
 from mutation.mutants import mutants_of
 from mutation.record import Record, Score, read_record, share, sunk, write_record
-from mutation.trial import Trial, measure, run_trials
+from mutation.trial import Trial, check_passes, measure, run_trials
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,8 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.record and options.only:
         parser.error("--record needs all mutants of a module: leave --only out")
-    found = _run(_chosen(parser, options.modules), options.only, options.processes)
+    found, broken = _run(_chosen(parser, options.modules), options.only, options.processes)
     _print_scores(found)
+    if broken:
+        sys.stderr.write(
+            "".join(f"broken: {trial.module}: {trial.name}\n{trial.output}\n" for trial in broken)
+        )
+        return 1
     before = read_record()
     if options.record:
         write_record(Record(modules={**before.modules, **found.modules}))
@@ -52,22 +58,29 @@ def _chosen(parser: argparse.ArgumentParser, names: Sequence[str]) -> list[str]:
     return [short[name] for name in names or short]
 
 
-def _run(modules: Sequence[str], only: str, processes: int) -> Record:
+def _run(modules: Sequence[str], only: str, processes: int) -> tuple[Record, list[Trial]]:
+    """Return the scores, and the trials that say nothing, which no score counts."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # plugins take longer to import than tests to run
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutation-") as name:
         folder = Path(name)
         tests = dict.fromkeys(path for module in modules for path in paths_of_tests(module))
         durations_seconds = measure(list(tests), folder)
+        for module in modules:  # otherwise a mistake in how mutants are imported would kill all of them
+            tree = ast.parse(source_of(module).read_text())
+            check_passes(Trial(tests=paths_of_tests(module), module=module, tree=tree), folder)
         trials = [trial for module in modules for trial in _trials(module, only, durations_seconds)]
         _say(f"{len(trials)} mutants")
-        doubtful = [trial for trial in run_trials(trials, processes, folder) if _is_doubtful(trial)]
-        # Threads race, and the machine may have been busy: the second time counts.
-        for trial in run_trials(doubtful, processes, folder):
-            if _is_doubtful(trial):
+        hung = [trial for trial in run_trials(trials, processes, folder) if trial.hung]
+        # The machine may have been busy. A mutant that survived once may do so again: threads race.
+        for _ in run_trials(hung, processes, folder):
+            pass
+        for trial in trials:
+            if trial.passed or trial.hung:
                 _say(f"{'hung' if trial.hung else 'survived'}: {trial.module}: {trial.name}")
     _say(f"{time.monotonic() - began:.0f} s")
-    return Record(modules={module: _score(module, trials) for module in modules})
+    broken = [trial for trial in trials if trial.is_broken]
+    return Record(modules={module: _score(module, trials) for module in modules}), broken
 
 
 def _trials(module: str, only: str, durations_seconds: dict[str, float]) -> list[Trial]:
@@ -87,12 +100,8 @@ def _trials(module: str, only: str, durations_seconds: dict[str, float]) -> list
     ]
 
 
-def _is_doubtful(trial: Trial) -> bool:
-    return trial.passed or trial.hung
-
-
 def _score(module: str, trials: Sequence[Trial]) -> Score:
-    own = [trial for trial in trials if trial.module == module]
+    own = [trial for trial in trials if trial.module == module and not trial.is_broken]
     survivors = [trial.name for trial in own if trial.passed]
     return Score(
         mutants=len(own),

@@ -31,6 +31,10 @@ _TICK_SECONDS = 0.25
 #: A tick that takes longer shows that the process was stopped, or that the machine was far too busy.
 _DISTURBED_SECONDS = 3.0
 _DISTURBED_STATUS = 75
+#: The trial failed before pytest began.
+_BROKEN_STATUS = 70
+#: A test failed, or could not be imported.
+_KILLED_STATUSES = (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
 _MAX_ATTEMPTS = 20
 
 
@@ -47,9 +51,18 @@ class Trial:
     apply: Callable[[], None] = lambda: None
     name: str = ""
     attempts: int = 0
+    #: Whether all tests passed.
     passed: bool = False
+    #: Whether a test failed, or could not be imported.
+    failed: bool = False
+    #: Whether the process had to be killed.
     hung: bool = False
     output: str = ""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it says nothing, since it ended in another way than by its tests."""
+        return not (self.passed or self.failed or self.hung)
 
 
 def run_trials(trials: Sequence[Trial], processes: int, folder: Path) -> Iterator[Trial]:
@@ -70,8 +83,8 @@ def run_trials(trials: Sequence[Trial], processes: int, folder: Path) -> Iterato
         if os.waitstatus_to_exitcode(status) == _DISTURBED_STATUS and trial.attempts < _MAX_ATTEMPTS:
             waiting.append((int(place.name), trial))
             continue
-        trial.passed = status == 0
-        trial.hung = os.WIFSIGNALED(status)
+        code = os.waitstatus_to_exitcode(status)
+        trial.passed, trial.failed, trial.hung = code == 0, code in _KILLED_STATUSES, code < 0
         trial.output = place.with_suffix(".txt").read_text(errors="replace")
         yield trial
 
@@ -81,10 +94,18 @@ def measure(tests: Sequence[Path], folder: Path) -> dict[str, float]:
 
     :raises ValueError: they do not pass
     """
-    (trial,) = run_trials([Trial(tests=tests)], 1, folder)
-    if not trial.passed:
-        raise ValueError(f"the tests do not pass without a mutant:\n{trial.output}")
+    check_passes(Trial(tests=tests), folder)
     return json.decode((folder / "0.json").read_bytes(), type=dict[str, float])
+
+
+def check_passes(trial: Trial, folder: Path) -> None:
+    """Run a trial that has no mutant.
+
+    :raises ValueError: it does not pass
+    """
+    list(run_trials([trial], 1, folder))
+    if not trial.passed:
+        raise ValueError(f"{trial.module or 'the tests'} without a mutant did not pass:\n{trial.output}")
 
 
 def _start(trial: Trial, place: Path) -> int:
@@ -92,7 +113,7 @@ def _start(trial: Trial, place: Path) -> int:
     process = os.fork()
     if process:
         return process
-    status = 1
+    status = _BROKEN_STATUS
     try:
         output = os.open(place.with_suffix(".txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(output, 1)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +86,52 @@ def test_a_run_says_which_mutants_no_test_noticed() -> None:
     mutants, killed = map(int, row.groups())
     assert mutants - killed == len(survivors)
     assert killed > 0
+
+
+OUTCOMES = """
+import ast, sys
+from pathlib import Path
+from mutation.trial import Trial, run_trials
+
+def fail():
+    raise ValueError("no such place")
+
+folder = Path(sys.argv[1])
+for name, trial in {
+    "passes": {"text": "def test(): pass"},
+    "fails": {"text": "def test(): assert False"},
+    "import": {"text": "import nothing_of_this_name"},
+    "none": {"text": ""},
+    "usage": {"text": None},
+    "apply": {"text": "def test(): pass", "apply": fail, "tree": ast.parse("")},
+}.items():
+    path, text = folder / f"test_{name}.py", trial.pop("text")
+    if text is not None:
+        path.write_text(text)
+    (done,) = run_trials([Trial(tests=[path], **trial)], 1, folder)
+    print(name, done.passed, done.failed, done.hung, done.is_broken)
+"""
+
+
+def test_a_trial_that_ends_in_another_way_than_by_its_tests_says_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OUTCOMES, str(tmp_path)],
+        env={"PYTHONPATH": str(ROOT / "tests"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    outcomes = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    survived, killed, broken = "True False False False", "False True False False", "False False False True"
+    assert outcomes == {
+        "passes": survived,
+        "fails": killed,
+        "import": killed,
+        "none": broken,
+        "usage": broken,
+        "apply": broken,
+    }
 
 
 def test_a_module_that_has_no_mutants_is_answered_with_those_that_have() -> None:
