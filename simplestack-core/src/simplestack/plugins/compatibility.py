@@ -33,7 +33,7 @@ class IncompatibleCore(PluginFault):
 
 
 def check_core_requirement(distribution: Distribution | None) -> None:
-    """Pass a plugin whose distribution fits the installed core, or does not say what it requires.
+    """Check that a plugin's distribution fits the installed core, or does not say what it requires.
 
     :raises IncompatibleCore: it requires another core
     :raises PluginFault: what it requires of core cannot be read

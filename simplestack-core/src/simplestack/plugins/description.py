@@ -45,10 +45,10 @@ class HypervisorPlugin(Generic[S]):
     name: str
     #: For people: ``KVM (libvirt)``.
     title: str
-    #: Makes a session: ``connect(target, credentials, settings)``. It may only dial what the target names. It
-    #: raises Unauthorized when the credentials are refused, HypervisorUnavailable or HypervisorTimeout when
-    #: there is nobody to ask. Where the hypervisor does not check the password itself, ``connect`` must
-    #: (:func:`simplestack.check_account`).
+    #: Makes a session: ``connect(target, credentials, settings)``. It may connect only to what the target
+    #: names. It raises Unauthorized when the hypervisor rejects the credentials, HypervisorUnavailable or
+    #: HypervisorTimeout when the hypervisor cannot be reached or does not respond. Where the hypervisor does
+    #: not check the password itself, ``connect`` must (:func:`simplestack.check_account`).
     connect: Callable[[Target, Credentials, S], Any]
     #: Logs a session out, in any thread, also a session that is broken. It raises when the hypervisor could
     #: not be told: then it is called again later, at most three more times.
@@ -83,5 +83,5 @@ class HypervisorPlugin(Generic[S]):
     #: and raises Unauthorized for others. Errors that it handles are exception classes of the plugin's own.
     mount: Callable[[Any, S, Callable[[Any], Any]], None] = _nothing_mounted
     #: A JSON file of examples for the OpenAPI document: by operation, the ids of its path (``parameters``),
-    #: its JSON body (``request``) and its JSON answer (``answer``), each where there is one.
+    #: its JSON body (``request``) and its JSON response (``answer``), each where there is one.
     examples: Path | None = None

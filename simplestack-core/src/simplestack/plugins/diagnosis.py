@@ -34,7 +34,7 @@ def implementations(module: object) -> Iterator[tuple[str, FunctionType]]:
 
 
 def check_modules(modules: tuple[ModuleType, ...]) -> None:
-    """Pass modules whose implementations all fit the hookspecs.
+    """Check that all implementations in some modules fit the hookspecs.
 
     :raises PluginFault: with everything that does not fit
     """

@@ -94,7 +94,7 @@ def _distributions() -> Iterator[Distribution]:
 
 
 def _may_bring(distribution: Distribution, name: str, group: str) -> bool:
-    """Tell whether a distribution with malformed entry points is a plugin, or none of our business."""
+    """Tell whether a distribution with malformed entry points may bring a plugin of a group."""
     try:
         return group in (distribution.read_text("entry_points.txt") or "")
     except Exception:  # not even text; to be reported once, so with one of the groups

@@ -30,14 +30,14 @@ class Hypervisor:
     version: str
     #: The import package of its code.
     package: str
-    #: What calls the plugin's implementation with the hook's arguments, by hook. A hook that is missing here
-    #: answers 501.
+    #: What calls the plugin's implementation with the hook's arguments, by hook. Clients get 501 for a hook
+    #: that is missing here.
     callers: dict[str, Callable[..., Any]]
     #: The struct that a hook's body is validated with.
     bodies: dict[str, type[Struct]]
     #: The entity that a hook returns, or a list of, by hook.
     entities: dict[str, type[Struct]]
-    #: The members that ``?fields=`` may name, by hook.
+    #: The fields that ``?fields=`` may name, by hook.
     members: dict[str, frozenset[str]]
 
     @property
@@ -47,7 +47,7 @@ class Hypervisor:
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The operations that it answers, wholly or in part, in the order of the REST contract."""
+        """The operations that it implements, wholly or in part, in the order of the REST contract."""
         return tuple(
             operation.name
             for operation in OPERATIONS

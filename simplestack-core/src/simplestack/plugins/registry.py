@@ -27,8 +27,8 @@ _DISTRIBUTIONS = {
     "xen": "simplestack-xen",
     "vmware": "simplestack-vmware",
 }
-#: What clients of the first generation call a hypervisor, where that is not its name.
-_WORDS_OF_OLD = {"qemu": "kvm"}
+#: First-generation names of hypervisors, where they differ.
+_LEGACY_ALIASES = {"qemu": "kvm"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Registry:
         """Say why a word names no hypervisor, and what to do."""
         names = ", ".join(hypervisor.name for hypervisor in self.plugins()) or "none"
         text = f"no hypervisor {word[:63]!r} here; there are: {names}"
-        name = _WORDS_OF_OLD.get(word, word)
+        name = _LEGACY_ALIASES.get(word, word)
         for failure in self.failures:
             if failure.name == name:
                 remedy = failure.remedy or "`simplestack plugins`, run where the service runs, says why"
@@ -148,7 +148,7 @@ def _warnings(hypervisor: Hypervisor, settings: HostSettings, code: PluginCode) 
 
 
 def _check_names(configuration: Configuration) -> None:
-    """Pass settings that name installed plugins only.
+    """Check that the settings name installed plugins only.
 
     :raises SettingsError: a plugin that they name is not installed
     """

@@ -1,4 +1,4 @@
-"""The root manager: one hook, ``operation_call``, that core answers and service plugins wrap."""
+"""The root manager: one hook, ``operation_call``, that core implements and service plugins wrap."""
 
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol
@@ -35,8 +35,8 @@ class Run(Protocol):
         ...
 
 
-class _Answer:
-    """Core's answer to ``operation_call``: the only implementation that is not a wrapper."""
+class _Implementation:
+    """Core's implementation of ``operation_call``, the only one that is not a wrapper."""
 
     def __init__(self, perform: Callable[[str, CallContext], Any]) -> None:
         self._perform = perform
@@ -82,7 +82,7 @@ def make_operation_call(
     """
     manager = pluggy.PluginManager(PROJECT_NAME)
     manager.add_hookspecs(service_specs)
-    manager.register(_Answer(perform))
+    manager.register(_Implementation(perform))
     for service in services:
         plugins = [(service.module, service.name), (_checkpoint(service, current_run, trylast=False), None)]
         if _is_innermost(service):
