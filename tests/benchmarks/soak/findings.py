@@ -18,7 +18,7 @@ class GuestsLeft(Struct, frozen=True, kw_only=True):
     lost: int
     #: Deleted, as the service confirmed, and there.
     undeleted: int
-    #: Nobody knows them: their creation or deletion was not confirmed.
+    #: There, though the service confirmed neither their creation nor their deletion.
     unconfirmed: int
     #: Why they could not be listed.
     problem: str = ""

@@ -37,7 +37,7 @@ _ROUND = (
 #: Faults that replace workers. In the second half of a run of several rounds they are left out, so that
 #: growth of a worker's memory can show.
 _REPLACING = ("killed-workers", "reload")
-#: After each fault, before the next phase: what it has left undone shall not count there.
+#: Between a fault and the next phase, so that the fault's after-effects do not count there.
 _AFTER_SECONDS = 5
 _WARM_UP_SECONDS = 5
 #: Faults that can have a short run of their own: the untouched hypervisors should not notice them.
@@ -46,7 +46,7 @@ SCENARIO_SECONDS = 60
 
 
 def soak(seconds: float) -> list[Planned]:
-    """Return the phases of a run with every fault."""
+    """Return the phases of a run with every fault but ``hanging-plugin``, which is a scenario alone."""
     rounds = max(1, round(seconds / ROUND_SECONDS))
     scale = seconds / rounds / sum(length for _, length in _phases(1, rounds))
     repeated = [

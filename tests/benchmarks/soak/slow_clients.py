@@ -27,7 +27,7 @@ class SlowClients:
     @contextlib.asynccontextmanager
     async def senders(self, number: int) -> AsyncIterator[None]:
         """Let so many clients send a byte of a header each second, until the block ends."""
-        async with self._crowd(number, lambda _: self._send_slowly()):
+        async with self._repeated(number, lambda _: self._send_slowly()):
             yield
 
     @contextlib.asynccontextmanager
@@ -37,11 +37,11 @@ class SlowClients:
         :param paths: what they ask for, in turn
         """
         heads = [client.head("GET", path) for path in paths]
-        async with self._crowd(number, lambda place: self._read_slowly(heads[place % len(heads)])):
+        async with self._repeated(number, lambda place: self._read_slowly(heads[place % len(heads)])):
             yield
 
     @contextlib.asynccontextmanager
-    async def _crowd(
+    async def _repeated(
         self, number: int, make: Callable[[int], Coroutine[Any, Any, str]]
     ) -> AsyncIterator[None]:
         async def again_and_again(place: int) -> None:
