@@ -194,7 +194,7 @@ def test_tls_that_has_to_write_before_it_reads_is_watched_for_that(lab: Callable
     found = lab()
     client, conn = found.connect()
 
-    def wants_to_write(_size: int) -> bytes:
+    def wants_to_write(size: int) -> bytes:
         raise ssl.SSLWantWriteError
 
     receive_now, conn.sock._receive_now = conn.sock._receive_now, wants_to_write  # type: ignore[method-assign]

@@ -52,6 +52,8 @@ def test_a_password_shows_nowhere_even_at_debug_level(tmp_path: Path) -> None:
         ]
         service.raw(f"GET / HTTP/9\r\nX-Simplestack-Hypervisor-Token: {TOKEN}\r\n\r\n".encode())
         service.raw(f"GET / HTTP/1.1\r\nX-Simplestack-Hypervisor-Token {TOKEN}\r\n\r\n".encode())
+        chunked = "POST /a/b/c/d HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        service.raw(f"{chunked}{TOKEN}\r\n".encode())
         service.stop()
         for text in (service.log, service.audit_path.read_text(), *(repr(answer.body) for answer in answers)):
             assert PASSWORD not in text
