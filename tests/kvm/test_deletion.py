@@ -7,14 +7,16 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from simplestack import MIB, EntityNotFound, GuestState, InvalidState
-from simplestack_kvm import faults
-from simplestack_kvm.guests import guest_info
+from simplestack import MIB, EntityNotFound, GuestState, HypervisorTimeout, InvalidState, Target
+from simplestack_kvm import faults, inventory
+from simplestack_kvm.guests import guest_info, guest_list
 from simplestack_kvm.guests_delete import guest_delete
 from simplestack_kvm.session import KvmSession
+from simplestack_kvm.settings import KvmSettings
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume
+from .hanging import hanging_pool
 from .interference import after
 
 
@@ -83,6 +85,38 @@ def test_one_of_two_deletions_wins_and_the_other_finds_no_guest(
         with after(function, win, nth=1), pytest.raises(EntityNotFound, match=f"Guest:{guest_id} not found"):
             translated(guest_delete, session, guest_id)
         winner.connection.close()
+
+
+def test_nothing_is_deleted_while_a_storage_hangs_and_every_guest_is_still_listed(
+    libvirtd: Libvirtd,
+    settings: KvmSettings,
+    session: KvmSession,
+    monkeypatch: pytest.MonkeyPatch,
+    until: Callable[[Callable[[], bool], float, str], None],
+) -> None:
+    monkeypatch.setattr(inventory, "REFRESH_SECONDS", 1.0)
+    with (
+        hanging_pool(session.connection, libvirtd) as pool,
+        volume(session.connection, libvirtd.pool, MIB) as disk,
+        foreign(session.connection, file_disk(disk.path(), "vda", "virtio")) as domain,
+    ):
+        with pool.hung():
+            deleting = KvmSession(libvirt.open(libvirtd.uri), settings, Target("localhost"))
+            with pytest.raises(HypervisorTimeout, match=f"storage {pool.name} does not respond"):
+                guest_delete(deleting, domain.UUIDString())
+            assert domain.UUIDString() in {guest.id for guest in guest_list(session, frozenset({"id"}))}
+        path = Path(disk.path())
+        assert path.exists()
+
+        def is_deleted() -> bool:
+            try:
+                guest_delete(session, domain.UUIDString())
+            except HypervisorTimeout:  # what hung has not come back yet
+                return False
+            return True
+
+        until(is_deleted, 30, "the guest is deleted")
+        assert not path.exists()
 
 
 @pytest.fixture

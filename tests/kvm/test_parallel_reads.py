@@ -1,6 +1,7 @@
 """Many volumes are read over several connections, and by the session's own where those do not help."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,22 +13,23 @@ import pytest
 from simplestack import HypervisorUnavailable
 from simplestack.sessions.time_limits import Deadline, current_deadline
 from simplestack_kvm import parallel_reads
-from simplestack_kvm.parallel_reads import Key, read_volumes
+from simplestack_kvm.inventory import volumes_at
+from simplestack_kvm.parallel_reads import read_all
 from simplestack_kvm.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 
 COUNT = 24
 
+Volumes = dict[tuple[str, str], "libvirt.virStorageVol"]
+
 Until = Callable[[Callable[[], bool], float, str], None]
 
 
 @pytest.fixture
-def volumes(
-    session: KvmSession, libvirtd: Libvirtd, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[dict[Key, "libvirt.virStorageVol"]]:
+def many(session: KvmSession, libvirtd: Libvirtd, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make volumes in a pool of their own; three further connections are worth their making."""
-    monkeypatch.setattr(parallel_reads, "VOLUMES_PER_CONNECTION", COUNT // 3)
+    monkeypatch.setattr(parallel_reads, "THINGS_PER_CONNECTION", COUNT // 3)
     folder = libvirtd.folder / "many"
     folder.mkdir()
     for number in range(COUNT):
@@ -35,18 +37,22 @@ def volumes(
     pool = session.connection.storagePoolCreateXML(
         f"<pool type='dir'><name>many</name><target><path>{folder}</path></target></pool>"
     )
-    yield {("many", volume.name()): volume for volume in pool.listAllVolumes()}
+    yield
     for path in folder.iterdir():
         path.unlink()
     pool.destroy()
     folder.rmdir()
 
 
+def find(connection: "libvirt.virConnect") -> Volumes:
+    return {key: volume for key, volume in volumes_at(connection).items() if key[0] == "many"}
+
+
 def read(volume: "libvirt.virStorageVol") -> str:
     return volume.XMLDesc()
 
 
-def names(read: dict[Key, str]) -> set[str]:
+def names(read: dict[tuple[str, str], str]) -> set[str]:
     return {name for (_, name), text in read.items() if f"<name>{name}</name>" in text}
 
 
@@ -65,20 +71,27 @@ def is_socket(entry: Path) -> bool:
         return False
 
 
-class Waiting(dict[Key, "libvirt.virStorageVol"]):
+class Waiting(Volumes):
     """Lets the session's own connection begin when something has happened."""
 
-    def __init__(self, volumes: dict[Key, "libvirt.virStorageVol"], event: threading.Event) -> None:
-        super().__init__(volumes)
+    def __init__(self, session: KvmSession, event: threading.Event) -> None:
+        super().__init__(find(session.connection))
         self._event = event
 
-    def __getitem__(self, key: Key) -> "libvirt.virStorageVol":
+    def __getitem__(self, key: tuple[str, str]) -> "libvirt.virStorageVol":
         assert self._event.wait(30)
         return super().__getitem__(key)
 
 
+def waiting(session: KvmSession, event: threading.Event) -> Callable[["libvirt.virConnect"], Volumes]:
+    return lambda connection: (
+        Waiting(session, event) if connection is session.connection else find(connection)
+    )
+
+
+@pytest.mark.usefixtures("many")
 def test_further_connections_take_part_and_are_closed(
-    session: KvmSession, libvirtd: Libvirtd, volumes: dict[Key, "libvirt.virStorageVol"], until: Until
+    session: KvmSession, libvirtd: Libvirtd, until: Until
 ) -> None:
     before = sockets()
     all_made = threading.Event()
@@ -89,16 +102,15 @@ def test_further_connections_take_part_and_are_closed(
         meeting.wait(30)
         return connection
 
-    descriptions = read_volumes(replace(session, reopen=connect), Waiting(volumes, all_made), read)
+    _, descriptions = read_all(replace(session, reopen=connect), waiting(session, all_made), read)
     assert names(descriptions) == EXPECTED
     assert all_made.is_set()
     until(lambda: sockets() <= before, 30, "the connections are closed")
 
 
+@pytest.mark.usefixtures("many")
 @pytest.mark.parametrize("error", [HypervisorUnavailable("too many"), libvirt.libvirtError("too many")])
-def test_connections_that_cannot_be_made_are_not_missed(
-    session: KvmSession, volumes: dict[Key, "libvirt.virStorageVol"], error: Exception
-) -> None:
+def test_connections_that_cannot_be_made_are_not_missed(session: KvmSession, error: Exception) -> None:
     tried = []
 
     def connect() -> "libvirt.virConnect":
@@ -106,12 +118,14 @@ def test_connections_that_cannot_be_made_are_not_missed(
         raise error
 
     for _ in range(5):  # more than there may be at once: each gives its place back
-        assert names(read_volumes(replace(session, reopen=connect), volumes, read)) == EXPECTED
+        _, descriptions = read_all(replace(session, reopen=connect), find, read)
+        assert names(descriptions) == EXPECTED
     assert tried
 
 
+@pytest.mark.usefixtures("many")
 def test_what_a_connection_has_taken_and_does_not_deliver_is_read_again(
-    session: KvmSession, libvirtd: Libvirtd, volumes: dict[Key, "libvirt.virStorageVol"]
+    session: KvmSession,
 ) -> None:
     taken = threading.Event()
     let_go = threading.Event()
@@ -146,14 +160,21 @@ def test_what_a_connection_has_taken_and_does_not_deliver_is_read_again(
 
     connect: Any = Hanging
     hanging = replace(session, reopen=connect)
-    descriptions = read_volumes(hanging, Waiting(volumes, taken), read)
+    _, descriptions = read_all(hanging, waiting(session, taken), read)
     assert names(descriptions) == EXPECTED
     let_go.set()
 
 
-def test_what_there_is_no_time_for_is_left_out(
-    session: KvmSession, volumes: dict[Key, "libvirt.virStorageVol"]
-) -> None:
-    token = current_deadline.set(Deadline(parallel_reads.RESERVE_SECONDS - 1))
-    assert read_volumes(session, volumes, read) == {}
+@pytest.mark.usefixtures("many")
+def test_what_there_is_no_time_for_is_left_out(session: KvmSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = time.monotonic()
+
+    def find_late(connection: "libvirt.virConnect") -> Volumes:
+        monkeypatch.setattr("time.monotonic", lambda: started + 50)
+        return find(connection)
+
+    token = current_deadline.set(Deadline(60))
+    things, descriptions = read_all(session, find_late, read)
+    monkeypatch.undo()
     current_deadline.reset(token)
+    assert (len(things), descriptions) == (COUNT, {})

@@ -8,17 +8,21 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from simplestack import Busy
+from simplestack import Busy, HypervisorTimeout
+from simplestack_kvm.bounded import NoResponse
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.domains import POLL_SECONDS
 from simplestack_kvm.faults import has_reason
-from simplestack_kvm.parallel_reads import read_volumes
+from simplestack_kvm.parallel_reads import read_all
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
+from simplestack_kvm.sizes import within_storage_limit
 from simplestack_kvm.volumes import active_pools
 
 #: How long to wait for a copy into a pool to end: libvirt refreshes no pool meanwhile.
 COPY_SECONDS = 10.0
+#: How long libvirt may take to look at a pool: it opens each file.
+REFRESH_SECONDS = 20.0
 
 _log = logging.getLogger(__name__)
 
@@ -96,9 +100,9 @@ def take_inventory(session: KvmSession) -> Inventory:
 
     :raises Busy: a volume is being copied into a pool, and libvirt looks for no others meanwhile
     """
-    pools = [pool for pool in active_pools(session) if _refresh(pool)]
-    volumes = {(pool.name(), volume.name()): volume for pool in pools for volume in pool.listAllVolumes()}
-    descriptions = read_volumes(session, volumes, _describe)
+    for pool in active_pools(session):
+        _refresh(session, pool)
+    volumes, descriptions = read_all(session, volumes_at, _describe)
     records = [
         volume_record(pool, parse_document(text), volumes[pool, name])
         for (pool, name), text in descriptions.items()
@@ -107,25 +111,39 @@ def take_inventory(session: KvmSession) -> Inventory:
     return Inventory(records, is_complete=len(descriptions) == len(volumes))
 
 
+def volumes_at(connection: "libvirt.virConnect") -> dict[tuple[str, str], "libvirt.virStorageVol"]:
+    """Return the volumes of all active pools, by the names of pool and volume."""
+    pools = connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
+    return {(pool.name(), volume.name()): volume for pool in pools for volume in pool.listAllVolumes()}
+
+
 def normalized(path: str) -> str:
     """Return a path without ``//``, ``.`` and ``..``."""
     # POSIX keeps two slashes at the beginning, Linux does not.
     return posixpath.normpath("/" + path.lstrip("/"))
 
 
-def _refresh(pool: "libvirt.virStoragePool") -> bool:
-    """Let libvirt look at a pool's folder; False for a pool that is not there any more."""
+def _refresh(session: KvmSession, pool: "libvirt.virStoragePool") -> None:
+    """Let libvirt look at a pool's folder.
+
+    :raises HypervisorTimeout: the storage does not respond
+    """
     deadline_seconds = time.monotonic() + COPY_SECONDS
     while True:
         try:
-            pool.refresh()
+            within_storage_limit(session, pool.refresh, REFRESH_SECONDS)
+        except NoResponse:
+            raise HypervisorTimeout(
+                f"storage {pool.name()} does not respond, so it is not known which files are in use: "
+                "nothing was deleted"
+            ) from None
         except libvirt.libvirtError as error:
             if not has_reason(error):
                 raise
             if "asynchronous jobs" not in (error.get_error_message() or ""):
                 # libvirt has just made it inactive. Guests that use it have disks in no active pool.
                 _log.warning("storage %s cannot be read: %s", pool.name(), error)
-                return False
+                return
             if time.monotonic() > deadline_seconds:
                 raise Busy(
                     f"a volume is being copied into storage {pool.name()}, and it is not known which files "
@@ -133,7 +151,7 @@ def _refresh(pool: "libvirt.virStoragePool") -> bool:
                 ) from None
             time.sleep(POLL_SECONDS)
         else:
-            return True
+            return
 
 
 def _describe(volume: "libvirt.virStorageVol") -> str | None:

@@ -65,8 +65,7 @@ def own_volumes(
     if any(volume.format != "qcow2" for volume in candidates.values()):
         add_data_files(session, usage)
     if leave_from is not None:
-        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
-            add_guest(usage, leave_from, flags, but_disk=disks[0].target)
+        add_guest(usage, leave_from, but_disk=disks[0].target)
     return Own(_without_used(usage, candidates, kept), kept)
 
 

@@ -9,13 +9,14 @@ import posixpath
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.faults import has_reason
 from simplestack_kvm.image_sources import read_start
 from simplestack_kvm.images import UnusableImage, read_header
-from simplestack_kvm.inventory import Inventory, VolumeRecord, normalized
-from simplestack_kvm.parallel_reads import read_volumes
+from simplestack_kvm.inventory import Inventory, VolumeRecord, normalized, volumes_at
+from simplestack_kvm.parallel_reads import read_all
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 
@@ -101,44 +102,34 @@ class Usage:
 
 
 def find_usage(session: KvmSession, inventory: Inventory, *, but_by: str) -> Usage:
-    """Find out what all guests but one use.
+    """Find out what all guests but one use: a round trip for each guest, and one more for one that runs.
 
-    One round trip for all guests that are off and have their disks in pools; one or two for each other one.
+    libvirt's statistics would tell the disks of all guests in one round trip, but look at each file for that.
+    A file that hangs would make every list of guests wait.
 
     :param but_by: the UUID of the guest that does not count
     """
     usage = Usage(inventory)
-    connection = session.connection
-    inactive = (
-        libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING
-    )
-    for domain, stats in connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_BLOCK, inactive):
-        if domain.UUIDString() == but_by:
-            continue
-        paths = [stats.get(f"block.{number}.path") for number in range(int(stats.get("block.count", 0)))]
-        if all(path is not None and inventory.at(path) is not None for path in paths):
-            for path in paths:
-                usage.add_path(_user(domain), path or "")
-        else:
-            add_guest(usage, domain)
-    for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+    domains, descriptions = read_all(session, _domains, _describe)
+    if len(descriptions) < len(domains):
+        usage.doubts.append("there was not enough time to find out what all guests use")
+    for uuid, texts in descriptions.items():
+        if uuid != but_by:
+            for text in texts:
+                _add_description(usage, domains[uuid].name(), text)
+    for domain in session.connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE):
         if domain.UUIDString() != but_by:
-            add_guest(usage, domain)
-            add_guest(usage, domain, libvirt.VIR_DOMAIN_XML_INACTIVE)
-    for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE):
-        if domain.UUIDString() != but_by:
-            _add_description(usage, domain, domain.managedSaveGetXMLDesc)
+            _add_description(usage, domain.name(), _or_gone(domain.managedSaveGetXMLDesc))
     return usage
 
 
-def add_guest(
-    usage: Usage, domain: "libvirt.virDomain", flags: int = 0, *, but_disk: str | None = None
-) -> None:
+def add_guest(usage: Usage, domain: "libvirt.virDomain", *, but_disk: str) -> None:
     """Note what one guest uses.
 
     :param but_disk: the target of a disk that does not count
     """
-    _add_description(usage, domain, lambda: domain.XMLDesc(flags), but_disk)
+    for text in _describe(domain):
+        _add_description(usage, domain.name(), text, but_disk)
 
 
 def add_bases(usage: Usage, but_of: Collection[VolumeRecord]) -> None:
@@ -160,16 +151,19 @@ def add_bases(usage: Usage, but_of: Collection[VolumeRecord]) -> None:
 
 def add_data_files(session: KvmSession, usage: Usage) -> None:
     """Find out which qcow2 images keep their data in another file, which libvirt does not tell."""
-    volumes = [volume for volume in usage.inventory.volumes if volume.format == "qcow2"]
-    images = {(volume.pool, volume.name): volume.handle for volume in volumes}
-    starts = read_volumes(session, images, _start)
+    images = {(volume.pool, volume.name) for volume in usage.inventory.volumes if volume.format == "qcow2"}
+
+    def find(connection: "libvirt.virConnect") -> dict[tuple[str, str], "libvirt.virStorageVol"]:
+        return {key: volume for key, volume in volumes_at(connection).items() if key in images}
+
+    volumes, starts = read_all(session, find, _start)
     for (pool, name), start in starts.items():
         try:
             if start is not None:
                 read_header(start)
         except UnusableImage:
             usage.data_file_doubts.append(f"volume {pool}/{name} may keep its data in another file")
-    if len(starts) < len(images):
+    if len(starts) < len(volumes):
         usage.data_file_doubts.append("there was not enough time to read all images")
 
 
@@ -185,23 +179,33 @@ def _start(volume: "libvirt.virStorageVol") -> bytes | None:
         return None  # it is gone meanwhile
 
 
-def _user(domain: "libvirt.virDomain") -> str:
-    return f"guest {domain.name()}"
+def _domains(connection: "libvirt.virConnect") -> dict[str, "libvirt.virDomain"]:
+    return {domain.UUIDString(): domain for domain in connection.listAllDomains()}
 
 
-def _add_description(
-    usage: Usage, domain: "libvirt.virDomain", describe: Callable[[], str], but_disk: str | None = None
-) -> None:
+def _describe(domain: "libvirt.virDomain") -> list[str]:
+    """Return a guest's descriptions: as it runs, and as it starts next. Empty for one that is gone."""
+    flags = [0] if domain.ID() == -1 else [0, libvirt.VIR_DOMAIN_XML_INACTIVE]
+    texts = (_or_gone(partial(domain.XMLDesc, flag)) for flag in flags)
+    return [text for text in texts if text is not None]
+
+
+def _or_gone(describe: Callable[[], str]) -> str | None:
+    """Return a description; None of a guest that is gone, or is not saved any more."""
     try:
-        document = parse_document(describe())
+        return describe()
     except libvirt.libvirtError as error:
-        # It was deleted, or resumed from its saved image, which its description as it runs tells.
         if error.get_error_code() not in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID) or (
             not has_reason(error)
         ):
             raise
+        return None
+
+
+def _add_description(usage: Usage, name: str, text: str | None, but_disk: str | None = None) -> None:
+    if text is None:
         return
-    for disk in document.iterfind("devices/disk"):
+    for disk in parse_document(text).iterfind("devices/disk"):
         target = disk.find("target")
         if target is None or but_disk is None or target.get("dev") != but_disk:
-            usage.add_disk(_user(domain), disk)
+            usage.add_disk(f"guest {name}", disk)
