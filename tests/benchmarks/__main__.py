@@ -42,7 +42,7 @@ BENCHMARKS = {
     "dispatch": Benchmark(dispatch.run),
     "images": Benchmark(images.run, ("curl", "nginx")),
     "slow-clients": Benchmark(slow_clients.run, ("wrk",)),
-    "kvm-sessions": Benchmark(kvm_sessions.run, (LIBVIRTD,)),
+    "kvm-sessions": Benchmark(kvm_sessions.run, ("wrk", LIBVIRTD)),
     "kvm-guest-list": Benchmark(kvm_guest_list.run, (LIBVIRTD,)),
     "kvm-deletion": Benchmark(kvm_deletion.run, (LIBVIRTD,)),
     "xen-sessions": Benchmark(xen_sessions.run),

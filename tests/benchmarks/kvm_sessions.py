@@ -2,6 +2,8 @@
 
 Warm, the session comes from the pool and the connection by hand is open; cold, both connect, log in and hang
 up each time. That the calls are the same is checked before anything is measured.
+
+Then wrk loads the service, whose requests share no connection, beside one whose requests do.
 """
 
 import http.client
@@ -14,6 +16,7 @@ from types import FrameType
 import libvirt
 
 from benchmarks.comparisons import Comparison, milliseconds, take_turns
+from benchmarks.kvm_sharing import compare_sharing
 from benchmarks.scale import Scale
 from kvm.counterparts import libvirtd as counterpart
 from kvm.counterparts.libvirtd import Libvirtd
@@ -94,6 +97,7 @@ def _compare(daemon: Libvirtd, scale: Scale) -> Iterator[Comparison]:
         yield _comparison("guest_info, warm, over HTTP", open_, found["http"], found["by hand"])
         yield _comparison("guest_info, cold, Stack", anew, found["cold"], found["cold by hand"])
         yield _comparison("guest_info, warm, over HTTP", anew, found["http"], found["cold by hand"])
+        yield from compare_sharing(daemon, uuid, folder, scale)
     connection.close()
 
 

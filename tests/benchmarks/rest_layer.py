@@ -77,9 +77,12 @@ class Load(NamedTuple):
     p99_ms: float
 
 
-def load(url: str, connections: int, seconds: int) -> Load:
-    """Load a service, and return the rate of requests and how long they took."""
-    header = f"X-Simplestack-Hypervisor-Token: {token()}"
+def load(url: str, connections: int, seconds: int, login: str = token()) -> Load:
+    """Load a service, and return the rate of requests and how long they took.
+
+    :param login: the header's value
+    """
+    header = f"X-Simplestack-Hypervisor-Token: {login}"
     command = [path_of("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", header, url]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rate = re.search(r"Requests/sec:\s+([0-9.]+)", output)
