@@ -20,6 +20,9 @@ from simplestack_kvm.session import KvmSession
 #: Pools whose volumes are files, and so can be qcow2. The others' volumes are block devices: raw.
 FILE_POOLS = frozenset({"dir", "fs", "netfs"})
 
+#: Ends the names of volumes that are made as qcow2.
+_QCOW2_SUFFIX = ".qcow2"
+
 _log = logging.getLogger(__name__)
 
 
@@ -117,12 +120,12 @@ def copy_volume(
 
 
 def source_of(volume: "libvirt.virStorageVol") -> VolumeSource:
-    """Return how a domain refers to a volume that was made for it: a qcow2 file, or a raw block device.
+    """Return how a domain refers to a volume that was made for it, in the format that it was made in.
 
-    libvirt's own word for the format is what the content looks like, which is not asked here.
+    The volume's name tells it. What libvirt says is what the content looks like, which does not count.
     """
-    block = _is_block(volume)
-    return VolumeSource(path=volume.path(), block=block, format="raw" if block else "qcow2")
+    image_format = "qcow2" if volume.name().endswith(_QCOW2_SUFFIX) else "raw"
+    return VolumeSource(path=volume.path(), block=_is_block(volume), format=image_format)
 
 
 def medium_of(volume: "libvirt.virStorageVol") -> VolumeSource:
@@ -230,7 +233,7 @@ def _new_volume(pool: "libvirt.virStoragePool", guest_id: str, size_bytes: int) 
     with _vanished_is_conflict(pool):
         is_file = parse_document(pool.XMLDesc()).get("type") in FILE_POOLS
     volume = ET.Element("volume")
-    name = f"{guest_id}-{secrets.token_hex(4)}" + (".qcow2" if is_file else "")
+    name = f"{guest_id}-{secrets.token_hex(4)}" + (_QCOW2_SUFFIX if is_file else "")
     ET.SubElement(volume, "name").text = name
     ET.SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
     if is_file:
