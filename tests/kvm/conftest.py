@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +19,7 @@ from simplestack_kvm.settings import KvmSettings
 from .counterparts import libvirtd as counterpart
 from .counterparts.libvirtd import Libvirtd
 from .image_files import Files
+from .image_guests import Pool
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The name changes with what is in it, so that an image that was made before is not taken for it.
@@ -102,6 +104,32 @@ def files(session: KvmSession, libvirtd: Libvirtd) -> Iterator[Files]:
     files = Files(libvirtd.pool_folder, outside)
     yield files
     for path in reversed(files.made):
+        path.unlink(missing_ok=True)
+    session.connection.storagePoolLookupByName(libvirtd.pool).refresh()
+
+
+@pytest.fixture
+def outside(libvirtd: Libvirtd) -> Path:
+    """Give a folder in no pool, which only root may enter."""
+    folder = libvirtd.folder / f"outside-{uuid.uuid4().hex[:8]}"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def secret(outside: Path) -> Path:
+    """Give a file of the host's that no guest may read."""
+    path = outside / "secret"
+    path.write_bytes(b"the host's own secret ".ljust(512, b".") * 4096)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def pool(session: KvmSession, libvirtd: Libvirtd) -> Iterator[Pool]:
+    files = Pool(libvirtd.pool_folder)
+    yield files
+    for path in files.made:
         path.unlink(missing_ok=True)
     session.connection.storagePoolLookupByName(libvirtd.pool).refresh()
 

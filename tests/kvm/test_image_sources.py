@@ -1,128 +1,43 @@
-"""Which images guests are made of on a real libvirtd: none that brings in a file of the host."""
+"""Which images are rejected on a real libvirtd: those that would bring in a file of the host."""
 
 import os
 import struct
 import subprocess
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import libvirt
 import pytest
 
-from simplestack import GIB, MIB, Busy, Conflict, GuestCreate, GuestState, InvalidArguments, SimplestackError
-from simplestack_kvm import faults
-from simplestack_kvm.disks import disk_list
-from simplestack_kvm.documents import parse_document
+from simplestack import (
+    MIB,
+    Busy,
+    Conflict,
+    GuestCreate,
+    InvalidArguments,
+)
 from simplestack_kvm.guests_create import guest_create
-from simplestack_kvm.guests_delete import guest_delete
 from simplestack_kvm.session import KvmSession
 
+from .conftest import lacking
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign
+from .image_guests import (
+    CONTENT,
+    Pool,
+    alone,
+    assert_rejected,
+    content_of_a_guest,
+    qcow2,
+    qemu_img,
+    refresh,
+    traces,
+    wanted,
+)
 from .interference import after
 
-SECRET = b"the host's own secret ".ljust(512, b".")
-CONTENT = b"what the image is meant to hold ".ljust(512, b".")
 PAUSED = libvirt.VIR_DOMAIN_START_PAUSED
-
-
-def qemu_img(*arguments: str | Path) -> None:
-    subprocess.run(["qemu-img", *map(str, arguments)], check=True, capture_output=True)
-
-
-@pytest.fixture
-def outside(libvirtd: Libvirtd) -> Path:
-    """Give a folder in no pool, which only root may enter."""
-    folder = libvirtd.folder / f"outside-{uuid.uuid4().hex[:8]}"
-    folder.mkdir(mode=0o700)
-    return folder
-
-
-@pytest.fixture
-def secret(outside: Path) -> Path:
-    """Give a file of the host's that no guest may read."""
-    path = outside / "secret"
-    path.write_bytes(SECRET * (2 * MIB // len(SECRET)))
-    path.chmod(0o600)
-    return path
-
-
-class Pool:
-    """Files in the pool that are put there by other means than libvirt."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.made: list[Path] = []
-
-    def path(self, suffix: str = ".img") -> Path:
-        path = self.folder / f"image-{uuid.uuid4().hex[:8]}{suffix}"
-        self.made.append(path)
-        return path
-
-
-@pytest.fixture
-def pool(session: KvmSession, libvirtd: Libvirtd) -> Iterator[Pool]:
-    files = Pool(libvirtd.pool_folder)
-    yield files
-    for path in files.made:
-        path.unlink(missing_ok=True)
-    session.connection.storagePoolLookupByName(libvirtd.pool).refresh()
-
-
-def refresh(session: KvmSession, libvirtd: Libvirtd) -> None:
-    session.connection.storagePoolLookupByName(libvirtd.pool).refresh()
-
-
-def traces(session: KvmSession, libvirtd: Libvirtd) -> tuple[list[str], list[str]]:
-    names = sorted(domain.name() for domain in session.connection.listAllDomains())
-    return names, sorted(path.name for path in libvirtd.pool_folder.iterdir())
-
-
-def wanted(image: Path, libvirtd: Libvirtd) -> GuestCreate:
-    return GuestCreate(name=f"guest of {image.name}", memory=32, image=image.name, storage=libvirtd.pool)
-
-
-def first_bytes(path: str | Path) -> bytes:
-    """Return what a guest would read at the start of its qcow2 disk."""
-    read = ["qemu-img", "dd", "-f", "qcow2", "-O", "raw", "bs=512", "count=1", f"if={path}"]
-    output = Path(f"{path}.start")
-    try:
-        subprocess.run([*read, f"of={output}"], check=True, capture_output=True)
-        return output.read_bytes()
-    finally:
-        output.unlink(missing_ok=True)
-
-
-def content_of_a_guest(session: KvmSession, libvirtd: Libvirtd, image: Path) -> bytes:
-    """Make a guest of an image and return how its disk starts."""
-    made = guest_create(session, wanted(image, libvirtd))
-    try:
-        (disk,) = disk_list(session, made.id)
-        return first_bytes(str(disk.extra_info))
-    finally:
-        guest_delete(session, made.id)
-
-
-def assert_rejected(
-    session: KvmSession, libvirtd: Libvirtd, image: Path, *secrets: Path, error: type[SimplestackError]
-) -> SimplestackError:
-    """Check that no guest is made of an image, that nothing is left of it, and what the client reads."""
-    before = traces(session, libvirtd)
-    with pytest.raises(error) as caught:
-        guest_create(session, wanted(image, libvirtd))
-    assert traces(session, libvirtd) == before
-    assert image.name in caught.value.message
-    for path in (libvirtd.folder, *secrets):
-        assert str(path) not in caught.value.message, "a path of the host"
-    return caught.value
-
-
-def qcow2(pool: Pool, backing: str | Path, backing_format: str = "raw") -> Path:
-    path = pool.path(".qcow2")
-    qemu_img("create", "-q", "-u", "-f", "qcow2", "-b", backing, "-F", backing_format, path, "2M")
-    return path
 
 
 def test_an_image_that_is_based_on_a_file_of_the_host_is_rejected(
@@ -240,73 +155,6 @@ def test_a_raw_disk_is_no_image_once_its_own_guest_has_written_a_header_into_it(
             assert message in rejected.message
 
 
-def alone(pool: Pool, content: bytes = CONTENT, *, image_format: str = "qcow2") -> Path:
-    """Make an image that refers to no other."""
-    raw = pool.path(".raw")
-    raw.write_bytes(content.ljust(2 * MIB, b"\0"))
-    image = pool.path(f".{image_format}")
-    qemu_img("convert", "-f", "raw", "-O", image_format, raw, image)
-    raw.unlink()
-    return image
-
-
-@pytest.mark.parametrize("image_format", ["raw", "qcow2", "vmdk", "vdi", "qed", "qcow", "vpc"])
-def test_an_image_of_any_format_that_stands_alone_is_copied(
-    session: KvmSession, libvirtd: Libvirtd, pool: Pool, image_format: str
-) -> None:
-    assert content_of_a_guest(session, libvirtd, alone(pool, image_format=image_format)) == CONTENT
-
-
-def test_an_image_that_is_based_on_images_in_the_pools_is_copied_with_them(
-    session: KvmSession, libvirtd: Libvirtd, pool: Pool
-) -> None:
-    raw = pool.path(".img")
-    raw.write_bytes(CONTENT.ljust(2 * MIB, b"\0"))
-    middle = qcow2(pool, raw)
-    top = qcow2(pool, middle.name, "qcow2")
-    made = guest_create(session, wanted(top, libvirtd))
-    try:
-        for path in (top, middle, raw):
-            path.unlink()
-        (disk,) = disk_list(session, made.id)
-        assert first_bytes(str(disk.extra_info)) == CONTENT
-    finally:
-        guest_delete(session, made.id)
-
-
-def test_an_image_that_was_filled_after_libvirt_looked_is_copied_for_what_it_is(
-    session: KvmSession, libvirtd: Libvirtd, pool: Pool
-) -> None:
-    image = pool.path(".qcow2")
-    image.touch()
-    refresh(session, libvirtd)
-    image.write_bytes(alone(pool).read_bytes())
-    assert content_of_a_guest(session, libvirtd, image) == CONTENT
-    image.write_bytes(CONTENT.ljust(MIB, b"\0"))  # and the other way round
-    assert content_of_a_guest(session, libvirtd, image) == CONTENT
-
-
-def test_an_image_that_was_replaced_by_a_larger_one_is_copied_as_a_whole(
-    session: KvmSession, libvirtd: Libvirtd, pool: Pool
-) -> None:
-    image = alone(pool)
-    refresh(session, libvirtd)
-    image.unlink()
-    qemu_img("create", "-q", "-f", "qcow2", image, "1G")
-    made = guest_create(session, wanted(image, libvirtd))
-    assert made.hdd == 1
-    guest_delete(session, made.id)
-
-
-def test_the_disk_of_a_guest_that_is_off_is_an_image(
-    session: KvmSession, libvirtd: Libvirtd, pool: Pool
-) -> None:
-    first = guest_create(session, wanted(alone(pool), libvirtd))
-    (disk,) = disk_list(session, first.id)
-    assert content_of_a_guest(session, libvirtd, Path(str(disk.extra_info))) == CONTENT
-    guest_delete(session, first.id)
-
-
 def test_an_image_that_changes_while_it_is_copied_leaves_nothing(
     session: KvmSession, libvirtd: Libvirtd, pool: Pool, secret: Path
 ) -> None:
@@ -322,22 +170,33 @@ def test_an_image_that_changes_while_it_is_copied_leaves_nothing(
     assert traces(session, libvirtd) == before
 
 
-def test_an_image_in_use_by_a_running_guest_is_a_conflict_without_commands_and_paths(
-    session: KvmSession, libvirtd: Libvirtd, pool: Pool
-) -> None:
-    image = alone(pool)
-    refresh(session, libvirtd)
-    device = (
-        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{image}'/>"
-        "<target dev='vda' bus='virtio'/></disk>"
+@pytest.fixture
+def block_image(session: KvmSession, libvirtd: Libvirtd, pool: Pool) -> Iterator[Path]:
+    """Give a volume that is a link to a block device of 4 MiB."""
+    disk = libvirtd.folder / f"block-{uuid.uuid4().hex[:8]}"
+    disk.write_bytes(CONTENT.ljust(4 * MIB, b"\0"))
+    found = subprocess.run(
+        ["losetup", "--find", "--show", str(disk)], check=False, capture_output=True, text=True
     )
-    with foreign(session.connection, device) as domain:
-        domain.createWithFlags(PAUSED)
-        error = assert_rejected(session, libvirtd, image, error=Conflict)
-        assert "running guest" in error.message
-        assert "qemu-img" not in error.message
-        domain.destroy()
-        assert content_of_a_guest(session, libvirtd, image) == CONTENT
+    if found.returncode != 0:
+        lacking("needs a loop device, none can be had here")
+    image = pool.path(".block")
+    image.symlink_to(found.stdout.strip())
+    refresh(session, libvirtd)
+    yield image
+    subprocess.run(["losetup", "--detach", found.stdout.strip()], check=True)
+
+
+def test_an_image_on_a_block_device_is_held_to_the_same_rules(
+    session: KvmSession, libvirtd: Libvirtd, pool: Pool, secret: Path, block_image: Path
+) -> None:
+    assert content_of_a_guest(session, libvirtd, block_image) == CONTENT
+    with block_image.open("r+b") as device:
+        device.write(alone(pool).read_bytes())
+    assert content_of_a_guest(session, libvirtd, block_image) == CONTENT
+    with block_image.open("r+b") as device:
+        device.write(qcow2(pool, secret).read_bytes())
+    assert_rejected(session, libvirtd, block_image, secret, error=InvalidArguments)
 
 
 def test_a_folder_is_no_image_and_no_iso(session: KvmSession, libvirtd: Libvirtd) -> None:
@@ -351,54 +210,3 @@ def test_a_folder_is_no_image_and_no_iso(session: KvmSession, libvirtd: Libvirtd
             )
     finally:
         folder.rmdir()
-
-
-def cdrom(session: KvmSession, guest_id: str) -> tuple[str | None, str | None]:
-    document = parse_document(session.connection.lookupByUUIDString(guest_id).XMLDesc())
-    driver = document.find("devices/disk[@device='cdrom']/driver")
-    source = document.find("devices/disk[@device='cdrom']/source")
-    return (None if driver is None else driver.get("type"), None if source is None else source.get("file"))
-
-
-def test_an_iso_is_attached_as_it_is_whatever_it_holds(
-    session: KvmSession, libvirtd: Libvirtd, pool: Pool, secret: Path
-) -> None:
-    iso = pool.path(".iso")
-    iso.write_bytes((b"\0" * 32769 + b"CD001\1").ljust(MIB, b"\0"))
-    for medium in (iso, qcow2(pool, secret), alone(pool)):
-        with ExitStack() as stack:
-            made = guest_create(
-                session,
-                GuestCreate(name="with a CD", memory=32, iso=medium.name, storage=libvirtd.pool, start=True),
-            )
-            domain = session.connection.lookupByUUIDString(made.id)
-            stack.callback(domain.undefine)
-            stack.callback(domain.destroy)
-            assert made.state == GuestState.STARTED
-            assert cdrom(session, made.id) == ("raw", str(medium))
-
-
-def test_a_new_volume_can_grow_with_snapshots(session: KvmSession, libvirtd: Libvirtd, pool: Pool) -> None:
-    made = guest_create(session, wanted(alone(pool), libvirtd))
-    domain = session.connection.lookupByUUIDString(made.id)
-    try:
-        (disk,) = disk_list(session, made.id)
-        domain.snapshotCreateXML("<domainsnapshot><name>one</name></domainsnapshot>")
-        session.connection.storageVolLookupByPath(str(disk.extra_info)).resize(GIB)
-        assert disk_list(session, made.id)[0].size == 1
-    finally:
-        guest_delete(session, made.id)
-
-
-def test_a_translated_error_names_no_command_and_no_path() -> None:
-    error = libvirt.libvirtError("failed")
-    text = (
-        "internal error: Child process (/usr/bin/qemu-img convert -f qcow2 /srv/a (1).img /srv/b) unexpected "
-        "exit status 1: qemu-img: Could not open '/srv/pool/a.img': Image is corrupt"
-    )
-    error.err = (1, 18, text, 2, "", None, None, -1, 0)
-    translated = faults.translate(error)
-    assert translated is not None
-    assert "/" not in translated.message
-    assert "convert" not in translated.message
-    assert "Image is corrupt" in translated.message

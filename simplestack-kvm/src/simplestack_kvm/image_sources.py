@@ -82,7 +82,7 @@ def check_image(session: KvmSession, name: str, volume: "libvirt.virStorageVol")
     if _plain(top.known_format) != _plain(top.header.format):
         raise Busy(
             f"image {name!r} is {top.header.format} now, and libvirt still takes it for {top.known_format}: "
-            "try again when nothing else is being made in its storage"
+            "try again when its storage is not busy; on a block device only raw data is copied"
         )
     _reject_other_formats(session, name, links)
     return CheckedImage(session, name, links)
