@@ -19,6 +19,7 @@ from simplestack import (
     OperationTimeout,
     time_left_seconds,
 )
+from simplestack.operations.results import WrongResult
 from simplestack.operations.table import LONG_HOOKS, OPERATIONS
 from simplestack.sessions.time_limits import Deadline, DeadlineExceeded, call_within
 from support.dispatching import Gate, Hypervisor, Session
@@ -245,6 +246,22 @@ class TestHooks:
         hypervisor = Hypervisor(guest_export, connect=connect, translate=translate, settings=settings)
         with pytest.raises(HypervisorTimeout):
             list(hypervisor.call("guest_export", guest_id="1").chunks)
+        assert hypervisor.counts["busy_sessions"] == 0
+
+    def test_a_wrong_export_that_cannot_be_closed_does_not_hold_the_call(self, gate: Gate) -> None:
+        class Chunks:
+            def __iter__(self) -> Iterator[bytes]:
+                return iter(())
+
+            def close(self) -> None:
+                gate.wait()
+
+        def guest_export(session: Session, guest_id: str) -> Export:
+            return Export(Chunks(), -1)  # type: ignore[arg-type]  # an iterable will do
+
+        hypervisor = Hypervisor(guest_export, settings=SHORT)
+        with pytest.raises(WrongResult, match="size"):
+            call_within(Deadline(10), lambda: hypervisor.call("guest_export", guest_id="1"), nobody_abandons)
         assert hypervisor.counts["busy_sessions"] == 0
 
     def test_copies_may_take_longer_than_other_calls(self) -> None:

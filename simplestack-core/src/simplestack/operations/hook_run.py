@@ -13,7 +13,7 @@ from simplestack.operations.call import Call
 from simplestack.operations.connector import Connector
 from simplestack.operations.plugin_errors import contained, translating
 from simplestack.operations.results import check_result, is_fixed
-from simplestack.operations.streams import TimedUpload, WatchedChunks, close_chunks
+from simplestack.operations.streams import RunPart, TimedUpload, WatchedChunks, close_chunks
 from simplestack.operations.table import LONG_HOOKS
 from simplestack.sessions.pool import SessionPool
 from simplestack.sessions.slots import Slot
@@ -125,6 +125,7 @@ class HookRun:
         try:
             check_result(self.connector.hypervisor, self.operation, result, source)
         except BaseException:
+            _close(result)
             self.raised()
             raise
         if isinstance(result, Export) and isinstance(before, Export):
@@ -181,7 +182,11 @@ class HookRun:
             raise
         except BaseException as error:
             self._fail(error)
-        check_result(self.connector.hypervisor, self.operation, result)
+        try:
+            check_result(self.connector.hypervisor, self.operation, result)
+        except BaseException:
+            _close(result, self._export_part)
+            raise
         return result
 
     def _is_alive(self, session: Any) -> bool:
@@ -253,3 +258,9 @@ class HookRun:
         if raised is error:
             raise error
         raise raised from error
+
+
+def _close(result: Any, run: RunPart = lambda part: part()) -> None:
+    """Close a result that was rejected, where it is an export."""
+    if isinstance(result, Export):
+        WatchedChunks(result.chunks, lambda *_: None, run).close()

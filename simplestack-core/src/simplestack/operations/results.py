@@ -15,7 +15,6 @@ from msgspec import UNSET, Struct
 from simplestack.entities.limits import PATH_NAME_PATTERN, plain_words
 from simplestack.entities.plain import plain
 from simplestack.entities.transfer import Export
-from simplestack.operations.streams import close_chunks
 from simplestack.operations.strict_types import StrictType, strict_type
 from simplestack.operations.table import RESULTS
 from simplestack.plugins.hypervisor import Hypervisor
@@ -57,8 +56,6 @@ def check_result(hypervisor: Hypervisor, hook: str, result: Any, source: str | N
     """
     fault = _fault(hypervisor, hook, result)
     if fault is not None:
-        if isinstance(result, Export):
-            close_chunks(result.chunks)
         raise WrongResult(f"{source or f'plugin {hypervisor.name!r}'}: {hook} returned {fault}")
 
 
