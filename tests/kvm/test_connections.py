@@ -20,18 +20,18 @@ from .domains import foreign
 
 CLIENTS = 16
 STOPPED_SECONDS = 4
+SHORT_LIMITS = "keepalive_interval_seconds = 1\nkeepalive_count = 2\nshutdown_timeout_seconds = 3"
 
 
 @pytest.fixture
-def service(own_libvirtd: Libvirtd, tmp_path: Path) -> Iterator[Service]:
-    config = """
+def service(request: pytest.FixtureRequest, own_libvirtd: Libvirtd, tmp_path: Path) -> Iterator[Service]:
+    config = f"""
     [server]
     workers = 1
     [hypervisors.kvm]
     allowed_hosts = ["127.0.0.1"]
     transport = "tcp"
-    keepalive_interval_seconds = 1
-    keepalive_count = 2
+    {getattr(request, "param", SHORT_LIMITS)}
     """
     with running_service(tmp_path, config) as made:
         login = token(own_libvirtd.username, own_libvirtd.password)
@@ -56,9 +56,8 @@ def test_a_request_during_a_long_one_gets_a_connection_of_its_own(
         assert service.get(path).json["state"] == "STARTED"
         assert not stopping.done()
         wait_for(lambda: own_libvirtd.connections() == 2, what="two connections")
-        domain.destroy()
-        assert stopping.result().status == 200
-        assert service.get(path).json["state"] == "STOPPED"
+        assert stopping.result().status == 504
+        assert service.get(path).json["state"] == "STARTED"
         assert own_libvirtd.connections() == 2, "both are kept for later requests"
     connection.close()
 
@@ -90,4 +89,24 @@ def test_the_service_survives_a_libvirtd_that_is_stopped_under_many_clients(
         for client in clients:
             client.result()  # each request was answered
     assert {answer.status for answer in answers} <= {200, 503, 504}
+    assert "SIG" not in service.log
+
+
+@pytest.mark.parametrize("service", ["call_timeout_seconds = 0.5"], indirect=True)
+def test_a_connection_is_not_closed_while_an_abandoned_call_uses_it(
+    service: Service, own_libvirtd: Libvirtd
+) -> None:
+    path = f"{base(own_libvirtd)}/storages"
+    assert service.get(path).status == 200
+    pid = own_libvirtd.pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert service.get(path).error == "HypervisorTimeout"
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    # libvirtd has answered the abandoned call now, and the session is logged out.
+    wait_for(lambda: '"late":true' in service.audit_path.read_text(), what="the call to return")
+    wait_for(lambda: own_libvirtd.connections() == 0, what="the connection to be closed")
+    assert service.get(path).status == 200
+    assert "virObject" not in service.log, "libvirt's client library used memory that it had freed"
     assert "SIG" not in service.log
