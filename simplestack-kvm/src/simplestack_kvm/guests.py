@@ -32,6 +32,7 @@ def show_guest(session: KvmSession, domain: "libvirt.virDomain") -> Guest:
     state = state_of(domain)
     record = _record(domain, 0)
     host = session.connection.getHostname() if state != GuestState.STOPPED else ""
+    # The handle knows whether the domain ran when it was found; that takes no round trip.
     ip = AddressBook(session).address(domain, record) if domain.ID() != -1 else None
     return guest_entity(record, state, host, disk_sizes(session, domain, record.disks), ip)
 
