@@ -1,10 +1,14 @@
 """What a list of guests costs on a real libvirtd, beside the other ways to ask for it.
 
 Ten of the domains run (QEMU's software emulation, paused), each has a disk. Ours alone tells each guest's
-disks and address: the others are what of it they can say at most.
+disks and address: the others are what of it they can say at most. Some of it is measured 5 ms away, too, and in
+round trips.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import libvirt
 
@@ -12,12 +16,18 @@ from benchmarks.comparisons import Comparison, milliseconds, take_turns
 from benchmarks.scale import Scale
 from kvm.counterparts import libvirtd as counterpart
 from kvm.counterparts.libvirtd import Libvirtd
+from kvm.counterparts.relay import Relay, relay
 from simplestack import Target
+from simplestack_kvm import listing
 from simplestack_kvm.guests import guest_list
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 RUNNING = 10
+FAR_SECONDS = 0.005
+OURS = "guest_list"
+#: What is compared 5 ms away, too: the others take minutes, or as long.
+_FAR_WAYS = (OURS, "guest_list, first of its process", "guest_list, id and name", "info")
 FIELDS = frozenset({"id", "name", "cpus", "memory", "hdd", "paravirtualized", "ip", "state", "host"})
 _DOMAIN = """
 <domain type='qemu'><name>benchmark-{number}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>
@@ -54,8 +64,13 @@ def ways(session: KvmSession) -> dict[str, Callable[[], object]]:
         domains += [connection.lookupByID(int(number)) for number in connection.listDomainsID() or []]
         return [domain.info() for domain in domains]
 
+    def first() -> object:
+        listing._descriptions.clear()  # as in a process that has not listed them before
+        return guest_list(session, FIELDS)
+
     return {
-        "guest_list": lambda: guest_list(session, FIELDS),
+        OURS: lambda: guest_list(session, FIELDS),
+        "guest_list, first of its process": first,
         "guest_list, id and name": lambda: guest_list(session, frozenset({"id", "name", "state"})),
         "lookup + info": looked_up,
         "info": lambda: [domain.info() for domain in connection.listAllDomains()],
@@ -70,24 +85,50 @@ def run(scale: Scale) -> Iterator[Comparison]:
     libvirt.registerErrorHandler(lambda *_: None, None)
     daemon = counterpart.start()
     try:
-        connection = libvirt.open(daemon.uri)
-        settings = KvmSettings(transport="unix", socket=daemon.socket)
-        choices = ways(KvmSession(connection, settings, Target("localhost")))
-        made = 0
-        for count in scale.domains:
-            add_domains(connection, daemon, made, count)
-            made = count
-            found = take_turns(scale.rounds, {name: milliseconds(way) for name, way in choices.items()})
-            ours = found.pop("guest_list")
-            for name, other in found.items():
-                yield Comparison(
-                    benchmark="kvm-guest-list",
-                    what=f"guest_list of {count:,}, {min(count, RUNNING)} of them running",
-                    beside=name,
-                    unit="ms",
-                    ours=ours,
-                    other=other,
-                )
-        connection.close()
+        with tempfile.TemporaryDirectory() as folder, relay(Path(folder, "relay"), daemon.socket) as far:
+            yield from _compare(daemon, far, scale)
     finally:
         daemon.stop()
+
+
+def _compare(daemon: Libvirtd, far: Relay, scale: Scale) -> Iterator[Comparison]:
+    settings = KvmSettings(transport="unix", socket=daemon.socket)
+    connections = [libvirt.open(uri) for uri in (daemon.uri, far.uri)]
+    near_ways, far_ways = [
+        ways(KvmSession(connection, settings, Target("localhost"))) for connection in connections
+    ]
+    far_ways = {name: far_ways[name] for name in _FAR_WAYS}
+    made = 0
+    for count in scale.domains:
+        add_domains(connections[0], daemon, made, count)
+        made = count
+        what = f"guest_list of {count:,}, {min(count, RUNNING)} of them running"
+        near = take_turns(scale.rounds, {name: milliseconds(way) for name, way in near_ways.items()})
+        yield from _comparisons(what, "ms", near)
+        trips = take_turns(1, {name: partial(_round_trips, far, way) for name, way in far_ways.items()})
+        yield from _comparisons(what, "round trips", trips)
+        far.delay_seconds = FAR_SECONDS
+        distant = take_turns(scale.rounds, {name: milliseconds(way) for name, way in far_ways.items()})
+        far.delay_seconds = 0
+        yield from _comparisons(f"{what}, {FAR_SECONDS * 1000:g} ms away", "ms", distant)
+    for connection in connections:
+        connection.close()
+
+
+def _round_trips(far: Relay, way: Callable[[], object]) -> float:
+    before = far.calls
+    way()
+    return far.calls - before
+
+
+def _comparisons(what: str, unit: str, figures: dict[str, list[float]]) -> Iterator[Comparison]:
+    for name, other in figures.items():
+        if name != OURS:
+            yield Comparison(
+                benchmark="kvm-guest-list",
+                what=what,
+                beside=name,
+                unit=unit,
+                ours=figures[OURS],
+                other=other,
+            )
