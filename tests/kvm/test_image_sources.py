@@ -210,3 +210,31 @@ def test_a_folder_is_no_image_and_no_iso(session: KvmSession, libvirtd: Libvirtd
             )
     finally:
         folder.rmdir()
+
+
+def test_an_image_that_is_based_on_the_raw_disk_of_a_guest_as_if_it_were_an_image_is_rejected(
+    session: KvmSession, libvirtd: Libvirtd, pool: Pool
+) -> None:
+    disk = pool.path(".img")
+    disk.write_bytes(alone(pool).read_bytes().ljust(4 * MIB, b"\0"))
+    refresh(session, libvirtd)
+    device = (
+        f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{disk}'/>"
+        "<target dev='vda' bus='virtio'/></disk>"
+    )
+    with foreign(session.connection, device):
+        error = assert_rejected(session, libvirtd, qcow2(pool, disk, "qcow2"), error=Conflict)
+        assert "based on one" in error.message
+
+
+def test_an_image_whose_format_libvirt_cannot_be_told_is_to_be_tried_again(
+    session: KvmSession, libvirtd: Libvirtd, pool: Pool
+) -> None:
+    image = pool.path(".qcow2")
+    image.touch()
+    refresh(session, libvirtd)
+    image.write_bytes(alone(pool).read_bytes())
+    # What libvirt has learnt by now is wrong again when the image is read for the second time.
+    with after("virStoragePoolRefresh", lambda: image.write_bytes(CONTENT)):
+        error = assert_rejected(session, libvirtd, image, error=Busy)
+    assert error.retry_after_seconds is not None
