@@ -11,6 +11,7 @@ import pytest
 
 from simplestack import GIB, MIB, Conflict, DiskUpdate, GuestUpdate, InvalidArguments
 from simplestack_kvm.disks import disk_info, disk_update
+from simplestack_kvm.guests import guest_info, guest_list
 from simplestack_kvm.guests_update import guest_update
 from simplestack_kvm.session import KvmSession
 
@@ -146,3 +147,21 @@ def test_a_disk_that_was_filled_after_libvirt_looked_is_not_cut(
         assert grown.size == disk_info(session, domain.UUIDString(), "vda").size == 1
         assert path.stat().st_size >= len(content)
         subprocess.run(["qemu-img", "check", "-q", "-f", "qcow2", str(path)], check=True)
+
+
+@pytest.mark.parametrize("said", ["1M", "8G"])
+def test_a_raw_disk_is_as_large_as_its_file_whatever_its_guest_wrote_into_it(
+    session: KvmSession, libvirtd: Libvirtd, victim: Path, said: str
+) -> None:
+    fields = frozenset({"id", "hdd"})
+    with disk_file(session, libvirtd) as path, foreign(session.connection, device(path)) as domain:
+        path.write_bytes(hostile_header(victim, said, data_file=False).ljust(64 * MIB, b"\0"))
+        refresh(session, libvirtd)
+        guest_id = domain.UUIDString()
+        for state in ("off", "running"):
+            if state == "running":
+                domain.createWithFlags(PAUSED)
+            assert disk_info(session, guest_id, "vda").size == 1 / 16
+            assert guest_info(session, guest_id).hdd == 1 / 16
+            assert {guest.id: guest.hdd for guest in guest_list(session, fields)}[guest_id] == 1 / 16
+        assert disk_update(session, guest_id, "vda", DiskUpdate(size=1)).size == 1

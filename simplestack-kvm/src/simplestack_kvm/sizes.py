@@ -107,7 +107,7 @@ class Survey:
     def sizes(self, disks: Sequence[DiskRecord]) -> list[int | None]:
         """Return the sizes of disks in bytes, None where they are unknown: a round trip for each disk."""
         return [
-            None if (volume := self._find(disk.volume or disk.path)) is None else _capacity(volume)
+            None if (volume := self._find(disk.volume or disk.path)) is None else _size(volume, disk)
             for disk in disks
         ]
 
@@ -129,19 +129,28 @@ def _volume_size(session: KvmSession, disk: DiskRecord) -> int | None:
             raise
         _log.info("the size of disk %s is not known: %s", disk.source, error)
         return None
-    return None if volume is None else _capacity(volume)
+    return None if volume is None else _size(volume, disk)
 
 
-def _capacity(volume: "libvirt.virStorageVol") -> int | None:
-    """Return the size of a volume in bytes; None where libvirt cannot find it out: its file is missing."""
+def _size(volume: "libvirt.virStorageVol", disk: DiskRecord) -> int | None:
+    """Return a disk's size in bytes. A raw one is as large as its file, whatever its guest wrote into it."""
+    return _capacity(volume, libvirt.VIR_STORAGE_VOL_GET_PHYSICAL if disk.format == "raw" else 0)
+
+
+def _capacity(volume: "libvirt.virStorageVol", flags: int = 0) -> int | None:
+    """Return the size of a volume in bytes; None where libvirt cannot find it out: its file is missing.
+
+    :param flags: VIR_STORAGE_VOL_GET_PHYSICAL for the size of the file, not of the image that may be in it
+    """
     try:
-        info: Any = volume.info()  # the binding's own annotation says str
+        info: Any = volume.infoFlags(flags) if flags else volume.info()  # annotated as str
     except libvirt.libvirtError as error:
         if not has_reason(error):
             raise
         _log.info("the size of volume %s is not known: %s", volume.key(), error)
         return None
-    return int(info[1])
+    is_file = info[0] == libvirt.VIR_STORAGE_VOL_FILE
+    return int(info[2] if flags and is_file else info[1])
 
 
 def _size_in_guest(domain: "libvirt.virDomain", disk: DiskRecord) -> int | None:
