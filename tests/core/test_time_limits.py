@@ -19,7 +19,6 @@ from simplestack import (
     OperationTimeout,
     time_left_seconds,
 )
-from simplestack.operations.results import WrongResult
 from simplestack.operations.table import LONG_HOOKS, OPERATIONS
 from simplestack.sessions.time_limits import Deadline, DeadlineExceeded, call_within
 from support.dispatching import Gate, Hypervisor, Session
@@ -218,51 +217,6 @@ class TestHooks:
             hypervisor.call("host_list")
         assert hypervisor.call("host_list") == []
         assert len(hypervisor.connected) == 2
-
-    @pytest.mark.parametrize("place", ["hook", "chunk", "connect"])
-    def test_a_translation_that_hangs_counts_as_the_call(self, place: str, gate: Gate) -> None:
-        def fail_in(here: str) -> None:
-            if here == place:
-                raise KeyError("an SDK's")
-
-        def connect(*_: Any) -> Session:
-            fail_in("connect")
-            return Session(1, "admin", "secret", "h")
-
-        def chunks() -> Iterator[bytes]:
-            yield b"one"
-            fail_in("chunk")
-
-        def guest_export(session: Session, guest_id: str) -> Export:
-            fail_in("hook")
-            return Export(chunks())
-
-        def translate(_error: Exception) -> None:
-            gate.wait()
-
-        settings = HypervisorSettings(
-            call_timeout_seconds=0.2, long_call_timeout_seconds=0.2, connect_timeout_seconds=0.2
-        )
-        hypervisor = Hypervisor(guest_export, connect=connect, translate=translate, settings=settings)
-        with pytest.raises(HypervisorTimeout):
-            list(hypervisor.call("guest_export", guest_id="1").chunks)
-        assert hypervisor.counts["busy_sessions"] == 0
-
-    def test_a_wrong_export_that_cannot_be_closed_does_not_hold_the_call(self, gate: Gate) -> None:
-        class Chunks:
-            def __iter__(self) -> Iterator[bytes]:
-                return iter(())
-
-            def close(self) -> None:
-                gate.wait()
-
-        def guest_export(session: Session, guest_id: str) -> Export:
-            return Export(Chunks(), -1)  # type: ignore[arg-type]  # an iterable will do
-
-        hypervisor = Hypervisor(guest_export, settings=SHORT)
-        with pytest.raises(WrongResult, match="size"):
-            call_within(Deadline(10), lambda: hypervisor.call("guest_export", guest_id="1"), nobody_abandons)
-        assert hypervisor.counts["busy_sessions"] == 0
 
     def test_copies_may_take_longer_than_other_calls(self) -> None:
         def guest_clone(session: Session, guest_id: str, name: str) -> Guest:

@@ -26,6 +26,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "simplestack.operations.hook_run": (
         "hook_run",
+        "changed_results",
+        "plugin_time_limits",
         "plugin_errors",
         "time_limits",
         "ends_of_sessions",
@@ -39,6 +41,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "session_pool",
         "logouts",
         "hanging_sessions",
+        "plugin_time_limits",
     ),
     "simplestack.operations.plugin_errors": ("plugin_errors",),
     "simplestack.operations.streams": ("streams", "time_limits"),
