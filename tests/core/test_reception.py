@@ -118,7 +118,7 @@ def test_an_idle_connection_is_closed_when_that_moment_is_over(lab: Callable[...
 
 def test_a_connection_that_cannot_be_watched_is_dropped(lab: Callable[..., Lab]) -> None:
     class Full(DefaultSelector):
-        def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:  # noqa: ARG002
+        def register(self, *_: Any) -> SelectorKey:
             raise OSError(errno.ENOSPC, "no space for another watch")
 
     found = lab(Full())
@@ -197,10 +197,10 @@ def test_tls_that_has_to_write_before_it_reads_is_watched_for_that(lab: Callable
     def wants_to_write(size: int) -> bytes:
         raise ssl.SSLWantWriteError
 
-    receive_now, conn.sock._receive_now = conn.sock._receive_now, wants_to_write  # type: ignore[method-assign]
+    receive_now, conn.sock._receive_now = conn.sock._receive_now, wants_to_write  # type: ignore[method-assign]  # for a moment
     client.sendall(REQUEST)
     found.turn()
     assert found.poller.get_key(conn.sock).events == EVENT_WRITE
-    conn.sock._receive_now = receive_now  # type: ignore[method-assign]
+    conn.sock._receive_now = receive_now  # type: ignore[method-assign]  # for a moment
     found.turn()
     assert found.begun == [conn]

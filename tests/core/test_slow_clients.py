@@ -161,18 +161,6 @@ def test_large_bodies_and_responses_pass_through_tls(secure: Service) -> None:
     assert secure.delete(made.headers["location"]).status == 204
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_a_connection_over_tls_ends_with_a_close_notify(secure: Service, version: str) -> None:
-    assert secure.tls is not None
-    with (
-        socket.create_connection(secure.address, timeout=SOON_SECONDS) as plain,
-        secure.tls.wrap_socket(plain, server_hostname="127.0.0.1", suppress_ragged_eofs=False) as connection,
-    ):
-        connection.sendall(f"GET /healthz HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
-        received = b"".join(iter(lambda: connection.recv(65536), b""))
-        assert received.startswith(f"HTTP/{version} 200 ".encode())
-
-
 def test_a_request_behind_a_large_body_in_the_same_tls_record_is_answered(secure: Service) -> None:
     image = b"QFI\xfb" + bytes(300_001)
     with connected(secure) as connection:

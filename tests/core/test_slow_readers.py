@@ -114,3 +114,15 @@ def test_a_list_is_not_cut_off_while_what_the_kernel_keeps_of_it_is_read(plain: 
 def read_some(response: http.client.HTTPResponse) -> bytes:
     time.sleep(0.1)  # as above
     return response.read(10_000)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_connection_over_tls_ends_with_a_close_notify(secure: Service, version: str) -> None:
+    assert secure.tls is not None
+    with (
+        socket.create_connection(secure.address, timeout=SOON_SECONDS) as plain,
+        secure.tls.wrap_socket(plain, server_hostname="127.0.0.1", suppress_ragged_eofs=False) as connection,
+    ):
+        connection.sendall(f"GET /healthz HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert received.startswith(f"HTTP/{version} 200 ".encode())

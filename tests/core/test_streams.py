@@ -1,14 +1,16 @@
 """Images on their way out and in."""
 
 import math
+import threading
 from collections.abc import Callable, Iterator
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
-from simplestack import HypervisorUnavailable, InvalidArguments
+from simplestack import HypervisorTimeout, HypervisorUnavailable, InvalidArguments
 from simplestack.operations.streams import TimedUpload, WatchedChunks, close_chunks
-from simplestack.sessions.time_limits import Deadline
+from simplestack.sessions.time_limits import Deadline, DeadlineExceeded, call_within
 
 
 class Source:
@@ -217,3 +219,21 @@ class TestUploads:
             upload.read(4)
         assert deadline.limit_seconds == self.AFTERWARDS
         assert deadline.left_seconds <= self.AFTERWARDS
+
+    def test_an_abandoned_call_reads_nothing_more(self) -> None:
+        class Client:
+            def read(self, size: int, /) -> bytes:
+                raise AssertionError(f"{size} bytes of the rest are not for this call")
+
+        upload, deadline = self.upload(Client(), None)
+        deadline.restart(0.05)
+        abandoned, late = threading.Event(), SimpleQueue[BaseException | None]()
+
+        def slow() -> None:
+            assert abandoned.wait(20)
+            upload.read(4)
+
+        with pytest.raises(DeadlineExceeded):
+            call_within(deadline, slow, lambda: lambda _result, error: late.put(error))
+        abandoned.set()
+        assert isinstance(late.get(timeout=20), HypervisorTimeout)

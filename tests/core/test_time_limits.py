@@ -132,21 +132,6 @@ class TestCallWithin:
         deadline.restart(7)
         assert 6 < deadline.left_seconds <= 7
 
-    def test_an_abandoned_call_cannot_suspend_its_deadline(self, gate: Gate) -> None:
-        deadline = Deadline(0.05)
-        late = Late()
-
-        def slow() -> None:
-            gate.wait()
-            deadline.suspend()
-
-        with pytest.raises(DeadlineExceeded):
-            call_within(deadline, slow, lambda: late)
-        gate.open()
-        assert late.arrived.wait(20)
-        assert isinstance(late.error, DeadlineExceeded)
-        assert deadline.left_seconds <= 0
-
     def test_an_error_keeps_nothing_alive_in_a_cycle(self) -> None:
         class Handle:
             """As libvirt's: freed in a collection, it would reset the error of its thread."""
