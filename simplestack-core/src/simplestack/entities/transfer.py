@@ -17,6 +17,7 @@ class ImportStream(Protocol):
         :raises InvalidArguments: the client went away or sent fewer bytes than it had announced
         :raises RequestTimeout: the client sends too slowly
         :raises ServiceBusy: the client is slow, and so are too many others
+        :raises HypervisorTimeout: the call was abandoned: its time limit had passed before this read
         """
         ...
 

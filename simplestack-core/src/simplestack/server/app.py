@@ -82,7 +82,7 @@ def _is_explicit(configuration: Configuration) -> bool:
 
 
 class _LocalOnly:
-    """Prevents that others use a service without settings as a relay into a network."""
+    """Prevents others from using a service without settings as a relay into a network."""
 
     def process_request(self, request: falcon.Request, _response: falcon.Response) -> None:
         """Reject clients of other machines."""

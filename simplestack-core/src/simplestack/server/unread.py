@@ -15,7 +15,8 @@ class UnreadResponses:
 
     def add(self, conn: Connection) -> None:
         """Count the response that a thread has left."""
-        self._sizes[conn] = size = memoryview(conn.sock.unsent.obj).nbytes  # a part of it keeps all of it in memory
+        # A part of a response keeps all of it in memory.
+        self._sizes[conn] = size = memoryview(conn.sock.unsent.obj).nbytes
         self._bytes += size
 
     def remove(self, conn: Connection) -> None:
