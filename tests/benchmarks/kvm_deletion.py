@@ -3,18 +3,20 @@
 Every volume is asked what it is based on, in a round trip each. Ours shares that among several connections.
 """
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import libvirt
 
 from benchmarks.comparisons import Comparison, Goal, take_turns
-from benchmarks.far_host import FarHost, far_host
 from benchmarks.scale import Scale
 from kvm.counterparts import libvirtd as counterpart
 from kvm.counterparts.libvirtd import Libvirtd
+from kvm.counterparts.relay import Relay, relay
 from kvm.domains import file_disk, foreign
 from simplestack import GIB, Target
 from simplestack_kvm.guests_delete import guest_delete
@@ -54,30 +56,31 @@ def deletion(daemon: Libvirtd, local: libvirt.virConnect, session: KvmSession) -
 def run(scale: Scale) -> Iterator[Comparison]:
     """Compare the deletion with itself over one connection, and count the calls of both."""
     libvirt.registerErrorHandler(lambda *_: None, None)
-    daemon = counterpart.start(auth_tcp="none", network=False)
+    daemon = counterpart.start(network=False)
     try:
-        with closing(libvirt.open(daemon.uri)) as local:
+        with (
+            closing(libvirt.open(daemon.uri)) as local,
+            tempfile.TemporaryDirectory() as folder,
+            relay(Path(folder, "relay"), daemon.socket) as far,
+        ):
             add_volumes(daemon, local, scale.volumes)
-            for seconds in ROUND_TRIPS_SECONDS:
-                with far_host(daemon.tcp_port, seconds) as host:
-                    yield from _compare(scale, daemon, local, host, seconds)
+            for far.delay_seconds in ROUND_TRIPS_SECONDS:
+                yield from _compare(scale, daemon, local, far)
     finally:
         daemon.stop()
 
 
-def _compare(
-    scale: Scale, daemon: Libvirtd, local: libvirt.virConnect, host: FarHost, seconds: float
-) -> Iterator[Comparison]:
+def _compare(scale: Scale, daemon: Libvirtd, local: libvirt.virConnect, far: Relay) -> Iterator[Comparison]:
     def connect() -> libvirt.virConnect:
-        return libvirt.open(host.uri)
+        return libvirt.open(far.uri)
 
     with closing(connect()) as connection:
         ours = KvmSession(connection, KvmSettings(), Target("localhost"), connect)
         alone = replace(ours, reopen=None)
         subjects = {"ours": deletion(daemon, local, ours), "alone": deletion(daemon, local, alone)}
         times = take_turns(max(2, scale.rounds // 2), subjects)
-        calls = {name: _calls(host, subject) for name, subject in subjects.items()}
-    what = f"guest_delete beside {scale.volumes:,} volumes, {1000 * seconds:g} ms away"
+        calls = {name: _calls(far, subject) for name, subject in subjects.items()}
+    what = f"guest_delete beside {scale.volumes:,} volumes, {1000 * far.delay_seconds:g} ms away"
     yield Comparison(
         benchmark="kvm-deletion",
         what=what,
@@ -85,7 +88,7 @@ def _compare(
         unit="ms",
         ours=times["ours"],
         other=times["alone"],
-        goal=Goal(of="ratio", at_most=0.5) if seconds else None,
+        goal=Goal(of="ratio", at_most=0.5) if far.delay_seconds else None,
     )
     yield Comparison(
         benchmark="kvm-deletion",
@@ -97,7 +100,7 @@ def _compare(
     )
 
 
-def _calls(host: FarHost, subject: Callable[[], float]) -> float:
-    before = host.calls
+def _calls(far: Relay, subject: Callable[[], float]) -> float:
+    before = far.calls
     subject()
-    return float(host.calls - before)
+    return float(far.calls - before)
