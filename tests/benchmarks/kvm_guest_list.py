@@ -1,8 +1,8 @@
 """What a list of guests costs on a real libvirtd, beside the other ways to ask for it.
 
 Ten of the domains run (QEMU's software emulation, paused), each has a disk. Ours alone tells each guest's
-disks and address: the others are what of it they can say at most. Some of it is measured 5 ms away, too,
-and in round trips.
+disks and address: the others are what of it they can say at most. Some of it is measured 5 ms away, too, and
+in round trips.
 """
 
 import tempfile

@@ -4,12 +4,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import libvirt
 import pytest
 
 from simplestack import GIB, Conflict, DiskUpdate, Guest, GuestUpdate, HypervisorTimeout, Target
+from simplestack.sessions.accounts import hash_password
 from simplestack_kvm import session as sessions
 from simplestack_kvm.disks import disk_info, disk_list, disk_update
 from simplestack_kvm.guests import guest_info, guest_list
@@ -18,6 +20,7 @@ from simplestack_kvm.pools import pool_info
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 from simplestack_kvm.storages import storage_info, storage_list
+from support.service import running_service
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume
@@ -270,3 +273,39 @@ def test_a_storage_whose_folder_vanished_hides_no_other(session: KvmSession, lib
             assert guests[broken.UUIDString()].hdd is None
     finally:
         pool.destroy()
+
+
+def test_clients_of_the_service_read_lists_and_the_pool_while_a_storage_hangs(
+    session: KvmSession, libvirtd: Libvirtd, hanging: HangingPool, tmp_path: Path, until: Until
+) -> None:
+    config = (
+        "[hypervisors.kvm]\nallowed_hosts = ['localhost']\ntransport = 'unix'\n"
+        f"socket = '{libvirtd.socket}'\n[hypervisors.kvm.accounts]\nadmin = '{hash_password('secret')}'\n"
+    )
+    statuses: list[int] = []
+    done = threading.Event()
+    with (
+        foreign(session.connection, file_disk(str(hanging.folder / "disk.qcow2"), "vda", "virtio")) as hung,
+        running_service(tmp_path, config) as service,
+    ):
+
+        def poll() -> None:
+            while not done.is_set():
+                statuses.append(service.get("/kvm/localhost/guests").status)
+                done.wait(1)
+
+        threads = [threading.Thread(target=poll, daemon=True) for _ in range(CLIENTS)]
+        with hanging.hung():
+            for thread in threads:
+                thread.start()
+            # At first they are more at once than one host may have, whether it hangs or not.
+            all_read = [200] * CLIENTS
+            until(lambda: statuses[-CLIENTS:] == all_read, PATIENCE_SECONDS, "all clients read lists")
+            pool = "/kvm/localhost"
+            until(lambda: service.get(pool).status == 200, PATIENCE_SECONDS, "the pool is shown")
+            answer = service.get(f"/kvm/localhost/guests/{hung.UUIDString()}")
+            assert (answer.status, answer.json["hdd"], answer.json["memory"]) == (200, None, 32)
+            done.set()
+            for thread in threads:
+                thread.join(PATIENCE_SECONDS)
+    assert set(statuses) <= {200, 503}, "no list fails for what hangs"
