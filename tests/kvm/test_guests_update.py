@@ -8,7 +8,7 @@ from typing import Any
 import libvirt
 import pytest
 
-from simplestack import GIB, GuestCreate, GuestUpdate, HypervisorError, InvalidArguments
+from simplestack import GIB, Conflict, GuestCreate, GuestUpdate, HypervisorError, InvalidArguments
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.guests import guest_info
 from simplestack_kvm.guests_create import guest_create
@@ -154,3 +154,20 @@ def test_what_cannot_be_undone_is_named(session: KvmSession, libvirtd: Libvirtd)
         assert caught.value.message.startswith("it failed; ")
         assert "memory" in caught.value.message
         assert "CPUs" in caught.value.message
+
+
+def test_a_name_that_somebody_else_gave_the_guest_meanwhile_is_kept(session: KvmSession) -> None:
+    with foreign(session.connection) as one, foreign(session.connection) as two:
+        guest_id, wanted, other = one.UUIDString(), f"wanted-{uuid.uuid4().hex}", f"other-{uuid.uuid4().hex}"
+
+        def rename_both() -> None:
+            two.rename(wanted)
+            one.rename(other)
+
+        with (
+            after("virDomainHasManagedSaveImage", rename_both, nth=2),
+            pytest.raises(Conflict, match="taken"),
+        ):
+            guest_update(session, guest_id, GuestUpdate(name=wanted, memory=64))
+        assert session.connection.lookupByUUIDString(guest_id).name() == other
+        assert defined(session.connection.lookupByUUIDString(guest_id))[:2] == (32, 32)

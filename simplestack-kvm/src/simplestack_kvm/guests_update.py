@@ -83,8 +83,8 @@ def _renaming(session: KvmSession, domain: "libvirt.virDomain", old_name: str, n
             raise
 
     def rename_back() -> None:
-        # The object keeps the name that it was found with.
-        if session.connection.lookupByUUIDString(domain.UUIDString()).name() != old_name:
+        # The object keeps the name that it was found with. A third name is somebody else's doing.
+        if find_domain(session, domain.UUIDString()).name() == name:
             domain.rename(old_name)
 
     return Step(apply=rename, undo=rename_back, remains=f"the guest could not be named {old_name!r} again")
