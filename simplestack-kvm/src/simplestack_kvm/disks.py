@@ -44,6 +44,7 @@ from simplestack_kvm.resizing import plan_growth, unknown_size
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.sizes import disk_sizes, sizes_to_change
+from simplestack_kvm.undoing import Step, apply_all
 from simplestack_kvm.volumes import (
     choose_pool,
     delete_volume,
@@ -102,9 +103,9 @@ def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
     pool, size_bytes = choose_pool(session, disk.storage_id), gib_to_bytes(disk.size)
     with Leftovers(session) as made:
         volume = make_volume(made, pool, domain.UUIDString(), size_bytes, user=domain)
-        _attach(domain, disk_element(source_of(volume), target, bus))
-    if disk.name is not None:
-        _set_name(domain, target, disk.name)
+        element = disk_element(source_of(volume), target, bus)
+        steps = [] if disk.name is None else [_naming(domain, target, disk.name)]
+        apply_all([*steps, Step(apply=lambda: _attach(domain, element), undo=None)])
     return _show(session, _find(session, guest_id, target))
 
 
@@ -127,10 +128,10 @@ def disk_update(session: KvmSession, guest_id: str, disk_id: str, changes: DiskU
             )
         if wanted_bytes != size_bytes:
             grow = plan_growth(session, found.domain, found.disk, wanted_bytes)
-    if grow is not None:
-        grow()
-    if changes.name is not UNSET:
-        _set_name(found.domain, found.disk.target, changes.name)
+    steps = [] if changes.name is UNSET else [_naming(found.domain, found.disk.target, changes.name)]
+    # The last step: a disk that has grown is not cut again, which might lose data.
+    steps += [] if grow is None else [Step(apply=grow, undo=None)]
+    apply_all(steps)
     return _show(session, _find(session, guest_id, disk_id))
 
 
@@ -248,6 +249,15 @@ def _refuse_cold_bus(domain: "libvirt.virDomain", attempt: str, bus: str) -> Non
         raise InvalidState(
             f"{attempt}, whose disks are on its {bus} bus", state_of(domain), GuestState.STOPPED
         )
+
+
+def _naming(domain: "libvirt.virDomain", target: str, name: str) -> Step:
+    before = disk_names(_document(domain)).get(target)
+    return Step(
+        apply=lambda: _set_name(domain, target, name),
+        undo=lambda: _set_name(domain, target, before),
+        remains=f"disk {target} could not be given its former name again",
+    )
 
 
 def _set_name(domain: "libvirt.virDomain", target: str, name: str | None) -> None:
