@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,23 +72,30 @@ def connected(service: Service, stack: contextlib.ExitStack) -> socket.socket:
 
 
 class Upload(threading.Thread):
-    """An upload of 6 MB to nowhere, at 1 MB/s."""
+    """An upload to nowhere that goes on at 1 MB/s until it is told to read its response."""
 
     def __init__(self, connection: socket.socket) -> None:
         super().__init__(daemon=True)
         self._connection = connection
-        self.status = 0
+        self._enough = threading.Event()
+        self.pieces = self.status = 0
         self.start()
 
     def run(self) -> None:
-        head = f"POST /nowhere/at/all HTTP/1.1\r\nHost: a\r\n{TOKEN}Content-Length: 6000000\r\n\r\n"
+        head = f"POST /nowhere/at/all HTTP/1.1\r\nHost: a\r\n{TOKEN}Content-Length: 100000000\r\n\r\n"
         self._connection.sendall(head.encode())
-        for _ in range(60):
+        while not self._enough.wait(0.1):
             self._connection.sendall(bytes(100_000))
-            time.sleep(0.1)  # the pace of the client is what is tested
+            self.pieces += 1
         with contextlib.closing(http.client.HTTPResponse(self._connection)) as response:
             response.begin()
             self.status = response.status
+
+    def end(self) -> int:
+        """Return the status of the response."""
+        self._enough.set()
+        self.join(SOON_SECONDS)
+        return self.status
 
 
 def test_rejected_uploads_hold_no_threads_and_get_their_response(tmp_path: Path) -> None:
@@ -98,12 +104,11 @@ def test_rejected_uploads_hold_no_threads_and_get_their_response(tmp_path: Path)
         contextlib.ExitStack() as stack,
     ):
         uploads = [Upload(connected(service, stack)) for _ in range(8)]
+        wait_for(lambda: all(upload.pieces > 4 for upload in uploads), what="the uploads to be rejected")
         for _ in range(5):
             assert service.get("/healthz").status == 200
-        assert all(upload.is_alive() for upload in uploads), "nobody waits for their end"
-        for upload in uploads:
-            upload.join(SOON_SECONDS)
-        assert [upload.status for upload in uploads] == [404] * 8
+        assert max(upload.pieces for upload in uploads) < 80, "it did not wait for them"
+        assert [upload.end() for upload in uploads] == [404] * 8
 
 
 def test_connections_are_given_back_where_no_thread_can_be_started(tmp_path: Path) -> None:
