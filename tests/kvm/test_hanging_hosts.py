@@ -13,6 +13,7 @@ import pytest
 from simplestack import GIB, Conflict, DiskUpdate, Guest, GuestUpdate, HypervisorTimeout, Target
 from simplestack.sessions.accounts import hash_password
 from simplestack_kvm import session as sessions
+from simplestack_kvm.bounded import NoResponse, bounded
 from simplestack_kvm.disks import disk_info, disk_list, disk_update
 from simplestack_kvm.guests import guest_info, guest_list
 from simplestack_kvm.guests_update import guest_update
@@ -221,6 +222,25 @@ def test_a_session_whose_call_was_given_up_is_not_used_again(
             assert not sessions.check(own)
             sessions.disconnect(own)
     assert sessions.check(session)
+
+
+def test_a_connection_is_not_closed_under_a_call_that_was_given_up(
+    libvirtd: Libvirtd, settings: KvmSettings, until: Until
+) -> None:
+    connection = libvirt.open(libvirtd.uri)
+    session = KvmSession(connection, settings, Target("localhost"))
+    go_on = threading.Event()
+    names: list[str] = []
+
+    def ask() -> None:
+        assert go_on.wait(PATIENCE_SECONDS)
+        names.append(connection.getHostname())
+
+    with pytest.raises(NoResponse):
+        bounded(session, "a place", ask, 0.1)
+    sessions.disconnect(session)
+    go_on.set()
+    until(lambda: bool(names), PATIENCE_SECONDS, "the call that was given up ends")
 
 
 def responds(session: KvmSession) -> bool:

@@ -57,8 +57,13 @@ def connect(target: Target, credentials: Credentials, settings: KvmSettings) -> 
 
 
 def disconnect(session: KvmSession) -> None:
-    """Close the connection."""
-    session.connection.close()
+    """Close the connection.
+
+    One on which a call was given up is only let go of. That call would go on with memory that is freed; it has
+    the last reference, and libvirt-python closes the connection when that goes.
+    """
+    if not session.abandoned.is_set():
+        session.connection.close()
 
 
 def check(session: KvmSession) -> bool:
