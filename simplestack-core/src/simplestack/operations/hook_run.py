@@ -11,7 +11,7 @@ from simplestack.errors import HypervisorTimeout, HypervisorUnavailable, Operati
 from simplestack.operations.audit import Audit
 from simplestack.operations.call import Call
 from simplestack.operations.connector import Connector
-from simplestack.operations.plugin_errors import contained, translating
+from simplestack.operations.plugin_errors import contained, raise_translated, translating
 from simplestack.operations.results import check_result, is_fixed
 from simplestack.operations.streams import RunPart, TimedUpload, WatchedChunks, close_chunks
 from simplestack.operations.table import LONG_HOOKS
@@ -27,8 +27,8 @@ T = TypeVar("T")
 _NO_RESULT = object()
 
 
-class _SessionDead(BaseException):
-    """The session that the pool lent is not alive any more. Not an Exception: no plugin can translate it."""
+class _SessionDead(Exception):
+    """The session that the pool lent is not alive any more."""
 
 
 class HookRun:
@@ -46,13 +46,15 @@ class HookRun:
         "_started_seconds",
         "call",
         "connector",
-        "is_fixed",
+        "fixed_result",
         "operation",
         "result",
     )
 
     _slot: Slot
     _export: Export | None
+    fixed_result: Any
+    _items: tuple[Any, ...] | None
 
     def __init__(
         self,
@@ -78,8 +80,7 @@ class HookRun:
         self._export = None
         self._is_abandoned = False
         self.result: Any = _NO_RESULT
-        self.is_fixed = False
-        self._items: tuple[Any, ...] | None = None
+        self.fixed_result = _NO_RESULT
         self._started_seconds = time.monotonic()
 
     def attempt(self, caller: Callable[..., Any]) -> Any:
@@ -106,7 +107,12 @@ class HookRun:
                 result = Export(chunks, result.size)
             else:
                 self._pool.release(self._slot)
-            self._keep(result)
+            self.result = result
+            kind: type = type(result)
+            if is_fixed(kind):
+                self.fixed_result = result
+            else:
+                self._keep_items(result)
             return result
 
     def returned(self, source: str, result: Any) -> Any:
@@ -131,7 +137,10 @@ class HookRun:
         if isinstance(result, Export) and isinstance(before, Export):
             chunks = WatchedChunks(result.chunks, lambda *_: close_chunks(before.chunks))
             result = Export(chunks, result.size)
-        self._keep(result)
+        self.result = self.fixed_result = result
+        kind: type = type(result)
+        if not is_fixed(kind):
+            self._keep_items(result)
         return result
 
     def raised(self) -> None:
@@ -140,14 +149,11 @@ class HookRun:
             close_chunks(self.result.chunks)
         self.result = _NO_RESULT
 
-    def _keep(self, result: Any) -> None:
-        """Keep a result, and what a service plugin could change in it."""
-        self.result = result
-        kind: type = type(result)
-        self.is_fixed = is_fixed(kind)
-        if kind is list:
-            are_fixed = all(map(is_fixed, set(map(type, result))))
-            self._items = tuple(result) if are_fixed else None
+    def _keep_items(self, result: Any) -> None:
+        """Keep what a service plugin could change in a result."""
+        self.fixed_result = _NO_RESULT
+        is_list = type(result) is list and all(map(is_fixed, set(map(type, result))))
+        self._items = tuple(result) if is_list else None
 
     def _has_its_items(self, result: list[Any]) -> bool:
         """Tell whether a list that was checked has the same items as then, none of which can change."""
@@ -174,7 +180,10 @@ class HookRun:
         def checked() -> Any:
             if check and not self._is_alive(session):
                 raise _SessionDead
-            return caller(session=session, **arguments)
+            try:
+                return caller(session=session, **arguments)
+            except Exception as error:
+                raise_translated(self._plugin, error)
 
         try:
             result = self._within(deadline, checked)
@@ -201,7 +210,8 @@ class HookRun:
         if self._is_abandoned:
             return None  # the thread that was abandoned closes it, if it ever returns
         try:
-            return self._within(Deadline(self.connector.settings.call_timeout_seconds), part)
+            deadline = Deadline(self.connector.settings.call_timeout_seconds)
+            return self._within(deadline, lambda: translating(self._plugin, part))
         except BaseException as error:
             self._fail(error)
 
@@ -213,8 +223,8 @@ class HookRun:
         token = current_deadline.set(deadline)
         try:
             if self._plugin.enforces_time_limits:
-                return translating(self._plugin, part)
-            return call_within(deadline, lambda: translating(self._plugin, part), self._abandoned)
+                return part()
+            return call_within(deadline, part, self._abandoned)
         except DeadlineExceeded:
             raise HypervisorTimeout(
                 f"{self._plugin.name} did not answer within {deadline.limit_seconds:g} s; "

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from simplestack.errors import OperationNotSupported, SimplestackError
 from simplestack.plugins.description import HypervisorPlugin
@@ -26,10 +26,15 @@ def translating(plugin: HypervisorPlugin[Any], call: Callable[[], T]) -> T:
     try:
         return call()
     except Exception as error:
-        raised = _translated(plugin, error)
-        if raised is error:
-            raise
-        raise raised from error
+        raise_translated(plugin, error)
+
+
+def raise_translated(plugin: HypervisorPlugin[Any], error: Exception) -> NoReturn:
+    """Raise an exception of a plugin as the client may see it."""
+    raised = _translated(plugin, error)
+    if raised is error:
+        raise error
+    raise raised from error
 
 
 def _translated(plugin: HypervisorPlugin[Any], error: Exception) -> Exception:

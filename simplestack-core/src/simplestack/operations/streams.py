@@ -55,7 +55,6 @@ class WatchedChunks:
             first, self._prefetched = self._prefetched, b""
             return first
         self._sent_bytes += self._given_bytes
-        self._given_bytes = 0
         try:
             chunk: bytes | None = self._run(self._following)
         except BaseException as error:

@@ -18,10 +18,9 @@ OperationCall = Callable[..., Any]
 class Run(Protocol):
     """The run of the operation that service plugins wrap."""
 
-    #: What the operation, or the last service plugin, has returned.
-    result: Any
-    #: Whether no service plugin can change it: it is no list, and has none in it.
-    is_fixed: bool
+    #: What the operation, or the last service plugin, has returned, where nothing in it can change: it is no
+    #: list, and has no list or dict in it.
+    fixed_result: Any
 
     def returned(self, source: str, result: Any) -> Any:
         """Return what a service plugin has made of the result, or raise where it is none of the operation's.
@@ -61,7 +60,7 @@ def _checkpoint(service: Service, current_run: Callable[[], Run], *, trylast: bo
             except BaseException:
                 run.raised()
                 raise
-            return result if result is run.result and run.is_fixed else run.returned(source, result)
+            return result if result is run.fixed_result else run.returned(source, result)
 
     return Checkpoint()
 
