@@ -1,11 +1,11 @@
 """Results that a service plugin changes in place are checked like those that it makes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 
-from simplestack import Guest, GuestState, Network, Pool
+from simplestack import Export, Guest, GuestState, Network, Pool
 from simplestack.operations.results import WrongResult
 from support.dispatching import Hypervisor, Session
 
@@ -68,3 +68,65 @@ def test_a_right_change_is_returned() -> None:
     assert [guest.id for guest in changed("guest_list", lambda guests: guests.pop(0))] == ["1"]
     assert changed("tag_list", lambda tags: tags.append("db"), guest_id="1") == ["web", "db"]
     assert changed("pool_info", lambda pool: pool.software_info.clear()).software_info == {}
+
+
+def test_the_list_that_a_service_plugin_makes_is_held_to_what_the_next_one_returns() -> None:
+    def inner() -> Generator[None, Any, Any]:
+        return [*(yield)]
+
+    def operation_call() -> Generator[None, Any, Any]:
+        result = yield
+        result.append(None)
+        return result
+
+    inner.__name__ = operation_call.__name__
+    with pytest.raises(WrongResult, match=r"^service plugin 'service-1': guest_list returned .*\[2\]"):
+        Hypervisor(guest_list, services=(inner, operation_call)).call("guest_list")
+
+
+def test_a_service_plugin_that_forgets_the_result_is_told_how_to_end() -> None:
+    def forgets() -> Generator[None, Any, Any]:
+        yield
+
+    def mistakes() -> Generator[None, Any, Any]:
+        yield
+        return "text"
+
+    forgets.__name__ = mistakes.__name__ = "operation_call"
+    with pytest.raises(WrongResult, match=r"'service-0' \(end its wrapper with `return \(yield\)`\): "):
+        Hypervisor(guest_list, services=(forgets,)).call("guest_list")
+    with pytest.raises(WrongResult, match="'service-0': guest_list returned str"):
+        Hypervisor(guest_list, services=(mistakes,)).call("guest_list")
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_an_export_that_a_service_plugin_replaces_gives_its_session_back(is_right: bool) -> None:
+    ends: list[str] = []
+
+    class Chunks:
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def __iter__(self) -> Iterator[bytes]:
+            return iter([self._name.encode()])
+
+        def close(self) -> None:
+            ends.append(self._name)
+
+    def guest_export(session: Session, guest_id: str) -> Export:
+        return Export(Chunks("old"))  # type: ignore[arg-type]  # an iterable will do
+
+    def operation_call() -> Generator[None, Any, Any]:
+        yield
+        return Export(Chunks("new"), 3 if is_right else -1)  # type: ignore[arg-type]  # as above
+
+    hypervisor = Hypervisor(guest_export, services=(operation_call,))
+    if is_right:
+        export = hypervisor.call("guest_export", guest_id="1")
+        assert (ends, export.size) == ([], 3)
+        assert list(export.chunks) == [b"new"]
+    else:
+        with pytest.raises(WrongResult, match="size"):
+            hypervisor.call("guest_export", guest_id="1")
+    assert sorted(ends) == ["new", "old"]
+    assert hypervisor.counts == {"sessions": 1, "busy_sessions": 0}

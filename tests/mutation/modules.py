@@ -28,6 +28,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "hook_run",
         "changed_results",
         "plugin_time_limits",
+        "dispatch",
         "plugin_errors",
         "time_limits",
         "ends_of_sessions",
