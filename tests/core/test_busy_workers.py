@@ -39,6 +39,10 @@ def guest_list(session):
     return []
 
 @hookimpl
+def tag_list(session, guest_id):  # more than the kernel keeps of a response
+    return ["x" * 60_000] * 200
+
+@hookimpl
 def host_list(session):
     (folder / "waits").touch()
     while not (folder / "let-go").exists():
@@ -133,14 +137,14 @@ def test_connections_are_given_back_where_no_thread_can_be_started(tmp_path: Pat
 def test_what_a_stopping_worker_cuts_off_is_in_the_log(tmp_path: Path) -> None:
     config = "[server]\nworkers = 1\nthreads = 2\ngraceful_timeout_seconds = 4\n"
     with (
-        running(tmp_path, f"{config}[hypervisors.mock]\nseed_guests = 19000\n") as service,
+        running(tmp_path, config) as service,
         contextlib.ExitStack() as stack,
     ):
         unread = stack.enter_context(socket.socket())
         unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         unread.connect(service.address)
         head = f"HTTP/1.1\r\nHost: a\r\n{TOKEN}"
-        unread.sendall(f"GET /mock/demo/guests {head}X-Request-Id: unread-1\r\n\r\n".encode())
+        unread.sendall(f"GET /busy/h/guests/1/tags {head}X-Request-Id: unread-1\r\n\r\n".encode())
         service.audit_of("unread-1")
         calls = connected(service, stack)
         calls.sendall(f"GET /busy/h/hosts {head}X-Request-Id: busy-1\r\n\r\n".encode())
@@ -160,12 +164,11 @@ def test_what_a_stopping_worker_cuts_off_is_in_the_log(tmp_path: Path) -> None:
 @pytest.mark.parametrize("leaves", [True, False], ids=["leaves", "does-not-read"])
 def test_a_list_that_its_client_does_not_take_is_one_line_with_the_id(tmp_path: Path, leaves: bool) -> None:
     limits = "min_client_bytes_per_second = 1000\nslow_client_window_seconds = 1\n"
-    config = f"[server]\nworkers = 1\n{limits}[hypervisors.mock]\nseed_guests = 19000\n"
-    with running_service(tmp_path, config) as service:
+    with running(tmp_path, f"[server]\nworkers = 1\n{limits}") as service:
         with socket.socket() as unread:
             unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             unread.connect(service.address)
-            head = f"GET /mock/demo/guests HTTP/1.1\r\nHost: a\r\nX-Request-Id: unread-2\r\n{TOKEN}\r\n"
+            head = f"GET /busy/h/guests/1/tags HTTP/1.1\r\nHost: a\r\nX-Request-Id: unread-2\r\n{TOKEN}\r\n"
             unread.sendall(head.encode())
             service.audit_of("unread-2")
             if not leaves:
