@@ -57,6 +57,24 @@ def test_a_guest_that_is_saved_while_it_is_deleted_keeps_its_memory(
         assert domain.hasManagedSaveImage()
 
 
+def test_a_guest_that_is_gone_without_libvirt_saying_so_takes_its_volumes_along(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    with (
+        volume(session.connection, libvirtd.pool, MIB) as disk,
+        foreign(session.connection, file_disk(disk.path(), "vda", "virtio")) as domain,
+    ):
+        path = Path(disk.path())
+        with after("virDomainUndefineFlags", fail_without_reason, nth=1):
+            guest_delete(session, domain.UUIDString())
+        assert not path.exists()
+
+
+def fail_without_reason() -> None:
+    libvirt.virResetLastError()
+    raise libvirt.libvirtError("virDomainUndefineFlags() failed")
+
+
 def translated(hook: Callable[..., object], *arguments: object) -> None:
     """Call a hook as core does."""
     try:

@@ -161,3 +161,26 @@ def test_a_raw_disk_stays_while_an_image_may_keep_its_data_in_it(
     assert not data.exists()
     (warning,) = warnings
     assert "volume simplestack-test/w.qcow2 may keep its data in another file" in warning
+
+
+@pytest.mark.parametrize(
+    "options", [("-u", "-b", "/nonexistent/base", "-F", "raw"), ("-o", "data_file=data.img")]
+)
+def test_what_a_guest_writes_into_its_raw_disk_keeps_no_volume_of_others(
+    session: KvmSession, warnings: list[str], files: Files, options: tuple[str, ...]
+) -> None:
+    files.made.append(files.pool / "data.img")
+    header = files.image(files.pool / "theirs.img", *options)
+    mine = [files.image(files.pool / "mine.qcow2"), files.image(files.pool / "mine.img", form="raw")]
+    raw = (
+        "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{}'/>"
+        "<target dev='{}'/></disk>"
+    )
+    disks = file_disk(str(mine[0]), "vda", "virtio") + raw.format(mine[1], "vdb")
+    with (
+        foreign(session.connection, disks) as domain,
+        foreign(session.connection, raw.format(header, "vda")),
+    ):
+        guest_delete(session, domain.UUIDString())
+    assert warnings == []
+    assert [path.exists() for path in mine] == [False, False]

@@ -106,6 +106,17 @@ def test_a_guest_that_stops_before_its_power_button_is_pressed_again_is_shut_dow
         assert guest_info(session, domain.UUIDString()).state == GuestState.STOPPED
 
 
+def test_a_guest_that_somebody_ends_while_it_is_asked_to_shut_down_is_shut_down(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    with foreign(session.connection) as domain:
+        domain.create()
+        # The look at its state before the button is pressed.
+        with after("virDomainGetState", domain.destroy, nth=1):
+            guest_shutdown(session, domain.UUIDString(), force=False)
+        assert guest_info(session, domain.UUIDString()).state == GuestState.STOPPED
+
+
 def test_a_guest_that_ceases_to_exist_when_it_stops_is_shut_down(session: KvmSession) -> None:
     with foreign(session.connection) as domain:
         domain.create()

@@ -5,7 +5,7 @@ import logging
 from simplestack import Conflict, EntityNotFound, GuestState, HypervisorError, InvalidState, hookimpl
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.domains import end_remnant, find_domain, need, state_of
-from simplestack_kvm.faults import public_reason_of
+from simplestack_kvm.faults import has_reason, public_reason_of
 from simplestack_kvm.nvram import delete_nvram
 from simplestack_kvm.ownership import own_volumes
 from simplestack_kvm.records import domain_record
@@ -62,6 +62,7 @@ def _undefine(session: KvmSession, domain: "libvirt.virDomain", guest_id: str, t
     :param text: the domain's description
     """
     is_autostarted = domain.autostart()
+    failure = None
     try:
         domain.undefineFlags(
             libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
@@ -73,7 +74,9 @@ def _undefine(session: KvmSession, domain: "libvirt.virDomain", guest_id: str, t
             raise EntityNotFound("Guest", guest_id) from None
         if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
             need(domain, _ATTEMPT, GuestState.STOPPED)
-        raise
+        if has_reason(error):
+            raise
+        failure = error  # it may have succeeded, which the next look tells
     try:
         started = session.connection.lookupByUUIDString(guest_id)
     except libvirt.libvirtError as error:
@@ -81,6 +84,8 @@ def _undefine(session: KvmSession, domain: "libvirt.virDomain", guest_id: str, t
             return
         raise
     if started.isPersistent():
+        if failure is not None:
+            raise failure
         raise Conflict("somebody has defined the guest anew while it was being deleted: look at it again")
     try:
         session.connection.defineXML(text).setAutostart(is_autostarted)

@@ -12,6 +12,7 @@ from simplestack_kvm.domains import (
     state_code,
     wait_until,
 )
+from simplestack_kvm.faults import has_reason
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 
@@ -89,7 +90,7 @@ def _force(domain: "libvirt.virDomain") -> None:
 def _ask(domain: "libvirt.virDomain", timeout_seconds: float) -> None:
     attempt = "asking the guest to shut down"
     deadline = time.monotonic() + timeout_seconds
-    change_state(domain, attempt, (GuestState.STARTED,), domain.shutdown)
+    change_state(domain, attempt, (GuestState.STARTED,), lambda: _press(domain))
     while not wait_until(
         lambda: is_off(domain), min(PRESS_AGAIN_SECONDS, max(0.0, deadline - time.monotonic()))
     ):
@@ -100,13 +101,13 @@ def _ask(domain: "libvirt.virDomain", timeout_seconds: float) -> None:
                 f"the guest was asked to shut down and still runs after {timeout_seconds:g} s: ask again, or "
                 "use force_stop, which cuts its power"
             )
-        _press_again(domain)
+        _press(domain)
 
 
-def _press_again(domain: "libvirt.virDomain") -> None:
+def _press(domain: "libvirt.virDomain") -> None:
     try:
         domain.shutdown()
     except libvirt.libvirtError as error:
-        # It stopped just now, which the next look at it tells.
-        if error.get_error_code() not in (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
+        # Somebody may have ended it just now, and QEMU hung up. Then it is off, which is what was wanted.
+        if not has_reason(error) or not is_off(domain):
             raise

@@ -59,7 +59,7 @@ def connect(target: Target, credentials: Credentials, settings: KvmSettings) -> 
 def disconnect(session: KvmSession) -> None:
     """Close the connection.
 
-    One on which a call was given up is only let go of. That call would go on with memory that is freed; it has
+    One on which a call was given up is only let go of: the call would go on with memory that is freed. It has
     the last reference, and libvirt-python closes the connection when that goes.
     """
     if not session.abandoned.is_set():

@@ -5,6 +5,7 @@ and an inventory that of volumes. What a file outside of the active pools is bas
 to a volume, libvirt does not tell: such a file may lead to every volume.
 """
 
+import itertools
 import posixpath
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection
@@ -36,6 +37,10 @@ class Usage:
     device_doubts: list[str] = field(default_factory=list)
     #: Who may use any volume without a header, as an external data file.
     data_file_doubts: list[str] = field(default_factory=list)
+    #: The paths of disks that guests know as raw, and as something else. A guest can write into its own raw
+    #: disk what looks like an image that is based on anything; that is only data.
+    raw_paths: set[str] = field(default_factory=set)
+    image_paths: set[str] = field(default_factory=set)
 
     def why_kept(self, volume: VolumeRecord) -> str | None:
         """Say why a volume has to stay; None when it is certain that nobody uses it."""
@@ -55,6 +60,10 @@ class Usage:
             return "there was not enough time to find out whether it is in use"
         return None
 
+    def is_only_data(self, volume: VolumeRecord) -> bool:
+        """Tell whether all guests that have this volume as a disk take it for raw."""
+        return volume.path in self.raw_paths and volume.path not in self.image_paths
+
     def add_path(self, user: str, path: str) -> VolumeRecord | None:
         """Note that a guest uses a file, and what it is based on if it is a volume, which is returned."""
         first = self.inventory.at(path)
@@ -71,6 +80,9 @@ class Usage:
         """
         if volume.backing is not None:
             self.uses.setdefault(volume.backing, f"{user} is based on it")
+        if self.is_only_data(volume):
+            return
+        if volume.backing is not None:
             if self.inventory.at(volume.backing) is None:
                 self.doubts.append(f"{user} is based on a file in no active storage: make its folder one")
         elif volume.is_chain_unknown:
@@ -100,6 +112,14 @@ class Usage:
             else:
                 self.doubts.append(outside)
 
+    def add_format(self, disk: ET.Element) -> None:
+        """Note as what a guest takes a disk's file."""
+        source, driver = disk.find("source"), disk.find("driver")
+        path = None if source is None else source.get("file") or source.get("dev")
+        if path is not None:
+            is_raw = driver is None or driver.get("type", "raw") == "raw"
+            (self.raw_paths if is_raw else self.image_paths).add(normalized(path))
+
 
 def find_usage(session: KvmSession, inventory: Inventory, *, but_by: str) -> Usage:
     """Find out what all guests but one use: a round trip for each guest, and one more for one that runs.
@@ -113,13 +133,19 @@ def find_usage(session: KvmSession, inventory: Inventory, *, but_by: str) -> Usa
     domains, descriptions = read_all(session, _domains, _describe)
     if len(descriptions) < len(domains):
         usage.doubts.append("there was not enough time to find out what all guests use")
-    for uuid, texts in descriptions.items():
+    documents = {uuid: [parse_document(text) for text in texts] for uuid, texts in descriptions.items()}
+    for document in itertools.chain.from_iterable(documents.values()):
+        for disk in document.iterfind("devices/disk"):
+            usage.add_format(disk)
+    for uuid, found in documents.items():
         if uuid != but_by:
-            for text in texts:
-                _add_description(usage, domains[uuid].name(), text)
+            for document in found:
+                _add_description(usage, domains[uuid].name(), document)
     for domain in session.connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE):
         if domain.UUIDString() != but_by:
-            _add_description(usage, domain.name(), _or_gone(domain.managedSaveGetXMLDesc))
+            text = _or_gone(domain.managedSaveGetXMLDesc)
+            if text is not None:
+                _add_description(usage, domain.name(), parse_document(text))
     return usage
 
 
@@ -129,7 +155,7 @@ def add_guest(usage: Usage, domain: "libvirt.virDomain", *, but_disk: str) -> No
     :param but_disk: the target of a disk that does not count
     """
     for text in _describe(domain):
-        _add_description(usage, domain.name(), text, but_disk)
+        _add_description(usage, domain.name(), parse_document(text), but_disk)
 
 
 def add_bases(usage: Usage, but_of: Collection[VolumeRecord]) -> None:
@@ -151,7 +177,11 @@ def add_bases(usage: Usage, but_of: Collection[VolumeRecord]) -> None:
 
 def add_data_files(session: KvmSession, usage: Usage) -> None:
     """Find out which qcow2 images keep their data in another file, which libvirt does not tell."""
-    images = {(volume.pool, volume.name) for volume in usage.inventory.volumes if volume.format == "qcow2"}
+    images = {
+        (volume.pool, volume.name)
+        for volume in usage.inventory.volumes
+        if volume.format == "qcow2" and not usage.is_only_data(volume)
+    }
 
     def find(connection: "libvirt.virConnect") -> dict[tuple[str, str], "libvirt.virStorageVol"]:
         return {key: volume for key, volume in volumes_at(connection).items() if key in images}
@@ -202,10 +232,8 @@ def _or_gone(describe: Callable[[], str]) -> str | None:
         return None
 
 
-def _add_description(usage: Usage, name: str, text: str | None, but_disk: str | None = None) -> None:
-    if text is None:
-        return
-    for disk in parse_document(text).iterfind("devices/disk"):
+def _add_description(usage: Usage, name: str, document: ET.Element, but_disk: str | None = None) -> None:
+    for disk in document.iterfind("devices/disk"):
         target = disk.find("target")
         if target is None or but_disk is None or target.get("dev") != but_disk:
             usage.add_disk(f"guest {name}", disk)
