@@ -8,6 +8,7 @@ What may hang comes last. What one guest or one storage does not tell is None; t
 """
 
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +44,7 @@ _MOST_DESCRIPTIONS = 20_000
 #: drives in one call, which must not be made before it is known where the drives lie. It tells where they
 #: lie as well, so a description that is out of date is noticed.
 _descriptions: dict[tuple[object, str], DomainRecord] = {}
+_descriptions_lock = threading.Lock()
 
 
 @dataclass(kw_only=True, slots=True)
@@ -165,11 +167,12 @@ def _describe_anew(session: KvmSession, row: _Row) -> None:
     row.record = None
     row.describe()
     key = (session.target, row.uuid)
-    _descriptions.pop(key, None)
-    if row.record is not None:
-        while len(_descriptions) >= _MOST_DESCRIPTIONS:
-            _descriptions.pop(next(iter(_descriptions)), None)  # the oldest
-        _descriptions[key] = row.record
+    with _descriptions_lock:
+        _descriptions.pop(key, None)
+        if row.record is not None:
+            while len(_descriptions) >= _MOST_DESCRIPTIONS:
+                del _descriptions[next(iter(_descriptions))]  # the oldest
+            _descriptions[key] = row.record
 
 
 def _measure(session: KvmSession, rows: Sequence[_Row]) -> None:
