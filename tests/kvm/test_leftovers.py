@@ -69,7 +69,8 @@ def connected(daemon: Libvirtd) -> KvmSession:
 
 
 def public(error: BaseException) -> SimplestackError:
-    known = error if isinstance(error, SimplestackError) else faults.translate(error)  # type: ignore[arg-type]
+    assert isinstance(error, Exception)
+    known = error if isinstance(error, SimplestackError) else faults.translate(error)
     assert known is not None
     return known
 

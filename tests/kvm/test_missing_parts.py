@@ -81,7 +81,8 @@ def inactive_pool(session: KvmSession) -> Iterator[str]:
 
 
 def public(error: BaseException) -> SimplestackError:
-    known = error if isinstance(error, SimplestackError) else faults.translate(error)  # type: ignore[arg-type]
+    assert isinstance(error, Exception)
+    known = error if isinstance(error, SimplestackError) else faults.translate(error)
     assert known is not None
     return known
 

@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.faults import has_reason
@@ -199,7 +200,7 @@ def add_data_files(session: KvmSession, usage: Usage) -> None:
 
 def _start(volume: "libvirt.virStorageVol") -> bytes | None:
     try:
-        connection: libvirt.virConnect = volume.connect()  # type: ignore[no-untyped-call]
+        connection: Any = volume.connect()  # type: ignore[no-untyped-call]  # the binding's own lacks types
         return read_start(connection, volume)
     except libvirt.libvirtError as error:
         if error.get_error_code() not in (libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_SYSTEM_ERROR) or (
