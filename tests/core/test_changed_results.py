@@ -99,6 +99,29 @@ def test_a_service_plugin_that_forgets_the_result_is_told_how_to_end() -> None:
         Hypervisor(guest_list, services=(mistakes,)).call("guest_list")
 
 
+def test_an_export_that_a_service_plugin_loses_is_closed_before_the_next_one_goes_on() -> None:
+    counts: list[int] = []
+
+    def guest_export(session: Session, guest_id: str) -> Export:
+        return Export(iter([b"old"]))
+
+    def loses() -> Generator[None, Any, Any]:
+        yield
+        return "text"
+
+    def rescues() -> Generator[None, Any, Any]:
+        try:
+            return (yield)
+        except WrongResult:
+            counts.append(hypervisor.counts["busy_sessions"])
+            return Export(iter([b"new"]))
+
+    loses.__name__ = rescues.__name__ = "operation_call"
+    hypervisor = Hypervisor(guest_export, services=(loses, rescues))
+    assert list(hypervisor.call("guest_export", guest_id="1").chunks) == [b"new"]
+    assert counts == [0]
+
+
 @pytest.mark.parametrize("is_right", [True, False])
 def test_an_export_that_a_service_plugin_replaces_gives_its_session_back(is_right: bool) -> None:
     ends: list[str] = []

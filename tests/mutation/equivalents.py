@@ -4,6 +4,7 @@ A mutant that a test could notice does not belong here, however much work the te
 """
 
 _CLOCK = "two readings of the clock are never equal"
+_SAVES_CHECK = "it only saves the time of checking a result again"
 
 #: Reasons, by module and mutant.
 EQUIVALENTS: dict[str, dict[str, str]] = {
@@ -21,6 +22,14 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
     },
     "simplestack.sessions.time_limits": {
         "call_within: if left <= 0 and call.cancel(): LtE -> Lt": _CLOCK,
+    },
+    "simplestack.operations.hook_run": {
+        "HookRun.returned: if result is before and self._has_its_items(result) -> if False": _SAVES_CHECK,
+        "HookRun.returned: if not is_fixed(kind) -> if True": _SAVES_CHECK,
+        "HookRun._keep_items: self._items = tuple(result) if is_list else None: "
+        "tuple(result) if is_list else None -> None": _SAVES_CHECK,
+        "HookRun._has_its_items: return items is not None and len(items) == len(result) and "
+        "all(map(is_, items, result)) -> return False": _SAVES_CHECK,
     },
     "simplestack.sessions.credentials": {
         "module: _DIGEST_KEY = os.urandom(32): 32 -> 33": "a longer random key tells apart as well",

@@ -134,7 +134,7 @@ class HookRun:
             _close(result)
             self.raised()
             raise
-        if isinstance(result, Export) and isinstance(before, Export):
+        if isinstance(before, Export):  # then the result is one, too
             chunks = WatchedChunks(result.chunks, lambda *_: close_chunks(before.chunks))
             result = Export(chunks, result.size)
         self.result = self.fixed_result = result
