@@ -21,7 +21,7 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         "FailedLogins.check: if time.monotonic() < until_seconds: Lt -> LtE": _CLOCK,
     },
     "simplestack.sessions.time_limits": {
-        "call_within: if left <= 0 and call.cancel(): LtE -> Lt": _CLOCK,
+        "call_within: if left <= 0 and deadline.end_if_passed() and call.cancel(): LtE -> Lt": _CLOCK,
     },
     "simplestack.operations.hook_run": {
         "HookRun.returned: if result is before and self._has_its_items(result) -> if False": _SAVES_CHECK,
