@@ -19,6 +19,7 @@ from simplestack_kvm.addresses import AddressBook
 from simplestack_kvm.bounded import NoResponse
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.faults import has_reason
+from simplestack_kvm.parallel_reads import read_all
 from simplestack_kvm.records import (
     DomainRecord,
     domain_record,
@@ -69,17 +70,7 @@ class _Row:
 
     def describe(self) -> None:
         """Read the domain's description. What libvirt cannot tell, or we cannot read, stays unknown."""
-        try:
-            self.record = domain_record(parse_document(self.domain.XMLDesc()))
-        except libvirt.libvirtError as error:
-            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-                self.is_gone = True
-                return
-            if not has_reason(error):
-                raise
-            _log.warning("guest %s is listed without details", self.uuid, exc_info=True)
-        except (HypervisorError, ValueError):
-            _log.warning("guest %s is listed without details", self.uuid, exc_info=True)
+        self.record, self.is_gone = _described(self.domain)
 
     def entity(self, host: str) -> Guest:
         """Make the entity of what is known."""
@@ -155,17 +146,35 @@ def _rows(session: KvmSession, fields: frozenset[str], *, has_details: bool) -> 
 
 
 def _describe_off(session: KvmSession, rows: Sequence[_Row]) -> None:
+    new: dict[str, _Row] = {}
     for row in rows:
-        if row.stats is None:
-            continue
-        row.record = _descriptions.get((session.target, row.uuid))
-        if row.record is None:
-            _describe_anew(session, row)
+        if row.stats is not None:
+            row.record = _descriptions.get((session.target, row.uuid))
+            if row.record is None:
+                new[row.uuid] = row
+
+    def find(connection: "libvirt.virConnect") -> dict[str, "libvirt.virDomain"]:
+        if connection is session.connection:
+            return {uuid: row.domain for uuid, row in new.items()}
+        return {
+            domain.UUIDString(): domain
+            for domain in connection.listAllDomains()
+            if domain.UUIDString() in new
+        }
+
+    _, described = read_all(session, find, _described)
+    for uuid, (record, is_gone) in described.items():
+        new[uuid].record, new[uuid].is_gone = record, is_gone
+        _keep(session, new[uuid])
 
 
 def _describe_anew(session: KvmSession, row: _Row) -> None:
-    row.record = None
     row.describe()
+    _keep(session, row)
+
+
+def _keep(session: KvmSession, row: _Row) -> None:
+    """Keep the description of a guest that is off for later lists, or forget one that is out of date."""
     key = (session.target, row.uuid)
     with _descriptions_lock:
         _descriptions.pop(key, None)
@@ -173,6 +182,20 @@ def _describe_anew(session: KvmSession, row: _Row) -> None:
             while len(_descriptions) >= _MOST_DESCRIPTIONS:
                 del _descriptions[next(iter(_descriptions))]  # the oldest
             _descriptions[key] = row.record
+
+
+def _described(domain: "libvirt.virDomain") -> tuple[DomainRecord | None, bool]:
+    """Return a domain's description, if it can be read, and whether the domain is gone."""
+    try:
+        return domain_record(parse_document(domain.XMLDesc())), False
+    except (libvirt.libvirtError, HypervisorError, ValueError) as error:
+        if isinstance(error, libvirt.libvirtError):
+            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                return None, True
+            if not has_reason(error):
+                raise
+        _log.warning("guest %s is listed without details", domain.UUIDString(), exc_info=True)
+        return None, False
 
 
 def _measure(session: KvmSession, rows: Sequence[_Row]) -> None:
