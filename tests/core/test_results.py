@@ -200,9 +200,9 @@ def check_defect(service: Service, answer: Answer, fault: str) -> None:
 @pytest.mark.parametrize(
     ("host", "fault"),
     [
-        ("memory", "[2].memory: expected `int`, got `str`"),
+        ("memory", "[2].memory: expected `int | null`, got `str`"),
         ("first", "[0].id: expected `str`, got `int`"),
-        ("bool", "[0].memory: expected `int`, got `bool`"),
+        ("bool", "[0].memory: expected `int | null`, got `bool`"),
         ("none", "[0].name: expected `str`, got `null`"),
         ("bytes", "[0].name: expected `str`, got `bytes`"),
         ("uuid", "[0].id: expected `str`, got `uuid`"),
@@ -221,7 +221,7 @@ def check_defect(service: Service, answer: Answer, fault: str) -> None:
         ("own-object", "[0].extra: `object` cannot be written as JSON"),
         ("own-unset", "[0]: object missing required field `racks`"),
         ("own-maybe", "[0].maybe: expected `int`, got `str`"),
-        ("own-inherited", "[0].memory: expected `int`, got `str`"),
+        ("own-inherited", "[0].memory: expected `int | null`, got `str`"),
         ("own-id", f"[0].id: {ID}"),
         ("own-share", "[0].share: expected a finite number"),
         ("own-nan", "[0].hdd: expected a finite number"),
@@ -232,9 +232,9 @@ def check_defect(service: Service, answer: Answer, fault: str) -> None:
         ("nan-either", "[0].either: expected finite numbers"),
         ("nan-extra", "[0].extra: expected finite numbers"),
         ("nan-unknown", "[0].known_to_type_checkers: expected finite numbers"),
-        ("retyped", "[0].memory: expected `int`, got `str`"),
+        ("retyped", "[0].memory: expected `int | null`, got `str`"),
         ("listed", "[1]: Listed is array_like, expected an object"),
-        ("mixed", "[2].cpus: expected `int`, got `str`"),
+        ("mixed", "[2].cpus: expected `int | null`, got `str`"),
     ],
 )
 def test_a_wrong_list_is_500_and_the_log_names_index_field_and_types(
@@ -251,7 +251,7 @@ def test_a_wrong_list_is_500_and_the_log_names_index_field_and_types(
         ("infinite", "Guest with a wrong field: hdd: expected a finite number"),
         ("id-dots", f"Guest with a wrong field: id: {ID}"),
         ("own-list", "Own with a wrong field: racks[1]: expected `str`, got `int`"),
-        ("retyped", "Retyped with a wrong field: memory: expected `int`, got `str`"),
+        ("retyped", "Retyped with a wrong field: memory: expected `int | null`, got `str`"),
         ("own-extra", "Own with a wrong field: extra.cores: expected `int`, got `str`"),
     ],
 )

@@ -79,7 +79,7 @@ def test_the_service_that_spoilt_a_result_is_named_and_not_those_around_it(start
     for name in ("before", "middle", "zz"):
         others = dict.fromkeys(("before", "middle", "zz"), PASSING)
         with start(**{**others, name: spoil}) as service:
-            wrong = "guest_list returned list with a wrong item: [0].memory: expected `int`, got `str`"
+            wrong = "guest_list returned list with a wrong item: [0].memory: expected `int | null`, got `str`"
             check_defect(service, "/mock/demo/guests", f"WrongResult: service plugin {name!r}: {wrong}")
             assert service.get("/mock/demo").status == 200
 

@@ -90,6 +90,8 @@ def test_our_worker_rejects_settings_of_gunicorn_that_ask_for_another_protocol(t
     done = subprocess.run(
         [
             *command,
+            "--threads",
+            "2",
             "--protocol",
             "uwsgi",
             "--bind",
