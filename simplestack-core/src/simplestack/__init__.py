@@ -54,7 +54,7 @@ from simplestack.plugins.description import HypervisorPlugin
 from simplestack.sessions.accounts import check_account
 from simplestack.sessions.credentials import Credentials
 from simplestack.sessions.targets import Target
-from simplestack.sessions.time_limits import time_left_seconds
+from simplestack.sessions.time_limits import DeadlineExceeded, call_or_abandon, time_left_seconds
 from simplestack.stack import Stack
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "CallContext",
     "Conflict",
     "Credentials",
+    "DeadlineExceeded",
     "Disk",
     "DiskCreate",
     "DiskUpdate",
@@ -110,6 +111,7 @@ __all__ = [
     "Storage",
     "Target",
     "Unauthorized",
+    "call_or_abandon",
     "check_account",
     "gib",
     "gib_to_bytes",

@@ -1,9 +1,8 @@
 """Calls that may hang in libvirtd, given up at a limit.
 
 libvirtd waits without end for a storage whose server is away, and for a guest's agent while somebody else
-uses it. Its protocol knows neither time limits nor a way to cancel a call. So such a call runs in a daemon
-thread. At the limit the thread is abandoned together with its connection, and the operation goes on without
-the result.
+uses it. Its protocol knows neither time limits nor a way to cancel a call. So such a call is abandoned at the
+limit, together with its connection, and the operation goes on without the result.
 
 While an abandoned call hangs, no other is made at the same place: a storage that hangs costs each worker
 process a few connections and threads, however many clients ask, and libvirtd keeps workers for everything
@@ -12,9 +11,10 @@ else.
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
+from simplestack import DeadlineExceeded, call_or_abandon
 from simplestack_kvm.session import KvmSession
 
 T = TypeVar("T")
@@ -39,13 +39,15 @@ def bounded(
     """
     if session.abandoned.is_set():
         raise NoResponse
-    call = _Call(_place_of((session.target, place)), action)
-    call.start(at_once, seconds)
-    if not call.wait(seconds):
-        session.abandoned.set()
-        raise NoResponse
-    result: T = call.result()
-    return result
+    turn = _Turn(session, _place_of((session.target, place)))
+    turn.begin(at_once, seconds)
+    try:
+        return call_or_abandon(seconds, action, turn.abandon)
+    except DeadlineExceeded:
+        raise NoResponse from None
+    finally:
+        if not turn.is_abandoned:
+            turn.end()
 
 
 class _Place:
@@ -69,58 +71,39 @@ def _place_of(key: Hashable) -> _Place:
         return place
 
 
-class _Call:
-    """One action in its thread."""
+class _Turn:
+    """One action at its place."""
 
-    def __init__(self, place: _Place, action: Callable[[], Any]) -> None:
+    def __init__(self, session: KvmSession, place: _Place) -> None:
+        self._session = session
         self._place = place
-        self._action = action
-        self._ended = False
-        self._is_overdue = False
-        self._value: Any = None
-        self._error: BaseException | None = None
+        self.is_abandoned = False
 
-    def start(self, at_once: int, seconds: float) -> None:
-        """Wait for a turn, then start."""
+    def begin(self, at_once: int, seconds: float) -> None:
+        """Wait for the turn."""
         place = self._place
         with place.changed:
             place.changed.wait_for(lambda: place.overdue or place.in_progress < at_once, seconds)
             if place.overdue or place.in_progress >= at_once:
                 raise NoResponse
             place.in_progress += 1
-        try:
-            threading.Thread(target=self._run, name="simplestack-kvm-bounded", daemon=True).start()
-        except BaseException:
-            self._end()
-            raise
 
-    def wait(self, seconds: float) -> bool:
-        """Tell whether the action ended in time. If not, nobody waits for it any more."""
+    def end(self) -> None:
+        """Let others begin."""
         with self._place.changed:
-            if not self._place.changed.wait_for(lambda: self._ended, seconds):
-                self._is_overdue = True
-                self._place.overdue += 1
-                self._place.changed.notify_all()
-            return self._ended
-
-    def result(self) -> Any:
-        if self._error is not None:
-            raise self._error
-        return self._value
-
-    def _run(self) -> None:
-        try:
-            self._value = self._action()
-        except BaseException as error:  # it is raised where somebody waits for the result
-            self._error = error
-        finally:
-            self._end()
-
-    def _end(self) -> None:
-        with self._place.changed:
-            self._ended = True
             self._place.in_progress -= 1
-            if self._is_overdue:
-                self._place.overdue -= 1
-                self._value = self._error = None  # nobody will ask; free libvirt's handles now
             self._place.changed.notify_all()
+
+    def abandon(self) -> Callable[[], None]:
+        """Let nobody begin until the action has ended: then call what is returned."""
+        self.is_abandoned = True
+        self._session.abandoned.set()
+        with self._place.changed:
+            self._place.overdue += 1
+            self._place.changed.notify_all()
+        return self._end_late
+
+    def _end_late(self) -> None:
+        with self._place.changed:
+            self._place.overdue -= 1
+        self.end()

@@ -114,6 +114,29 @@ def call_within(deadline: Deadline, function: Callable[[], T], on_abandon: Calla
         del call
 
 
+def call_or_abandon(
+    limit_seconds: float, call: Callable[[], T], on_abandon: Callable[[], Callable[[], object]]
+) -> T:
+    """Return what a call of an SDK without time limits returns, or abandon it.
+
+    The call runs in a thread that is kept for later calls: what a C library sets up in each new thread is
+    there already. An abandoned call goes on for as long as it likes.
+
+    :param on_abandon: called when the call is abandoned; what it returns is called when the call ends
+    :raises DeadlineExceeded: the call did not return in time
+    """
+
+    def abandoned() -> OnLate:
+        on_end = on_abandon()
+
+        def ended(_result: object, _error: BaseException | None) -> None:
+            on_end()
+
+        return ended
+
+    return call_within(Deadline(limit_seconds), call, abandoned)
+
+
 def _perform(function: Callable[[], T], call: "Future[T]", late: "SimpleQueue[OnLate]") -> None:
     result: T | None = None
     error: BaseException | None = None
