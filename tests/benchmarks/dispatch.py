@@ -12,9 +12,9 @@ from typing import Any
 from benchmarks.comparisons import Comparison, Goal, take_turns
 from benchmarks.scale import Scale
 from simplestack import Credentials, Guest, GuestState, HypervisorPlugin, HypervisorSettings, Target, hookimpl
-from simplestack.operations.call import make_call
-from simplestack.operations.context import CallContext
-from simplestack.operations.dispatch import Dispatcher
+from simplestack.dispatch.call import make_call
+from simplestack.dispatch.dispatcher import Dispatcher
+from simplestack.entities.call_context import CallContext
 from simplestack.plugins.discovery import Service
 from simplestack.plugins.host_settings import HostSettings
 from simplestack.plugins.hypervisor import make_hypervisor

@@ -6,7 +6,7 @@ import sys
 THREADS, LINES = 8, 2_000
 PROGRAM = f"""
 import sys, threading
-from simplestack.operations.audit_output import AuditOutput
+from simplestack.dispatch.audit_output import AuditOutput
 
 sys.setswitchinterval(1e-6)
 output = AuditOutput()

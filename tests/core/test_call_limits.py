@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from simplestack import Export, Guest, GuestState, HypervisorSettings, HypervisorUnavailable, PermissionDenied
-from simplestack.operations.plugin_errors import PluginExit
+from simplestack.dispatch.plugin_errors import PluginExit
 from simplestack.sessions.call_limits import CallLimits
 from simplestack.sessions.maker import Place
 from support.dispatching import Gate, Hypervisor, Session

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from simplestack import Export, Guest, GuestState, Network, Pool
-from simplestack.operations.results import WrongResult
+from simplestack.dispatch.results import WrongResult
 from support.dispatching import Hypervisor, Session
 
 

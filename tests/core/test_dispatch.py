@@ -18,7 +18,7 @@ from simplestack import (
     OperationNotSupported,
     PermissionDenied,
 )
-from simplestack.operations import audit
+from simplestack.dispatch import audit
 from support.dispatching import NAME, Gate, Hypervisor, Session, session_of, storage_info
 from support.service import wait_for
 from support.threads import in_threads

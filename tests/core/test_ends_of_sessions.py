@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from simplestack import Credentials, HypervisorSettings, HypervisorTimeout, HypervisorUnavailable, Target
-from simplestack.operations.call import make_call
-from simplestack.operations.context import CallContext
-from simplestack.operations.plugin_errors import PluginExit
+from simplestack.dispatch.call import make_call
+from simplestack.dispatch.plugin_errors import PluginExit
+from simplestack.entities.call_context import CallContext
 from simplestack.sessions.maker import Place
 from support.dispatching import NAME, Gate, Hypervisor, Session, session_of, storage_info
 from support.service import wait_for

@@ -15,8 +15,8 @@ from simplestack import (
     HypervisorUnavailable,
     PermissionDenied,
 )
-from simplestack.operations import audit
-from simplestack.operations.results import WrongResult
+from simplestack.dispatch import audit
+from simplestack.dispatch.results import WrongResult
 from support.dispatching import Gate, Hypervisor, Session, session_of, storage_info
 from support.service import wait_for
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import pytest
 
 from simplestack import EntityNotFound, Export, OperationNotSupported, SimplestackError
-from simplestack.operations.plugin_errors import PluginExit
+from simplestack.dispatch.plugin_errors import PluginExit
 from simplestack.sessions.time_limits import Deadline, call_within
 from support.dispatching import Hypervisor, Session
 from support.threads import in_threads

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from simplestack import Export, HypervisorSettings, HypervisorTimeout
-from simplestack.operations.results import WrongResult
+from simplestack.dispatch.results import WrongResult
 from simplestack.sessions.time_limits import Deadline, call_within
 from support.dispatching import Gate, Hypervisor, Session
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from simplestack import HypervisorTimeout, HypervisorUnavailable, InvalidArguments
-from simplestack.operations.streams import TimedUpload, WatchedChunks, close_chunks
+from simplestack.dispatch.streams import TimedUpload, WatchedChunks, close_chunks
 from simplestack.sessions.time_limits import Deadline, DeadlineExceeded, call_within
 
 

@@ -12,7 +12,7 @@ import libvirt
 import pytest
 
 from simplestack import Target
-from simplestack.operations.warnings import current_warnings
+from simplestack.dispatch.warnings import current_warnings
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 

@@ -23,7 +23,7 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
     "simplestack.sessions.time_limits": {
         "call_within: if left <= 0 and deadline.end_if_passed() and call.cancel(): LtE -> Lt": _CLOCK,
     },
-    "simplestack.operations.hook_run": {
+    "simplestack.dispatch.hook_run": {
         "HookRun.returned: if result is before and self._has_its_items(result) -> if False": _SAVES_CHECK,
         "HookRun.returned: if not is_fixed(kind) -> if True": _SAVES_CHECK,
         "HookRun._keep_items: self._items = tuple(result) if is_list else None: "

@@ -17,14 +17,14 @@ MODULES: dict[str, tuple[str, ...]] = {
     "simplestack.sessions.credentials": ("credentials",),
     "simplestack.sessions.accounts": ("accounts",),
     "simplestack.sessions.tokens": ("tokens",),
-    "simplestack.operations.dispatch": (
+    "simplestack.dispatch.dispatcher": (
         "dispatch",
         "plugin_errors",
         "call_limits",
         "session_pool",
         "logouts",
     ),
-    "simplestack.operations.hook_run": (
+    "simplestack.dispatch.hook_run": (
         "hook_run",
         "changed_results",
         "plugin_time_limits",
@@ -35,7 +35,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "session_pool",
         "hanging_sessions",
     ),
-    "simplestack.operations.connector": (
+    "simplestack.dispatch.connector": (
         "ends_of_sessions",
         "call_limits",
         "failed_logins",
@@ -44,9 +44,9 @@ MODULES: dict[str, tuple[str, ...]] = {
         "hanging_sessions",
         "plugin_time_limits",
     ),
-    "simplestack.operations.plugin_errors": ("plugin_errors",),
-    "simplestack.operations.streams": ("streams", "time_limits"),
-    "simplestack.operations.call": ("session_pool",),
+    "simplestack.dispatch.plugin_errors": ("plugin_errors",),
+    "simplestack.dispatch.streams": ("streams", "time_limits"),
+    "simplestack.dispatch.call": ("session_pool",),
 }
 
 

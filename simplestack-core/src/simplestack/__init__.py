@@ -2,6 +2,8 @@
 
 from simplestack.config.errors import SettingsError
 from simplestack.config.settings import HypervisorSettings
+from simplestack.dispatch.warnings import warn
+from simplestack.entities.call_context import CallContext
 from simplestack.entities.disk import Disk, DiskCreate, DiskUpdate
 from simplestack.entities.guest import (
     Guest,
@@ -48,8 +50,6 @@ from simplestack.errors import (
     Unauthorized,
 )
 from simplestack.markers import hookimpl
-from simplestack.operations.context import CallContext
-from simplestack.operations.warnings import warn
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.sessions.accounts import check_account
 from simplestack.sessions.credentials import Credentials

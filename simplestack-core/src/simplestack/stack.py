@@ -10,6 +10,9 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from simplestack.config.load import load_configuration
+from simplestack.dispatch.call import make_call
+from simplestack.dispatch.dispatcher import LOGOUT_LIMIT_SECONDS, Dispatcher
+from simplestack.entities.call_context import CallContext
 from simplestack.entities.guest import Guest
 from simplestack.hookspecs import (
     disks,
@@ -25,9 +28,6 @@ from simplestack.hookspecs import (
     tags,
     transfer,
 )
-from simplestack.operations.call import make_call
-from simplestack.operations.context import CallContext
-from simplestack.operations.dispatch import LOGOUT_LIMIT_SECONDS, Dispatcher
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.registry import load_registry
 from simplestack.sessions.credentials import Credentials

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from simplestack.entities.call_context import CallContext
 from simplestack.markers import hookspec
-from simplestack.operations.context import CallContext
 
 
 @hookspec(firstresult=True)

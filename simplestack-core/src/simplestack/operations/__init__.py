@@ -1,1 +1,1 @@
-"""The table of operations, and the call through it."""
+"""The operations of the REST contract: method, path, body and result of each, and the hooks it calls."""

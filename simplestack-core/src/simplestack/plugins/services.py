@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 import pluggy
 
+from simplestack.entities.call_context import CallContext
 from simplestack.hookspecs import services as service_specs
 from simplestack.markers import PROJECT_NAME, hookimpl
-from simplestack.operations.context import CallContext
 from simplestack.plugins.diagnosis import IMPL_MARK, implementations
 from simplestack.plugins.discovery import Service
 from simplestack.plugins.errors import PluginFault

@@ -8,8 +8,8 @@ import falcon
 
 from simplestack.config.load import Configuration, load_configuration
 from simplestack.config.settings import ServerSettings
+from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.errors import PermissionDenied
-from simplestack.operations.dispatch import Dispatcher
 from simplestack.plugins.pages import mount_pages
 from simplestack.plugins.registry import Registry, load_registry
 from simplestack.server.authentication import ServiceTokens

@@ -10,8 +10,8 @@ from pathlib import Path
 import falcon
 from msgspec import json
 
+from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.errors import OperationNotSupported
-from simplestack.operations.dispatch import Dispatcher
 from simplestack.server.authentication import ServiceTokens
 from simplestack.server.queries import read_query
 from simplestack.server.request_id import HEADER, request_id

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from simplestack.operations.audit import end_audit
+from simplestack.dispatch.audit import end_audit
 
 _log = logging.getLogger("simplestack.server")
 

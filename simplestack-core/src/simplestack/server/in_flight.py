@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any
 
+from simplestack.dispatch.audit import outcome_of
 from simplestack.errors import SimplestackError
-from simplestack.operations.audit import outcome_of
 from simplestack.server.client_socket import ClientSocket
 from simplestack.server.problems import http_problem, problem_body
 from simplestack.server.request_id import HEADER, request_id_in

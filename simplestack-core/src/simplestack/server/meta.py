@@ -6,7 +6,7 @@ from typing import Any
 import falcon
 from msgspec import Struct, json
 
-from simplestack.operations.dispatch import Dispatcher
+from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.server.authentication import ServiceTokens

@@ -8,15 +8,15 @@ from urllib.parse import quote, unquote
 import falcon
 from msgspec import json
 
+from simplestack.dispatch.call import Call, make_call
+from simplestack.dispatch.dispatcher import Dispatcher
+from simplestack.dispatch.streams import WatchedChunks
+from simplestack.dispatch.warnings import current_warnings
+from simplestack.entities.call_context import CallContext
 from simplestack.entities.plain import plain
 from simplestack.entities.transfer import Export
 from simplestack.errors import InvalidArguments
-from simplestack.operations.call import Call, make_call
-from simplestack.operations.context import CallContext
-from simplestack.operations.dispatch import Dispatcher
 from simplestack.operations.model import JsonBody, Operation, StreamBody
-from simplestack.operations.streams import WatchedChunks
-from simplestack.operations.warnings import current_warnings
 from simplestack.plugins.diagnosis import SPEC_PARAMETERS
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.narrowing import entity_of

@@ -12,10 +12,10 @@ from typing import Any, get_args, get_origin
 import msgspec
 from msgspec import UNSET, Struct
 
+from simplestack.dispatch.strict_types import StrictType, strict_type
 from simplestack.entities.limits import PATH_NAME_PATTERN, plain_words
 from simplestack.entities.plain import plain
 from simplestack.entities.transfer import Export
-from simplestack.operations.strict_types import StrictType, strict_type
 from simplestack.operations.table import RESULTS
 from simplestack.plugins.hypervisor import Hypervisor
 

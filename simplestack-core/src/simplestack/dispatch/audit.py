@@ -7,14 +7,14 @@ from typing import Any
 
 from msgspec import Struct, json
 
+from simplestack.dispatch.audit_output import AuditOutput
+from simplestack.dispatch.streams import WatchedChunks
+from simplestack.dispatch.warnings import current_warnings
+from simplestack.entities.call_context import CallContext
 from simplestack.entities.transfer import Export
 from simplestack.errors import SimplestackError
 from simplestack.markers import hookimpl
-from simplestack.operations.audit_output import AuditOutput
-from simplestack.operations.context import CallContext
-from simplestack.operations.streams import WatchedChunks
 from simplestack.operations.table import OPERATIONS
-from simplestack.operations.warnings import current_warnings
 
 
 class AuditLine(Struct, kw_only=True, omit_defaults=True):

@@ -3,8 +3,8 @@
 from typing import Any, NoReturn
 
 from simplestack.config.settings import HypervisorSettings
-from simplestack.operations.call import Call
-from simplestack.operations.plugin_errors import contained, translating
+from simplestack.dispatch.call import Call
+from simplestack.dispatch.plugin_errors import contained, translating
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.sessions.targets import AllowList
 from simplestack.sessions.time_limits import Deadline, DeadlineExceeded, OnLate, call_within

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from operator import is_
 from typing import Any, NoReturn, TypeVar
 
+from simplestack.dispatch.audit import Audit
+from simplestack.dispatch.call import Call
+from simplestack.dispatch.connector import Connector
+from simplestack.dispatch.plugin_errors import contained, raise_translated, translating
+from simplestack.dispatch.results import check_result, is_fixed
+from simplestack.dispatch.streams import RunPart, TimedUpload, WatchedChunks, close_chunks
 from simplestack.entities.transfer import Export
 from simplestack.errors import HypervisorTimeout, HypervisorUnavailable, OperationTimeout
-from simplestack.operations.audit import Audit
-from simplestack.operations.call import Call
-from simplestack.operations.connector import Connector
-from simplestack.operations.plugin_errors import contained, raise_translated, translating
-from simplestack.operations.results import check_result, is_fixed
-from simplestack.operations.streams import RunPart, TimedUpload, WatchedChunks, close_chunks
 from simplestack.operations.table import LONG_HOOKS
 from simplestack.sessions.pool import SessionPool
 from simplestack.sessions.slots import Slot

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from simplestack.operations.context import CallContext
+from simplestack.entities.call_context import CallContext
 from simplestack.sessions.credentials import Credentials
 from simplestack.sessions.maker import Place, SessionKey
 from simplestack.sessions.targets import Target

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from simplestack.dispatch.frames import release_frames
 from simplestack.entities.transfer import ImportStream
 from simplestack.errors import HypervisorTimeout
-from simplestack.operations.frames import release_frames
 from simplestack.sessions.time_limits import Deadline, DeadlineExceeded
 
 _log = logging.getLogger("simplestack.operations")

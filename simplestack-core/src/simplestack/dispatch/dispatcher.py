@@ -5,6 +5,14 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any
 
+from simplestack.dispatch.audit import Audit
+from simplestack.dispatch.call import Call
+from simplestack.dispatch.connector import Connector
+from simplestack.dispatch.frames import release_frames
+from simplestack.dispatch.hook_run import HookRun
+from simplestack.dispatch.plugin_errors import contained
+from simplestack.dispatch.streams import WatchedChunks
+from simplestack.entities.call_context import CallContext
 from simplestack.entities.transfer import Export
 from simplestack.errors import (
     HypervisorNotFound,
@@ -12,14 +20,6 @@ from simplestack.errors import (
     OperationNotSupported,
     SessionExpired,
 )
-from simplestack.operations.audit import Audit
-from simplestack.operations.call import Call
-from simplestack.operations.connector import Connector
-from simplestack.operations.context import CallContext
-from simplestack.operations.frames import release_frames
-from simplestack.operations.hook_run import HookRun
-from simplestack.operations.plugin_errors import contained
-from simplestack.operations.streams import WatchedChunks
 from simplestack.operations.table import TRANSFER_HOOKS
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.registry import Registry
