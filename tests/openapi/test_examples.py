@@ -7,12 +7,12 @@ import pytest
 from jsonschema import Draft202012Validator
 from msgspec import UNSET
 
-from simplestack.openapi import openapi_document
-from simplestack.openapi.examples import read_examples
-from simplestack.openapi.kinds import body_kinds, result_kinds
-from simplestack.openapi.links import parameters
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.discovery import load_hypervisors
+from simplestack.server.openapi import openapi_document
+from simplestack.server.openapi.examples import read_examples
+from simplestack.server.openapi.kinds import body_kinds, result_kinds
+from simplestack.server.openapi.links import parameters
 from support.examples import Recorder, Surroundings, compare, tell
 from support.service import Service
 

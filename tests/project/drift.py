@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from project.repository import ROOT
 from simplestack.conformance.coverage import WAYS, covered_operations
-from simplestack.openapi import openapi_document
-from simplestack.openapi.examples import read_examples
 from simplestack.operations.model import Operation
 from simplestack.plugins.diagnosis import SPEC_PARAMETERS
 from simplestack.plugins.discovery import load_hypervisors
 from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.server.openapi import openapi_document
+from simplestack.server.openapi.examples import read_examples
 from simplestack.stack import Stack
 
 _README_NAME = re.compile(r"`([a-z]+_[a-z_]+)`")
@@ -55,7 +55,7 @@ def pieces() -> list[Piece]:
         ),
         Piece(
             lambda row: documented.get(row.name) == (row.path, row.method),
-            "{name}: it is not in the OpenAPI document at its path: see simplestack/openapi/",
+            "{name}: it is not in the OpenAPI document at its path: see simplestack/server/openapi/",
         ),
         Piece(
             lambda row: all(

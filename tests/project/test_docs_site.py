@@ -17,9 +17,9 @@ from project.site import Page, pages
 from simplestack import SimplestackError, errors
 from simplestack.cli.main import main
 from simplestack.config.settings import ServerSettings
-from simplestack.openapi.examples import read_examples
 from simplestack.operations.table import HOOKS, OPERATIONS
 from simplestack.plugins.discovery import load_hypervisors
+from simplestack.server.openapi.examples import read_examples
 from simplestack.server.problems import HTTP_ERRORS
 from simplestack_docs.rest import document
 

@@ -3,11 +3,11 @@
 from project.drift import missing_pieces, readme_operations
 from simplestack.conformance.coverage import covered_operations
 from simplestack.entities.guest import Guest
-from simplestack.openapi.examples import read_examples
 from simplestack.operations.model import Operation
 from simplestack.operations.table import HOOKS, OPERATIONS
 from simplestack.plugins.diagnosis import SPEC_PARAMETERS
 from simplestack.plugins.discovery import load_hypervisors
+from simplestack.server.openapi.examples import read_examples
 
 NAMES = {operation.name for operation in OPERATIONS}
 
@@ -25,7 +25,7 @@ def test_a_row_without_the_rest_is_told_everything_that_is_missing() -> None:
         "simplestack/stack.py",
         "simplestack/mock/",
         "simplestack/conformance/",
-        "simplestack/openapi/",
+        "simplestack/server/openapi/",
         "tests/support/examples.py",
         "README.md",
     ):

@@ -21,9 +21,9 @@ import simplestack
 from simplestack import HypervisorPlugin, SimplestackError
 from simplestack.docstrings import markdown, read_docstring
 from simplestack.hookspecs import SPEC_MODULES
-from simplestack.openapi.operations import SPECS
-from simplestack.openapi.schemas import Schemas
 from simplestack.operations.table import OPERATIONS
+from simplestack.server.openapi.operations import SPECS
+from simplestack.server.openapi.schemas import Schemas
 from simplestack.server.problems import status_of
 from simplestack_docs.installed import hypervisors
 from simplestack_docs.prose import Cell, inline, table

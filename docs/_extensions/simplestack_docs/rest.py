@@ -8,8 +8,8 @@ from typing import Any
 
 from docutils import nodes
 
-from simplestack.openapi import openapi_document
 from simplestack.operations.table import OPERATIONS
+from simplestack.server.openapi import openapi_document
 from simplestack_docs.installed import hypervisors
 
 #: One error in the description of a failure.

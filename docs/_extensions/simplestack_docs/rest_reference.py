@@ -12,8 +12,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from simplestack.errors import EntityNotFound
-from simplestack.openapi.examples import read_examples
 from simplestack.plugins.examples import Example
+from simplestack.server.openapi.examples import read_examples
 from simplestack_docs.installed import hypervisors
 from simplestack_docs.prose import code, inline, paragraph, paragraphs, table
 from simplestack_docs.rest import common_reasons, document, link, operations, reasons

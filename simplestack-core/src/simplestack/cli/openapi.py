@@ -18,7 +18,7 @@ from simplestack.cli.configuration import config_option, load
 )
 def openapi(config: Path | None, hypervisor: str | None, output: Path | None) -> None:
     """Print the OpenAPI 3.1 document of the service that the settings describe."""
-    from simplestack.openapi import openapi_document  # noqa: PLC0415  the other commands start without it
+    from simplestack.server.openapi import openapi_document  # noqa: PLC0415  the other commands start without it
 
     configuration, registry = load(config)
     hypervisors = registry.plugins()

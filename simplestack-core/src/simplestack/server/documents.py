@@ -67,7 +67,7 @@ class OpenApiPage:
     on_head = on_get
 
     def _make(self, name: str | None, base_url: str) -> tuple[bytes, str]:
-        from simplestack.openapi import openapi_document  # noqa: PLC0415  few workers are ever asked for it
+        from simplestack.server.openapi import openapi_document  # noqa: PLC0415  few workers are ever asked for it
 
         registry = self._dispatcher.registry
         hypervisors = registry.plugins() if name is None else [registry.hypervisors[name]]

@@ -3,9 +3,9 @@
 from typing import Any
 
 from simplestack import errors
-from simplestack.openapi.failures import page_failures
-from simplestack.openapi.schemas import Schema, Schemas
 from simplestack.server.meta import HealthReport, PluginDetails, ServiceSummary
+from simplestack.server.openapi.failures import page_failures
+from simplestack.server.openapi.schemas import Schema, Schemas
 
 TAG = {"name": "service", "description": "What the service itself is."}
 #: What the pages answer with.

@@ -9,15 +9,15 @@ from msgspec import UNSET
 from simplestack.docstrings import read_docstring
 from simplestack.entities.transfer import Export
 from simplestack.hookspecs import SPEC_MODULES
-from simplestack.openapi.failures import failures
-from simplestack.openapi.kinds import body_kinds, result_kinds
-from simplestack.openapi.links import links, parameters
-from simplestack.openapi.schemas import Schema, Schemas
 from simplestack.operations.model import JsonBody, Operation
 from simplestack.plugins.diagnosis import SPEC_PARAMETERS
 from simplestack.plugins.examples import Example
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.narrowing import entity_of
+from simplestack.server.openapi.failures import failures
+from simplestack.server.openapi.kinds import body_kinds, result_kinds
+from simplestack.server.openapi.links import links, parameters
+from simplestack.server.openapi.schemas import Schema, Schemas
 
 BINARY = "application/octet-stream"
 JSON = "application/json"

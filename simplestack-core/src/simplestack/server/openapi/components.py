@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from simplestack.openapi.failures import ERROR_SCHEMA
-from simplestack.openapi.schemas import Schemas
 from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.server.openapi.failures import ERROR_SCHEMA
+from simplestack.server.openapi.schemas import Schemas
 from simplestack.server.responder import MAX_ID_LENGTH
 
 # No control characters, and not `.` or `..`: HTTP clients resolve these before they send a path.

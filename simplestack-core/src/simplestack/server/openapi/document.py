@@ -6,16 +6,16 @@ from typing import Any
 
 from simplestack.docstrings import read_docstring
 from simplestack.hookspecs import SPEC_MODULES
-from simplestack.openapi import pages
-from simplestack.openapi.components import components
-from simplestack.openapi.examples import read_examples
-from simplestack.openapi.failures import share
-from simplestack.openapi.kinds import body_kinds, result_kinds
-from simplestack.openapi.operations import Describer
-from simplestack.openapi.schemas import Schemas
 from simplestack.operations.model import Operation
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.server.openapi import pages
+from simplestack.server.openapi.components import components
+from simplestack.server.openapi.examples import read_examples
+from simplestack.server.openapi.failures import share
+from simplestack.server.openapi.kinds import body_kinds, result_kinds
+from simplestack.server.openapi.operations import Describer
+from simplestack.server.openapi.schemas import Schemas
 
 _BASE_PATH = "/{hypervisor}/{host}"
 

@@ -5,6 +5,6 @@ from the structs that validate them (the plugins' own included), explanations fr
 hookspecs and the comments of the members, errors from what the hookspecs raise.
 """
 
-from simplestack.openapi.document import openapi_document
+from simplestack.server.openapi.document import openapi_document
 
 __all__ = ["openapi_document"]
