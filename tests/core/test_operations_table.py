@@ -1,7 +1,7 @@
 """The table is the contract: nothing that a client relies on may change unnoticed."""
 
+from simplestack.hookspecs import SPEC_PARAMETERS
 from simplestack.operations.table import BODIES, OPERATIONS
-from simplestack.plugins.diagnosis import SPEC_PARAMETERS
 
 G = "/guests/{guest_id}"
 #: Method, path and success of each operation, as clients in production speak it.

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from simplestack import EntityNotFound, Guest, GuestCreate, GuestState, InsufficientStorage
-from simplestack.hookspecs import SPEC_MODULES
+from simplestack.hookspecs import SPEC_MODULES, SPEC_PARAMETERS
 from simplestack.mock import MockSession, guests, hosts, networks, plugin, pools, power, storages
-from simplestack.plugins.diagnosis import SPEC_PARAMETERS, check_modules, implementations
+from simplestack.plugins.diagnosis import check_modules, implementations
 from support.known import known
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from project.repository import ROOT
 from simplestack.conformance.coverage import WAYS, covered_operations
+from simplestack.hookspecs import SPEC_PARAMETERS
 from simplestack.operations.model import Operation
-from simplestack.plugins.diagnosis import SPEC_PARAMETERS
 from simplestack.plugins.discovery import load_hypervisors
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.server.openapi import openapi_document

@@ -3,9 +3,9 @@
 from project.drift import missing_pieces, readme_operations
 from simplestack.conformance.coverage import covered_operations
 from simplestack.entities.guest import Guest
+from simplestack.hookspecs import SPEC_PARAMETERS
 from simplestack.operations.model import Operation
 from simplestack.operations.table import HOOKS, OPERATIONS
-from simplestack.plugins.diagnosis import SPEC_PARAMETERS
 from simplestack.plugins.discovery import load_hypervisors
 from simplestack.server.openapi.examples import read_examples
 

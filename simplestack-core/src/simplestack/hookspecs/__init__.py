@@ -39,6 +39,8 @@ What holds for all of them:
 - A list costs a constant number of round trips, whatever its length.
 """
 
+import inspect
+
 from simplestack.hookspecs import (
     disks,
     guests,
@@ -53,6 +55,7 @@ from simplestack.hookspecs import (
     tags,
     transfer,
 )
+from simplestack.markers import PROJECT_NAME
 
 #: In the order of the REST contract.
 SPEC_MODULES = (
@@ -69,3 +72,11 @@ SPEC_MODULES = (
     snapshots,
     tags,
 )
+
+#: The parameters of each hookspec.
+SPEC_PARAMETERS = {
+    name: tuple(inspect.signature(function).parameters)
+    for module in SPEC_MODULES
+    for name, function in vars(module).items()
+    if hasattr(function, f"{PROJECT_NAME}_spec")  # the attribute that ``@hookspec`` sets
+}

@@ -7,22 +7,13 @@ import inspect
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
 
-from simplestack.hookspecs import SPEC_MODULES
+from simplestack.hookspecs import SPEC_PARAMETERS
 from simplestack.markers import PROJECT_NAME
 from simplestack.plugins.errors import PluginFault
 from simplestack.plugins.wording import did_you_mean, shown
 
 #: The attribute that ``@hookimpl`` sets.
 IMPL_MARK = f"{PROJECT_NAME}_impl"
-_SPEC_MARK = f"{PROJECT_NAME}_spec"
-
-#: The parameters of each hookspec.
-SPEC_PARAMETERS = {
-    name: tuple(inspect.signature(function).parameters)
-    for module in SPEC_MODULES
-    for name, function in vars(module).items()
-    if hasattr(function, _SPEC_MARK)
-}
 
 
 def implementations(module: object) -> Iterator[tuple[str, FunctionType]]:

@@ -16,8 +16,8 @@ from simplestack.entities.call_context import CallContext
 from simplestack.entities.plain import plain
 from simplestack.entities.transfer import Export
 from simplestack.errors import InvalidArguments
+from simplestack.hookspecs import SPEC_PARAMETERS
 from simplestack.operations.model import JsonBody, Operation, StreamBody
-from simplestack.plugins.diagnosis import SPEC_PARAMETERS
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.narrowing import entity_of
 from simplestack.server.authentication import ServiceTokens, read_credentials

@@ -8,9 +8,8 @@ from msgspec import UNSET
 
 from simplestack.docstrings import read_docstring
 from simplestack.entities.transfer import Export
-from simplestack.hookspecs import SPEC_MODULES
+from simplestack.hookspecs import SPEC_MODULES, SPEC_PARAMETERS
 from simplestack.operations.model import JsonBody, Operation
-from simplestack.plugins.diagnosis import SPEC_PARAMETERS
 from simplestack.plugins.examples import Example
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.narrowing import entity_of
