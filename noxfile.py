@@ -29,6 +29,7 @@ TEST_REQUIREMENTS = ("--requirement", "tests/requirements.txt")
 DOCS_REQUIREMENTS = ("--requirement", "docs/requirements.txt")
 #: Formatting and findings change between minor releases.
 RUFF = "ruff>=0.17.6,<0.18"
+IMPORT_LINTER = "import-linter>=2.17,<3"
 MYPY = "mypy>=2.4,<2.5"
 STUBS = (
     "types-gunicorn>=26,<27",
@@ -40,18 +41,19 @@ STUBS = (
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting."""
-    session.install(RUFF)
+    """Check style, formatting, and which package imports which."""
+    session.install(RUFF, IMPORT_LINTER)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    # It reads the sources, and imports none of them.
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": os.pathsep.join(_sources())})
 
 
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types, strictly: the sources, the examples, the tests."""
     session.install(MYPY, *STUBS, *DOCS_REQUIREMENTS, *TEST_REQUIREMENTS, *_editable())
-    sources = [f"{name}/src" for name in DISTRIBUTIONS] + [f"{name}/src" for name in EXAMPLES]
-    session.run("mypy", *sources)
+    session.run("mypy", *_sources())
     session.run("mypy", "docs/_extensions", "docs/conf.py")
     session.run("mypy", "tests", "--exclude", "consumer/misuse.py")  # which shall have errors
     session.run("mypy", "bootstrap.py")
@@ -132,6 +134,10 @@ def packages(session: nox.Session) -> None:
         session.run("python", "-m", "build", "--no-isolation", "--outdir=dist", name, silent=True)
     # The environments that it makes take the place of those of the last run.
     session.run("pytest", "tests/packages", f"--basetemp={session.create_tmp()}", *session.posargs)
+
+
+def _sources() -> list[str]:
+    return [f"{name}/src" for name in (*DISTRIBUTIONS, *EXAMPLES)]
 
 
 def _editable() -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 import statistics
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,13 @@ def test_every_ignore_says_why() -> None:
     assert bare == []
 
 
+def package_of(distribution: Path) -> str:
+    return distribution.name.replace("-", "_").removesuffix("_core")
+
+
 @pytest.mark.parametrize("distribution", [*distributions(), *examples()], ids=named)
 def test_a_distribution_is_typed_and_has_a_readme_and_a_changelog(distribution: Path) -> None:
-    package = distribution.name.replace("-", "_").removesuffix("_core")
+    package = package_of(distribution)
     assert (distribution / "src" / package / "py.typed").is_file()
     assert f"# {distribution.name}\n" in (distribution / "README.md").read_text()
     assert f"# Changelog of {distribution.name}\n" in (distribution / "CHANGELOG.md").read_text()
@@ -62,3 +67,15 @@ def test_the_changelog_leads_to_that_of_every_distribution() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text()
     named_there = set(re.findall(r"\(([\w-]+)/CHANGELOG\.md\)", changelog))
     assert named_there == {distribution.name for distribution in distributions()} != set()
+
+
+def test_the_contracts_on_imports_cover_every_distribution() -> None:
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    packages = {package_of(distribution) for distribution in (*distributions(), *examples())}
+    contracts = {contract["name"]: contract for contract in linter["contracts"]}
+    assert set(linter["root_packages"]) == packages
+    assert set(contracts["No modules or packages import each other"]["ancestors"]) == packages
+    core_alone = contracts["Core imports no plugin distribution"]
+    assert set(core_alone["forbidden_modules"]) == packages - {"simplestack"}
+    plugins = contracts["Plugins and examples import `simplestack` and nothing below it"]
+    assert set(plugins["source_modules"]) == packages - {"simplestack"}
