@@ -79,3 +79,12 @@ def test_the_contracts_on_imports_cover_every_distribution() -> None:
     assert set(core_alone["forbidden_modules"]) == packages - {"simplestack"}
     plugins = contracts["Plugins and examples import `simplestack` and nothing below it"]
     assert set(plugins["source_modules"]) == packages - {"simplestack"}
+
+
+def test_the_contract_of_the_mock_forbids_every_other_package_of_core() -> None:
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    contracts = {contract["name"]: contract for contract in linter["contracts"]}
+    layers = contracts["The packages of core import only those below them"]["layers"]
+    packages = {name for layer in layers for name in layer.split(" | ")} - {"__main__", "mock"}
+    mock = contracts["The mock imports `simplestack` and nothing below it, as any plugin"]
+    assert set(mock["forbidden_modules"]) == {f"simplestack.{name}" for name in packages}

@@ -8,6 +8,7 @@ and password are accepted. The worlds lie in an SQLite file that all workers of 
 
 from pathlib import Path
 
+from simplestack import HypervisorPlugin
 from simplestack.mock import (
     disks,
     guests,
@@ -28,7 +29,6 @@ from simplestack.mock.laboratory.laboratory import Laboratory
 from simplestack.mock.laboratory.rules import Rule
 from simplestack.mock.session import MockSession, connect, disconnect, warnings
 from simplestack.mock.settings import MockSettings
-from simplestack.plugins.description import HypervisorPlugin
 
 __all__ = ["Laboratory", "MockSession", "MockSettings", "Rule", "plugin"]
 

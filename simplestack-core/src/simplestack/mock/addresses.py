@@ -4,7 +4,7 @@ import ipaddress
 import os
 import re
 
-from simplestack.errors import InvalidArguments
+from simplestack import InvalidArguments
 
 _MAC = re.compile(r"\A[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 #: Locally administered, as QEMU's guests have it.

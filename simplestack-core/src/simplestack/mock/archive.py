@@ -11,10 +11,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from simplestack import CHUNK_BYTES, Export, InvalidArguments
 from simplestack.entities.limits import MAX_DISK_GIB, MAX_RATE_BITS, Cpus, Mac, MemoryMiB, Name
 from simplestack.entities.network import LockingMode
-from simplestack.entities.transfer import CHUNK_BYTES, Export
-from simplestack.errors import InvalidArguments
 from simplestack.mock.contents import content_chunks
 from simplestack.mock.records import Content
 from simplestack.mock.upload import Upload

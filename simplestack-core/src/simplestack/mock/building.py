@@ -4,8 +4,7 @@ import uuid
 
 from msgspec.structs import replace
 
-from simplestack.entities.guest import GuestCreate, GuestState
-from simplestack.entities.limits import gib_to_bytes
+from simplestack import GuestCreate, GuestState, gib_to_bytes
 from simplestack.mock.changes import Change
 from simplestack.mock.devices import copied, new_disk, new_interface, with_disk
 from simplestack.mock.landscape import image_content

@@ -4,7 +4,7 @@ import itertools
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from simplestack.errors import Conflict, EntityNotFound, HypervisorError
+from simplestack import Conflict, EntityNotFound, HypervisorError
 from simplestack.mock.addresses import new_mac
 from simplestack.mock.landscape import HOST_MEMORY_MIB, HOST_OVERHEAD_MIB, Landscape, StorageSite
 from simplestack.mock.ledger import Ledger

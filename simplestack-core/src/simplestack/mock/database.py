@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from simplestack.errors import Busy
+from simplestack import Busy
 from simplestack.mock.schema import BUSY_SECONDS, prepare
 from simplestack.mock.version import Version
 

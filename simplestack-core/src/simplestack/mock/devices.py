@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from simplestack.errors import EntityNotFound
+from simplestack import EntityNotFound
 from simplestack.mock.changes import Change
 from simplestack.mock.records import NOTHING, Content, DiskRecord, GuestRecord, Hardware, InterfaceRecord
 

@@ -3,10 +3,7 @@
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from simplestack.entities.disk import Disk, DiskCreate, DiskUpdate
-from simplestack.entities.limits import gib, gib_to_bytes
-from simplestack.errors import InvalidArguments
-from simplestack.markers import hookimpl
+from simplestack import Disk, DiskCreate, DiskUpdate, InvalidArguments, gib, gib_to_bytes, hookimpl
 from simplestack.mock.devices import find_disk, new_disk, with_disk
 from simplestack.mock.records import DiskRecord
 from simplestack.mock.session import MockSession

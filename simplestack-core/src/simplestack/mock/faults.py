@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from simplestack.errors import Busy, HypervisorError, InsufficientStorage, SimplestackError
+from simplestack import Busy, HypervisorError, InsufficientStorage, SimplestackError
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _CLOSED_TO_US = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH)

@@ -5,10 +5,16 @@ import uuid
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from simplestack.entities.guest import Guest, GuestCreate, GuestState, GuestUpdate
-from simplestack.entities.limits import gib, gib_to_bytes
-from simplestack.errors import InvalidArguments
-from simplestack.markers import hookimpl
+from simplestack import (
+    Guest,
+    GuestCreate,
+    GuestState,
+    GuestUpdate,
+    InvalidArguments,
+    gib,
+    gib_to_bytes,
+    hookimpl,
+)
 from simplestack.mock.building import new_guest
 from simplestack.mock.devices import copied, with_disk
 from simplestack.mock.records import GuestRecord, Hardware

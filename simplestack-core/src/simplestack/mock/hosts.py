@@ -1,8 +1,6 @@
 """Hooks of hosts."""
 
-from simplestack.entities.pool import Host
-from simplestack.errors import EntityNotFound
-from simplestack.markers import hookimpl
+from simplestack import EntityNotFound, Host, hookimpl
 from simplestack.mock.session import MockSession
 
 

@@ -3,9 +3,7 @@
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from simplestack.entities.network import NetworkInterface, NetworkInterfaceCreate, NetworkInterfaceUpdate
-from simplestack.errors import Conflict
-from simplestack.markers import hookimpl
+from simplestack import Conflict, NetworkInterface, NetworkInterfaceCreate, NetworkInterfaceUpdate, hookimpl
 from simplestack.mock.addresses import check_addresses, plain_mac
 from simplestack.mock.devices import find_interface, new_interface, with_interface
 from simplestack.mock.session import MockSession

@@ -8,9 +8,7 @@ import uuid
 
 from msgspec import Struct
 
-from simplestack.entities.limits import GIB
-from simplestack.entities.pool import Host
-from simplestack.errors import Conflict, EntityNotFound, InvalidArguments
+from simplestack import GIB, Conflict, EntityNotFound, Host, InvalidArguments
 from simplestack.mock.records import Content
 
 _NAMESPACE = uuid.UUID("5f1c2f1e-0f0b-4c0e-9d3e-6d6f636b0001")

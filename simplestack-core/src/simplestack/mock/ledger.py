@@ -4,8 +4,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 
-from simplestack.entities.limits import gib
-from simplestack.errors import Conflict, InsufficientStorage
+from simplestack import Conflict, InsufficientStorage, gib
 from simplestack.mock.landscape import Landscape, StorageSite
 from simplestack.mock.records import GuestRecord
 

@@ -2,8 +2,7 @@
 
 from msgspec.structs import replace
 
-from simplestack.entities.media import Media
-from simplestack.markers import hookimpl
+from simplestack import Media, hookimpl
 from simplestack.mock.session import MockSession
 
 

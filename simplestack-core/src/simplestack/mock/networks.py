@@ -2,9 +2,7 @@
 
 import uuid
 
-from simplestack.entities.network import Network, NetworkCreate
-from simplestack.errors import InvalidArguments
-from simplestack.markers import hookimpl
+from simplestack import InvalidArguments, Network, NetworkCreate, hookimpl
 from simplestack.mock.records import NetworkRecord
 from simplestack.mock.session import MockSession
 from simplestack.mock.views import network_entity

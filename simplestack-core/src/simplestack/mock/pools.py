@@ -3,8 +3,7 @@
 import functools
 from importlib.metadata import version
 
-from simplestack.entities.pool import Pool
-from simplestack.markers import hookimpl
+from simplestack import Pool, hookimpl
 from simplestack.mock.landscape import HOST_MEMORY_MIB, HOST_OVERHEAD_MIB
 from simplestack.mock.session import MockSession
 

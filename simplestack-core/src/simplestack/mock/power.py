@@ -2,8 +2,7 @@
 
 from msgspec.structs import replace
 
-from simplestack.entities.guest import GuestState
-from simplestack.markers import hookimpl
+from simplestack import GuestState, hookimpl
 from simplestack.mock.session import MockSession
 from simplestack.mock.states import booted, need, started, stopped
 

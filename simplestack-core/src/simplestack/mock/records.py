@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from simplestack.entities.guest import GuestState
+from simplestack import GuestState
 from simplestack.entities.network import LockingMode
 
 

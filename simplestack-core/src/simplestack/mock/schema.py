@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from simplestack.errors import HypervisorError
+from simplestack import HypervisorError
 from simplestack.mock.faults import translate
 from simplestack.mock.version import Version
 

@@ -2,8 +2,7 @@
 
 import uuid
 
-from simplestack.entities.guest import GuestState
-from simplestack.entities.limits import GIB
+from simplestack import GIB, GuestState
 from simplestack.mock.addresses import MAC_PREFIX
 from simplestack.mock.changes import Change
 from simplestack.mock.landscape import image_content, seeded_id

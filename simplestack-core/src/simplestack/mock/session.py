@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from simplestack.entities.guest import Guest
-from simplestack.errors import EntityNotFound, InsufficientStorage
+from simplestack import Credentials, EntityNotFound, Guest, InsufficientStorage, Target
 from simplestack.mock.changes import Change
 from simplestack.mock.database import Database, leave_database, use_database
 from simplestack.mock.laboratory import store
@@ -19,8 +18,6 @@ from simplestack.mock.schema import check_file
 from simplestack.mock.seeding import seed
 from simplestack.mock.settings import MockSettings
 from simplestack.mock.views import decode_entities, decode_entity
-from simplestack.sessions.credentials import Credentials
-from simplestack.sessions.targets import Target
 
 _ENTITY = "SELECT entity FROM guest WHERE id = ? AND world = ?"
 _RECORD = "SELECT record FROM guest WHERE id = ? AND world = ?"

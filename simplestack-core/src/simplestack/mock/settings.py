@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from simplestack.config.settings import HypervisorSettings
+from simplestack import HypervisorSettings
 from simplestack.mock.laboratory.rules import Rule
 
 Bound = Annotated[int, Meta(ge=1, le=1_000_000)]

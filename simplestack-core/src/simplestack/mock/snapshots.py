@@ -8,9 +8,7 @@ import uuid
 
 from msgspec.structs import replace
 
-from simplestack.entities.snapshot import Snapshot
-from simplestack.errors import EntityNotFound
-from simplestack.markers import hookimpl
+from simplestack import EntityNotFound, Snapshot, hookimpl
 from simplestack.mock.records import GuestRecord, SnapshotRecord
 from simplestack.mock.session import MockSession
 from simplestack.mock.states import restored

@@ -2,8 +2,7 @@
 
 from msgspec.structs import replace
 
-from simplestack.entities.guest import GuestState
-from simplestack.errors import InvalidState
+from simplestack import GuestState, InvalidState
 from simplestack.mock.changes import Change
 from simplestack.mock.contents import written_content
 from simplestack.mock.records import GuestRecord, Hardware

@@ -1,9 +1,6 @@
 """Hooks of storages."""
 
-from simplestack.entities.limits import gib
-from simplestack.entities.storage import Storage
-from simplestack.errors import EntityNotFound
-from simplestack.markers import hookimpl
+from simplestack import EntityNotFound, Storage, gib, hookimpl
 from simplestack.mock.landscape import StorageSite
 from simplestack.mock.session import MockSession
 

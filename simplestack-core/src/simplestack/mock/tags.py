@@ -2,8 +2,7 @@
 
 from msgspec.structs import replace
 
-from simplestack.errors import EntityNotFound
-from simplestack.markers import hookimpl
+from simplestack import EntityNotFound, hookimpl
 from simplestack.mock.session import MockSession
 
 

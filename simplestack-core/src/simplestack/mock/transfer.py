@@ -5,11 +5,18 @@ import uuid
 
 from msgspec.structs import replace
 
-from simplestack.entities.guest import Guest, GuestState
-from simplestack.entities.limits import gib
-from simplestack.entities.transfer import CHUNK_BYTES, Export, ImportStream
-from simplestack.errors import EntityNotFound, InsufficientStorage, InvalidArguments
-from simplestack.markers import hookimpl
+from simplestack import (
+    CHUNK_BYTES,
+    EntityNotFound,
+    Export,
+    Guest,
+    GuestState,
+    ImportStream,
+    InsufficientStorage,
+    InvalidArguments,
+    gib,
+    hookimpl,
+)
 from simplestack.mock.addresses import check_addresses, plain_mac
 from simplestack.mock.archive import (
     ArchivedDisk,

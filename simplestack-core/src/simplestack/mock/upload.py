@@ -1,7 +1,6 @@
 """The client's bytes on their way in, however they are cut into pieces."""
 
-from simplestack.entities.transfer import ImportStream
-from simplestack.errors import InvalidArguments
+from simplestack import ImportStream, InvalidArguments
 
 
 class Upload:

@@ -2,11 +2,7 @@
 
 import msgspec
 
-from simplestack.entities.disk import Disk
-from simplestack.entities.guest import Guest, GuestState
-from simplestack.entities.limits import gib
-from simplestack.entities.network import Network, NetworkInterface
-from simplestack.entities.snapshot import Snapshot
+from simplestack import Disk, Guest, GuestState, Network, NetworkInterface, Snapshot, gib
 from simplestack.mock.landscape import Landscape
 from simplestack.mock.records import DiskRecord, GuestRecord, InterfaceRecord, NetworkRecord, SnapshotRecord
 

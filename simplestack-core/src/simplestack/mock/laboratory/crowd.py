@@ -1,7 +1,6 @@
 """Many guests at once, for clients that want to see how they fare with long lists."""
 
-from simplestack.entities.guest import GuestState
-from simplestack.entities.limits import GIB
+from simplestack import GIB, GuestState
 from simplestack.mock.changes import Change
 from simplestack.mock.landscape import image_content, seeded_id
 from simplestack.mock.records import DiskRecord, GuestRecord, Hardware, InterfaceRecord

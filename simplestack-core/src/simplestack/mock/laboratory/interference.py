@@ -5,13 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from simplestack.entities.transfer import Export, ImportStream
-from simplestack.errors import HypervisorTimeout
+from simplestack import Export, HypervisorTimeout, ImportStream, time_left_seconds
 from simplestack.mock.laboratory import store
 from simplestack.mock.laboratory.rules import Report
 from simplestack.mock.session import MockSession
 from simplestack.mock.settings import MockSettings
-from simplestack.sessions.time_limits import time_left_seconds
 
 Caller = Callable[..., Any]
 _POLL_SECONDS = 0.05

@@ -7,7 +7,7 @@ from typing import Self
 
 import msgspec
 
-from simplestack.config.errors import SettingsError
+from simplestack import Credentials, SettingsError
 from simplestack.config.load import load_configuration
 from simplestack.mock.laboratory import store
 from simplestack.mock.laboratory.crowd import add_crowd
@@ -15,7 +15,6 @@ from simplestack.mock.laboratory.rules import Report, Rule
 from simplestack.mock.schema import forget_world
 from simplestack.mock.session import MockSession, connect, disconnect
 from simplestack.mock.settings import MockSettings
-from simplestack.sessions.credentials import Credentials
 from simplestack.sessions.targets import parse_target
 
 

@@ -8,7 +8,7 @@ import falcon
 import msgspec
 from msgspec import Meta, Struct
 
-from simplestack.errors import EntityNotFound
+from simplestack import EntityNotFound
 from simplestack.mock.laboratory.interference import Dropped
 from simplestack.mock.laboratory.laboratory import Laboratory
 from simplestack.mock.laboratory.rules import Report, Rule

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from simplestack import errors
-from simplestack.errors import SimplestackError
+from simplestack import SimplestackError, errors
 from simplestack.operations.model import StreamBody
 from simplestack.operations.table import HOOKS, OPERATIONS
 

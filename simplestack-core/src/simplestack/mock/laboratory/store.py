@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from simplestack.errors import EntityNotFound
+from simplestack import EntityNotFound
 from simplestack.mock.laboratory.rules import Report, Rule
 
 _encode = msgspec.json.Encoder().encode
