@@ -1,9 +1,10 @@
 """What is wrong with the settings, in words that name the key."""
 
-import difflib
 import re
 
 import msgspec
+
+from simplestack.suggestions import did_you_mean
 
 _MESSAGE = re.compile(r"\A(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?\Z", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]*)`")
@@ -24,8 +25,7 @@ class SettingsError(Exception):
         unknown = _UNKNOWN.search(what)
         if unknown is not None:
             path = ".".join(part for part in (place, where, unknown["key"]) if part)
-            close = difflib.get_close_matches(unknown["key"], kind.__struct_fields__, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(unknown["key"], kind.__struct_fields__)
             return cls(f"{path}: there is no such setting{hint}")
         path = ".".join(part for part in (place, where) if part)
         # A plugin's __post_init__ may raise without saying why.

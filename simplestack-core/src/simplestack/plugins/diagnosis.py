@@ -10,7 +10,8 @@ from types import FunctionType, ModuleType
 from simplestack.hookspecs import SPEC_PARAMETERS
 from simplestack.markers import PROJECT_NAME
 from simplestack.plugins.errors import PluginFault
-from simplestack.plugins.wording import did_you_mean, shown
+from simplestack.plugins.wording import shown
+from simplestack.suggestions import did_you_mean
 
 #: The attribute that ``@hookimpl`` sets.
 IMPL_MARK = f"{PROJECT_NAME}_impl"

@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.errors import PluginFault
-from simplestack.plugins.wording import did_you_mean
+from simplestack.suggestions import did_you_mean
 
 
 class Example(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

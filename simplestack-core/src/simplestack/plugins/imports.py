@@ -7,7 +7,7 @@ from typing import Any
 from simplestack.plugins.containment import PluginCode
 from simplestack.plugins.entry_points import Installed
 from simplestack.plugins.errors import PluginFault
-from simplestack.plugins.wording import did_you_mean
+from simplestack.suggestions import did_you_mean
 
 
 def load_object(installed: Installed, code: PluginCode) -> Any:

@@ -1,6 +1,5 @@
 """The result of loading all plugins with their settings. Nothing of it changes once the service runs."""
 
-import difflib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from simplestack.plugins.host_settings import HostSettings, read_settings
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.wording import shown
 from simplestack.sessions.targets import AllowList
+from simplestack.suggestions import did_you_mean
 
 _log = logging.getLogger("simplestack.plugins")
 
@@ -97,8 +97,7 @@ class Registry:
         distribution = _DISTRIBUTIONS.get(name)
         if distribution is not None:
             return f"{text}. `pip install {distribution}` adds it, unless the settings leave it out"
-        close = difflib.get_close_matches(word, list(self.hypervisors), n=1)
-        return f"{text}; did you mean {close[0]!r}?" if close else text
+        return f"{text}{did_you_mean(word, self.hypervisors)}"
 
 
 def load_registry(configuration: Configuration) -> Registry:

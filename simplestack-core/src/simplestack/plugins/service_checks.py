@@ -11,7 +11,8 @@ from simplestack.hookspecs import services
 from simplestack.markers import PROJECT_NAME
 from simplestack.plugins.diagnosis import IMPL_MARK, implementations, misplaced_marks, parameter_faults
 from simplestack.plugins.errors import PluginFault
-from simplestack.plugins.wording import did_you_mean, shown
+from simplestack.plugins.wording import shown
+from simplestack.suggestions import did_you_mean
 
 _HOOK = services.operation_call.__name__
 _PARAMETERS = tuple(inspect.signature(services.operation_call).parameters)

@@ -1,20 +1,12 @@
 """What messages about plugins have in common."""
 
-import difflib
 import inspect
 import reprlib
-from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
 #: Types whose values say more than their type.
 _PLAIN = (str, bytes, int, float, tuple, list, dict, set, frozenset, type(None))
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return the end of a message that suggests the closest known name; empty where none is close."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def shown(value: Any) -> str:

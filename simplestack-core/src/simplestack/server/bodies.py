@@ -1,6 +1,5 @@
 """Request bodies: JSON by its real length and within bounds, images as streams."""
 
-import difflib
 from typing import Any, TypeVar
 
 import falcon
@@ -11,6 +10,7 @@ from simplestack.entities.limits import plain_words
 from simplestack.entities.transfer import CHUNK_BYTES
 from simplestack.errors import InvalidArguments, PayloadTooLarge, SimplestackError
 from simplestack.server.problems import HttpProblem
+from simplestack.suggestions import did_you_mean
 
 S = TypeVar("S", bound=Struct)
 
@@ -228,7 +228,6 @@ def _explain(text: str, kind: type[Struct]) -> str:
     where = where.strip("`.")
     if "unknown field" in what:
         name = what.split("`")[1]
-        close: list[Any] = difflib.get_close_matches(name, kind.__struct_fields__, n=1)
-        what += f"; did you mean `{close[0]}`?" if close else ""
+        what += did_you_mean(name, kind.__struct_fields__, quote="`")
     what = plain_words(what)
     return f"{where}: {what}" if where else what

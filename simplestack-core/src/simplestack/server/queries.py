@@ -1,11 +1,11 @@
 """Query strings: each parameter is known and given once, since an ignored one may be a misspelt filter."""
 
-import difflib
 from urllib.parse import parse_qsl
 
 import falcon
 
 from simplestack.errors import InvalidArguments
+from simplestack.suggestions import did_you_mean
 
 
 def read_query(request: falcon.Request, *known: str, what: str | None = None) -> dict[str, str]:
@@ -24,10 +24,9 @@ def read_query(request: falcon.Request, *known: str, what: str | None = None) ->
     found: dict[str, str] = {}
     for name, value in pairs:
         if name not in known:
-            close = difflib.get_close_matches(name[:100], known, n=1)
             raise InvalidArguments(
                 f"unknown query parameter {name[:100]!r}: {what or request.path} accepts "
-                f"{', '.join(known) or 'none'}{f'; did you mean {close[0]!r}?' if close else ''}"
+                f"{', '.join(known) or 'none'}{did_you_mean(name, known)}"
             )
         if name in found:
             raise InvalidArguments(f"query parameter {name!r} is given twice: give it once")

@@ -1,6 +1,5 @@
 """Rules: which calls meet which fate."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -9,6 +8,7 @@ from msgspec import Meta, Struct
 from simplestack import SimplestackError, errors
 from simplestack.operations.model import StreamBody
 from simplestack.operations.table import HOOKS, OPERATIONS
+from simplestack.suggestions import did_you_mean
 
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
@@ -69,11 +69,11 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     def __post_init__(self) -> None:
         """Refuse a rule that could not do what it says."""
         if self.operation != _EVERY and self.operation not in _HOOKS:
-            raise ValueError(f"no operation {self.operation!r}{_did_you_mean(self.operation, _HOOKS)}")
+            raise ValueError(f"no operation {self.operation!r}{_hint(self.operation, _HOOKS)}")
         if (self.action == "error") != (self.error is not None):
             raise ValueError("`error` belongs to the action `error`, which needs it")
         if self.error is not None and self.error not in (*_ERRORS, SimplestackError.name):
-            raise ValueError(f"no error {self.error!r}{_did_you_mean(self.error, _ERRORS)}")
+            raise ValueError(f"no error {self.error!r}{_hint(self.error, _ERRORS)}")
         if (self.action == "delay") != (self.delay_seconds > 0):
             raise ValueError("`delay_seconds` belongs to the action `delay`, which needs it")
         if self.action != "error" and (self.message or self.details or self.retry_after_seconds):
@@ -120,6 +120,5 @@ class Report(Struct, frozen=True, kw_only=True):
     hits: int
 
 
-def _did_you_mean(word: str, known: Mapping[str, object]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(sorted(known))}"
+def _hint(word: str, known: Mapping[str, object]) -> str:
+    return did_you_mean(word, known) or f"; there are: {', '.join(sorted(known))}"
