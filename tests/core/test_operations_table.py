@@ -68,3 +68,9 @@ def test_everything_that_is_made_says_where_it_is() -> None:
     assert {row.name for row in OPERATIONS if row.status == 201} == {
         row.name for row in OPERATIONS if row.location
     }
+
+
+def test_a_route_is_the_whole_path_below_a_host() -> None:
+    routes = {row.name: row.route for row in OPERATIONS}
+    assert routes["pool_info"] == "/{hypervisor}/{host}"
+    assert routes["disk_info"] == "/{hypervisor}/{host}/guests/{guest_id}/disks/{disk_id}"

@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+#: Path of one host: every operation is below it.
+BASE_PATH = "/{hypervisor}/{host}"
+
 
 class HookCall(NamedTuple):
     """Which hook answers a request, with which arguments besides the session and the ids of the path."""
@@ -35,7 +38,7 @@ class Operation:
 
     name: str
     method: str
-    #: Below ``/{hypervisor}/{host}``; names in braces are arguments of the hook.
+    #: Below :data:`BASE_PATH`; names in braces are arguments of the hook.
     path: str
     #: What the hook returns: an entity, ``list`` of one, ``Export``, or None.
     result: Any
@@ -59,6 +62,11 @@ class Operation:
     def __post_init__(self) -> None:
         if not self.hooks:
             object.__setattr__(self, "hooks", (self.name,))
+
+    @property
+    def route(self) -> str:
+        """The whole path, with the names of its variables in braces."""
+        return BASE_PATH + self.path.rstrip("/")
 
     @property
     def long_hooks(self) -> tuple[str, ...]:

@@ -10,18 +10,16 @@ from simplestack.operations.model import Operation
 from simplestack.operations.table import OPERATIONS
 from simplestack.server.responder import Responder, Service
 
-BASE_PATH = "/{hypervisor}/{host}"
-
 
 def add_routes(app: falcon.App[Any, Any], service: Service) -> None:
     """Route every operation of the table. What GET answers, HEAD answers without the body."""
     paths: defaultdict[str, defaultdict[str, list[Operation]]] = defaultdict(lambda: defaultdict(list))
     for operation in OPERATIONS:
-        paths[operation.path][operation.method].append(operation)
+        paths[operation.route][operation.method].append(operation)
     for path, methods in paths.items():
         responders: dict[str, Responder] = {}
         for method, operations in methods.items():
             responders[f"on_{method.lower()}"] = Responder(service, tuple(operations))
         if "on_get" in responders:
             responders["on_head"] = responders["on_get"]
-        app.add_route(BASE_PATH + path.rstrip("/"), SimpleNamespace(**responders))
+        app.add_route(path, SimpleNamespace(**responders))

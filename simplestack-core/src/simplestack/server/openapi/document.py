@@ -17,8 +17,6 @@ from simplestack.server.openapi.kinds import body_kinds, result_kinds
 from simplestack.server.openapi.operations import Describer
 from simplestack.server.openapi.schemas import Schemas
 
-_BASE_PATH = "/{hypervisor}/{host}"
-
 
 def openapi_document(
     hypervisors: Sequence[Hypervisor], *, base_url: str = "/", asks_for_service_token: bool = False
@@ -43,9 +41,9 @@ def openapi_document(
     paths: dict[str, Any] = {}
     by_place: dict[tuple[str, str], list[Operation]] = {}
     for row in rows:
-        by_place.setdefault((row.path, row.method), []).append(row)
+        by_place.setdefault((row.route, row.method), []).append(row)
     for (path, method), same_place in by_place.items():
-        item = paths.setdefault(_BASE_PATH + path.rstrip("/"), {})
+        item = paths.setdefault(path, {})
         item[method.lower()] = describer.describe(same_place)
     paths |= pages.paths(schemas, _SERVICE_TOKENS if asks_for_service_token else [])
     return {
