@@ -6,6 +6,8 @@ from typing import Any
 
 from docutils import nodes
 
+from simplestack.entities.limits import MAC_PATTERN, NAME_OR_EMPTY_PATTERN, NAME_PATTERN
+from simplestack.openapi.schemas import ecma_pattern
 from simplestack_docs.prose import Cell, Link, inline, no_link, table
 
 Schema = Mapping[str, Any]
@@ -13,9 +15,9 @@ Schema = Mapping[str, Any]
 _REFERENCE = "#/components/schemas/"
 #: Regular expressions that have words of their own. That no name has control characters is said once for all.
 _PATTERNS = {
-    r"^[^\x00-\x1f\x7f]+$": "",
-    r"^[^\x00-\x1f\x7f]*$": "",
-    r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$": "six octets with colons",
+    ecma_pattern(NAME_PATTERN): "",
+    ecma_pattern(NAME_OR_EMPTY_PATTERN): "",
+    ecma_pattern(MAC_PATTERN): "six octets with colons",
 }
 
 

@@ -13,7 +13,7 @@ from simplestack.entities.guest import (
     NewDisk,
     NewNetworkInterface,
 )
-from simplestack.entities.limits import GIB, MIB, gib, gib_to_bytes
+from simplestack.entities.limits import GIB, MIB, AbsolutePath, gib, gib_to_bytes
 from simplestack.entities.media import Media
 from simplestack.entities.network import (
     Network,
@@ -61,6 +61,7 @@ __all__ = [
     "CHUNK_BYTES",
     "GIB",
     "MIB",
+    "AbsolutePath",
     "Busy",
     "CallContext",
     "Conflict",

@@ -4,14 +4,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from simplestack import HypervisorSettings
+from simplestack import AbsolutePath, HypervisorSettings
 
 Transport = Literal["auto", "unix", "tcp", "tls", "ssh"]
 #: The shape of what ``simplestack hash-password`` prints.
 PasswordHash = Annotated[
     str, Meta(pattern=r"\Ascrypt\$[0-9]{1,9}\$[0-9]{1,4}\$[0-9]{1,4}\$[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+\Z")
 ]
-AbsolutePath = Annotated[str, Meta(pattern=r"\A/[^\x00-\x1f\x7f]+\Z")]
 
 
 class KvmSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,10 +5,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from simplestack import HypervisorSettings
+from simplestack import AbsolutePath, HypervisorSettings
 
 Fingerprint = Annotated[str, Meta(pattern=r"\A[0-9a-fA-F]{64}\Z")]
-AbsolutePath = Annotated[str, Meta(pattern=r"\A/[^\x00-\x1f\x7f]+\Z")]
 
 
 class XenSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

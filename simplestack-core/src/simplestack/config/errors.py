@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from simplestack.entities.limits import plain_words
 from simplestack.suggestions import did_you_mean
 
 _MESSAGE = re.compile(r"\A(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?\Z", re.DOTALL)
@@ -29,6 +30,4 @@ class SettingsError(Exception):
             return cls(f"{path}: there is no such setting{hint}")
         path = ".".join(part for part in (place, where) if part)
         # A plugin's __post_init__ may raise without saying why.
-        return cls(
-            f"{path}: {what[:1].lower()}{what[1:]}" if what else f"{path}: the plugin rejects these values"
-        )
+        return cls(f"{path}: {plain_words(what)}" if what else f"{path}: the plugin rejects these values")

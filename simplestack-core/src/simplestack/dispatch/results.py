@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from simplestack.dispatch.strict_types import StrictType, strict_type
-from simplestack.entities.limits import PATH_NAME_PATTERN, plain_words
+from simplestack.entities.limits import CONTROL_CHARACTER, PATH_NAME_PATTERN, plain_words
 from simplestack.entities.plain import plain
 from simplestack.entities.transfer import Export
 from simplestack.operations.table import RESULTS
@@ -32,7 +32,8 @@ _NOT_TEXT = (
 )
 _ID = re.compile(PATH_NAME_PATTERN)
 _NO_IDS = frozenset({"", ".", ".."})
-_CONTROL_CHARACTERS = bytes(range(0x20)) + b"\x7f"
+#: `bytes.translate` checks many ids at once in a sixth of the time that the pattern takes.
+_CONTROL_CHARACTERS = bytes(code for code in range(0x80) if CONTROL_CHARACTER.match(chr(code)))
 _LISTS = frozenset(hook for hook, result in RESULTS.items() if get_origin(result) is list)
 #: What is in the lists, and what the other hooks return.
 _ITEMS = {hook: get_args(result)[0] if hook in _LISTS else result for hook, result in RESULTS.items()}

@@ -1,5 +1,6 @@
 """Limits and units that several entities share, and the conversions between units."""
 
+import re
 from typing import Annotated
 
 from msgspec import Meta
@@ -13,25 +14,32 @@ MAX_DISK_GIB = 64 * 1024
 MAX_CPUS = 4096
 MAX_RATE_BITS = 10**12
 
-_NAME = r"\A[^\x00-\x1f\x7f]+\Z"
-_NAME_OR_EMPTY = r"\A[^\x00-\x1f\x7f]*\Z"
+#: The control characters, as a set in a regular expression has them.
+_CONTROL = r"\x00-\x1f\x7f"
+CONTROL_CHARACTER = re.compile(f"[{_CONTROL}]")
+NAME_PATTERN = rf"\A[^{_CONTROL}]+\Z"
+NAME_OR_EMPTY_PATTERN = rf"\A[^{_CONTROL}]*\Z"
 # `$` would match before a newline at the end, too; the rest rejects that.
-PATH_NAME_PATTERN = r"\A(?!\.{1,2}$)[^\x00-\x1f\x7f]+\Z"
-_MAC = r"\A[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}\Z"
+PATH_NAME_PATTERN = rf"\A(?!\.{{1,2}}$)[^{_CONTROL}]+\Z"
+_ABSOLUTE_PATH = rf"\A/[^{_CONTROL}]+\Z"
+MAC_PATTERN = r"\A[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}\Z"
 #: What the patterns accept, in words for messages.
 _PATTERN_WORDS = {
-    _NAME: "text without control characters",
-    _NAME_OR_EMPTY: "text without control characters",
+    NAME_PATTERN: "text without control characters",
+    NAME_OR_EMPTY_PATTERN: "text without control characters",
     PATH_NAME_PATTERN: "text without control characters, other than `.` and `..`",
-    _MAC: "a MAC address such as `52:54:00:12:34:56`",
+    _ABSOLUTE_PATH: "an absolute path without control characters, such as `/etc/ssl/ca.pem`",
+    MAC_PATTERN: "a MAC address such as `52:54:00:12:34:56`",
 }
 
 #: The name of a thing: 1 to 255 characters, none of them a control character.
-Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=_NAME)]
+Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=NAME_PATTERN)]
 #: A name that becomes a segment of a path: not `.` or `..`, which HTTP clients resolve before they send it.
 PathName = Annotated[str, Meta(min_length=1, max_length=255, pattern=PATH_NAME_PATTERN)]
 #: The name of a file such as an ISO image, or an empty string for none.
-NameOrEmpty = Annotated[str, Meta(max_length=1024, pattern=_NAME_OR_EMPTY)]
+NameOrEmpty = Annotated[str, Meta(max_length=1024, pattern=NAME_OR_EMPTY_PATTERN)]
+#: An absolute path, in settings.
+AbsolutePath = Annotated[str, Meta(pattern=_ABSOLUTE_PATH)]
 #: Free text that is shown to people.
 Description = Annotated[str, Meta(max_length=4096)]
 #: Memory in MiB.
@@ -41,7 +49,7 @@ SizeGiB = Annotated[float, Meta(gt=0, le=MAX_DISK_GIB)]
 #: Virtual CPUs.
 Cpus = Annotated[int, Meta(ge=1, le=MAX_CPUS)]
 #: A unicast or multicast MAC address, six octets with colons.
-Mac = Annotated[str, Meta(pattern=_MAC)]
+Mac = Annotated[str, Meta(pattern=MAC_PATTERN)]
 
 
 def plain_words(message: str) -> str:

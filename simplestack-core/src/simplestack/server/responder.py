@@ -1,6 +1,5 @@
 """The one responder of all operations: read the request, make the call, write the response."""
 
-import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -13,6 +12,7 @@ from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.dispatch.streams import WatchedChunks
 from simplestack.dispatch.warnings import current_warnings
 from simplestack.entities.call_context import CallContext
+from simplestack.entities.limits import CONTROL_CHARACTER
 from simplestack.entities.plain import plain
 from simplestack.entities.transfer import Export
 from simplestack.errors import InvalidArguments
@@ -37,7 +37,6 @@ from simplestack.sessions.targets import parse_target
 
 _encode = json.Encoder(enc_hook=plain).encode
 MAX_ID_LENGTH = 1024
-_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +147,7 @@ def _decoded(segment: str) -> str:
         text = unquote(segment, errors="strict") if "%" in segment else segment
     except UnicodeDecodeError:
         raise InvalidArguments(f"{segment[:100]!r} in the path is not percent-encoded UTF-8") from None
-    if _CONTROL_CHARACTERS.search(text) or len(text) > MAX_ID_LENGTH:
+    if CONTROL_CHARACTER.search(text) or len(text) > MAX_ID_LENGTH:
         raise InvalidArguments(
             f"{segment[:100]!r} in the path is longer than {MAX_ID_LENGTH} characters "
             "or has control characters"

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from simplestack.entities.limits import PATH_NAME_PATTERN
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.server.openapi.failures import ERROR_SCHEMA
-from simplestack.server.openapi.schemas import Schemas
+from simplestack.server.openapi.schemas import Schemas, ecma_pattern
 from simplestack.server.responder import MAX_ID_LENGTH
 
-# No control characters, and not `.` or `..`: HTTP clients resolve these before they send a path.
-_ID = r"^(?!\.{1,2}$)[^\x00-\x1f\x7f]+$"
 _HOST = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?)(:[0-9]{1,5})?$"
 
 
@@ -27,7 +26,7 @@ def components(
                 "type": "string",
                 "minLength": 1,
                 "maxLength": MAX_ID_LENGTH,
-                "pattern": _ID,
+                "pattern": ecma_pattern(PATH_NAME_PATTERN),
             },
         },
         "parameters": {

@@ -73,6 +73,11 @@ class Schemas:
         schema.update(getattr(struct, "schema_rules", {}))
 
 
+def ecma_pattern(pattern: str) -> str:
+    r"""Return a regular expression as ECMA-262 has it, which JSON Schema wants: no ``\A``, no ``\Z``."""
+    return re.sub(r"\A\\A", "^", re.sub(r"\\Z\Z", "$", pattern))
+
+
 def _structs(kind: Any) -> Iterator[type[Struct]]:
     """Yield the structs that a type is made of, itself included."""
     seen: set[type[Struct]] = set()
@@ -95,12 +100,12 @@ def _structs(kind: Any) -> Iterator[type[Struct]]:
 
 
 def _translate_patterns(schema: Any) -> None:
-    r"""Write regular expressions as ECMA-262 has them, which JSON Schema wants: no ``\A``, no ``\Z``."""
+    """Write regular expressions as JSON Schema wants them."""
     match schema:
         case dict():
             for key, value in schema.items():
                 if key == "pattern" and isinstance(value, str):
-                    schema[key] = re.sub(r"\A\\A", "^", re.sub(r"\\Z\Z", "$", value))
+                    schema[key] = ecma_pattern(value)
                 else:
                     _translate_patterns(value)
         case list() | tuple():
