@@ -49,6 +49,7 @@ from simplestack.errors import (
     SimplestackError,
     Unauthorized,
 )
+from simplestack.ids import is_uuid
 from simplestack.markers import hookimpl
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.sessions.accounts import check_account
@@ -117,6 +118,7 @@ __all__ = [
     "gib",
     "gib_to_bytes",
     "hookimpl",
+    "is_uuid",
     "time_left_seconds",
     "warn",
 ]

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from simplestack import EntityNotFound, GuestState, InvalidState
+from simplestack import EntityNotFound, GuestState, InvalidState, is_uuid
 from simplestack_kvm.faults import needing_parts
-from simplestack_kvm.lookups import is_uuid
 from simplestack_kvm.records import state_of_code
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession

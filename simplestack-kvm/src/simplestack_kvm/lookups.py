@@ -1,10 +1,9 @@
 """Storage pools and networks by what clients call them: an id, or a name, which is unique on a host."""
 
-import uuid
 from collections.abc import Callable
 from typing import TypeVar
 
-from simplestack import EntityNotFound
+from simplestack import EntityNotFound, is_uuid
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 
@@ -34,6 +33,7 @@ def find_network(session: KvmSession, id_or_name: str) -> "libvirt.virNetwork":
 
 
 def _first(id_or_name: str, by_id: Callable[[str], T], by_name: Callable[[str], T], missing: int) -> T | None:
+    # libvirt raises "invalid argument" for an id that is no UUID.
     lookups = [by_id] if is_uuid(id_or_name) else []
     # libvirt knows no name with control characters, and its binding refuses some of them in its own way.
     lookups += [by_name] if id_or_name.isprintable() else []
@@ -50,11 +50,3 @@ def _active(entity: str, id_or_name: str, found: T | None) -> T:
     if found is None or not found.isActive():
         raise EntityNotFound(entity, id_or_name)
     return found
-
-
-def is_uuid(text: str) -> bool:
-    """Tell whether a text is a UUID as libvirt writes them; it raises "invalid argument" for others."""
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False

@@ -1,10 +1,9 @@
 """What clients name, found in XAPI: guests by UUID, storages and networks by UUID or by name."""
 
-import uuid
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
-from simplestack import Conflict, EntityNotFound, GuestState, InvalidState
+from simplestack import Conflict, EntityNotFound, GuestState, InvalidState, is_uuid
 from simplestack_xen.failures import XapiFailure
 from simplestack_xen.records import (
     NULL,
@@ -113,9 +112,9 @@ def by_uuid(session: XenSession, kind: type[R], class_name: str, text: str) -> t
 
     Two round trips, one where its reference is known, none for what is no UUID.
     """
-    canonical = canonical_uuid(text)
-    if canonical is None:
+    if not is_uuid(text):
         return None
+    canonical = text.lower()  # as XAPI writes it
     known = session.known_refs.get((class_name, canonical))
     if known is not None:
         record = _get_record(session, kind, class_name, known)
@@ -164,15 +163,6 @@ def only(found: Mapping[str, R], entity: str, name: str) -> tuple[str, R]:
         ids = ", ".join(sorted(record.uuid for record in found.values()))
         raise Conflict(f"several are named {name!r}; name one by its id: {ids}")
     return next(iter(found.items()))
-
-
-def canonical_uuid(text: str) -> str | None:
-    """Return a UUID as XAPI writes it; None for what is none."""
-    try:
-        canonical = str(uuid.UUID(text))
-    except ValueError:
-        return None
-    return canonical if canonical == text.lower() else None
 
 
 def is_set(ref: str) -> bool:

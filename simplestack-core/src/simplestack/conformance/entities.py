@@ -2,7 +2,6 @@
 
 import ipaddress
 import re
-import uuid
 from collections.abc import Callable
 from typing import Any, get_args, get_origin
 
@@ -14,6 +13,7 @@ from simplestack.entities.network import NetworkInterface
 from simplestack.entities.pool import Pool
 from simplestack.entities.snapshot import Snapshot
 from simplestack.entities.storage import Storage
+from simplestack.ids import is_uuid
 from simplestack.operations.model import Operation
 
 _URL_SAFE = re.compile(r"\A(?!\.{1,2}\Z)[A-Za-z0-9._~:@!$&'()*+,;=-]{1,1024}\Z")
@@ -60,11 +60,7 @@ def _check_entity(operation: str, kind: type[msgspec.Struct], entity: Any) -> No
 
 
 def _check_guest(where: str, guest: Any) -> None:
-    try:
-        canonical = str(uuid.UUID(guest["id"]))
-    except ValueError:
-        raise AssertionError(f"{where}: the id is not a UUID") from None
-    assert guest["id"].lower() == canonical, f"{where}: the id is not written as UUIDs are"
+    assert is_uuid(guest["id"]), f"{where}: the id is not a UUID with hyphens"
     assert guest["name"], f"{where}: no name"
     assert guest["cpus"] is None or guest["cpus"] >= 1, f"{where}: cpus is neither 1 or more nor null"
     assert guest["memory"] is None or guest["memory"] >= 1, f"{where}: memory is neither 1 or more nor null"
