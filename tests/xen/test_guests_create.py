@@ -125,7 +125,7 @@ def test_all_disks_of_a_template_go_to_the_storage_that_is_named(pool: Pool, ses
     ("disks", "trouble"),
     [
         ('<!DOCTYPE provision [<!ENTITY a "aa">]><provision/>', "document type"),
-        ("<provision>", "no XML"),
+        ("<provision>", "not well-formed"),
     ],
 )
 def test_a_template_whose_disks_cannot_be_read_makes_no_guest(
@@ -133,7 +133,7 @@ def test_a_template_whose_disks_cannot_be_read_makes_no_guest(
 ) -> None:
     _set_disks(pool, disks)
     before = pool.counts()
-    with pytest.raises(HypervisorError, match=f"the template's disks are .*{trouble}"):
+    with pytest.raises(HypervisorError, match=f"the template's list of disks .*{trouble}"):
         guest_create(session, GuestCreate(name="web", template=TEMPLATE))
     assert pool.counts() == before
 

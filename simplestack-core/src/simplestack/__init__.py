@@ -57,6 +57,7 @@ from simplestack.sessions.credentials import Credentials
 from simplestack.sessions.targets import Target
 from simplestack.sessions.time_limits import DeadlineExceeded, call_or_abandon, time_left_seconds
 from simplestack.stack import Stack
+from simplestack.xml_parsing import parse_xml
 
 __all__ = [
     "CHUNK_BYTES",
@@ -119,6 +120,7 @@ __all__ = [
     "gib_to_bytes",
     "hookimpl",
     "is_uuid",
+    "parse_xml",
     "time_left_seconds",
     "warn",
 ]

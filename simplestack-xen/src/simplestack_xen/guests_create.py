@@ -2,9 +2,8 @@
 
 import xml.etree.ElementTree as ET
 from functools import cached_property
-from typing import NoReturn
 
-from simplestack import MIB, Guest, GuestCreate, HypervisorError, gib_to_bytes, hookimpl
+from simplestack import MIB, Guest, GuestCreate, gib_to_bytes, hookimpl, parse_xml
 from simplestack_xen.disks import create_drive, drive_values
 from simplestack_xen.failures import XapiFailure
 from simplestack_xen.guests import show
@@ -183,18 +182,9 @@ def _record(wanted: GuestCreate) -> dict[str, object]:
     }
 
 
-class _NoDoctype(ET.TreeBuilder):
-    def doctype(self, name: str, public_id: str | None, system_id: str | None) -> NoReturn:
-        del name, public_id, system_id
-        raise HypervisorError("the template's disks are XML with a document type; that is not read")
-
-
 def _in_storage(disks: str, sr: Sr) -> str:
     """Return a template's list of disks with all of them in one storage: it says where none of them is."""
-    try:
-        root = ET.fromstring(disks, ET.XMLParser(target=_NoDoctype()))  # noqa: S314  see _NoDoctype
-    except ET.ParseError as error:
-        raise HypervisorError(f"the template's disks are no XML: {error}") from None
+    root = parse_xml(disks, "the template's list of disks")
     for disk in root.iter("disk"):
         disk.set("sr", sr.record.uuid)
     return ET.tostring(root, encoding="unicode")
