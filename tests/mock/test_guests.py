@@ -194,7 +194,7 @@ def test_a_stopped_guest_becomes_a_template_and_a_guest_again(session: MockSessi
     guests.guest_update(session, stopped.id, GuestUpdate(template=True))
     assert stopped.id not in {guest.id for guest in guests.guest_list(session)}
     assert guests.guest_info(session, stopped.id) == stopped
-    with pytest.raises(InvalidState, match="TEMPLATE"):
+    with pytest.raises(InvalidState, match="while it is a template"):
         power.guest_start(session, stopped.id)
     clone = guests.guest_create(session, GuestCreate(name="from template", template=stopped.id))
     assert clone.hdd == stopped.hdd

@@ -268,7 +268,7 @@ def test_a_template_does_not_start_by_a_revert(session: MockSession, running: Gu
     taken = snapshots.snapshot_create(session, running.id, "running")
     power.guest_shutdown(session, running.id, True)
     guests.guest_update(session, running.id, GuestUpdate(template=True))
-    with pytest.raises(InvalidState, match="TEMPLATE"):
+    with pytest.raises(InvalidState, match="while it is a template"):
         snapshots.snapshot_revert(session, running.id, taken.id)
 
 

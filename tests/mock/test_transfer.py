@@ -109,7 +109,7 @@ def test_a_template_comes_back_as_a_template(session: MockSession, stopped: Gues
     guests.guest_update(session, stopped.id, GuestUpdate(template=True))
     made = imported(session, exported(session, stopped.id))
     assert made.id not in [guest.id for guest in guests.guest_list(session)]
-    with pytest.raises(InvalidState, match="TEMPLATE"):
+    with pytest.raises(InvalidState, match="while it is a template"):
         power.guest_start(session, made.id)
 
 

@@ -48,6 +48,7 @@ from simplestack.errors import (
     SessionExpired,
     SimplestackError,
     Unauthorized,
+    require_state,
 )
 from simplestack.ids import is_uuid
 from simplestack.markers import hookimpl
@@ -121,6 +122,7 @@ __all__ = [
     "hookimpl",
     "is_uuid",
     "parse_xml",
+    "require_state",
     "time_left_seconds",
     "warn",
 ]

@@ -5,6 +5,9 @@ must never hold a secret. Messages say what was tried, what was found and what t
 """
 
 from collections.abc import Mapping
+from typing import Self
+
+_TEMPLATE = "TEMPLATE"
 
 
 class SimplestackError(Exception):
@@ -77,18 +80,38 @@ class Conflict(SimplestackError):
 class InvalidState(SimplestackError):
     """The guest's power state does not allow this.
 
-    :param message: what was tried
+    Clients read ``cannot delete guest 'web' while it is STARTED: it must be STOPPED``.
+
+    :param attempt: what was tried, such as ``delete guest 'web'``
     :param current: the state found, such as ``STARTED``
     :param needed: the state or states that would allow it
     """
 
     name = "InvalidState"
 
-    def __init__(self, message: str, current: str, needed: str) -> None:
+    def __init__(self, attempt: str, current: str, needed: str) -> None:
+        found = "a template" if current == _TEMPLATE else current
         super().__init__(
-            f"{message}: the state is {current}, it needs to be {needed}",
+            f"cannot {attempt} while it is {found}: it must be {needed}",
             {"current": current, "needed": needed},
         )
+
+    @classmethod
+    def of_template(cls, attempt: str) -> Self:
+        """Return the error for an operation that no template allows, whatever its power state."""
+        return cls(attempt, _TEMPLATE, "a guest made from the template")
+
+
+def require_state(current: str, *needed: str, attempt: str) -> None:
+    """Check that a guest is in one of the power states that an operation needs.
+
+    :param current: the guest's state
+    :param needed: the states that allow the operation
+    :param attempt: what was tried, such as ``delete guest 'web'``
+    :raises InvalidState: the guest is in another state
+    """
+    if current not in needed:
+        raise InvalidState(attempt, current, " or ".join(needed))
 
 
 class Busy(SimplestackError):

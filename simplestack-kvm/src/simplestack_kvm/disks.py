@@ -28,7 +28,7 @@ from simplestack_kvm.domain_xml import (
     names_element,
     taken_targets,
 )
-from simplestack_kvm.domains import find_domain, modification_flags, need, state_of, wait_until
+from simplestack_kvm.domains import find_domain, modification_flags, require_guest_state, state_of, wait_until
 from simplestack_kvm.faults import has_reason
 from simplestack_kvm.leftovers import Leftovers
 from simplestack_kvm.ownership import own_volumes
@@ -56,7 +56,7 @@ from simplestack_kvm.volumes import (
 DETACH_SECONDS = 20.0
 DETACH_AGAIN_SECONDS = 5.0
 
-_REMOVAL = "removing a disk of the guest"
+_REMOVAL = "remove a disk of the guest"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,12 +93,12 @@ def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
     :raises InvalidState: the guest runs, and its disks are on a bus that takes none then (SATA, IDE)
     """
     domain = find_domain(session, guest_id)
-    _refuse_saved(domain, "adding a disk to the guest")
+    _refuse_saved(domain, "add a disk to the guest")
     live = _document(domain)
     defined = _document(domain, libvirt.VIR_DOMAIN_XML_INACTIVE)
     existing = disk_records(live)
     bus = existing[0].bus if existing and existing[0].bus else "virtio"
-    _refuse_cold_bus(domain, "adding a disk to the guest", bus)
+    _refuse_cold_bus(domain, "add a disk to the guest", bus)
     target = free_target(bus, taken_targets(live, defined))
     pool, size_bytes = choose_pool(session, disk.storage_id), gib_to_bytes(disk.size)
     with Leftovers(session) as made:
@@ -241,13 +241,13 @@ def _element(document: ET.Element, disk: DiskRecord) -> ET.Element | None:
 def _refuse_saved(domain: "libvirt.virDomain", attempt: str) -> None:
     """Refuse to change the hardware of a guest that is saved to disk with the hardware that it had."""
     if not domain.isActive():
-        need(domain, attempt, GuestState.STOPPED)
+        require_guest_state(domain, attempt, GuestState.STOPPED)
 
 
 def _refuse_cold_bus(domain: "libvirt.virDomain", attempt: str, bus: str) -> None:
     if domain.isActive() and bus not in HOTPLUG_BUSES:
         raise InvalidState(
-            f"{attempt}, whose disks are on its {bus} bus", state_of(domain), GuestState.STOPPED
+            f"{attempt}, whose disks are on its {bus} bus,", state_of(domain), GuestState.STOPPED
         )
 
 

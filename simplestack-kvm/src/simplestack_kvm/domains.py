@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from simplestack import EntityNotFound, GuestState, InvalidState, is_uuid
+from simplestack import EntityNotFound, GuestState, is_uuid, require_state
 from simplestack_kvm.faults import needing_parts
 from simplestack_kvm.records import state_of_code
 from simplestack_kvm.sdk import libvirt
@@ -42,16 +42,13 @@ def state_of(domain: "libvirt.virDomain") -> GuestState:
     )
 
 
-def need(domain: "libvirt.virDomain", attempt: str, *needed: GuestState) -> GuestState:
-    """Return the power state, if it is one of those needed.
+def require_guest_state(domain: "libvirt.virDomain", attempt: str, *needed: GuestState) -> None:
+    """Check that a guest is in one of the states that an operation needs.
 
-    :param attempt: what was tried, for the message
-    :raises InvalidState: it is another
+    :param attempt: what was tried, such as ``start the guest``
+    :raises InvalidState: it is in another state
     """
-    state = state_of(domain)
-    if state not in needed:
-        raise InvalidState(attempt, state, " or ".join(needed))
-    return state
+    require_state(state_of(domain), *needed, attempt=attempt)
 
 
 def change_state(
@@ -62,13 +59,13 @@ def change_state(
     :raises InvalidState: the state is not, or not any more, one of those needed
     :raises Conflict: something that the guest needs is missing
     """
-    need(domain, attempt, *needed)
+    require_guest_state(domain, attempt, *needed)
     try:
         with needing_parts(attempt):
             action()
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
-            need(domain, attempt, *needed)
+            require_guest_state(domain, attempt, *needed)
         raise
 
 

@@ -99,7 +99,7 @@ def _maker_by_text(text: str) -> Callable[[str], SimplestackError] | None:
 def needing_parts(attempt: str) -> Iterator[None]:
     """Turn an error about something that a guest needs and that is missing into Conflict: the guest is there.
 
-    :param attempt: what was tried, for the message
+    :param attempt: what was tried, such as ``start the guest``
     :raises Conflict: a network, a storage, a volume, ... is missing or not active
     """
     try:
@@ -108,7 +108,8 @@ def needing_parts(attempt: str) -> Iterator[None]:
         missing = _missing_part(error)
         if missing is None:
             raise
-        raise Conflict(f"{attempt}: the guest needs {missing}: provide it, or change the guest") from None
+        needed = f"the guest needs {missing}: provide it, or change the guest"
+        raise Conflict(f"cannot {attempt}: {needed}") from None
 
 
 def _missing_part(error: "libvirt.libvirtError") -> str | None:

@@ -68,7 +68,7 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
         made.add_domain(guest_id, guest.name)
         domain = _define(session, plan, host)
         if guest.start:
-            with needing_parts("starting the new guest"):
+            with needing_parts("start the new guest"):
                 domain.create()
         return show_guest(session, domain)
 

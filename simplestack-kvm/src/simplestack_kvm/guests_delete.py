@@ -4,7 +4,7 @@ import logging
 
 from simplestack import Conflict, EntityNotFound, GuestState, HypervisorError, InvalidState, hookimpl
 from simplestack_kvm.documents import parse_document
-from simplestack_kvm.domains import end_remnant, find_domain, need, state_of
+from simplestack_kvm.domains import end_remnant, find_domain, require_guest_state, state_of
 from simplestack_kvm.faults import has_reason, public_reason_of
 from simplestack_kvm.nvram import delete_nvram
 from simplestack_kvm.ownership import own_volumes
@@ -15,7 +15,7 @@ from simplestack_kvm.volumes import delete_volume
 
 _log = logging.getLogger(__name__)
 
-_ATTEMPT = "deleting the guest"
+_ATTEMPT = "delete the guest"
 
 
 @hookimpl
@@ -30,7 +30,7 @@ def guest_delete(session: KvmSession, guest_id: str) -> None:
     :raises HypervisorError: a volume could not be deleted; the guest is gone
     """
     domain = find_domain(session, guest_id)
-    need(domain, _ATTEMPT, GuestState.STOPPED)
+    require_guest_state(domain, _ATTEMPT, GuestState.STOPPED)
     text = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
     document = parse_document(text)
     record = domain_record(document)
@@ -73,7 +73,7 @@ def _undefine(session: KvmSession, domain: "libvirt.virDomain", guest_id: str, t
         if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
             raise EntityNotFound("Guest", guest_id) from None
         if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
-            need(domain, _ATTEMPT, GuestState.STOPPED)
+            require_guest_state(domain, _ATTEMPT, GuestState.STOPPED)
         if has_reason(error):
             raise
         failure = error  # it may have succeeded, which the next look tells

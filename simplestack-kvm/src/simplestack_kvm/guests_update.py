@@ -15,7 +15,7 @@ from simplestack import (
     hookimpl,
 )
 from simplestack_kvm.documents import parse_document
-from simplestack_kvm.domains import find_domain, need
+from simplestack_kvm.domains import find_domain, require_guest_state
 from simplestack_kvm.faults import has_reason
 from simplestack_kvm.guests import show_guest
 from simplestack_kvm.guests_create import check_name, is_taken, taken
@@ -42,7 +42,7 @@ def guest_update(session: KvmSession, guest_id: str, changes: GuestUpdate) -> Gu
     _reject_impossible(record, changes)
     steps: list[Step] = []
     if changes.name is not UNSET and changes.name != record.name:
-        need(domain, "renaming the guest", GuestState.STOPPED)
+        require_guest_state(domain, "rename the guest", GuestState.STOPPED)
         check_name(session, changes.name)
         steps.append(_renaming(session, domain, record.name, changes.name))
     if changes.memory is not UNSET and changes.memory != record.memory_mib:
@@ -77,7 +77,7 @@ def _renaming(session: KvmSession, domain: "libvirt.virDomain", old_name: str, n
                     return
                 raise
             if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
-                need(domain, "renaming the guest", GuestState.STOPPED)
+                require_guest_state(domain, "rename the guest", GuestState.STOPPED)
             if is_taken(session, name):
                 raise taken(name) from None
             raise

@@ -8,7 +8,7 @@ from simplestack_kvm.domains import (
     end_remnant,
     find_domain,
     is_off,
-    need,
+    require_guest_state,
     state_code,
     wait_until,
 )
@@ -29,7 +29,7 @@ def guest_start(session: KvmSession, guest_id: str) -> None:
         end_remnant(domain)
         domain.create()
 
-    change_state(domain, "starting the guest", (GuestState.STOPPED,), start)
+    change_state(domain, "start the guest", (GuestState.STOPPED,), start)
 
 
 @hookimpl
@@ -49,7 +49,7 @@ def guest_shutdown(session: KvmSession, guest_id: str, force: bool) -> None:
 def guest_suspend(session: KvmSession, guest_id: str) -> None:
     """Pause a domain in memory."""
     domain = find_domain(session, guest_id)
-    change_state(domain, "pausing the guest", (GuestState.STARTED,), domain.suspend)
+    change_state(domain, "pause the guest", (GuestState.STARTED,), domain.suspend)
 
 
 @hookimpl
@@ -66,7 +66,7 @@ def guest_resume(session: KvmSession, guest_id: str) -> None:
         else:
             domain.create()
 
-    change_state(domain, "resuming the guest", (GuestState.PAUSED,), resume)
+    change_state(domain, "resume the guest", (GuestState.PAUSED,), resume)
 
 
 @hookimpl
@@ -74,7 +74,7 @@ def guest_reboot(session: KvmSession, guest_id: str, force: bool) -> None:
     """Reboot a domain through ACPI or the guest agent; with `force`, reset it."""
     domain = find_domain(session, guest_id)
     action = domain.reset if force else domain.reboot
-    change_state(domain, "rebooting the guest", (GuestState.STARTED,), action)
+    change_state(domain, "reboot the guest", (GuestState.STARTED,), action)
 
 
 def _force(domain: "libvirt.virDomain") -> None:
@@ -84,11 +84,11 @@ def _force(domain: "libvirt.virDomain") -> None:
         else:
             domain.managedSaveRemove()
 
-    change_state(domain, "stopping the guest", (GuestState.STARTED, GuestState.PAUSED), stop)
+    change_state(domain, "cut the power of the guest", (GuestState.STARTED, GuestState.PAUSED), stop)
 
 
 def _ask(domain: "libvirt.virDomain", timeout_seconds: float) -> None:
-    attempt = "asking the guest to shut down"
+    attempt = "shut down the guest"
     deadline = time.monotonic() + timeout_seconds
     change_state(domain, attempt, (GuestState.STARTED,), lambda: _press(domain))
     while not wait_until(
@@ -96,7 +96,7 @@ def _ask(domain: "libvirt.virDomain", timeout_seconds: float) -> None:
     ):
         if time.monotonic() >= deadline:
             # Paused by somebody else meanwhile, it cannot shut down.
-            need(domain, attempt, GuestState.STARTED)
+            require_guest_state(domain, attempt, GuestState.STARTED)
             raise OperationTimeout(
                 f"the guest was asked to shut down and still runs after {timeout_seconds:g} s: ask again, or "
                 "use force_stop, which cuts its power"

@@ -7,7 +7,7 @@ format that it found in the volume's content, and qemu-img probes the content on
 from collections.abc import Callable
 
 from simplestack import Conflict, GuestState, InvalidArguments, gib
-from simplestack_kvm.domains import need
+from simplestack_kvm.domains import require_guest_state
 from simplestack_kvm.faults import needing_parts
 from simplestack_kvm.image_sources import known_format, read_start
 from simplestack_kvm.images import UnusableImage, format_of
@@ -35,11 +35,11 @@ def plan_growth(
                 "asked for: disks only grow"
             )
         return lambda: domain.blockResize(disk.target, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
-    need(domain, "growing a disk of the guest", GuestState.STOPPED)
+    require_guest_state(domain, "grow a disk of the guest", GuestState.STOPPED)
     volume = volume_of(session, disk)
     if volume is None:
         raise Conflict(f"disk {disk.target} lies in no active storage: start the guest to grow it")
-    attempt = f"growing disk {disk.target}"
+    attempt = f"grow disk {disk.target}"
     with needing_parts(attempt):
         agreed = _agree(session, volume, disk)
         if not agreed:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from simplestack import GuestState, InvalidArguments, InvalidState
 from simplestack_kvm.documents import parse_document
-from simplestack_kvm.domains import modification_flags, need, state_of, wait_until
+from simplestack_kvm.domains import modification_flags, require_guest_state, state_of, wait_until
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.undoing import Step
 
@@ -61,7 +61,7 @@ def plan_memory(domain: "libvirt.virDomain", memory_mib: int) -> Step:
     maximum_kib, current_kib = int(domain.maxMemory()), int(domain.info()[2])
     if wanted_kib > maximum_kib:
         raise InvalidState(
-            f"more memory than the {maximum_kib // _KIB_PER_MIB} MiB that the guest was started with",
+            f"set more memory than the {maximum_kib // _KIB_PER_MIB} MiB that the guest was started with",
             state_of(domain),
             GuestState.STOPPED,
         )
@@ -84,7 +84,7 @@ def plan_cpus(domain: "libvirt.virDomain", cpus: int) -> Step:
     :raises InvalidState: the guest runs and cannot have so many or so few, or is saved to disk
     :raises InvalidArguments: its CPU topology has less
     """
-    attempt = "changing the CPUs"
+    attempt = "change the CPUs of the guest"
     active = _is_changeable_live(domain, attempt)
     before = _defined_cpus(domain)
     remains = f"the guest's CPUs could not be set back to {before.now}"
@@ -105,7 +105,7 @@ def plan_cpus(domain: "libvirt.virDomain", cpus: int) -> Step:
     fewest = domain.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE)
     if not fewest <= cpus <= most:
         raise InvalidState(
-            f"{attempt} of a guest that runs with {fewest} of at most {most} to {cpus}",
+            f"{attempt}, which runs with {fewest} of at most {most}, to {cpus}",
             state_of(domain),
             GuestState.STOPPED,
         )
@@ -139,7 +139,7 @@ def _is_changeable_live(domain: "libvirt.virDomain", attempt: str) -> bool:
     """
     if domain.isActive():
         return True
-    need(domain, attempt, GuestState.STOPPED)
+    require_guest_state(domain, attempt, GuestState.STOPPED)
     return False
 
 

@@ -46,7 +46,7 @@ def disk_info(session: XenSession, guest_id: str, disk_id: str) -> Disk:
 def disk_create(session: XenSession, guest_id: str, disk: DiskCreate) -> Disk:
     """Make a disk and give it the first device that is free; plug it in where the guest runs."""
     vm = find_guest(session, guest_id)
-    plugs_in = takes_devices(vm, "cannot add a disk to")
+    plugs_in = takes_devices(vm, "add a disk to")
     sr = find_disk_sr(session, disk.storage_id)
     with Undo(session) as undo:
         image = create_image(

@@ -72,14 +72,14 @@ def _wrong_state(failure: XapiFailure) -> SimplestackError:
     needed = [_STATES.get(word.strip().lower(), word.strip()) for word in failure.parameter(1).split(",")]
     current = failure.parameter(2)
     return InvalidState(
-        "XAPI does not do this to the guest",
+        "do this to the guest",
         _STATES.get(current.lower(), current or "unknown"),
         " or ".join(dict.fromkeys(needed)),
     )
 
 
 def _is_template(_failure: XapiFailure) -> SimplestackError:
-    return InvalidState("this cannot be done to a template", "TEMPLATE", "a guest made from the template")
+    return InvalidState.of_template("do this to the guest")
 
 
 def _bad_login(_failure: XapiFailure) -> SimplestackError:

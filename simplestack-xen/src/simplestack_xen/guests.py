@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from simplestack import Guest, GuestState, HypervisorError, hookimpl
 from simplestack_xen.entities import guest_entity
-from simplestack_xen.lookups import Vm, find_guest, need
+from simplestack_xen.lookups import Vm, find_guest, require_guest_state
 from simplestack_xen.naming import with_name
 from simplestack_xen.records import (
     NULL,
@@ -53,7 +53,7 @@ def guest_info(session: XenSession, guest_id: str) -> Guest:
 def guest_clone(session: XenSession, guest_id: str, name: str) -> Guest:
     """Clone a guest that is off, as fast as its storages can."""
     vm = find_guest(session, guest_id)
-    need(vm, "cannot clone", GuestState.STOPPED)
+    require_guest_state(vm, "clone", GuestState.STOPPED)
     made = with_name(
         session,
         name,
@@ -67,7 +67,7 @@ def guest_clone(session: XenSession, guest_id: str, name: str) -> Guest:
 def guest_delete(session: XenSession, guest_id: str) -> None:
     """Destroy a guest that is off, then its snapshots, then the disks that were theirs alone."""
     vm = find_guest(session, guest_id)
-    need(vm, "cannot delete", GuestState.STOPPED)
+    require_guest_state(vm, "delete", GuestState.STOPPED)
     left = remove_vm(session, vm.ref)
     if left:
         raise HypervisorError(f"the guest is gone, but not {', '.join(left)}: remove that by hand")

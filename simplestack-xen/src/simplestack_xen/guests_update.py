@@ -12,15 +12,15 @@ from simplestack import (
     GuestState,
     GuestUpdate,
     InvalidArguments,
-    InvalidState,
     gib,
     gib_to_bytes,
     hookimpl,
+    require_state,
 )
 from simplestack_xen.disks import grow
 from simplestack_xen.drives import Drive, drives
 from simplestack_xen.guests import show
-from simplestack_xen.lookups import Vm, find_guest, need
+from simplestack_xen.lookups import Vm, find_guest, require_guest_state
 from simplestack_xen.naming import with_name
 from simplestack_xen.session import XenSession
 from simplestack_xen.undo import Undo
@@ -104,12 +104,12 @@ def guest_update(session: XenSession, guest_id: str, changes: XenGuestUpdate) ->
     vm = find_guest(session, guest_id)
     growth = None if changes.hdd is UNSET else _growth(drives(session, vm.record), gib_to_bytes(changes.hdd))
     steps = _offline_steps(vm, changes)
-    if steps and vm.record.state is not GuestState.STOPPED:
-        tried = f"cannot change memory, CPUs or the way to boot of guest {vm.record.name_label!r}"
-        raise InvalidState(tried, vm.record.state, GuestState.STOPPED)
+    if steps:
+        attempt = f"change memory, CPUs or the way to boot of guest {vm.record.name_label!r}"
+        require_state(vm.record.state, GuestState.STOPPED, attempt=attempt)
     live = _live_steps(vm, changes)
     if live:
-        need(vm, "cannot change what runs of", GuestState.STARTED)
+        require_guest_state(vm, "change what runs of", GuestState.STARTED)
     with Undo(session) as undo:
         if changes.name not in (UNSET, vm.record.name_label):
             _rename(session, undo, vm, str(changes.name))

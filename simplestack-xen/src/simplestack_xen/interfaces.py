@@ -53,7 +53,7 @@ def network_interface_create(
 ) -> XenNetworkInterface:
     """Add a network interface on the first free device; plug it in where the guest runs."""
     vm = find_guest(session, guest_id)
-    plugs_in = takes_devices(vm, "cannot add a network interface to")
+    plugs_in = takes_devices(vm, "add a network interface to")
     network = find_network(session, interface.network)
     mac = (interface.mac or "").lower()
     if mac and int(mac[:2], 16) & 1:
@@ -84,7 +84,7 @@ def network_interface_update(
     fields = _fields(vif, changes, is_on=is_on)
     is_new_rate = any(field.startswith("qos_") and getattr(vif, field) != fields[field] for field in fields)
     replugs = is_on and vif.currently_attached and is_new_rate
-    plugs = takes_devices(vm, "cannot plug interfaces of") if replugs else vm.record.power_state == "Running"
+    plugs = takes_devices(vm, "plug interfaces of") if replugs else vm.record.power_state == "Running"
     with Undo(session) as undo:
         if plugs and vif.currently_attached:
             undo.do("VIF.plug", plug, session, "VIF", ref)  # after all others: with the rate of before

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
-from simplestack import Conflict, EntityNotFound, GuestState, InvalidState, is_uuid
+from simplestack import Conflict, EntityNotFound, GuestState, InvalidState, is_uuid, require_state
 from simplestack_xen.failures import XapiFailure
 from simplestack_xen.records import (
     NULL,
@@ -43,17 +43,16 @@ def find_guest(session: XenSession, guest_id: str) -> Vm:
     return Vm(*found)
 
 
-def need(vm: Vm, tried: str, *states: GuestState) -> None:
-    """Pass a guest that is in one of the states.
+def require_guest_state(vm: Vm, attempt: str, *needed: GuestState) -> None:
+    """Check that a guest is in one of the states that an operation needs.
 
-    :param tried: such as ``cannot start``
-    :raises InvalidState: it is not, or is a template
+    :param attempt: what was tried with it, such as ``start``
+    :raises InvalidState: it is in another state, or is a template
     """
-    record = vm.record
-    if record.is_a_template:
-        raise InvalidState(f"{tried} {record.name_label!r}", "TEMPLATE", "a guest made from the template")
-    if record.state not in states:
-        raise InvalidState(f"{tried} guest {record.name_label!r}", record.state, " or ".join(states))
+    attempt = f"{attempt} guest {vm.record.name_label!r}"
+    if vm.record.is_a_template:
+        raise InvalidState.of_template(attempt)
+    require_state(vm.record.state, *needed, attempt=attempt)
 
 
 def find_template(session: XenSession, id_or_name: str) -> Vm:
@@ -72,7 +71,7 @@ def find_template(session: XenSession, id_or_name: str) -> Vm:
         raise EntityNotFound("Guest", id_or_name)
     vm = Vm(*found)
     if not vm.record.is_a_template:
-        need(vm, "cannot clone", GuestState.STOPPED)
+        require_guest_state(vm, "clone", GuestState.STOPPED)
     return vm
 
 

@@ -1,6 +1,6 @@
 """The CD drive."""
 
-from simplestack import GuestState, InvalidState, Media, hookimpl
+from simplestack import GuestState, Media, hookimpl, require_state
 from simplestack_xen.disks import drive_values
 from simplestack_xen.drives import vbds
 from simplestack_xen.images import find_image
@@ -41,9 +41,9 @@ def insert(session: XenSession, undo: Undo, vm: Vm, image: str) -> None:
     api = session.api
     drive = _drive(session, vm)
     if drive is None:
-        if vm.record.state is not GuestState.STOPPED:  # Xen plugs no CD drive into a machine that runs
-            tried = f"guest {vm.record.name_label!r} has no CD drive, and gets none"
-            raise InvalidState(tried, vm.record.state, GuestState.STOPPED)
+        # Xen plugs no CD drive into a machine that runs.
+        attempt = f"insert media into guest {vm.record.name_label!r}, which has no CD drive,"
+        require_state(vm.record.state, GuestState.STOPPED, attempt=attempt)
         ref = str(api.call("VBD.create", drive_values(vm.ref, NULL, kind="CD")))
         undo.later("VBD.destroy", ref)
     else:

@@ -3,7 +3,7 @@
 XAPI plugs the devices of a guest in when it starts, and others while it runs, if its tools are there.
 """
 
-from simplestack import GuestState, InvalidState
+from simplestack import GuestState, require_state
 from simplestack_xen.lookups import Vm
 from simplestack_xen.records import VbdRecord, VifRecord
 from simplestack_xen.session import XenSession
@@ -11,16 +11,15 @@ from simplestack_xen.session import XenSession
 _RECORDS: dict[str, type[VbdRecord] | type[VifRecord]] = {"VBD": VbdRecord, "VIF": VifRecord}
 
 
-def takes_devices(vm: Vm, tried: str) -> bool:
+def takes_devices(vm: Vm, attempt: str) -> bool:
     """Tell whether a guest takes a new device at once, since it runs; one that is off does when it starts.
 
-    :param tried: such as ``cannot add a disk to``
+    :param attempt: what was tried with it, such as ``add a disk to``
     :raises InvalidState: it does neither: it is paused
     """
     record = vm.record
-    if record.power_state not in ("Running", "Halted"):
-        needed = f"{GuestState.STARTED} or {GuestState.STOPPED}"
-        raise InvalidState(f"{tried} guest {record.name_label!r}", record.state, needed)
+    attempt = f"{attempt} guest {record.name_label!r}"
+    require_state(record.state, GuestState.STARTED, GuestState.STOPPED, attempt=attempt)
     return record.power_state == "Running"
 
 

@@ -1,7 +1,7 @@
 """Power of guests."""
 
 from simplestack import GuestState, hookimpl
-from simplestack_xen.lookups import Vm, find_guest, need
+from simplestack_xen.lookups import Vm, find_guest, require_guest_state
 from simplestack_xen.session import XenSession
 
 _STARTED, _STOPPED, _PAUSED = GuestState.STARTED, GuestState.STOPPED, GuestState.PAUSED
@@ -11,7 +11,7 @@ _STARTED, _STOPPED, _PAUSED = GuestState.STARTED, GuestState.STOPPED, GuestState
 def guest_start(session: XenSession, guest_id: str) -> None:
     """Start a guest."""
     vm = find_guest(session, guest_id)
-    need(vm, "cannot start", _STOPPED)
+    require_guest_state(vm, "start", _STOPPED)
     start(session, vm)
 
 
@@ -20,10 +20,10 @@ def guest_shutdown(session: XenSession, guest_id: str, force: bool) -> None:
     """Ask the guest's tools to shut it down and wait; with `force`, end it in whatever state it is."""
     vm = find_guest(session, guest_id)
     if force:
-        need(vm, "cannot cut the power of", _STARTED, _PAUSED)
+        require_guest_state(vm, "cut the power of", _STARTED, _PAUSED)
         session.tasks.run("VM.hard_shutdown", vm.ref)
         return
-    need(vm, "cannot shut down", _STARTED)
+    require_guest_state(vm, "shut down", _STARTED)
     session.tasks.run("VM.clean_shutdown", vm.ref, limit_seconds=session.settings.shutdown_timeout_seconds)
 
 
@@ -31,7 +31,7 @@ def guest_shutdown(session: XenSession, guest_id: str, force: bool) -> None:
 def guest_suspend(session: XenSession, guest_id: str) -> None:
     """Suspend a guest: its memory goes to a storage, as it did in the first Simplestack."""
     vm = find_guest(session, guest_id)
-    need(vm, "cannot pause", _STARTED)
+    require_guest_state(vm, "pause", _STARTED)
     session.tasks.run("VM.suspend", vm.ref)
 
 
@@ -39,7 +39,7 @@ def guest_suspend(session: XenSession, guest_id: str) -> None:
 def guest_resume(session: XenSession, guest_id: str) -> None:
     """Let a guest go on that is suspended to a storage, or paused in memory by other means."""
     vm = find_guest(session, guest_id)
-    need(vm, "cannot resume", _PAUSED)
+    require_guest_state(vm, "resume", _PAUSED)
     if vm.record.power_state == "Paused":
         session.tasks.run("VM.unpause", vm.ref)
     else:
@@ -50,7 +50,7 @@ def guest_resume(session: XenSession, guest_id: str) -> None:
 def guest_reboot(session: XenSession, guest_id: str, force: bool) -> None:
     """Ask the guest's tools to reboot it; with `force`, reset it."""
     vm = find_guest(session, guest_id)
-    need(vm, "cannot reboot", _STARTED)
+    require_guest_state(vm, "reboot", _STARTED)
     if force:
         session.tasks.run("VM.hard_reboot", vm.ref)
     else:

@@ -17,7 +17,7 @@ from simplestack import (
 from simplestack_xen.exchange import Exchange
 from simplestack_xen.failures import XapiFailure
 from simplestack_xen.guests import show
-from simplestack_xen.lookups import find_guest, need
+from simplestack_xen.lookups import find_guest, require_guest_state
 from simplestack_xen.repositories import find_disk_sr
 from simplestack_xen.session import XenSession
 from simplestack_xen.tasks import references_in
@@ -31,7 +31,7 @@ def guest_export(session: XenSession, guest_id: str) -> Export:
     """
     vm = find_guest(session, guest_id)
     if vm.record.power_state not in ("Halted", "Suspended"):
-        need(vm, "cannot export", GuestState.STOPPED)
+        require_guest_state(vm, "export", GuestState.STOPPED)
     task = session.tasks.create(f"export of {vm.record.name_label}")
     query = {"session_id": session.api.session, "task_id": task, "ref": vm.ref, "use_compression": "false"}
     if vm.record.power_state == "Suspended":

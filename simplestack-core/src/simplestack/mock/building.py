@@ -9,7 +9,7 @@ from simplestack.mock.changes import Change
 from simplestack.mock.devices import copied, new_disk, new_interface, with_disk
 from simplestack.mock.landscape import image_content
 from simplestack.mock.records import GuestRecord, Hardware
-from simplestack.mock.states import need
+from simplestack.mock.states import require_guest_state
 
 
 def new_guest(change: Change, wanted: GuestCreate) -> GuestRecord:
@@ -30,7 +30,7 @@ def new_guest(change: Change, wanted: GuestCreate) -> GuestRecord:
         )
     else:
         origin = change.guest_or_name(wanted.template)
-        need(origin, "cannot clone", GuestState.STOPPED)
+        require_guest_state(origin, "clone", GuestState.STOPPED)
         tags = origin.tags
         hardware = _overridden(copied(change, origin.hardware, storage), wanted)
     hardware = _with_disks(change, hardware, wanted, storage)

@@ -19,7 +19,7 @@ from simplestack.mock.building import new_guest
 from simplestack.mock.devices import copied, with_disk
 from simplestack.mock.records import GuestRecord, Hardware
 from simplestack.mock.session import MockSession
-from simplestack.mock.states import need, started
+from simplestack.mock.states import require_guest_state, started
 from simplestack.mock.views import guest_entity
 
 
@@ -66,7 +66,7 @@ def guest_delete(session: MockSession, guest_id: str) -> None:
     """Remove a stopped guest, or a template."""
     with session.change() as change:
         guest = change.guest(guest_id)
-        need(guest, "cannot delete", GuestState.STOPPED)
+        require_guest_state(guest, "delete", GuestState.STOPPED)
         change.remove_guest(guest)
 
 
@@ -75,7 +75,7 @@ def guest_clone(session: MockSession, guest_id: str, name: str) -> Guest:
     """Copy a stopped guest, without its snapshots. A template's copy is a guest."""
     with session.change() as change:
         origin = change.guest(guest_id)
-        need(origin, "cannot clone", GuestState.STOPPED)
+        require_guest_state(origin, "clone", GuestState.STOPPED)
         change.check_name(name)
         clone = GuestRecord(
             id=str(uuid.uuid4()), name=name, hardware=copied(change, origin.hardware), tags=origin.tags
@@ -94,7 +94,7 @@ def _changed(guest: GuestRecord, changes: GuestUpdate) -> GuestRecord:
         hardware = replace(hardware, paravirtualized=changes.paravirtualized)
     template = guest.template if changes.template is UNSET else changes.template
     if hardware != guest.hardware or template != guest.template:
-        need(guest, "cannot change memory, cpus, paravirtualized or template of", GuestState.STOPPED)
+        require_guest_state(guest, "change memory, cpus, paravirtualized or template of", GuestState.STOPPED)
     if changes.hdd is not UNSET:
         hardware = _grown(guest.name, hardware, gib_to_bytes(changes.hdd))
     name = guest.name if changes.name is UNSET else changes.name

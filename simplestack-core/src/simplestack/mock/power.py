@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from simplestack import GuestState, hookimpl
 from simplestack.mock.session import MockSession
-from simplestack.mock.states import booted, need, started, stopped
+from simplestack.mock.states import booted, require_guest_state, started, stopped
 
 
 @hookimpl
@@ -21,9 +21,9 @@ def guest_shutdown(session: MockSession, guest_id: str, force: bool) -> None:
     with session.change() as change:
         guest = change.guest(guest_id)
         if force:
-            need(guest, "cannot cut the power of", GuestState.STARTED, GuestState.PAUSED)
+            require_guest_state(guest, "cut the power of", GuestState.STARTED, GuestState.PAUSED)
         else:
-            need(guest, "cannot shut down", GuestState.STARTED)
+            require_guest_state(guest, "shut down", GuestState.STARTED)
         change.save_guest(guest, stopped(guest))
 
 
@@ -32,7 +32,7 @@ def guest_suspend(session: MockSession, guest_id: str) -> None:
     """Pause a running guest."""
     with session.change() as change:
         guest = change.guest(guest_id)
-        need(guest, "cannot pause", GuestState.STARTED)
+        require_guest_state(guest, "pause", GuestState.STARTED)
         change.save_guest(guest, replace(guest, state=GuestState.PAUSED))
 
 
@@ -41,7 +41,7 @@ def guest_resume(session: MockSession, guest_id: str) -> None:
     """Let a paused guest go on."""
     with session.change() as change:
         guest = change.guest(guest_id)
-        need(guest, "cannot resume", GuestState.PAUSED)
+        require_guest_state(guest, "resume", GuestState.PAUSED)
         change.save_guest(guest, replace(guest, state=GuestState.STARTED))
 
 
@@ -50,5 +50,5 @@ def guest_reboot(session: MockSession, guest_id: str) -> None:
     """Reboot a running guest; forced or not, it writes to its first disk as it starts again."""
     with session.change() as change:
         guest = change.guest(guest_id)
-        need(guest, "cannot reboot", GuestState.STARTED)
+        require_guest_state(guest, "reboot", GuestState.STARTED)
         change.save_guest(guest, booted(change, guest))

@@ -2,20 +2,19 @@
 
 from msgspec.structs import replace
 
-from simplestack import GuestState, InvalidState
+from simplestack import GuestState, InvalidState, require_state
 from simplestack.mock.changes import Change
 from simplestack.mock.contents import written_content
 from simplestack.mock.records import GuestRecord, Hardware
 
 
-def need(guest: GuestRecord, tried: str, *states: GuestState) -> None:
-    """Pass a guest that is in one of the states.
+def require_guest_state(guest: GuestRecord, attempt: str, *needed: GuestState) -> None:
+    """Check that a guest is in one of the states that an operation needs.
 
-    :param tried: such as ``cannot start``
-    :raises InvalidState: it is not
+    :param attempt: what was tried with it, such as ``start``
+    :raises InvalidState: it is in another state
     """
-    if guest.state not in states:
-        raise InvalidState(f"{tried} guest {guest.name!r}", guest.state, " or ".join(states))
+    require_state(guest.state, *needed, attempt=f"{attempt} guest {guest.name!r}")
 
 
 def started(change: Change, guest: GuestRecord) -> GuestRecord:
@@ -24,9 +23,9 @@ def started(change: Change, guest: GuestRecord) -> GuestRecord:
     :raises InvalidState: it is not stopped, or it is a template
     :raises HypervisorError: no host has the memory
     """
-    need(guest, "cannot start", GuestState.STOPPED)
+    require_guest_state(guest, "start", GuestState.STOPPED)
     if guest.template:
-        raise InvalidState(f"cannot start {guest.name!r}", "TEMPLATE", "a guest made from the template")
+        raise InvalidState.of_template(f"start guest {guest.name!r}")
     return booted(change, guest)
 
 
@@ -53,9 +52,9 @@ def restored(change: Change, guest: GuestRecord, hardware: Hardware, state: Gues
     host = None if state is GuestState.STOPPED else change.host_for(guest, hardware.memory_mib)
     if guest.template and host is not None:
         raise InvalidState(
-            f"cannot restore {guest.name!r} as it was {state}",
+            f"restore guest {guest.name!r} as it was {state}",
             "TEMPLATE",
-            "a guest: update it with `template` false",
+            "a guest again (update it with `template` false)",
         )
     return replace(guest, hardware=hardware, state=state, host=host)
 

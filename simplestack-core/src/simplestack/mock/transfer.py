@@ -32,7 +32,7 @@ from simplestack.mock.devices import new_disk, with_disk
 from simplestack.mock.records import Content, GuestRecord, Hardware, InterfaceRecord
 from simplestack.mock.seeding import DEFAULT_NETWORK
 from simplestack.mock.session import MockSession
-from simplestack.mock.states import need
+from simplestack.mock.states import require_guest_state
 from simplestack.mock.upload import Upload
 from simplestack.mock.views import guest_entity
 
@@ -44,7 +44,7 @@ _FOREIGN_MEMORY_MIB = 1024
 def guest_export(session: MockSession, guest_id: str) -> Export:
     """Stream a stopped guest, as it is now, without its snapshots. It may change or go meanwhile."""
     guest = session.guest(guest_id)
-    need(guest, "cannot export", GuestState.STOPPED)
+    require_guest_state(guest, "export", GuestState.STOPPED)
     return write_archive(_manifest(guest))
 
 
