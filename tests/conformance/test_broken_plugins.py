@@ -239,12 +239,6 @@ def test_what_a_plugin_leaves_behind_fails_the_run_by_name(tmp_path: Path) -> No
     assert "TARGET NOT AS BEFORE: guest simplestack-kit-" in done.output
 
 
-def test_a_run_without_a_target_says_what_to_type(tmp_path: Path) -> None:
-    done = run_kit(tmp_path)
-    assert done.status == 4
-    assert "pytest --pyargs simplestack.conformance --hypervisor NAME --host HOST" in done.output
-
-
 def test_options_that_are_missing_are_named_with_what_needs_them(tmp_path: Path) -> None:
     done = run_kit(tmp_path, "--hypervisor", "mock", "--host", "kit", "--any-password")
     assert done.status != 0

@@ -45,7 +45,7 @@ def run_kit(
     environment: Mapping[str, str] | None = None,
     plugins: Path | None = None,
 ) -> KitRun:
-    """Run ``pytest --pyargs simplestack.conformance`` in an empty folder.
+    """Run ``pytest -p simplestack.conformance`` in a folder that has only settings.
 
     :param config: the settings, TOML
     :param plugins: a folder of installed distributions, beside those of the environment
@@ -53,17 +53,26 @@ def run_kit(
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "simplestack.toml"
     settings.write_text(config)
-    env = {
+    more = {"XDG_STATE_HOME": str(folder), **(environment or {})}
+    if plugins is not None:
+        more["PYTHONPATH"] = str(plugins)
+    kit = ("-p", "simplestack.conformance", "--config", str(settings))
+    return run_pytest(folder, *kit, *arguments, environment=more)
+
+
+def run_pytest(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> KitRun:
+    """Run pytest in a folder, without what the environment of these tests says of either."""
+    return _run(folder, ("pytest", "-rs", "-p", "no:cacheprovider", *arguments), environment or {})
+
+
+def _run(folder: Path, arguments: tuple[str, ...], environment: Mapping[str, str]) -> KitRun:
+    inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("SIMPLESTACK_", "PYTEST_"))
     }
-    env |= {"XDG_STATE_HOME": str(folder), **(environment or {})}
-    if plugins is not None:
-        env["PYTHONPATH"] = str(plugins)
-    command = [sys.executable, "-m", "pytest", "-rs", "--pyargs", "simplestack.conformance"]
     done = subprocess.run(
-        [*command, "-p", "no:cacheprovider", "--config", str(settings), *arguments],
+        [sys.executable, "-m", *arguments],
         cwd=folder,
-        env=env,
+        env={**inherited, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -3,8 +3,12 @@
 .. code-block:: sh
 
     pip install 'simplestack-core[testing]'
-    pytest --pyargs simplestack.conformance --hypervisor NAME --host HOST --username USER
+    pytest -p simplestack.conformance --hypervisor NAME --host HOST --username USER
 
 The tests of an entity are in its module. Those that ask for the fixture ``client`` run twice, through
 :class:`simplestack.Stack` in this process and through HTTP; those that ask for ``http`` are about the wire.
+
+This package imports nothing until pytest loads it as a plugin.
 """
+
+pytest_plugins = ("simplestack.conformance.plugin",)

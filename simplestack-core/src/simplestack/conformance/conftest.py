@@ -7,21 +7,34 @@ from typing import Any
 import pytest
 
 from simplestack.conformance.client import Client
+from simplestack.conformance.command_line import USAGE
 from simplestack.conformance.coverage import WAYS
 from simplestack.conformance.http_client import HttpClient
 from simplestack.conformance.kit import Kit
+from simplestack.conformance.marks import MARKER
+from simplestack.conformance.report import KitReport
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of the kit's tests."""
+    config.addinivalue_line("markers", f"{MARKER}(*names): operations or hooks that a test of the kit drives")
+
+
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    """Check that the kit is loaded, not only its tests.
+
+    :raises pytest.UsageError: it is not
+    """
+    if _report(config) is None:
+        raise pytest.UsageError(USAGE)
 
 
 @pytest.fixture(scope="session")
 def kit(pytestconfig: pytest.Config) -> Kit:
     """Give what all tests share."""
-    report = pytestconfig.pluginmanager.get_plugin("simplestack-kit-report")
-    if report is None:
-        raise pytest.UsageError(
-            "start the kit with: pytest --pyargs simplestack.conformance --hypervisor NAME"
-        )
-    found: Kit = report.kit
-    return found
+    report = _report(pytestconfig)
+    assert report is not None  # pytest_collection_modifyitems has checked it
+    return report.kit
 
 
 @pytest.fixture(params=WAYS)
@@ -82,3 +95,8 @@ def machine(kit: Kit, client: Client) -> Iterator[Any]:
 def image_file(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give an image that can be imported."""
     return kit.image_file(tmp_path_factory.mktemp("kit"))
+
+
+def _report(config: pytest.Config) -> KitReport | None:
+    found = config.pluginmanager.get_plugin(KitReport.NAME)
+    return found if isinstance(found, KitReport) else None

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import simplestack.conformance
-from pytest_simplestack import MARKER
-from simplestack.conformance.marks import ROWS, operations_of
+from simplestack.conformance.marks import MARKER, ROWS, operations_of
 
 WAYS = ("stack", "http")
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pytest_simplestack import MARKER
 from simplestack.operations.model import Operation
 from simplestack.operations.table import HOOKS, OPERATIONS
 
+MARKER = "simplestack_drives"
 ROWS = {operation.name: operation for operation in OPERATIONS}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_simplestack import PASSWORD_VARIABLE
+from simplestack.conformance.command_line import PASSWORD_VARIABLE
 
 _VLANS = re.compile(r"\A([0-9]{1,4})-([0-9]{1,4})\Z")
 

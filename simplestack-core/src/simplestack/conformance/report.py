@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from pytest_simplestack import MARKER
 from simplestack.config.errors import SettingsError
 from simplestack.conformance.coverage import WAYS
 from simplestack.conformance.inventory import Inventory, differences, remove_leftovers, take_inventory
 from simplestack.conformance.kit import Kit
-from simplestack.conformance.marks import operations_of
+from simplestack.conformance.marks import MARKER, operations_of
 from simplestack.conformance.needs import missing_options
 from simplestack.conformance.options import read_options
 from simplestack.conformance.refusals import NOT_IMPLEMENTED, Refusal
@@ -23,7 +22,9 @@ _LOG_CHARACTERS = 4000
 
 
 class KitReport:
-    """Registered as a pytest plugin in runs that name a hypervisor."""
+    """Registered with pytest in runs that have a target."""
+
+    NAME = "simplestack-kit-report"
 
     def __init__(self, config: pytest.Config) -> None:
         """Load the plugin that is tested.
