@@ -65,6 +65,11 @@ def run_pytest(folder: Path, *arguments: str, environment: Mapping[str, str] | N
     return _run(folder, ("pytest", "-rs", "-p", "no:cacheprovider", *arguments), environment or {})
 
 
+def run_command(folder: Path, *arguments: str) -> KitRun:
+    """Run ``simplestack conformance`` in a folder, with the default settings."""
+    return _run(folder, ("simplestack", "conformance", *arguments), {"XDG_STATE_HOME": str(folder)})
+
+
 def _run(folder: Path, arguments: tuple[str, ...], environment: Mapping[str, str]) -> KitRun:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("SIMPLESTACK_", "PYTEST_"))

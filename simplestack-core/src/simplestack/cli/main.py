@@ -3,6 +3,7 @@
 import click
 
 from simplestack.cli.check_config import check_config
+from simplestack.cli.conformance import conformance
 from simplestack.cli.openapi import openapi
 from simplestack.cli.operations import operations
 from simplestack.cli.passwords import hash_password, service_token, token
@@ -16,5 +17,15 @@ def main() -> None:
     """One REST API in front of many hypervisors."""
 
 
-for command in (serve, check_config, plugins, operations, openapi, token, hash_password, service_token):
+for command in (
+    serve,
+    check_config,
+    plugins,
+    operations,
+    openapi,
+    conformance,
+    token,
+    hash_password,
+    service_token,
+):
     main.add_command(command)

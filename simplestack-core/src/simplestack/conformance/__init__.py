@@ -3,12 +3,13 @@
 .. code-block:: sh
 
     pip install 'simplestack-core[testing]'
-    pytest -p simplestack.conformance --hypervisor NAME --host HOST --username USER
+    simplestack conformance NAME --host HOST --username USER
 
 The tests of an entity are in its module. Those that ask for the fixture ``client`` run twice, through
-:class:`simplestack.Stack` in this process and through HTTP; those that ask for ``http`` are about the wire.
+:class:`simplestack.Stack` in this process and through HTTP; those that ask for ``http`` test the
+REST API itself.
 
-This package imports nothing until pytest loads it as a plugin.
+``pytest -p simplestack.conformance`` loads the kit; importing this package does not.
 """
 
 pytest_plugins = ("simplestack.conformance.plugin",)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 PASSWORD_VARIABLE = "SIMPLESTACK_KIT_PASSWORD"  # noqa: S105  the name of a variable
 USAGE = (
-    "the conformance kit needs a target: "
+    "the conformance kit needs a target: simplestack conformance NAME --host HOST --username USER, or "
     "pytest -p simplestack.conformance --hypervisor NAME --host HOST --username USER"
 )
 
