@@ -97,3 +97,22 @@ def test_what_is_not_installed_is_named_with_the_extra_that_adds_it(missing: str
 def test_the_other_commands_start_without_pytest() -> None:
     done = python("import sys, simplestack.cli.main; print({'pytest', 'urllib3'} & {*sys.modules})")
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--vlans=7", "--vlans: '7' is not a range of VLAN tags: use FIRST-LAST, for example 3900-3999"),
+        ("--vlans=9-4095", "--vlans: '9-4095' is not a range of VLAN tags: use FIRST-LAST, for"),
+        ("--memory=0", "--memory: '0' is not a number above 0"),
+        ("--memory=0.5", "--memory: '0.5' is not a whole number above 0"),
+        ("--patience=inf", "--patience: 'inf' is not a number above 0"),
+        ("--patience=long", "--patience: 'long' is not a number above 0"),
+        ("--config=absent.toml", "absent.toml is not a file"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_accepted(tmp_path: Path, option: str, message: str) -> None:
+    done = run_command(tmp_path, *TARGET, option)
+    assert done.status == pytest.ExitCode.USAGE_ERROR
+    assert message in done.output
+    assert "Traceback" not in done.output

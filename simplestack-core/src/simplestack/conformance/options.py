@@ -1,5 +1,6 @@
-"""What the kit is told of its target."""
+"""The options of a run, checked."""
 
+import math
 import os
 import re
 import secrets
@@ -16,7 +17,7 @@ _VLANS = re.compile(r"\A([0-9]{1,4})-([0-9]{1,4})\Z")
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What only the person at the keyboard knows; pytest's options, read and checked."""
+    """What the kit cannot find out from the host."""
 
     hypervisor: str
     host: str
@@ -40,9 +41,9 @@ class Options:
 
 
 def read_options(config: pytest.Config) -> Options:
-    """Read pytest's options.
+    """Read the options from the command line.
 
-    :raises pytest.UsageError: one of them is wrong
+    :raises pytest.UsageError: an option has a wrong value
     """
 
     def given(name: str) -> Any:
@@ -71,7 +72,7 @@ def read_options(config: pytest.Config) -> Options:
         trunk=given("trunk"),
         vlans=_vlans(given("vlans") or "3900-3999"),
         guest=given("guest"),
-        memory=int(_number("memory", given("memory") or "128")),
+        memory=_whole_number("memory", given("memory") or "128"),
         patience_seconds=_number("patience", given("patience") or "120"),
     )
 
@@ -81,14 +82,16 @@ def _password(word: str | None, file: Path | None) -> str:
         return file.read_text().partition("\n")[0]
     if word is not None:
         return word
-    # Of a target that lets every password in, none is needed.
+    # A host that accepts any password needs none.
     return os.environ.get(PASSWORD_VARIABLE) or secrets.token_urlsafe(8)
 
 
 def _vlans(text: str) -> range:
     match = _VLANS.match(text)
     if match is None or not 1 <= int(match[1]) < int(match[2]) <= 4094:
-        raise pytest.UsageError(f"--vlans: {text!r} is no range of tags such as 3900-3999")
+        raise pytest.UsageError(
+            f"--vlans: {text!r} is not a range of VLAN tags: use FIRST-LAST, for example 3900-3999"
+        )
     return range(int(match[1]), int(match[2]) + 1)
 
 
@@ -97,6 +100,13 @@ def _number(name: str, text: str) -> float:
         number = float(text)
     except ValueError:
         number = 0
-    if number <= 0:
+    if not 0 < number < math.inf:
         raise pytest.UsageError(f"--{name}: {text!r} is not a number above 0")
     return number
+
+
+def _whole_number(name: str, text: str) -> int:
+    number = _number(name, text)
+    if not number.is_integer():
+        raise pytest.UsageError(f"--{name}: {text!r} is not a whole number above 0")
+    return int(number)
