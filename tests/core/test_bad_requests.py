@@ -234,6 +234,8 @@ def test_what_is_not_http_gets_an_error_of_the_same_shape(service: Service, text
     problem = json.loads(body)
     assert set(problem) == {"error", "message", "request_id"}
     assert problem["request_id"].encode() in head
+    assert body.endswith(b"}\n")
+    assert f"Content-Length: {len(body)}".encode() in head
 
 
 def test_a_request_without_host_is_400_by_http_1_1_alone(service: Service) -> None:

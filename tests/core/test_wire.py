@@ -72,6 +72,32 @@ def test_head_is_get_without_the_body(service: Service, path: str) -> None:
     assert head.headers["content-length"] == get.headers["content-length"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/mock",
+        "/healthz",
+        "/openapi.json",
+        "/no/such/path/at/all",
+        "/none/demo/guests",
+        BASE,
+        f"{BASE}/guests",
+        f"{BASE}/guests?fields=name",
+        f"{BASE}/guests?feilds=name",
+        f"{BASE}/guests/42",
+        f"{BASE}/guests/42/export",
+    ],
+)
+def test_json_ends_with_a_newline_that_the_length_counts(service: Service, path: str) -> None:
+    get, head = service.get(path), service.request("HEAD", path)
+    assert get.headers["content-type"] == "application/json"
+    assert get.body[-2:] in (b"}\n", b"]\n")
+    assert get.headers["content-length"] == str(len(get.body))
+    # Errors have an id of the request in them, always of the same length.
+    assert head.headers["content-length"] == get.headers["content-length"] or "export" in path
+
+
 def test_head_of_an_export_starts_none(service: Service, guest: str) -> None:
     answer = service.request("HEAD", f"{BASE}/guests/{guest}/export", headers={"X-Request-Id": "head-1"})
     assert (answer.status, answer.headers["content-type"]) == (200, "application/octet-stream")

@@ -35,6 +35,7 @@ class Answer:
 
     @property
     def json(self) -> Any:
+        assert self.body.endswith(b"\n"), f"JSON without a newline at its end: {self}"
         return json.loads(self.body)
 
     @property

@@ -32,6 +32,7 @@ class Answer:
     @property
     def json(self) -> Any:
         """The body, decoded."""
+        assert self.body.endswith(b"\n"), f"a JSON response without a newline at its end: {self}"
         return json.loads(self.body)
 
     def refusal(self, operation: str) -> Refusal:

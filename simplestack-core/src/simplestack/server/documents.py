@@ -8,11 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 
 import falcon
-from msgspec import json
 
 from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.errors import OperationNotSupported
 from simplestack.server.authentication import ServiceTokens
+from simplestack.server.json_text import json_text
 from simplestack.server.queries import read_query
 from simplestack.server.request_id import HEADER, request_id
 
@@ -71,7 +71,7 @@ class OpenApiPage:
 
         registry = self._dispatcher.registry
         hypervisors = registry.plugins() if name is None else [registry.hypervisors[name]]
-        document = json.encode(
+        document = json_text(
             openapi_document(
                 hypervisors,
                 base_url=base_url or "/",

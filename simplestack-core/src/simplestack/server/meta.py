@@ -4,12 +4,13 @@ from importlib.metadata import version
 from typing import Any
 
 import falcon
-from msgspec import Struct, json
+from msgspec import Struct
 
 from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.server.authentication import ServiceTokens
+from simplestack.server.json_text import json_text
 from simplestack.server.queries import read_query
 from simplestack.server.request_id import HEADER, request_id
 
@@ -66,7 +67,7 @@ class _Page:
     def _send(self, request: falcon.Request, response: falcon.Response, content: Any) -> None:
         response.set_header(HEADER, request_id(request))
         response.content_type = falcon.MEDIA_JSON
-        response.data = json.encode(content)
+        response.data = json_text(content)
 
     def on_head(self, request: falcon.Request, response: falcon.Response, **segments: str) -> None:
         """Answer as GET does; the server leaves the body out."""

@@ -4,10 +4,10 @@ import logging
 from typing import Any
 
 import falcon
-from msgspec import json
 
 from simplestack import errors
 from simplestack.errors import SimplestackError
+from simplestack.server.json_text import json_text
 from simplestack.server.request_id import HEADER, request_id
 
 _log = logging.getLogger("simplestack.server")
@@ -91,7 +91,7 @@ def http_problem(status: int) -> tuple[str, str]:
 def problem_body(name: str, message: str, identity: str, details: dict[str, Any] | None = None) -> bytes:
     """Return the body that every error has."""
     shape = {"error": name, "message": message, "request_id": identity}
-    return json.encode(shape | {key: value for key, value in (details or {}).items() if key not in shape})
+    return json_text(shape | {key: value for key, value in (details or {}).items() if key not in shape})
 
 
 def add_error_handlers(app: falcon.App[Any, Any]) -> None:

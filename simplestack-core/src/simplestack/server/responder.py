@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import falcon
-from msgspec import json
 
 from simplestack.dispatch.call import Call, make_call
 from simplestack.dispatch.dispatcher import Dispatcher
@@ -13,7 +12,6 @@ from simplestack.dispatch.streams import WatchedChunks
 from simplestack.dispatch.warnings import current_warnings
 from simplestack.entities.call_context import CallContext
 from simplestack.entities.limits import CONTROL_CHARACTER
-from simplestack.entities.plain import plain
 from simplestack.entities.transfer import Export
 from simplestack.errors import InvalidArguments
 from simplestack.hookspecs import SPEC_PARAMETERS
@@ -30,12 +28,12 @@ from simplestack.server.bodies import (
     upload_of,
 )
 from simplestack.server.fields import parse_fields, trimmed
+from simplestack.server.json_text import json_text
 from simplestack.server.queries import read_query
 from simplestack.server.request_id import HEADER, request_id
 from simplestack.server.warning_header import WARNING_HEADER, warning_header
 from simplestack.sessions.targets import parse_target
 
-_encode = json.Encoder(enc_hook=plain).encode
 MAX_ID_LENGTH = 1024
 
 
@@ -176,7 +174,7 @@ def _write(
     if operation.result is None and operation.answer is None:
         return
     response.content_type = falcon.MEDIA_JSON
-    response.data = _encode(result if fields is None else trimmed(result, fields))
+    response.data = json_text(result if fields is None else trimmed(result, fields))
 
 
 def _location(asked: _Request, body: Any, result: Any) -> str:

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 
 import falcon
-import msgspec
 from msgspec import Meta, Struct
 
 from simplestack import EntityNotFound
@@ -14,6 +13,7 @@ from simplestack.mock.laboratory.laboratory import Laboratory
 from simplestack.mock.laboratory.rules import Report, Rule
 from simplestack.mock.settings import MockSettings
 from simplestack.server.bodies import read_json
+from simplestack.server.json_text import json_text
 from simplestack.server.queries import read_query
 from simplestack.server.request_id import HEADER, request_id
 
@@ -143,4 +143,4 @@ class _Rule(_Resource):
 
 def _answer(response: falcon.Response, content: Any) -> None:
     response.content_type = falcon.MEDIA_JSON
-    response.data = msgspec.json.encode(content)
+    response.data = json_text(content)
