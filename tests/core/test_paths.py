@@ -25,7 +25,10 @@ def guest(service: Service) -> Iterator[str]:
 def test_a_tag_that_clients_would_resolve_in_its_path_is_400(service: Service, guest: str, name: str) -> None:
     answer = service.post(f"{BASE}/guests/{guest}/tags", {"name": name})
     assert (answer.status, answer.error) == (400, "InvalidArguments")
-    assert answer.json["message"] == "name: expected text without control characters, other than `.` and `..`"
+    assert answer.json["message"] == (
+        f"`name` is the string {name!r}: send a string without control characters, other than `.` and `..` "
+        "(1 to 255 characters)"
+    )
     assert service.get(f"{BASE}/guests/{guest}/tags").json == []
 
 

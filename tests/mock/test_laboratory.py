@@ -288,17 +288,20 @@ def test_a_world_can_be_made_as_new(tmp_path: Path) -> None:
     ("members", "reason"),
     [
         ({"operation": "guest_exprt", "action": "hang"}, "did you mean 'guest_export'?"),
-        ({"action": "explode"}, "action: invalid enum value 'explode'"),
+        ({"action": "explode"}, "`action` is the string 'explode': send delay, error, hang or drop"),
         ({"action": "error"}, "`error` belongs to the action `error`, which needs it"),
         ({"action": "error", "error": "Bussy"}, "did you mean 'Busy'?"),
         ({"action": "hang", "error": "Busy"}, "`error` belongs to the action `error`"),
         ({"action": "delay"}, "`delay_seconds` belongs to the action `delay`, which needs it"),
-        ({"action": "delay", "delay_seconds": 1e9}, "delay_seconds: expected `float` <= 3600"),
+        (
+            {"action": "delay", "delay_seconds": 1e9},
+            "`delay_seconds` is 1000000000: send a number of seconds (0 to 3600)",
+        ),
         ({"action": "drop", "message": "x"}, "belong to the action `error`"),
         ({"action": "drop", "after_bytes": 5}, "`after_bytes` belongs to one of guest_export"),
-        ({"action": "drop", "on_call": 0}, "on_call: expected `int` >= 1"),
+        ({"action": "drop", "on_call": 0}, "`on_call` is 0: send a whole number (1 to 1000000000)"),
         ({"action": "drop", "tims": 1}, "did you mean `times`?"),
-        ({}, "missing required field `action`"),
+        ({}, "`action` is missing: send delay, error, hang or drop"),
     ],
 )
 def test_a_rule_that_could_not_do_what_it_says_is_refused(

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from simplestack.dispatch.strict_types import StrictType, strict_type
-from simplestack.entities.limits import CONTROL_CHARACTER, PATH_NAME_PATTERN, plain_words
+from simplestack.entities.limits import CONTROL_CHARACTER, PATH_NAME_PATTERN
 from simplestack.entities.plain import plain
 from simplestack.entities.transfer import Export
 from simplestack.operations.table import RESULTS
@@ -210,7 +210,7 @@ def _without_value(text: str) -> str:
     what, _, where = text.rpartition(" - at ") if " - at `" in text else (text, "", "")
     if what.startswith("Invalid enum value"):
         what = "invalid enum value"
-    return f"{where.strip('`').removeprefix('$')}: {plain_words(what)}"
+    return f"{where.strip('`').removeprefix('$')}: {what[:1].lower()}{what[1:]}"
 
 
 def _fault_of_value(item: Struct) -> str | None:

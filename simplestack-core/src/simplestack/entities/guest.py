@@ -1,9 +1,9 @@
 """Guests: virtual machines, whatever their hypervisor calls them."""
 
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from simplestack.entities.limits import Cpus, MemoryMiB, Name, SizeGiB
 
@@ -100,9 +100,9 @@ class GuestCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def __post_init__(self) -> None:
         """Refuse what no hypervisor could make sense of."""
         if self.memory is None and self.template is None:
-            raise ValueError("Object missing required field `memory` (only a `template` makes it optional)")
+            raise ValueError("`memory` is missing: send a whole number of MiB, or the `template` to copy")
         if self.template is not None and self.image is not None:
-            raise ValueError("`template` and `image` exclude one another: name one of them")
+            raise ValueError("`template` and `image` are both given: send one of them")
 
 
 class GuestUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,7 +133,9 @@ class PowerRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The power action asked for."""
 
     #: ``stop`` asks the guest's operating system to shut down, ``force_stop`` cuts the power.
-    state: Literal["start", "stop", "force_stop", "pause", "resume"]
+    state: Annotated[
+        Literal["start", "stop", "force_stop", "pause", "resume"], Meta(extra={"words": "a power state"})
+    ]
 
 
 class RebootRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,33 +23,39 @@ NAME_OR_EMPTY_PATTERN = rf"\A[^{_CONTROL}]*\Z"
 PATH_NAME_PATTERN = rf"\A(?!\.{{1,2}}$)[^{_CONTROL}]+\Z"
 _ABSOLUTE_PATH = rf"\A/[^{_CONTROL}]+\Z"
 MAC_PATTERN = r"\A[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}\Z"
-#: What the patterns accept, in words for messages.
+#: What the patterns accept, in words for messages: `simplestack.server.body_errors`, and `plain_words`.
 _PATTERN_WORDS = {
-    NAME_PATTERN: "text without control characters",
-    NAME_OR_EMPTY_PATTERN: "text without control characters",
-    PATH_NAME_PATTERN: "text without control characters, other than `.` and `..`",
+    NAME_PATTERN: "a string without control characters",
+    NAME_OR_EMPTY_PATTERN: "a string without control characters",
+    PATH_NAME_PATTERN: "a string without control characters, other than `.` and `..`",
     _ABSOLUTE_PATH: "an absolute path without control characters, such as `/etc/ssl/ca.pem`",
     MAC_PATTERN: "a MAC address such as `52:54:00:12:34:56`",
 }
 
+
+def _matching(pattern: str, **lengths: int) -> Meta:
+    """Describe text that matches a pattern, with the words that clients read where it does not."""
+    return Meta(pattern=pattern, extra={"words": _PATTERN_WORDS[pattern]}, **lengths)
+
+
 #: The name of a thing: 1 to 255 characters, none of them a control character.
-Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=NAME_PATTERN)]
+Name = Annotated[str, _matching(NAME_PATTERN, min_length=1, max_length=255)]
 #: A name that becomes a segment of a path: not `.` or `..`, which HTTP clients resolve before they send it.
-PathName = Annotated[str, Meta(min_length=1, max_length=255, pattern=PATH_NAME_PATTERN)]
+PathName = Annotated[str, _matching(PATH_NAME_PATTERN, min_length=1, max_length=255)]
 #: The name of a file such as an ISO image, or an empty string for none.
-NameOrEmpty = Annotated[str, Meta(max_length=1024, pattern=NAME_OR_EMPTY_PATTERN)]
+NameOrEmpty = Annotated[str, _matching(NAME_OR_EMPTY_PATTERN, max_length=1024)]
 #: An absolute path, in settings.
-AbsolutePath = Annotated[str, Meta(pattern=_ABSOLUTE_PATH)]
+AbsolutePath = Annotated[str, _matching(_ABSOLUTE_PATH)]
 #: Free text that is shown to people.
 Description = Annotated[str, Meta(max_length=4096)]
 #: Memory in MiB.
-MemoryMiB = Annotated[int, Meta(ge=1, le=MAX_MEMORY_MIB)]
+MemoryMiB = Annotated[int, Meta(ge=1, le=MAX_MEMORY_MIB, extra={"words": "a whole number of MiB"})]
 #: A disk's size in GiB; fractions are allowed.
-SizeGiB = Annotated[float, Meta(gt=0, le=MAX_DISK_GIB)]
+SizeGiB = Annotated[float, Meta(gt=0, le=MAX_DISK_GIB, extra={"words": "a number of GiB"})]
 #: Virtual CPUs.
 Cpus = Annotated[int, Meta(ge=1, le=MAX_CPUS)]
 #: A unicast or multicast MAC address, six octets with colons.
-Mac = Annotated[str, Meta(pattern=MAC_PATTERN)]
+Mac = Annotated[str, _matching(MAC_PATTERN)]
 
 
 def plain_words(message: str) -> str:

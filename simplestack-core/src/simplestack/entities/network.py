@@ -9,7 +9,10 @@ from simplestack.entities.limits import MAX_RATE_BITS, Description, Mac, Name
 VlanTag = Annotated[int, Meta(ge=1, le=4094)]
 #: False alone; true names no rate.
 NoRate = Annotated[bool, Meta(extra_json_schema={"const": False})]
-LockingMode = Literal["network_default", "locked", "unlocked", "disabled"]
+LockingMode = Annotated[
+    Literal["network_default", "locked", "unlocked", "disabled"], Meta(extra={"words": "a locking mode"})
+]
+RateBits = Annotated[int, Meta(ge=0, le=MAX_RATE_BITS, extra={"words": "a whole number of bit/s"})]
 
 
 class Network(Struct, frozen=True, kw_only=True):
@@ -82,7 +85,7 @@ class NetworkInterfaceUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_f
     #: Whether it is plugged in.
     active: bool | UnsetType = UNSET
     #: bit/s; null, false and 0 lift the limit.
-    ratelimit: Annotated[int, Meta(ge=0, le=MAX_RATE_BITS)] | NoRate | UnsetType | None = UNSET
+    ratelimit: RateBits | NoRate | UnsetType | None = UNSET
     #: Which addresses the guest may use, as XAPI's ``VIF.locking_mode``.
     locking_mode: LockingMode | UnsetType = UNSET
     #: All IPv4 addresses that the guest may use while ``locking_mode`` is ``locked``.
@@ -93,4 +96,4 @@ class NetworkInterfaceUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_f
     def __post_init__(self) -> None:
         """Refuse ``ratelimit: true``, which names no rate."""
         if self.ratelimit is True:
-            raise ValueError("Expected `int | false | null`, got `true` - at `$.ratelimit`")
+            raise ValueError("`ratelimit` is true: send a whole number of bit/s, or false for no limit")

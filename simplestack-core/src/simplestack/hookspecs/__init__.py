@@ -25,7 +25,8 @@ What holds for all of them:
   control characters. Anything else is a defect: clients get a 500, and the log names item, field and types.
 - Bodies are validated structs. Annotate the parameter with a subclass of the struct to accept more fields,
   and the result with a subclass of the entity to return more. These annotations are evaluated when the plugin
-  is loaded; one that is not the hook's type is an error.
+  is loaded; one that is not the hook's type is an error. Clients read what is wrong with a field in words
+  made from its type; ``Annotated[int, Meta(ge=1, extra={"words": "a whole number of MiB"})]`` adds its unit.
 - An id that does not exist, or whose disk, interface or snapshot belongs to another guest, raises
   :class:`~simplestack.EntityNotFound`.
 - What a docstring says is the REST contract's reference too, but for paragraphs that begin with "Plugins:".

@@ -98,8 +98,8 @@ def read_manifest(upload: Upload) -> Manifest:
     _skip_padding(upload, length)
     try:
         return msgspec.json.decode(document, type=Manifest)
-    except msgspec.DecodeError as error:  # which a ValidationError is
-        raise InvalidArguments(f"the image's manifest is damaged: {error}; export the guest again") from None
+    except msgspec.DecodeError:  # which a ValidationError is
+        raise InvalidArguments("the image's manifest is damaged: export the guest again") from None
 
 
 def verify_contents(upload: Upload, manifest: Manifest) -> None:

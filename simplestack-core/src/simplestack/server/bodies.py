@@ -6,11 +6,10 @@ import falcon
 import msgspec
 from msgspec import Struct
 
-from simplestack.entities.limits import plain_words
 from simplestack.entities.transfer import CHUNK_BYTES
 from simplestack.errors import InvalidArguments, PayloadTooLarge, SimplestackError
+from simplestack.server.body_errors import body_fault, malformed_reason
 from simplestack.server.problems import HttpProblem
-from simplestack.suggestions import did_you_mean
 
 S = TypeVar("S", bound=Struct)
 
@@ -110,7 +109,7 @@ def read_json(request: falcon.Request, kind: type[S], *, required: bool, max_byt
     if not text.strip():
         if required:
             raise InvalidArguments(
-                f"a JSON body is required; its fields: {', '.join(kind.__struct_fields__)}"
+                f"a JSON body is required; its fields: {', '.join(kind.__struct_encode_fields__)}"
             )
         text = b"{}"
     else:
@@ -130,7 +129,7 @@ def discard_body(request: falcon.Request, max_bytes: int) -> None:
 def decode_json(text: bytes, kind: type[S]) -> S:
     """Decode a JSON object.
 
-    :raises InvalidArguments: the message names the field and says what was expected
+    :raises InvalidArguments: the message says which field is wrong, its value and what to send
     """
     try:
         try:
@@ -139,17 +138,9 @@ def decode_json(text: bytes, kind: type[S]) -> S:
             if "got `float`" not in str(error):
                 raise
             # JSON has one kind of number: 512.0 is an integer, too.
-            return msgspec.convert(_whole_numbers(msgspec.json.decode(text)), kind)
-    except msgspec.ValidationError as error:
-        raise InvalidArguments(_explain(str(error), kind)) from None
-    except msgspec.DecodeError as error:
-        raise InvalidArguments(f"the body is not JSON: {error}") from None
-    except UnicodeDecodeError:
-        raise InvalidArguments("the body is not JSON: it is not UTF-8") from None
-    except RecursionError:
-        raise InvalidArguments(
-            "the body is not JSON that this service takes: it is nested too deeply"
-        ) from None
+            return msgspec.convert(_whole_numbers(msgspec.json.decode(text)), kind, str_keys=True)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidArguments(_reason(error, text, kind)) from None
 
 
 def check_json_type(request: falcon.Request) -> None:
@@ -222,12 +213,17 @@ def _whole_numbers(value: Any) -> Any:
             return value
 
 
-def _explain(text: str, kind: type[Struct]) -> str:
-    """Name the field in plain words: ``memory: expected `int`, got `str```."""
-    what, _, where = text.partition(" - at `$")
-    where = where.strip("`.")
-    if "unknown field" in what:
-        name = what.split("`")[1]
-        what += did_you_mean(name, kind.__struct_fields__, quote="`")
-    what = plain_words(what)
-    return f"{where}: {what}" if where else what
+def _reason(error: Exception, text: bytes, kind: type[Struct]) -> str:
+    """Say for a client what is wrong with a body, never in msgspec's words, which name no remedy."""
+    try:
+        match error:
+            case msgspec.ValidationError():
+                return body_fault(text, kind)
+            case msgspec.DecodeError():
+                return malformed_reason(text)
+            case _:
+                raise error
+    except UnicodeDecodeError:
+        return "the body is not JSON: send it in UTF-8"
+    except RecursionError:
+        return "the body is nested too deeply: send JSON with fewer levels"

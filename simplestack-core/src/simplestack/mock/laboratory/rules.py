@@ -10,7 +10,7 @@ from simplestack.operations.model import StreamBody
 from simplestack.operations.table import HOOKS, OPERATIONS
 from simplestack.suggestions import did_you_mean
 
-Seconds = Annotated[float, Meta(ge=0, le=3600)]
+Seconds = Annotated[float, Meta(ge=0, le=3600, extra={"words": "a number of seconds"})]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 #: The hooks that an operation, or a hook, stands for.

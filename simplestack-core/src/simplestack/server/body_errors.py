@@ -1,0 +1,204 @@
+"""What is wrong with a JSON body, in words for clients.
+
+The words come from the body's type, so the types of plugins have them, too. ``Meta(extra={"words": ...})``
+says what a value is, where its type does not: "a whole number of MiB", "a power state".
+"""
+
+import difflib
+import functools
+import json
+import math
+import re
+from collections.abc import Iterator
+from types import NoneType, UnionType
+from typing import Annotated, Any, NoReturn, Union, get_args, get_origin
+
+import msgspec
+from msgspec import Struct, UnsetType
+from msgspec.structs import FieldInfo, fields
+
+from simplestack.server.body_words import accepted, accepted_choices, shown, shown_name
+
+#: What comes before the first NaN or Infinity that is not in a string.
+_BEFORE_CONSTANT = re.compile(r'(?:[^"NI-]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"|-(?![NI]))*+', re.DOTALL)
+_EXCERPT_LENGTH = 20
+
+
+def malformed_reason(text: bytes) -> str:
+    """Say where text is not JSON.
+
+    :raises UnicodeDecodeError: it is not UTF-8
+    :raises RecursionError: it is nested too deeply
+    """
+    try:
+        _load(text.decode())
+    except json.JSONDecodeError as error:
+        what = error.msg.removesuffix(" at")
+        place = f"line {error.lineno}, column {error.colno}"
+        found = error.doc[error.pos : error.pos + _EXCERPT_LENGTH]
+        where = f"at {place}, near {found!r}" if found else f"at {place}, where the body ends"
+        return f"the body is not JSON: {what[:1].lower()}{what[1:]} {where}"
+    return "the body is not JSON: check it with a JSON validator"
+
+
+def body_fault(text: bytes, kind: type[Struct]) -> str:
+    """Say which field of a body is wrong, what it is and what to send instead.
+
+    :raises UnicodeDecodeError: it is not UTF-8
+    :raises RecursionError: it is nested too deeply
+    """
+    try:
+        value = _load(text.decode())
+    except json.JSONDecodeError:
+        return malformed_reason(text)
+    return _fault(value, kind, "") or (
+        "the body is not what GET /openapi.json describes: check that each field is given only once"
+    )
+
+
+def _load(text: str) -> Any:
+    """Decode JSON: whole numbers as ints, however they are written; infinity for those that are too large."""
+
+    def reject(_constant: str) -> NoReturn:
+        before = _BEFORE_CONSTANT.match(text)
+        raise json.JSONDecodeError("Invalid number", text, before.end() if before else 0)
+
+    return json.loads(text, parse_constant=reject, parse_int=_integer, parse_float=_number)
+
+
+def _integer(digits: str) -> float:
+    try:
+        return int(digits)
+    except ValueError:  # Python has a limit to the digits
+        return -math.inf if digits.startswith("-") else math.inf
+
+
+def _number(digits: str) -> float:
+    number = float(digits)
+    return int(number) if number.is_integer() else number
+
+
+def _fault(value: Any, kind: Any, path: str) -> str | None:
+    """Say what is wrong with a value; None where nothing is.
+
+    :param path: of the value in the body, empty for the body itself
+    """
+    error = _error(value, kind)
+    if error is None:
+        return None
+    choices = _choices(kind)
+    containers = [choice for choice in map(_bare, choices) if _holds(choice, value)]
+    if len(containers) == 1:
+        fault = _fault_within(value, containers[0], path)
+        if fault or _is_struct(containers[0]):  # whose own check may reject fields that are right one by one
+            return fault or _own_reason(error, path)
+    valid = [choice for choice in choices if _bare(choice) is not NoneType]
+    words, values = accepted_choices(valid[0]) if len(valid) == 1 else (None, "")
+    if words:
+        return f"{shown(value).removeprefix('the string ')} is not {words}: use {values}"
+    return f"{_place(path)} is {shown(value)}: send {accepted(choices)}"
+
+
+def _fault_within(value: Any, container: Any, path: str) -> str | None:
+    if _is_struct(container):
+        return next(filter(None, _faults_of_object(value, container, path)), None)
+    if isinstance(value, list):
+        item = next(iter(get_args(container)), Any)
+        index = _first_wrong(value, item)
+        return None if index is None else _fault(value[index], item, f"{path}[{index}]")
+    item = next(reversed(get_args(container)), Any)
+    index = _first_wrong([*value.values()], item)
+    if index is None:
+        return None
+    name = [*value][index]
+    return _fault(value[name], item, _below(path, name))
+
+
+def _first_wrong(items: list[Any], kind: Any) -> int | None:
+    """Return the place of the first item that does not have the type, at little cost for many."""
+    if _error(items, list[kind]) is None:
+        return None
+    start, end = 0, len(items)  # one of these is the first
+    while end - start > 1:
+        middle = (start + end) // 2
+        if _error(items[start:middle], list[kind]) is None:
+            start = middle
+        else:
+            end = middle
+    return start
+
+
+def _faults_of_object(value: dict[str, Any], kind: type[Struct], path: str) -> Iterator[str | None]:
+    known = _fields(kind)
+    config = kind.__struct_config__
+    if config.forbid_unknown_fields:
+        for name in [name for name in value if name not in known and name != config.tag_field]:
+            close: list[str] = difflib.get_close_matches(name[:100], known, n=1)
+            hint = f"did you mean `{close[0]}`?" if close else f"the fields are {', '.join(known) or 'none'}"
+            yield f"unknown field {_place(_below(path, name))}; {hint}"
+    for name, its in value.items():
+        if name in known:
+            yield _fault(its, known[name].type, _below(path, name))
+    for name, field in known.items():
+        if field.required and name not in value:
+            yield f"{_place(_below(path, name))} is missing: send {accepted(_choices(field.type))}"
+
+
+@functools.cache
+def _fields(kind: type[Struct]) -> dict[str, FieldInfo]:
+    return {field.encode_name: field for field in fields(kind)}
+
+
+def _error(value: Any, kind: Any) -> msgspec.ValidationError | None:
+    try:
+        msgspec.convert(value, kind, str_keys=True)
+    except msgspec.ValidationError as error:
+        return error
+    return None
+
+
+def _own_reason(error: msgspec.ValidationError, path: str) -> str | None:
+    """Say why a struct's own ``__post_init__`` rejects values that have the right types."""
+    if error.__cause__ is None:
+        return None
+    reason = str(error.__cause__) or "these values do not go together"
+    return f"{_place(path)}: {reason}" if path else reason
+
+
+def _choices(kind: Any) -> list[Any]:
+    """Return the types that a client can choose from."""
+    union = _bare(kind)
+    if get_origin(union) in (Union, UnionType):
+        return [choice for choice in get_args(union) if choice is not UnsetType]
+    return [kind]
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def _is_struct(container: Any) -> bool:
+    kind = get_origin(container) or container
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _holds(container: Any, value: Any) -> bool:
+    """Tell whether a type is one of objects or arrays with parts, as the value is."""
+    origin = get_origin(container) or container
+    if not isinstance(origin, type):
+        return False
+    if isinstance(value, list):
+        return issubclass(origin, list | set | frozenset)
+    if not isinstance(value, dict) or not issubclass(origin, Struct):
+        return isinstance(value, dict) and issubclass(origin, dict)
+    config = origin.__struct_config__
+    has_tag = config.tag_field is None or value.get(config.tag_field) == config.tag
+    return has_tag and not config.array_like
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{shown_name(name)}" if path else shown_name(name)
+
+
+def _place(path: str) -> str:
+    return f"`{path}`" if path else "the body"
