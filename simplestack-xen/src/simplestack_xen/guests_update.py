@@ -44,7 +44,7 @@ _WAITING = frozenset(
     }
 )
 
-MemoryMiB = Annotated[int, Meta(ge=1, le=64 * 1024**2)]
+MemoryMiB = Annotated[int, Meta(ge=1, le=64 * 1024**2, extra={"words": "a whole number of MiB"})]
 Cpus = Annotated[int, Meta(ge=1, le=4096)]
 
 
