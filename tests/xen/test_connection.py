@@ -1,6 +1,7 @@
 """Connections: hosts that are not there, do not answer, break, cannot be trusted, or talk nonsense."""
 
 import hashlib
+import re
 import socket
 import ssl
 import time
@@ -243,11 +244,16 @@ def odd_host(trust: Trust, request: pytest.FixtureRequest) -> Iterator[int]:
         yield port
 
 
-def test_an_answer_that_is_no_json_rpc_is_an_error_of_the_hypervisor(trust: Trust, odd_host: int) -> None:
+def test_an_answer_that_is_no_json_rpc_is_an_error_of_the_hypervisor(
+    trust: Trust, odd_host: int, caplog: pytest.LogCaptureFixture
+) -> None:
     session = connect(at(odd_host), ROOT, settings(trust))
     with pytest.raises(HypervisorError) as failed:
         guest_list(session, frozenset({"id"}))
     assert "XAPI sent" in failed.value.message
+    assert not re.search("`|JSON is|truncated|codec", failed.value.message), "a library's words"
+    if "the service's log says" in failed.value.message:
+        assert "cannot be read: " in caplog.text
     session.api.session = ""
     session.api.log_out()
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from simplestack import EntityNotFound, GuestState, HypervisorError, InvalidArguments
-from simplestack_xen import json_rpc, xml_rpc
+from simplestack_xen import api, json_rpc, xml_rpc
 from simplestack_xen.entities import (
     first_address,
     guest_entity,
@@ -85,6 +85,15 @@ def test_all_types_of_xml_rpc_are_read() -> None:
     inner = "<struct><member><name>x</name><value/></member></struct>"
     member = f"<member><name> k </name><value>\n {inner}</value></member>"
     assert xml(f"<struct>{member}</struct>") == {" k ": {"x": ""}}
+
+
+def test_clients_read_no_words_of_a_library_about_a_value_of_another_type(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(HypervisorError, match="XAPI sent a value of another type") as failed:
+        api._converted([1], str)
+    assert "`" not in failed.value.message
+    assert "Expected `str`, got `array`" in caplog.text
 
 
 def test_of_long_answers_only_the_members_that_matter_are_kept() -> None:

@@ -4,6 +4,7 @@ One request at a time: an Api is no more safe for several threads than the sessi
 """
 
 import contextlib
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -22,6 +23,8 @@ from simplestack_xen.events import Batch
 from simplestack_xen.failures import NoJsonRpc, XapiFailure
 from simplestack_xen.records import NULL, Record
 from simplestack_xen.settings import XenSettings
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -205,4 +208,7 @@ def _converted(value: Any, kind: type[T]) -> T:
     try:
         return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise HypervisorError(f"XAPI sent something else than its data model says: {error}") from None
+        _log.warning("XAPI's response does not have the types of its data model: %s", error)
+        raise HypervisorError(
+            "XAPI sent a value of another type than its data model says: the service's log says where"
+        ) from None

@@ -4,6 +4,7 @@ https://xapi-project.github.io/xen-api/wire-protocol.html
 """
 
 import http.client
+import logging
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +13,8 @@ from msgspec import UNSET, Struct, UnsetType
 
 from simplestack import HypervisorError
 from simplestack_xen.failures import NoJsonRpc, XapiFailure
+
+_log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/json"
 PATH = "/jsonrpc"
@@ -48,7 +51,10 @@ def read_answer(response: http.client.HTTPResponse, kind: type[T]) -> T:
     try:
         answer: _Answer[T] = _decoder(kind).decode(response.read())  # type: ignore[arg-type]  # types are hashable
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise HypervisorError(f"XAPI sent something that is no JSON-RPC answer of XAPI's: {error}") from None
+        _log.warning("XAPI's JSON-RPC response cannot be read: %s", error)
+        raise HypervisorError(
+            "XAPI sent a JSON-RPC response that cannot be read: the service's log says why"
+        ) from None
     if isinstance(answer.error, list):
         raise XapiFailure(answer.error)
     if answer.error is not None:
