@@ -7,7 +7,7 @@ from typing import Any
 from docutils import nodes
 
 from simplestack.entities.limits import MAC_PATTERN, NAME_OR_EMPTY_PATTERN, NAME_PATTERN
-from simplestack.openapi.schemas import ecma_pattern
+from simplestack.server.openapi.schemas import ecma_pattern
 from simplestack_docs.prose import Cell, Link, inline, no_link, table
 
 Schema = Mapping[str, Any]

@@ -33,9 +33,10 @@ _PATTERN_WORDS = {
 }
 
 
-def _matching(pattern: str, **lengths: int) -> Meta:
+def _matching(pattern: str, min_length: int | None = None, max_length: int | None = None) -> Meta:
     """Describe text that matches a pattern, with the words that clients read where it does not."""
-    return Meta(pattern=pattern, extra={"words": _PATTERN_WORDS[pattern]}, **lengths)
+    words = {"words": _PATTERN_WORDS[pattern]}
+    return Meta(pattern=pattern, min_length=min_length, max_length=max_length, extra=words)
 
 
 #: The name of a thing: 1 to 255 characters, none of them a control character.
