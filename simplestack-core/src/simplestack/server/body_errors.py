@@ -4,7 +4,6 @@ The words come from the body's type, so the types of plugins have them, too. ``M
 says what a value is, where its type does not: "a whole number of MiB", "a power state".
 """
 
-import difflib
 import functools
 import json
 import math
@@ -18,6 +17,7 @@ from msgspec import Struct, UnsetType
 from msgspec.structs import FieldInfo, fields
 
 from simplestack.server.body_words import accepted, accepted_choices, shown, shown_name
+from simplestack.suggestions import did_you_mean
 
 #: What comes before the first NaN or Infinity that is not in a string.
 _BEFORE_CONSTANT = re.compile(r'(?:[^"NI-]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"|-(?![NI]))*+', re.DOTALL)
@@ -133,9 +133,8 @@ def _faults_of_object(value: dict[str, Any], kind: type[Struct], path: str) -> I
     config = kind.__struct_config__
     if config.forbid_unknown_fields:
         for name in [name for name in value if name not in known and name != config.tag_field]:
-            close: list[str] = difflib.get_close_matches(name[:100], known, n=1)
-            hint = f"did you mean `{close[0]}`?" if close else f"the fields are {', '.join(known) or 'none'}"
-            yield f"unknown field {_place(_below(path, name))}; {hint}"
+            hint = did_you_mean(name, known, quote="`") or f"; the fields are {', '.join(known) or 'none'}"
+            yield f"unknown field {_place(_below(path, name))}{hint}"
     for name, its in value.items():
         if name in known:
             yield _fault(its, known[name].type, _below(path, name))
