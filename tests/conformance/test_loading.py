@@ -71,8 +71,7 @@ def test_the_help_of_pytest_has_the_options_of_the_kit(tmp_path: Path) -> None:
         assert option in done.output
 
 
-def test_the_kit_can_be_loaded_where_plugins_are_not_loaded_by_themselves(tmp_path: Path) -> None:
-    done = run_kit(
-        tmp_path, *TARGET, "-k", "test_tags.py", environment={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    )
+def test_the_kit_runs_beside_the_other_plugins_of_pytest(tmp_path: Path) -> None:
+    environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": ""}  # tests of the kit load it alone
+    done = run_kit(tmp_path, *TARGET, "-k", "test_tags.py", environment=environment)
     assert done.status == 0, done.output

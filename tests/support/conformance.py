@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+#: The kit needs no other plugin of pytest. Those that are installed for these tests take seconds to load.
+_KIT_ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 ROW = re.compile(r"^(\w+_\w+)  +(\S.*?)  +(\S.*)$", re.MULTILINE)
 
 
@@ -53,7 +55,7 @@ def run_kit(
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "simplestack.toml"
     settings.write_text(config)
-    more = {"XDG_STATE_HOME": str(folder), **(environment or {})}
+    more = {**_KIT_ALONE, "XDG_STATE_HOME": str(folder), **(environment or {})}
     if plugins is not None:
         more["PYTHONPATH"] = str(plugins)
     kit = ("-p", "simplestack.conformance", "--config", str(settings))
@@ -67,7 +69,8 @@ def run_pytest(folder: Path, *arguments: str, environment: Mapping[str, str] | N
 
 def run_command(folder: Path, *arguments: str) -> KitRun:
     """Run ``simplestack conformance`` in a folder, with the default settings."""
-    return _run(folder, ("simplestack", "conformance", *arguments), {"XDG_STATE_HOME": str(folder)})
+    environment = {**_KIT_ALONE, "XDG_STATE_HOME": str(folder)}
+    return _run(folder, ("simplestack", "conformance", *arguments), environment)
 
 
 def _run(folder: Path, arguments: tuple[str, ...], environment: Mapping[str, str]) -> KitRun:
