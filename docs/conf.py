@@ -21,6 +21,8 @@ nitpick_ignore_regex = [
 exclude_patterns = ["_build", "_extensions"]
 #: Headings of Markdown pages get anchors down to this level.
 myst_heading_anchors = 4
+#: Quotes and ellipses alone: two hyphens begin an option.
+smartquotes_action = "qe"
 myst_enable_extensions = ["colon_fence"]
 #: Files of the repository that a page of this site includes as a whole: links to them lead to the page.
 repository_pages = {

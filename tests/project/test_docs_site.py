@@ -54,6 +54,12 @@ def test_every_page_of_the_repository_is_in_the_site(site: dict[str, Page]) -> N
     assert written == set(site) - MADE_PAGES
 
 
+def test_options_in_the_text_of_the_command_line_have_both_hyphens(site: dict[str, Page]) -> None:
+    text = " ".join(site["cli.html"].text.split())
+    assert "for example: -- -k disks -x" in text
+    assert "SIMPLESTACK_KIT_PASSWORD or --password-file" in text
+
+
 def test_every_operation_has_a_section(site: dict[str, Page]) -> None:
     assert {operation.name for operation in OPERATIONS} - site["rest.html"].anchors == set()
 
