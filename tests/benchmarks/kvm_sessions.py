@@ -7,9 +7,7 @@ Then wrk loads the service, whose requests share no connection, beside one whose
 """
 
 import http.client
-import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -26,6 +24,7 @@ from simplestack_kvm.guests import guest_info
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 from support.service import running_service, token
+from support.threads import profiled
 
 _DOMAIN = """
 <domain type='qemu'><name>benchmark</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>
@@ -155,13 +154,8 @@ def _traced(call: Callable[[], object]) -> list[str]:
         if event == "c_call" and name in _ROUND_TRIPS:
             names.append(name)
 
-    sys.setprofile(profile)
-    threading.setprofile(profile)  # calls that may hang run in threads of their own
-    try:
+    with profiled(profile):
         call()
-    finally:
-        threading.setprofile(None)
-        sys.setprofile(None)
     return names
 
 

@@ -1,10 +1,10 @@
 """Things that happen at a chosen moment: somebody else acts, an error loses its reason, a call fails."""
 
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from support.threads import profiled
 
 
 @contextmanager
@@ -25,11 +25,6 @@ def after(function: str, action: Callable[[], object], *, nth: int | None = None
         if nth is None or times == nth:
             action()
 
-    sys.setprofile(notice)
-    threading.setprofile(notice)  # calls that may hang run in threads of their own
-    try:
+    with profiled(notice):
         yield
-    finally:
-        threading.setprofile(None)
-        sys.setprofile(None)
     assert times >= (nth or 1), f"{function} returned {times} times"

@@ -1,8 +1,6 @@
 """Guests on a real libvirtd: lists, domains of foreign origin, changes, deletion."""
 
 import re
-import sys
-import threading
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,6 +26,7 @@ from simplestack_kvm.guests import guest_info, guest_list
 from simplestack_kvm.guests_delete import guest_delete
 from simplestack_kvm.guests_update import guest_update
 from simplestack_kvm.session import KvmSession
+from support.threads import profiled
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume
@@ -79,13 +78,8 @@ def round_trips(action: Callable[[], object]) -> int:
         if event == "c_call" and name.startswith("vir") and not local.match(name):
             called.append(name)
 
-    sys.setprofile(notice)
-    threading.setprofile(notice)  # calls that may hang run in threads of their own
-    try:
+    with profiled(notice):
         action()
-    finally:
-        threading.setprofile(None)
-        sys.setprofile(None)
     return len(called)
 
 
