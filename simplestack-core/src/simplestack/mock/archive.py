@@ -98,8 +98,10 @@ def read_manifest(upload: Upload) -> Manifest:
     _skip_padding(upload, length)
     try:
         return msgspec.json.decode(document, type=Manifest)
-    except msgspec.DecodeError:  # which a ValidationError is
-        raise InvalidArguments("the image's manifest is damaged: export the guest again") from None
+    except msgspec.DecodeError as error:  # which a ValidationError is
+        # The rules of the manifest itself say what is wrong; msgspec's words are about Python.
+        why = f" ({error.__cause__})" if isinstance(error.__cause__, ValueError) else ""
+        raise InvalidArguments(f"the image's manifest is damaged{why}: export the guest again") from None
 
 
 def verify_contents(upload: Upload, manifest: Manifest) -> None:
