@@ -30,6 +30,11 @@ def test_the_kit_runs_with_the_options_of_the_command_and_those_of_pytest(tmp_pa
     assert "the target is as before" in done.output
 
 
+def test_nothing_is_imported_from_the_working_directory(tmp_path: Path) -> None:
+    (tmp_path / "iniconfig.py").write_text("raise AssertionError('pytest imported this')")
+    assert run_command(tmp_path, *TARGET, "--", "-k", "test_pools.py").status == 0
+
+
 def test_the_example_of_the_page_prints_what_the_page_shows(tmp_path: Path) -> None:
     command = code_blocks("docs/conformance.md", "sh")[0].partition("\n")[2]
     program, subcommand, *arguments = shlex.split(command.replace("\\\n", ""))

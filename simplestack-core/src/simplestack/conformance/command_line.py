@@ -26,7 +26,7 @@ class KitOption(NamedTuple):
 
 
 HYPERVISOR = KitOption("--hypervisor", "NAME", "Plugin to test, by its name in URLs.")
-HOST = KitOption("--host", "HOST[:PORT]", "Host to test against, as the plugin connects to it.")
+HOST = KitOption("--host", "HOST", "Host to test against: HOST or HOST:PORT, as in the service's URLs.")
 #: In the order in which help shows them.
 OPTIONS = (
     HYPERVISOR,
