@@ -8,7 +8,15 @@ from typing import Any
 import libvirt
 import pytest
 
-from simplestack import GIB, Conflict, GuestCreate, GuestUpdate, HypervisorError, InvalidArguments
+from simplestack import (
+    GIB,
+    Conflict,
+    GuestCreate,
+    GuestUpdate,
+    HypervisorError,
+    InvalidArguments,
+    InvalidState,
+)
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.guests import guest_info
 from simplestack_kvm.guests_create import guest_create
@@ -171,3 +179,15 @@ def test_a_name_that_somebody_else_gave_the_guest_meanwhile_is_kept(session: Kvm
             guest_update(session, guest_id, GuestUpdate(name=wanted, memory=64))
         assert session.connection.lookupByUUIDString(guest_id).name() == other
         assert defined(session.connection.lookupByUUIDString(guest_id))[:2] == (32, 32)
+
+
+def test_a_guest_that_is_saved_to_disk_says_what_cannot_be_changed(session: KvmSession) -> None:
+    with foreign(session.connection) as domain:
+        domain.create()
+        domain.managedSave()
+        for changes, what in ((GuestUpdate(memory=16), "memory"), (GuestUpdate(cpus=2), "CPUs")):
+            with pytest.raises(InvalidState) as caught:
+                guest_update(session, domain.UUIDString(), changes)
+            assert caught.value.message.startswith(
+                f"cannot change the {what} of the guest while it is PAUSED"
+            )

@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 import libvirt
 import pytest
 
-from simplestack import GIB, Conflict, DiskUpdate, Guest, GuestUpdate, HypervisorTimeout, Target
+from simplestack import GIB, Conflict, DiskUpdate, Guest, GuestCreate, GuestUpdate, HypervisorTimeout, Target
 from simplestack.sessions.accounts import hash_password
 from simplestack_kvm import session as sessions
 from simplestack_kvm.bounded import NoResponse, bounded
 from simplestack_kvm.disks import disk_info, disk_list, disk_update
 from simplestack_kvm.guests import guest_info, guest_list
+from simplestack_kvm.guests_create import guest_create
+from simplestack_kvm.guests_delete import guest_delete
 from simplestack_kvm.guests_update import guest_update
 from simplestack_kvm.pools import pool_info
 from simplestack_kvm.session import KvmSession
@@ -209,6 +211,24 @@ def test_a_disk_of_a_running_guest_in_no_storage_does_not_shrink(
         info: Any = domain.blockInfo("vda")  # annotated as str
         assert info[0] == 1.5 * GIB
     outside.unlink()
+
+
+def test_guests_are_made_and_deleted_while_a_disk_in_no_storage_hangs(
+    libvirtd: Libvirtd, settings: KvmSettings, hanging: HangingPool, session: KvmSession
+) -> None:
+    connection = session.connection
+    connection.storagePoolLookupByName(hanging.name).destroy()
+    with (
+        foreign(connection, file_disk(str(hanging.folder / "disk.qcow2"), "vda", "virtio")),
+        volume(connection, libvirtd.pool, GIB) as image,
+    ):
+        wanted = GuestCreate(name="made meanwhile", memory=32, image=image.name(), storage=libvirtd.pool)
+        with hanging.hung():
+            made = in_time(libvirtd, settings, partial(guest_create, guest=wanted))
+            in_time(libvirtd, settings, partial(guest_delete, guest_id=made.id))
+            assert made.id not in in_time(libvirtd, settings, listed)
+        for kept in libvirtd.pool_folder.glob(f"{made.id}-*"):  # that guest may be based on them
+            kept.unlink()
 
 
 def test_a_session_whose_call_was_given_up_is_not_used_again(

@@ -5,12 +5,14 @@ from collections.abc import Callable
 import libvirt
 import pytest
 
+from simplestack import HypervisorError
 from simplestack_kvm.disks import disk_delete
 from simplestack_kvm.guests_delete import guest_delete
 from simplestack_kvm.session import KvmSession
 
 from .domains import file_disk, foreign
 from .image_files import Files
+from .interference import after
 
 Delete = Callable[[KvmSession, str], None]
 
@@ -177,10 +179,50 @@ def test_what_a_guest_writes_into_its_raw_disk_keeps_no_volume_of_others(
         "<target dev='{}'/></disk>"
     )
     disks = file_disk(str(mine[0]), "vda", "virtio") + raw.format(mine[1], "vdb")
-    with (
-        foreign(session.connection, disks) as domain,
-        foreign(session.connection, raw.format(header, "vda")),
-    ):
-        guest_delete(session, domain.UUIDString())
-    assert warnings == []
-    assert [path.exists() for path in mine] == [False, False]
+    by_name = (
+        "<disk type='volume' device='disk'><driver name='qemu' type='raw'/>"
+        f"<source pool='simplestack-test' volume='{header.name}'/><target dev='vda'/></disk>"
+    )
+    pool = session.connection.storagePoolLookupByName("simplestack-test")
+    for theirs in (raw.format(header, "vda"), by_name):
+        for path in mine:
+            files.image(path, form="raw" if path.suffix == ".img" else "qcow2")
+        pool.refresh()
+        with foreign(session.connection, disks) as domain, foreign(session.connection, theirs):
+            guest_delete(session, domain.UUIDString())
+        assert warnings == []
+        assert [path.exists() for path in mine] == [False, False]
+
+
+def test_a_raw_disk_that_looks_like_an_image_stays_while_another_one_may_keep_its_data_in_it(
+    session: KvmSession, warnings: list[str], files: Files
+) -> None:
+    data = files.image(files.pool / "a.img", form="raw")
+    files.image(files.pool / "w.qcow2", "-o", f"data_file={data}")
+    data.write_bytes(files.image(files.outside / "header.qcow2").read_bytes())
+    raw = (
+        f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{data}'/>"
+        "<target dev='vda'/></disk>"
+    )
+    with foreign(session.connection, raw) as mine:
+        guest_delete(session, mine.UUIDString())
+    assert data.exists()
+    assert len(warnings) == 1
+
+
+def test_a_disks_volume_that_libvirt_cannot_delete_is_named(session: KvmSession, files: Files) -> None:
+    path = files.image(files.pool / "a.qcow2")
+    with foreign(session.connection, file_disk(str(path), "vda", "virtio")) as mine:
+
+        def make_a_folder_of_it() -> None:
+            path.unlink()
+            path.joinpath("file").mkdir(parents=True)
+
+        with (
+            after("virDomainIsPersistent", make_a_folder_of_it, nth=1),
+            pytest.raises(HypervisorError, match=r"its volume is left: simplestack-test/a\.qcow2 \("),
+        ):
+            delete_disk(session, mine.UUIDString())
+        assert mine.XMLDesc().count("<disk ") == 0
+    path.joinpath("file").rmdir()
+    path.rmdir()

@@ -14,6 +14,7 @@ from simplestack import (
     DiskUpdate,
     EntityNotFound,
     GuestState,
+    HypervisorError,
     InvalidArguments,
     InvalidState,
     gib,
@@ -45,12 +46,7 @@ from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.sizes import disk_sizes, sizes_to_change
 from simplestack_kvm.undoing import Step, apply_all
-from simplestack_kvm.volumes import (
-    choose_pool,
-    delete_volume,
-    make_volume,
-    source_of,
-)
+from simplestack_kvm.volumes import choose_pool, make_volume, source_of
 
 #: How long a guest may take to let go of a disk, and how often it is asked.
 DETACH_SECONDS = 20.0
@@ -93,12 +89,12 @@ def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
     :raises InvalidState: the guest runs, and its disks are on a bus that takes none then (SATA, IDE)
     """
     domain = find_domain(session, guest_id)
-    _refuse_saved(domain, "add a disk to the guest")
+    _reject_saved(domain, "add a disk to the guest")
     live = _document(domain)
     defined = _document(domain, libvirt.VIR_DOMAIN_XML_INACTIVE)
     existing = disk_records(live)
     bus = existing[0].bus if existing and existing[0].bus else "virtio"
-    _refuse_cold_bus(domain, "add a disk to the guest", bus)
+    _reject_cold_bus(domain, "add a disk to the guest", bus)
     target = free_target(bus, taken_targets(live, defined))
     pool, size_bytes = choose_pool(session, disk.storage_id), gib_to_bytes(disk.size)
     with Leftovers(session) as made:
@@ -145,21 +141,18 @@ def disk_delete(session: KvmSession, guest_id: str, disk_id: str) -> None:
     """
     found = _find(session, guest_id, disk_id)
     domain, disk = found.domain, found.disk
-    _refuse_saved(domain, _REMOVAL)
-    _refuse_cold_bus(domain, _REMOVAL, disk.bus)
+    _reject_saved(domain, _REMOVAL)
+    _reject_cold_bus(domain, _REMOVAL, disk.bus)
     own = own_volumes(session, domain.UUIDString(), [disk], leave_from=domain)
     _unplug(domain, disk)
-    defined = _undefine(domain, disk)
-    try:
-        _unplug(domain, disk)  # somebody may have started the guest while it was still defined with the disk
-    except BaseException:
-        if defined is not None:
-            domain.attachDeviceFlags(defined, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
-        raise
+    # Somebody may have started the guest while it was still defined with the disk.
+    apply_all([_undefining(domain, disk), Step(apply=lambda: _unplug(domain, disk), undo=None)])
     _set_name(domain, disk.target, None)
-    own.warn()
-    for volume in own.volumes:
-        delete_volume(volume.handle)
+    left = own.delete()
+    if left:
+        raise HypervisorError(
+            f"the disk is detached from the guest, but its volume is left: {left[0]}; delete it by hand"
+        )
 
 
 def _attach(domain: "libvirt.virDomain", disk: ET.Element) -> None:
@@ -174,16 +167,24 @@ def _attach(domain: "libvirt.virDomain", disk: ET.Element) -> None:
         raise
 
 
-def _undefine(domain: "libvirt.virDomain", disk: DiskRecord) -> str | None:
-    """Take a disk out of a guest's definition; return what was taken out."""
-    if not domain.isPersistent():
-        return None
-    element = _element(_document(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), disk)
-    if element is None:
-        return None
-    text = ET.tostring(element, encoding="unicode")
-    domain.detachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
-    return text
+def _undefining(domain: "libvirt.virDomain", disk: DiskRecord) -> Step:
+    """Return the change that takes a disk out of a guest's definition."""
+    found = []
+    if domain.isPersistent():
+        element = _element(_document(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), disk)
+        found = [] if element is None else [ET.tostring(element, encoding="unicode")]
+
+    def detach() -> None:
+        for text in found:
+            domain.detachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+
+    def attach() -> None:
+        defined = _element(_document(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), disk)
+        for text in found:
+            if defined is None:
+                domain.attachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+
+    return Step(apply=detach, undo=attach, remains=f"the guest is defined without disk {disk.target} now")
 
 
 def _unplug(domain: "libvirt.virDomain", disk: DiskRecord) -> None:
@@ -199,11 +200,11 @@ def _unplug(domain: "libvirt.virDomain", disk: DiskRecord) -> None:
         element = _element(_document(domain), disk)
         if element is None:
             return
-        _refuse_cold_bus(domain, _REMOVAL, disk.bus)
+        _reject_cold_bus(domain, _REMOVAL, disk.bus)
         try:
             domain.detachDeviceFlags(ET.tostring(element, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
         except libvirt.libvirtError as error:
-            # QEMU refuses to ask again while it waits for the guest. The first refusal is a real one.
+            # QEMU rejects another attempt while it waits for the guest. The first rejection is a real one.
             if number == 0 or not has_reason(error):
                 raise
         if wait_until(lambda: _element(_document(domain), disk) is None, DETACH_AGAIN_SECONDS):
@@ -238,13 +239,13 @@ def _element(document: ET.Element, disk: DiskRecord) -> ET.Element | None:
     return None
 
 
-def _refuse_saved(domain: "libvirt.virDomain", attempt: str) -> None:
-    """Refuse to change the hardware of a guest that is saved to disk with the hardware that it had."""
+def _reject_saved(domain: "libvirt.virDomain", attempt: str) -> None:
+    """Reject a change of the hardware of a guest that is saved to disk with the hardware that it had."""
     if not domain.isActive():
         require_guest_state(domain, attempt, GuestState.STOPPED)
 
 
-def _refuse_cold_bus(domain: "libvirt.virDomain", attempt: str, bus: str) -> None:
+def _reject_cold_bus(domain: "libvirt.virDomain", attempt: str, bus: str) -> None:
     if domain.isActive() and bus not in HOTPLUG_BUSES:
         raise InvalidState(
             f"{attempt}, whose disks are on its {bus} bus,", state_of(domain), GuestState.STOPPED

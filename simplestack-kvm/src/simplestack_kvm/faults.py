@@ -157,6 +157,11 @@ def public_reason_of(error: "libvirt.libvirtError") -> str:
     )
 
 
+def is_error(error: "libvirt.libvirtError", *codes: int) -> bool:
+    """Tell whether libvirtd itself failed a call with one of these codes."""
+    return has_reason(error) and error.get_error_code() in codes
+
+
 def has_reason(error: "libvirt.libvirtError") -> bool:
     """Tell whether libvirtd itself said why a call failed.
 

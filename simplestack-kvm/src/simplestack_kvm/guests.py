@@ -1,7 +1,5 @@
 """Guests: list and show them. Create, change and delete have modules of their own."""
 
-import logging
-
 from simplestack import Guest, GuestState, hookimpl
 from simplestack_kvm.addresses import AddressBook
 from simplestack_kvm.documents import parse_document
@@ -11,8 +9,6 @@ from simplestack_kvm.records import DomainRecord, domain_record, guest_entity
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.sizes import disk_sizes
-
-_log = logging.getLogger(__name__)
 
 
 @hookimpl

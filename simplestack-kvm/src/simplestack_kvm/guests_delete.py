@@ -1,7 +1,5 @@
 """Delete guests, with what is certainly theirs alone."""
 
-import logging
-
 from simplestack import Conflict, EntityNotFound, GuestState, HypervisorError, InvalidState, hookimpl
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.domains import end_remnant, find_domain, require_guest_state, state_of
@@ -11,9 +9,6 @@ from simplestack_kvm.ownership import own_volumes
 from simplestack_kvm.records import domain_record
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
-from simplestack_kvm.volumes import delete_volume
-
-_log = logging.getLogger(__name__)
 
 _ATTEMPT = "delete the guest"
 
@@ -37,14 +32,7 @@ def guest_delete(session: KvmSession, guest_id: str) -> None:
     own = own_volumes(session, record.uuid, record.disks)
     end_remnant(domain)
     _undefine(session, domain, record.uuid, text)
-    own.warn()
-    left = []
-    for volume in own.volumes:
-        try:
-            delete_volume(volume.handle)
-        except libvirt.libvirtError as error:
-            _log.warning("volume %s of the deleted guest %s stays: %s", volume.label, record.uuid, error)
-            left.append(f"{volume.label} ({public_reason_of(error)})")
+    left = own.delete()
     delete_nvram(session, document)
     if left:
         raise HypervisorError(

@@ -9,14 +9,16 @@ into its own raw disk. So the content is compared with libvirt's format, and wit
 """
 
 import contextlib
+import itertools
 import logging
 import posixpath
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from simplestack import Busy, Conflict, InvalidArguments
+from simplestack import Busy, Conflict, HypervisorTimeout, InvalidArguments
+from simplestack_kvm.descriptions import describe_guests
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.images import HEADER_BYTES, ImageHeader, UnusableImage, read_header
 from simplestack_kvm.inventory import normalized
@@ -187,7 +189,11 @@ def _reject_other_formats(session: KvmSession, name: str, links: list[_Link]) ->
     }
     if not formats:
         return
-    for path, used_format in _disk_formats(session, formats):
+    guests, is_complete = describe_guests(session)
+    if not is_complete:
+        raise HypervisorTimeout(f"there was no time to find out whether image {name!r} is a guest's disk")
+    disks = (disk for guest in guests for disk in guest.disks() if _is_written(disk))
+    for path, used_format in itertools.chain.from_iterable(_formats(session, disk) for disk in disks):
         if path in formats and used_format != formats[path]:
             raise Conflict(
                 f"image {name!r} is the {used_format} disk of a guest, or based on one, and its content "
@@ -195,37 +201,9 @@ def _reject_other_formats(session: KvmSession, name: str, links: list[_Link]) ->
             )
 
 
-def _disk_formats(session: KvmSession, paths: Collection[str]) -> Iterator[tuple[str | None, str]]:
-    """Yield path and format of the disks that guests may write to, and of what those are based on.
-
-    One round trip for all guests that are off and have none of the paths; one or two for each other guest.
-    """
-    connection = session.connection
-    inactive = (
-        libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING
-    )
-    for domain, stats in connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_BLOCK, inactive):
-        used = [stats.get(f"block.{number}.path") for number in range(int(stats.get("block.count", 0)))]
-        # A disk that is named by pool and volume shows no path.
-        if any(path is None or normalized(path) in paths for path in used):
-            yield from _formats_of(session, domain, 0)
-    for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
-        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
-            yield from _formats_of(session, domain, flags)
-
-
-def _formats_of(
-    session: KvmSession, domain: "libvirt.virDomain", flags: int
-) -> Iterator[tuple[str | None, str]]:
-    try:
-        document = parse_document(domain.XMLDesc(flags))
-    except libvirt.libvirtError as error:
-        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-            raise
-        return  # it ceased to exist
-    for disk in document.iterfind("devices/disk"):
-        if disk.get("device") != "cdrom" and disk.find("readonly") is None:
-            yield from _formats(session, disk)
+def _is_written(disk: ET.Element) -> bool:
+    """Tell whether a guest may write to a disk."""
+    return disk.get("device") != "cdrom" and disk.find("readonly") is None
 
 
 def _formats(session: KvmSession, disk: ET.Element) -> Iterator[tuple[str | None, str]]:

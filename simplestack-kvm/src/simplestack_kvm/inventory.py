@@ -9,20 +9,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from simplestack import Busy, HypervisorTimeout
-from simplestack_kvm.bounded import NoResponse
+from simplestack_kvm.bounded import NoResponse, bounded
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.domains import POLL_SECONDS
-from simplestack_kvm.faults import has_reason
+from simplestack_kvm.faults import has_reason, is_error
 from simplestack_kvm.parallel_reads import read_all
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
-from simplestack_kvm.sizes import within_storage_limit
 from simplestack_kvm.volumes import active_pools
 
 #: How long to wait for a copy into a pool to end: libvirt refreshes no pool meanwhile.
 COPY_SECONDS = 10.0
 #: How long libvirt may take to look at a pool: it opens each file.
 REFRESH_SECONDS = 20.0
+_REFRESHES_AT_ONCE = 8
 
 _log = logging.getLogger(__name__)
 
@@ -131,7 +131,9 @@ def _refresh(session: KvmSession, pool: "libvirt.virStoragePool") -> None:
     deadline_seconds = time.monotonic() + COPY_SECONDS
     while True:
         try:
-            within_storage_limit(session, pool.refresh, REFRESH_SECONDS)
+            # In no turn with the lists' looks at storages, which wait for 3 s at most.
+            place = "refresh", pool.UUIDString()
+            bounded(session, place, pool.refresh, REFRESH_SECONDS, at_once=_REFRESHES_AT_ONCE)
         except NoResponse:
             raise HypervisorTimeout(
                 f"storage {pool.name()} does not respond, so it is not known which files are in use: "
@@ -159,9 +161,7 @@ def _describe(volume: "libvirt.virStorageVol") -> str | None:
     try:
         return volume.XMLDesc()
     except libvirt.libvirtError as error:
-        if error.get_error_code() not in (libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_SYSTEM_ERROR) or (
-            not has_reason(error)
-        ):
+        if not is_error(error, libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_SYSTEM_ERROR):
             raise
         return None
 

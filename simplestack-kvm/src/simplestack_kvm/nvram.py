@@ -6,7 +6,7 @@ import uuid
 import xml.etree.ElementTree as ET
 
 from simplestack import warn
-from simplestack_kvm.documents import parse_document
+from simplestack_kvm.descriptions import describe_guests
 from simplestack_kvm.inventory import normalized
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
@@ -58,18 +58,11 @@ def _why_kept(session: KvmSession, document: ET.Element, path: str) -> str | Non
     made = posixpath.basename(path) in (f"{name}_VARS.fd", f"{name}_VARS.qcow2")
     if not made or posixpath.basename(posixpath.dirname(path)) != "nvram":
         return "libvirt did not make them for this guest"
-    for domain in session.connection.listAllDomains():
-        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
-            try:
-                other = parse_document(domain.XMLDesc(flags))
-            except libvirt.libvirtError as error:
-                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-                    raise
-                break
-            named = {normalized(text) for text in _paths(other)}
-            if path in named:
-                return f"guest {domain.name()} uses them"
-    return None
+    guests, is_complete = describe_guests(session)
+    for guest in guests:
+        if any(path == normalized(named) for document in guest.documents for named in _paths(document)):
+            return f"guest {guest.name} uses them"
+    return None if is_complete else "there was not enough time to find out whether another guest uses them"
 
 
 def _paths(document: ET.Element) -> list[str]:

@@ -5,15 +5,19 @@ drive, no floppy, nothing read-only or shareable, and no ISO image, which is som
 Of these, the volumes are deleted that certainly nobody else uses.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simplestack import warn
+from simplestack_kvm.faults import public_reason_of
 from simplestack_kvm.inventory import Inventory, VolumeRecord, take_inventory
 from simplestack_kvm.records import DiskRecord
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
-from simplestack_kvm.usage import Usage, add_bases, add_data_files, add_guest, find_usage
+from simplestack_kvm.usage import Usage, add_bases, add_data_files, add_other_disks, find_usage
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,23 @@ class Own:
     #: Sentences for the client.
     kept: list[str]
 
-    def warn(self) -> None:
-        """Tell the client and the audit what stays."""
+    def delete(self) -> list[str]:
+        """Delete the volumes, and warn of what stays.
+
+        :return: the volumes that libvirt did not delete, each with the reason
+        """
         for sentence in self.kept:
             warn(sentence)
+        left = []
+        for volume in self.volumes:
+            try:
+                volume.handle.delete()
+            except libvirt.libvirtError as error:
+                if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL:
+                    continue  # somebody else was quicker
+                _log.warning("volume %s could not be deleted: %s", volume.label, error)
+                left.append(f"{volume.label} ({public_reason_of(error)})")
+        return left
 
 
 def own_volumes(
@@ -62,10 +79,10 @@ def own_volumes(
         return Own([], kept)
     usage = find_usage(session, inventory, but_by=guest_id)
     add_bases(usage, list(candidates.values()))
-    if any(volume.format != "qcow2" for volume in candidates.values()):
+    if any(usage.may_be_data_file(volume) for volume in candidates.values()):
         add_data_files(session, usage)
     if leave_from is not None:
-        add_guest(usage, leave_from, but_disk=disks[0].target)
+        add_other_disks(usage, leave_from, but=disks[0].target)
     return Own(_without_used(usage, candidates, kept), kept)
 
 

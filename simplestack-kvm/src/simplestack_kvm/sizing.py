@@ -43,7 +43,7 @@ def plan_memory(domain: "libvirt.virDomain", memory_mib: int) -> Step:
     :raises InvalidArguments: its NUMA cells have less
     """
     wanted_kib = memory_mib * _KIB_PER_MIB
-    active = _is_changeable_live(domain, "changing the memory")
+    active = _is_changeable_live(domain, "change the memory of the guest")
     before = _defined_memory(domain)
     remains = f"the guest's memory could not be set back to {before.now // _KIB_PER_MIB} MiB"
     if not active:

@@ -13,7 +13,7 @@ from typing import Any
 from simplestack import HypervisorError, HypervisorTimeout, Storage, gib, hookimpl
 from simplestack_kvm.bounded import NoResponse
 from simplestack_kvm.documents import parse_document
-from simplestack_kvm.faults import has_reason
+from simplestack_kvm.faults import has_reason, is_error
 from simplestack_kvm.lookups import find_pool
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
@@ -141,11 +141,12 @@ def _outstanding_bytes(volumes: Sequence["libvirt.virStorageVol"]) -> int:
             info: Any = volume.info()  # the binding's own annotation says str
         except libvirt.libvirtError as error:
             # It was deleted meanwhile, or its file by other means than libvirt.
-            if error.get_error_code() not in (
+            if not is_error(
+                error,
                 libvirt.VIR_ERR_NO_STORAGE_VOL,
                 libvirt.VIR_ERR_SYSTEM_ERROR,
                 libvirt.VIR_ERR_INTERNAL_ERROR,
-            ) or not has_reason(error):
+            ):
                 raise
             continue
         _kind, capacity_bytes, allocation_bytes = info

@@ -5,16 +5,14 @@ and an inventory that of volumes. What a file outside of the active pools is bas
 to a volume, libvirt does not tell: such a file may lead to every volume.
 """
 
-import itertools
 import posixpath
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from simplestack_kvm.documents import parse_document
-from simplestack_kvm.faults import has_reason
+from simplestack_kvm.descriptions import describe_guest, describe_guests, describe_saved_guests
+from simplestack_kvm.faults import is_error
 from simplestack_kvm.image_sources import read_start
 from simplestack_kvm.images import UnusableImage, read_header
 from simplestack_kvm.inventory import Inventory, VolumeRecord, normalized, volumes_at
@@ -53,7 +51,7 @@ class Usage:
         doubts = list(self.doubts)
         if volume.path.startswith("/dev/"):
             doubts += self.device_doubts
-        if volume.format != "qcow2":
+        if self.may_be_data_file(volume):
             doubts += self.data_file_doubts
         if doubts:
             return f"it may be in use, since {doubts[0]}"
@@ -64,6 +62,10 @@ class Usage:
     def is_only_data(self, volume: VolumeRecord) -> bool:
         """Tell whether all guests that have this volume as a disk take it for raw."""
         return volume.path in self.raw_paths and volume.path not in self.image_paths
+
+    def may_be_data_file(self, volume: VolumeRecord) -> bool:
+        """Tell whether a qcow2 image may keep its data in this volume: not where the volume is one itself."""
+        return volume.format != "qcow2" or self.is_only_data(volume)
 
     def add_path(self, user: str, path: str) -> VolumeRecord | None:
         """Note that a guest uses a file, and what it is based on if it is a volume, which is returned."""
@@ -95,10 +97,7 @@ class Usage:
         driver = disk.find("driver")
         is_raw = driver is None or driver.get("type", "raw") == "raw"
         for source in disk.iter("source"):
-            path = source.get("file") or source.get("dev")
-            if source.get("pool") is not None:
-                volume = self.inventory.named(source.get("pool", ""), source.get("volume", ""))
-                path = None if volume is None else volume.path
+            path = self._path(source)
             outside = f"{user} has a disk in no active storage: make its folder one"
             if path is None:
                 # A raw disk in the network is based on nothing. A volume may be in a pool that is not active.
@@ -116,47 +115,48 @@ class Usage:
     def add_format(self, disk: ET.Element) -> None:
         """Note as what a guest takes a disk's file."""
         source, driver = disk.find("source"), disk.find("driver")
-        path = None if source is None else source.get("file") or source.get("dev")
+        path = None if source is None else self._path(source)
         if path is not None:
             is_raw = driver is None or driver.get("type", "raw") == "raw"
             (self.raw_paths if is_raw else self.image_paths).add(normalized(path))
 
+    def _path(self, source: ET.Element) -> str | None:
+        """Return the path of a ``<source>``; None of one in the network, or in a pool that is not active."""
+        if source.get("pool") is None:
+            return source.get("file") or source.get("dev")
+        volume = self.inventory.named(source.get("pool", ""), source.get("volume", ""))
+        return None if volume is None else volume.path
+
 
 def find_usage(session: KvmSession, inventory: Inventory, *, but_by: str) -> Usage:
-    """Find out what all guests but one use: a round trip for each guest, and one more for one that runs.
-
-    libvirt's statistics would tell the disks of all guests in one round trip, but look at each file for that.
-    A file that hangs would make every list of guests wait.
+    """Find out what all guests but one use.
 
     :param but_by: the UUID of the guest that does not count
     """
     usage = Usage(inventory)
-    domains, descriptions = read_all(session, _domains, _describe)
-    if len(descriptions) < len(domains):
+    guests, is_complete = describe_guests(session)
+    if not is_complete:
         usage.doubts.append("there was not enough time to find out what all guests use")
-    documents = {uuid: [parse_document(text) for text in texts] for uuid, texts in descriptions.items()}
-    for document in itertools.chain.from_iterable(documents.values()):
-        for disk in document.iterfind("devices/disk"):
+    for guest in guests:
+        for disk in guest.disks():
             usage.add_format(disk)
-    for uuid, found in documents.items():
-        if uuid != but_by:
-            for document in found:
-                _add_description(usage, domains[uuid].name(), document)
-    for domain in session.connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE):
-        if domain.UUIDString() != but_by:
-            text = _or_gone(domain.managedSaveGetXMLDesc)
-            if text is not None:
-                _add_description(usage, domain.name(), parse_document(text))
+    for guest in [*guests, *describe_saved_guests(session)]:
+        if guest.uuid != but_by:
+            for disk in guest.disks():
+                usage.add_disk(f"guest {guest.name}", disk)
     return usage
 
 
-def add_guest(usage: Usage, domain: "libvirt.virDomain", *, but_disk: str) -> None:
-    """Note what one guest uses.
+def add_other_disks(usage: Usage, domain: "libvirt.virDomain", but: str) -> None:
+    """Note what the disks of a guest use, but for one.
 
-    :param but_disk: the target of a disk that does not count
+    :param but: the target of the disk that does not count
     """
-    for text in _describe(domain):
-        _add_description(usage, domain.name(), parse_document(text), but_disk)
+    guest = describe_guest(domain)
+    for disk in guest.disks():
+        target = disk.find("target")
+        if target is None or target.get("dev") != but:
+            usage.add_disk(f"guest {guest.name}", disk)
 
 
 def add_bases(usage: Usage, but_of: Collection[VolumeRecord]) -> None:
@@ -203,38 +203,6 @@ def _start(volume: "libvirt.virStorageVol") -> bytes | None:
         connection: Any = volume.connect()  # type: ignore[no-untyped-call]  # the binding's own lacks types
         return read_start(connection, volume)
     except libvirt.libvirtError as error:
-        if error.get_error_code() not in (libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_SYSTEM_ERROR) or (
-            not has_reason(error)
-        ):
+        if not is_error(error, libvirt.VIR_ERR_NO_STORAGE_VOL, libvirt.VIR_ERR_SYSTEM_ERROR):
             raise
         return None  # it is gone meanwhile
-
-
-def _domains(connection: "libvirt.virConnect") -> dict[str, "libvirt.virDomain"]:
-    return {domain.UUIDString(): domain for domain in connection.listAllDomains()}
-
-
-def _describe(domain: "libvirt.virDomain") -> list[str]:
-    """Return a guest's descriptions: as it runs, and as it starts next. Empty for one that is gone."""
-    flags = [0] if domain.ID() == -1 else [0, libvirt.VIR_DOMAIN_XML_INACTIVE]
-    texts = (_or_gone(partial(domain.XMLDesc, flag)) for flag in flags)
-    return [text for text in texts if text is not None]
-
-
-def _or_gone(describe: Callable[[], str]) -> str | None:
-    """Return a description; None of a guest that is gone, or is not saved any more."""
-    try:
-        return describe()
-    except libvirt.libvirtError as error:
-        if error.get_error_code() not in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID) or (
-            not has_reason(error)
-        ):
-            raise
-        return None
-
-
-def _add_description(usage: Usage, name: str, document: ET.Element, but_disk: str | None = None) -> None:
-    for disk in document.iterfind("devices/disk"):
-        target = disk.find("target")
-        if target is None or but_disk is None or target.get("dev") != but_disk:
-            usage.add_disk(f"guest {name}", disk)

@@ -133,15 +133,6 @@ def medium_of(volume: "libvirt.virStorageVol") -> VolumeSource:
     return VolumeSource(path=volume.path(), block=_is_block(volume), format="raw")
 
 
-def delete_volume(volume: "libvirt.virStorageVol") -> None:
-    """Delete a volume; one that is gone already is no error."""
-    try:
-        volume.delete()
-    except libvirt.libvirtError as error:
-        if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
-            raise
-
-
 def volume_of(session: KvmSession, disk: DiskRecord) -> "libvirt.virStorageVol | None":
     """Return the volume that a disk is; None for a disk that is in no active pool."""
     return look_up_volume(session, disk.path, disk.volume)
