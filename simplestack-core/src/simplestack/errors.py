@@ -7,8 +7,6 @@ must never hold a secret. Messages say what was tried, what was found and what t
 from collections.abc import Mapping
 from typing import Self
 
-_TEMPLATE = "TEMPLATE"
-
 
 class SimplestackError(Exception):
     """The root of all errors that a client may see.
@@ -90,16 +88,17 @@ class InvalidState(SimplestackError):
     name = "InvalidState"
 
     def __init__(self, attempt: str, current: str, needed: str) -> None:
-        found = "a template" if current == _TEMPLATE else current
         super().__init__(
-            f"cannot {attempt} while it is {found}: it must be {needed}",
+            f"cannot {attempt} while it is {current}: it must be {needed}",
             {"current": current, "needed": needed},
         )
 
     @classmethod
-    def of_template(cls, attempt: str) -> Self:
+    def of_template(cls, attempt: str, needed: str = "a guest made from the template") -> Self:
         """Return the error for an operation that no template allows, whatever its power state."""
-        return cls(attempt, _TEMPLATE, "a guest made from the template")
+        error = cls(attempt, "a template", needed)
+        error.details["current"] = "TEMPLATE"
+        return error
 
 
 def require_state(current: str, *needed: str, attempt: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from simplestack.conformance.kit import DISK_GIB, PREFIX, Kit
 from simplestack.conformance.refusals import Refusal
-from simplestack.conformance.space import allocated_gib
+from simplestack.conformance.space import allocated_by_storage
 
 #: Guests whose disks, interfaces, snapshots, tags and media are compared too.
 _MOST_GUESTS = 50
@@ -22,10 +22,12 @@ _PARTS = {
 
 @dataclass(frozen=True)
 class Inventory:
-    """What was found: entities by what they are, and the GiB promised in all storages together."""
+    """What was found."""
 
+    #: By what they are.
     entities: dict[str, Any]
-    allocated_gib: float
+    #: Of each storage that tells it, by the storage's id.
+    allocated_gib: dict[str, float]
 
 
 def take_inventory(kit: Kit) -> Inventory:
@@ -45,14 +47,14 @@ def take_inventory(kit: Kit) -> Inventory:
     if kit.has("host_list"):
         for host in client.do("host_list"):
             entities[f"host {host['name']} ({host['id']})"] = host
-    allocated = 0.0
+    allocated: dict[str, float] = {}
     if kit.has("storage_list"):
         for storage in client.do("storage_list"):
             entities[f"storage {storage['name']} ({storage['id']})"] = {
                 "name": storage["name"],
                 "type": storage["type"],
             }
-            allocated += allocated_gib(storage)
+        allocated = allocated_by_storage(client)
     return Inventory(entities, allocated)
 
 
@@ -74,7 +76,8 @@ def differences(before: Inventory, after: Inventory, lasting: list[str]) -> list
                 lines.append(f"{called} was left behind")
         elif then != now:
             lines.append(f"{called} changed from {then} to {now}")
-    more_gib = after.allocated_gib - before.allocated_gib
+    told = before.allocated_gib.keys() & after.allocated_gib.keys()
+    more_gib = sum(after.allocated_gib[storage] - before.allocated_gib[storage] for storage in told)
     if more_gib >= DISK_GIB / 2:
         lines.append(f"the storages have {more_gib:+g} GiB allocated, as if a disk had been left behind")
     return lines

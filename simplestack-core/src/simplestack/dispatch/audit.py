@@ -89,7 +89,15 @@ class Audit:
     ) -> None:
         """Write a second line when an operation that was abandoned has ended after all."""
         outcome = "ok" if error is None else outcome_of(error)
-        _write_line(operation, arguments, context, started_seconds, outcome, late=True)
+        _write_line(
+            operation,
+            arguments,
+            context,
+            started_seconds,
+            outcome,
+            warnings=current_warnings.get(),
+            late=True,
+        )
 
 
 def outcome_of(error: BaseException) -> str:
@@ -110,13 +118,14 @@ def end_audit() -> None:
 class _Running:
     """An operation that has no line yet."""
 
-    __slots__ = ("_arguments", "_context", "_operation", "_started_seconds")
+    __slots__ = ("_arguments", "_context", "_operation", "_started_seconds", "_warnings")
 
     def __init__(self, operation: str, arguments: Mapping[str, Any], context: CallContext) -> None:
         self._operation = operation
         self._arguments = arguments
         self._context = context
         self._started_seconds = time.monotonic()
+        self._warnings = current_warnings.get()  # another thread may write the line
         _all_running[id(self)] = self
 
     def end(self, outcome: str, sent_bytes: int | None = None) -> None:
@@ -128,6 +137,7 @@ class _Running:
                 self._context,
                 self._started_seconds,
                 outcome,
+                warnings=self._warnings,
                 sent_bytes=sent_bytes,
             )
 
@@ -139,6 +149,7 @@ def _write_line(
     started_seconds: float,
     outcome: str,
     *,
+    warnings: list[str] | None = None,
     sent_bytes: int | None = None,
     late: bool = False,
 ) -> None:
@@ -154,7 +165,7 @@ def _write_line(
         outcome=outcome,
         duration_ms=round((time.monotonic() - started_seconds) * 1000, 3),
         late=late,
-        warnings=current_warnings.get() or [],
+        warnings=warnings or [],
         bytes=sent_bytes,
     )
     _output.write(_encode(line) + b"\n", at_once=late or operation not in _READING)

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-_log = logging.getLogger("simplestack.operations")
+_log = logging.getLogger("simplestack.dispatch")
 
 #: The longest that a line of an operation that only reads may be late.
 _GATHERING_SECONDS = 0.1

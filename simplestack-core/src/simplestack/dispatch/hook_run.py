@@ -19,7 +19,7 @@ from simplestack.sessions.pool import SessionPool
 from simplestack.sessions.slots import Slot
 from simplestack.sessions.time_limits import Deadline, DeadlineExceeded, OnLate, call_within, current_deadline
 
-_log = logging.getLogger("simplestack.operations")
+_log = logging.getLogger("simplestack.dispatch")
 
 T = TypeVar("T")
 
@@ -42,17 +42,19 @@ class HookRun:
         "_items",
         "_plugin",
         "_pool",
+        "_result",
         "_slot",
         "_started_seconds",
         "call",
         "connector",
         "fixed_result",
         "operation",
-        "result",
     )
 
     _slot: Slot
     _export: Export | None
+    _result: Any
+    #: The result, if nothing in it can change.
     fixed_result: Any
     _items: tuple[Any, ...] | None
 
@@ -79,8 +81,7 @@ class HookRun:
         self._audit = audit
         self._export = None
         self._is_abandoned = False
-        self.result: Any = _NO_RESULT
-        self.fixed_result = _NO_RESULT
+        self._result = self.fixed_result = _NO_RESULT
         self._started_seconds = time.monotonic()
 
     def attempt(self, caller: Callable[..., Any]) -> Any:
@@ -107,12 +108,7 @@ class HookRun:
                 result = Export(chunks, result.size)
             else:
                 self._pool.release(self._slot)
-            self.result = result
-            kind: type = type(result)
-            if is_fixed(kind):
-                self.fixed_result = result
-            else:
-                self._keep_items(result)
+            self._keep(result)
             return result
 
     def returned(self, source: str, result: Any) -> Any:
@@ -123,7 +119,7 @@ class HookRun:
         :param source: which plugin it is
         :raises WrongResult: it is not what the operation returns
         """
-        before = self.result
+        before = self._result
         if result is before and self._has_its_items(result):
             return result
         if result is None:
@@ -137,22 +133,24 @@ class HookRun:
         if isinstance(before, Export):  # then the result is one, too
             chunks = WatchedChunks(result.chunks, lambda *_: close_chunks(before.chunks))
             result = Export(chunks, result.size)
-        self.result = self.fixed_result = result
-        kind: type = type(result)
-        if not is_fixed(kind):
-            self._keep_items(result)
+        self._keep(result)
         return result
 
     def raised(self) -> None:
         """Let go of the result that a service plugin does not return."""
-        if isinstance(self.result, Export):
-            close_chunks(self.result.chunks)
-        self.result = _NO_RESULT
+        if isinstance(self._result, Export):
+            close_chunks(self._result.chunks)
+        self._result = self.fixed_result = _NO_RESULT
 
-    def _keep_items(self, result: Any) -> None:
-        """Keep what a service plugin could change in a result."""
+    def _keep(self, result: Any) -> None:
+        """Keep a checked result, and in what a service plugin could change it."""
+        self._result = result
+        kind: type = type(result)
+        if is_fixed(kind):
+            self.fixed_result = result
+            return
         self.fixed_result = _NO_RESULT
-        is_list = type(result) is list and all(map(is_fixed, set(map(type, result))))
+        is_list = kind is list and all(map(is_fixed, set(map(type, result))))
         self._items = tuple(result) if is_list else None
 
     def _has_its_items(self, result: list[Any]) -> bool:
@@ -243,16 +241,19 @@ class HookRun:
 
         def late(result: Any, error: BaseException | None) -> None:
             try:
-                self._write_late_line(error)
-                export = result if isinstance(result, Export) else self._export
-                if export is not None:
-                    close_chunks(export.chunks)
-            except BaseException:  # the plugin's close, in a thread that nobody waits for
-                _log.exception("request %s: an export could not be closed", context.request_id)
+                self._write_late_line(error)  # closing may hang
             finally:
+                self._close_late(result if isinstance(result, Export) else self._export)
                 came_back()
 
         return late
+
+    def _close_late(self, export: Export | None) -> None:
+        try:
+            if export is not None:
+                close_chunks(export.chunks)
+        except BaseException:  # the plugin's close, in a thread that nobody waits for
+            _log.exception("request %s: an export could not be closed", self.call.context.request_id)
 
     def _write_late_line(self, error: BaseException | None) -> None:
         """Say in the audit how an operation ended after its client had read 504."""

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 from simplestack.errors import OperationNotSupported, SimplestackError
 from simplestack.plugins.description import HypervisorPlugin
 
-_log = logging.getLogger("simplestack.operations")
+_log = logging.getLogger("simplestack.dispatch")
 
 T = TypeVar("T")
 

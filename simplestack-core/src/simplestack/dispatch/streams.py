@@ -9,7 +9,7 @@ from simplestack.entities.transfer import ImportStream
 from simplestack.errors import HypervisorTimeout
 from simplestack.sessions.time_limits import Deadline, DeadlineExceeded
 
-_log = logging.getLogger("simplestack.operations")
+_log = logging.getLogger("simplestack.dispatch")
 
 #: Calls what it gets, a part of the plugin's code, and returns what that returns.
 RunPart = Callable[[Callable[[], Any]], Any]

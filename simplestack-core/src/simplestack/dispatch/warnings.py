@@ -3,10 +3,9 @@
 import logging
 from contextvars import ContextVar
 
-_log = logging.getLogger("simplestack.operations")
+_log = logging.getLogger("simplestack.dispatch")
 
-#: Collects the warnings of one request. Nobody resets it: each request brings a list of its own, and the
-#: audit line of an export is written after the responder has returned.
+#: Collects the warnings of one request.
 current_warnings: ContextVar[list[str] | None] = ContextVar("simplestack.warnings", default=None)
 
 
@@ -15,12 +14,14 @@ def warn(message: str) -> None:
 
     The response has the message in its header ``X-Simplestack-Warning``, and the audit line has it in
     ``warnings``. In a script (:class:`~simplestack.Stack`) it is logged. An example: a guest is deleted, and
-    one of its volumes has to stay. What prevents the operation is an error instead.
+    one of its volumes has to stay. If the operation fails, raise an error instead.
 
     :param message: what was left and why, for the client: without paths of the host
     """
+    # A name that the message quotes may hold anything, also what no JSON can have.
+    text = " ".join(message.encode(errors="replace").decode().split())
     warnings = current_warnings.get()
     if warnings is None:
-        _log.warning("%s", message)
+        _log.warning("%s", text)
     else:
-        warnings.append(message)
+        warnings.append(text)

@@ -51,9 +51,8 @@ def restored(change: Change, guest: GuestRecord, hardware: Hardware, state: Gues
     """
     host = None if state is GuestState.STOPPED else change.host_for(guest, hardware.memory_mib)
     if guest.template and host is not None:
-        raise InvalidState(
+        raise InvalidState.of_template(
             f"restore guest {guest.name!r} as it was {state}",
-            "TEMPLATE",
             "a guest again (update it with `template` false)",
         )
     return replace(guest, hardware=hardware, state=state, host=host)

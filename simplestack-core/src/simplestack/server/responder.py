@@ -91,8 +91,11 @@ class Responder:
             arguments["fields"] = members if fields is None else fields
         request.env["simplestack.audited"] = True
         warnings: list[str] = []
-        current_warnings.set(warnings)
-        result = self._service.dispatcher.call(asked.call, hook, arguments)
+        token = current_warnings.set(warnings)
+        try:
+            result = self._service.dispatcher.call(asked.call, hook, arguments)
+        finally:
+            current_warnings.reset(token)
         if warnings:
             response.set_header(WARNING_HEADER, warning_header(warnings))
         if operation.answer is not None:

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 WARNING_HEADER = "X-Simplestack-Warning"
-#: Proxies limit all headers together, often to 4 or 8 KiB, and an encoded byte takes three characters.
-_MAX_BYTES = 1000
-_SAFE = string.punctuation.replace("%", "") + " "
+#: Proxies limit all headers together, often to 4 or 8 KiB.
+_MAX_LENGTH = 3000
+#: Besides letters and digits. `;` stands between warnings, and so is encoded in them.
+_SAFE = "".join(set(string.punctuation) - {"%", ";"}) + " "
+_REST = "... (the audit log has the rest)"
 
 
 def warning_header(warnings: Sequence[str]) -> str:
     """Return the header's value: percent-encoded, since names may hold any character, and bounded."""
-    text = "; ".join(warnings)
-    if len(encoded := text.encode()) > _MAX_BYTES:
-        text = encoded[:_MAX_BYTES].decode(errors="ignore") + "... (the audit log has the rest)"
-    return quote(text, safe=_SAFE)
+    text = "; ".join(quote(warning, safe=_SAFE) for warning in warnings)
+    if len(text) <= _MAX_LENGTH:
+        return text
+    # Not in the middle of an encoded byte.
+    return text[:_MAX_LENGTH].rsplit("%", 1)[0] + _REST

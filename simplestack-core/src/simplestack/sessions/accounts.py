@@ -59,9 +59,8 @@ def verify_password(password: str, hashed: str) -> bool:
 
     :raises ValueError: `hashed` was not made by `hash_password`
     """
-    cost, block, parallel, salt, key = _parse(hashed)
     with _VERIFYING:
-        return hmac.compare_digest(_derive(password, salt, cost, block, parallel), key)
+        return _is_made_of(password, hashed)
 
 
 def check_account(accounts: Mapping[str, str], credentials: Credentials) -> None:
@@ -75,10 +74,19 @@ def check_account(accounts: Mapping[str, str], credentials: Credentials) -> None
     """
     hashed = accounts.get(credentials.username, _NOBODY)
     login = credentials.digest(), hashed
-    if not _VERIFIED.has(login):
-        if not verify_password(credentials.password, hashed):
-            raise Unauthorized("wrong user name or password")
-        _VERIFIED.add(login)
+    if _VERIFIED.has(login):
+        return
+    with _VERIFYING:
+        # Another request of the same caller may have been verified while this one waited.
+        if not _VERIFIED.has(login):
+            if not _is_made_of(credentials.password, hashed):
+                raise Unauthorized("wrong user name or password")
+            _VERIFIED.add(login)
+
+
+def _is_made_of(password: str, hashed: str) -> bool:
+    cost, block, parallel, salt, key = _parse(hashed)
+    return hmac.compare_digest(_derive(password, salt, cost, block, parallel), key)
 
 
 def _derive(password: str, salt: bytes, cost: int, block: int, parallel: int) -> bytes:
