@@ -7,8 +7,20 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from simplestack import MIB, EntityNotFound, GuestState, HypervisorTimeout, InvalidState, Target
+from simplestack import (
+    MIB,
+    Busy,
+    EntityNotFound,
+    GuestState,
+    HypervisorError,
+    HypervisorTimeout,
+    InvalidState,
+    PermissionDenied,
+    SimplestackError,
+    Target,
+)
 from simplestack_kvm import faults, inventory
+from simplestack_kvm import nvram as uefi_variables
 from simplestack_kvm.guests import guest_info, guest_list
 from simplestack_kvm.guests_delete import guest_delete
 from simplestack_kvm.session import KvmSession
@@ -105,6 +117,34 @@ def test_one_of_two_deletions_wins_and_the_other_finds_no_guest(
         winner.connection.close()
 
 
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(libvirt.VIR_ERR_INTERNAL_ERROR, Busy), (libvirt.VIR_ERR_ACCESS_DENIED, PermissionDenied)],
+)
+def test_nothing_is_deleted_while_libvirt_looks_at_a_storage_no_more(
+    session: KvmSession,
+    libvirtd: Libvirtd,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    error: type[SimplestackError],
+) -> None:
+    def rejected(_pool: object) -> None:
+        raised = libvirt.libvirtError("virStoragePoolRefresh() failed")
+        raised.err = (code, libvirt.VIR_FROM_STORAGE, "nicht jetzt", 2, "", "", "", -1, -1)
+        raise raised
+
+    monkeypatch.setattr(inventory, "COPY_SECONDS", 0.1)
+    monkeypatch.setattr(libvirt.virStoragePool, "refresh", rejected)
+    with (
+        volume(session.connection, libvirtd.pool, MIB) as disk,
+        foreign(session.connection, file_disk(disk.path(), "vda", "virtio")) as domain,
+    ):
+        with pytest.raises(error):
+            translated(guest_delete, session, domain.UUIDString())
+        assert Path(disk.path()).exists()
+        assert guest_info(session, domain.UUIDString()).state == GuestState.STOPPED
+
+
 def test_nothing_is_deleted_while_a_storage_hangs_and_every_guest_is_still_listed(
     libvirtd: Libvirtd,
     settings: KvmSettings,
@@ -164,6 +204,33 @@ def test_the_uefi_variables_that_libvirt_made_for_a_guest_go_with_it(
     assert not path.exists()
     assert warnings == []
     assert len(session.connection.listAllDomains()) == before
+
+
+def test_what_stays_is_named_though_the_uefi_variables_cannot_be_looked_for(
+    session: KvmSession,
+    libvirtd: Libvirtd,
+    nvram: Path,
+    warnings: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unreadable(_session: KvmSession) -> None:
+        raise HypervisorError("the descriptions cannot be read")
+
+    monkeypatch.setattr(uefi_variables, "describe_guests", unreadable)
+    pool = session.connection.storagePoolLookupByName(libvirtd.pool)
+    with (
+        volume(session.connection, libvirtd.pool, MIB) as disk,
+        foreign(
+            session.connection, file_disk(disk.path(), "vda", "virtio"), system=uefi(nvram / "NAME_VARS.fd")
+        ) as domain,
+    ):
+        with (
+            after("virDomainUndefineFlags", pool.destroy, nth=1),
+            pytest.raises(HypervisorError, match=disk.name()),
+        ):
+            guest_delete(session, domain.UUIDString())
+        pool.create()
+    assert warnings == ["the UEFI variables of the guest stay: libvirt could not delete them"]
 
 
 @pytest.mark.parametrize("attributes", ["", " template='{}'"])

@@ -189,7 +189,7 @@ def test_a_guest_that_is_started_while_it_loses_a_disk_keeps_the_disk(
             assert disk.name() in volumes(session, libvirtd)
 
 
-def test_a_disk_that_has_taken_the_place_of_the_one_to_be_deleted_stays(
+def test_nothing_is_deleted_when_another_disk_has_taken_the_place(
     session: KvmSession, libvirtd: Libvirtd
 ) -> None:
     with (
@@ -201,7 +201,34 @@ def test_a_disk_that_has_taken_the_place_of_the_one_to_be_deleted_stays(
         def replace() -> None:
             domain.updateDeviceFlags(file_disk(new.path(), "vda", "virtio"), CONFIG)
 
-        with after("virStoragePoolRefresh", replace, nth=1):
+        with (
+            after("virStoragePoolRefresh", replace, nth=1),
+            pytest.raises(Conflict, match="is another one now"),
+        ):
             disk_delete(session, domain.UUIDString(), "vda")
         assert targets(domain) == ["vda"]
-        assert new.name() in volumes(session, libvirtd)
+        assert {old.name(), new.name()} <= volumes(session, libvirtd)
+
+
+def test_a_disk_of_which_somebody_takes_a_snapshot_meanwhile_is_not_deleted_below_it(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    with (
+        volume(session.connection, libvirtd.pool, GIB) as disk,
+        foreign(session.connection, file_disk(disk.path(), "vda", "virtio"), machine="pc") as domain,
+    ):
+        domain.create()
+        overlay = libvirtd.pool_folder / "overlay.qcow2"
+        text = (
+            "<domainsnapshot><disks><disk name='vda' snapshot='external'>"
+            f"<source file='{overlay}'/></disk></disks></domainsnapshot>"
+        )
+        flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
+        with (
+            after("virStoragePoolRefresh", lambda: domain.snapshotCreateXML(text, flags), nth=1),
+            pytest.raises(Conflict, match="is another one now"),
+        ):
+            disk_delete(session, domain.UUIDString(), "vda")
+        assert disk.name() in volumes(session, libvirtd)
+        domain.destroy()
+        overlay.unlink()

@@ -1,5 +1,6 @@
 """Which disks are a guest's own, and go with it."""
 
+import os
 from collections.abc import Callable
 
 import libvirt
@@ -226,3 +227,41 @@ def test_a_disks_volume_that_libvirt_cannot_delete_is_named(session: KvmSession,
         assert mine.XMLDesc().count("<disk ") == 0
     path.joinpath("file").rmdir()
     path.rmdir()
+
+
+def test_a_file_that_somebody_writes_to_under_another_name_stays(
+    session: KvmSession, warnings: list[str], files: Files
+) -> None:
+    path = files.image(files.pool / "a.qcow2")
+    link = files.link(files.outside / "alias", files.pool)
+    alias = session.connection.storagePoolCreateXML(
+        f"<pool type='dir'><name>alias</name><target><path>{link}</path></target></pool>"
+    )
+    with (
+        foreign(session.connection, file_disk(str(path), "vda", "virtio")),
+        foreign(session.connection, file_disk(str(link / path.name), "vda", "virtio")) as mine,
+    ):
+        with after("virStorageVolGetXMLDesc", lambda: os.utime(path)):  # as a guest that runs does
+            guest_delete(session, mine.UUIDString())
+        assert path.exists()
+    assert warnings == ["volume alias/a.qcow2 stays: somebody writes to it"]
+    alias.destroy()
+
+
+def test_what_a_path_leads_to_by_way_of_a_link_and_back_is_not_guessed(
+    session: KvmSession, warnings: list[str], files: Files
+) -> None:
+    mine = files.image(files.pool / "mine.qcow2")
+    folder = files.outside / "real" / "sub"
+    folder.mkdir(parents=True)
+    files.overlay(folder.parent / "a.qcow2", mine)
+    files.image(files.pool / "a.qcow2")  # what it would be without the link
+    link = files.link(files.pool / "link", folder)
+    overlay = files.overlay(files.pool / "b.qcow2", f"{link}/../a.qcow2")
+    with (
+        foreign(session.connection, file_disk(str(mine), "vda", "virtio")) as domain,
+        foreign(session.connection, file_disk(str(overlay), "vda", "virtio")),
+    ):
+        guest_delete(session, domain.UUIDString())
+        assert mine.exists()
+    assert "make its folder one" in warnings[0]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import libvirt
@@ -178,3 +179,31 @@ def test_what_there_is_no_time_for_is_left_out(session: KvmSession, monkeypatch:
     monkeypatch.undo()
     current_deadline.reset(token)
     assert (len(things), descriptions) == (COUNT, {})
+
+
+def test_what_comes_too_late_is_not_in_the_results() -> None:
+    go_on, over = threading.Event(), threading.Event()
+
+    class Connection:
+        """What a further connection is here: it delivers when all is over."""
+
+        def close(self) -> None:
+            over.set()
+
+    own: Any = object()
+    session: Any = SimpleNamespace(connection=own, reopen=Connection)
+
+    def read(number: int) -> int:
+        if threading.current_thread() is not main:
+            assert go_on.wait(30)
+        return number
+
+    main = threading.current_thread()
+    token = current_deadline.set(Deadline(-1))  # no time for the session's own connection
+    things, results = read_all(session, lambda _: dict.fromkeys(range(COUNT * 20), 1), read)
+    current_deadline.reset(token)
+    before = dict(results)
+    go_on.set()
+    assert over.wait(30)
+    assert results == before
+    assert len(results) < len(things)

@@ -17,6 +17,7 @@ from simplestack import (
     HypervisorError,
     InvalidArguments,
     InvalidState,
+    SimplestackError,
     gib,
     gib_to_bytes,
     hookimpl,
@@ -31,6 +32,7 @@ from simplestack_kvm.domain_xml import (
 )
 from simplestack_kvm.domains import find_domain, modification_flags, require_guest_state, state_of, wait_until
 from simplestack_kvm.faults import has_reason
+from simplestack_kvm.inventory import refresh_storages
 from simplestack_kvm.leftovers import Leftovers
 from simplestack_kvm.ownership import own_volumes
 from simplestack_kvm.records import (
@@ -45,7 +47,7 @@ from simplestack_kvm.resizing import plan_growth, unknown_size
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.sizes import disk_sizes, sizes_to_change
-from simplestack_kvm.undoing import Step, apply_all
+from simplestack_kvm.undoing import Step, apply_all, with_remains
 from simplestack_kvm.volumes import choose_pool, make_volume, source_of
 
 #: How long a guest may take to let go of a disk, and how often it is asked.
@@ -143,12 +145,15 @@ def disk_delete(session: KvmSession, guest_id: str, disk_id: str) -> None:
     domain, disk = found.domain, found.disk
     _reject_saved(domain, _REMOVAL)
     _reject_cold_bus(domain, _REMOVAL, disk.bus)
-    own = own_volumes(session, domain.UUIDString(), [disk], leave_from=domain)
+    refresh_storages(session)  # what it rejects is rejected before anything is changed
     _unplug(domain, disk)
     # Somebody may have started the guest while it was still defined with the disk.
     apply_all([_undefining(domain, disk), Step(apply=lambda: _unplug(domain, disk), undo=None)])
     _set_name(domain, disk.target, None)
-    left = own.delete()
+    try:
+        left = own_volumes(session, domain.UUIDString(), [disk], detached_from=domain).delete()
+    except (libvirt.libvirtError, SimplestackError) as error:
+        raise with_remains(error, ["the disk is detached from the guest, and its volume stays"]) from None
     if left:
         raise HypervisorError(
             f"the disk is detached from the guest, but its volume is left: {left[0]}; delete it by hand"
@@ -232,10 +237,19 @@ def _document(domain: "libvirt.virDomain", flags: int = 0) -> ET.Element:
 
 
 def _element(document: ET.Element, disk: DiskRecord) -> ET.Element | None:
-    """Find a disk in a description; another one that has taken its device is not it."""
+    """Find a disk in a description.
+
+    :raises Conflict: another one has its device: somebody changed it, or took a snapshot that is based on it
+    """
     for element, record in zip(disk_elements(document), disk_records(document), strict=True):
-        if (record.target, record.source) == (disk.target, disk.source):
-            return element
+        if record.target != disk.target:
+            continue
+        if record.source != disk.source:
+            raise Conflict(
+                f"disk {disk.target} of the guest is another one now, or will be when the guest starts next: "
+                "look at it again, and stop the guest if it runs"
+            )
+        return element
     return None
 
 

@@ -1,7 +1,6 @@
 """All volumes of a host's active pools, freshly looked at, and the files that they are based on."""
 
 import logging
-import posixpath
 import time
 import xml.etree.ElementTree as ET
 from collections import defaultdict
@@ -33,7 +32,7 @@ class VolumeRecord:
 
     pool: str
     name: str
-    #: Normalized, but with the symbolic links that the pool's path has.
+    #: As `normalized` writes it, with the symbolic links that the pool's path has.
     path: str
     format: str
     #: The path of the file that it is based on, normalized.
@@ -93,15 +92,11 @@ class Inventory:
 
 
 def take_inventory(session: KvmSession) -> Inventory:
-    """Refresh all active pools and read what all their volumes are based on.
+    """Read what all volumes of the active pools are based on; refresh these first, with `refresh_storages`.
 
     One round trip for each pool and for each volume: libvirt has no call that describes several. Further
     connections share the work where there are many.
-
-    :raises Busy: a volume is being copied into a pool, and libvirt looks for no others meanwhile
     """
-    for pool in active_pools(session):
-        _refresh(session, pool)
     volumes, descriptions = read_all(session, volumes_at, _describe)
     records = [
         volume_record(pool, parse_document(text), volumes[pool, name])
@@ -111,6 +106,16 @@ def take_inventory(session: KvmSession) -> Inventory:
     return Inventory(records, is_complete=len(descriptions) == len(volumes))
 
 
+def refresh_storages(session: KvmSession) -> None:
+    """Let libvirt look at the folders of all active pools.
+
+    :raises Busy: a volume is being copied into a pool, and libvirt looks for no others meanwhile
+    :raises HypervisorTimeout: a storage does not respond
+    """
+    for pool in active_pools(session):
+        _refresh(session, pool)
+
+
 def volumes_at(connection: "libvirt.virConnect") -> dict[tuple[str, str], "libvirt.virStorageVol"]:
     """Return the volumes of all active pools, by the names of pool and volume."""
     pools = connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
@@ -118,9 +123,8 @@ def volumes_at(connection: "libvirt.virConnect") -> dict[tuple[str, str], "libvi
 
 
 def normalized(path: str) -> str:
-    """Return a path without ``//``, ``.`` and ``..``."""
-    # POSIX keeps two slashes at the beginning, Linux does not.
-    return posixpath.normpath("/" + path.lstrip("/"))
+    """Return a path without ``//`` and ``.``; where ``..`` leads depends on links, so it stays."""
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
 def _refresh(session: KvmSession, pool: "libvirt.virStoragePool") -> None:
@@ -142,14 +146,16 @@ def _refresh(session: KvmSession, pool: "libvirt.virStoragePool") -> None:
         except libvirt.libvirtError as error:
             if not has_reason(error):
                 raise
-            if "asynchronous jobs" not in (error.get_error_message() or ""):
-                # libvirt has just made it inactive. Guests that use it have disks in no active pool.
+            if not pool.isActive():
+                # libvirt has just given it up. Guests that use it have disks in no active pool.
                 _log.warning("storage %s cannot be read: %s", pool.name(), error)
                 return
+            if error.get_error_code() != libvirt.VIR_ERR_INTERNAL_ERROR:  # that of a copy in progress
+                raise
             if time.monotonic() > deadline_seconds:
                 raise Busy(
-                    f"a volume is being copied into storage {pool.name()}, and it is not known which files "
-                    "are in use: try again when the copy is done"
+                    f"storage {pool.name()} cannot be looked at, probably since a volume is being copied "
+                    "into it, so it is not known which files are in use: try again when the copy is done"
                 ) from None
             time.sleep(POLL_SECONDS)
         else:

@@ -5,7 +5,7 @@ import posixpath
 import uuid
 import xml.etree.ElementTree as ET
 
-from simplestack import warn
+from simplestack import SimplestackError, warn
 from simplestack_kvm.descriptions import describe_guests
 from simplestack_kvm.inventory import normalized
 from simplestack_kvm.sdk import libvirt
@@ -32,25 +32,34 @@ def delete_nvram(session: KvmSession, document: ET.Element) -> None:
     path = nvram_path(document)
     if path is None:
         return
-    reason = _why_kept(session, document, path)
-    if reason is not None:
-        warn(f"the UEFI variables of the guest stay: {reason}")
-        return
+    try:
+        reason = _why_kept(session, document, path)
+        if reason is None:
+            _delete(session, document)
+            return
+    except (libvirt.libvirtError, SimplestackError):
+        # The guest is gone: what stays of it is no reason to fail.
+        _log.warning("the UEFI variables of a deleted guest stay", exc_info=True)
+        reason = "libvirt could not delete them"
+    warn(f"the UEFI variables of the guest stay: {reason}")
+
+
+def _delete(session: KvmSession, document: ET.Element) -> None:
     number = str(uuid.uuid4())
+    name = f"simplestack-{number}"
     stub = ET.Element("domain", type=document.get("type", "qemu"))
-    for tag, text in (("name", f"simplestack-{number}"), ("uuid", number), ("memory", "1024"), ("vcpu", "1")):
+    for tag, text in (("name", name), ("uuid", number), ("memory", "1024"), ("vcpu", "1")):
         ET.SubElement(stub, tag).text = text
     stub.extend(element for element in document if element.tag in ("os", "features"))
+    domain = session.connection.defineXML(ET.tostring(stub, encoding="unicode"))
     try:
-        domain = session.connection.defineXML(ET.tostring(stub, encoding="unicode"))
-        try:
-            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
-        except libvirt.libvirtError:
-            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
-            raise
+        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
     except libvirt.libvirtError:
-        _log.warning("the UEFI variables of a deleted guest stay", exc_info=True)
-        warn("the UEFI variables of the guest stay: libvirt could not delete them")
+        try:
+            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
+        except libvirt.libvirtError:
+            warn(f"guest {name} is left, which was to delete the UEFI variables: delete it")
+        raise
 
 
 def _why_kept(session: KvmSession, document: ET.Element, path: str) -> str | None:
@@ -60,7 +69,9 @@ def _why_kept(session: KvmSession, document: ET.Element, path: str) -> str | Non
         return "libvirt did not make them for this guest"
     guests, is_complete = describe_guests(session)
     for guest in guests:
-        if any(path == normalized(named) for document in guest.documents for named in _paths(document)):
+        # By whatever way: a file of this name is hardly another one.
+        named = {posixpath.basename(found) for document in guest.documents for found in _paths(document)}
+        if posixpath.basename(path) in named:
             return f"guest {guest.name} uses them"
     return None if is_complete else "there was not enough time to find out whether another guest uses them"
 

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simplestack import warn
+from simplestack_kvm.documents import parse_document
 from simplestack_kvm.faults import public_reason_of
-from simplestack_kvm.inventory import Inventory, VolumeRecord, take_inventory
+from simplestack_kvm.inventory import Inventory, VolumeRecord, refresh_storages, take_inventory, volume_record
 from simplestack_kvm.records import DiskRecord
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
-from simplestack_kvm.usage import Usage, add_bases, add_data_files, add_other_disks, find_usage
+from simplestack_kvm.usage import Usage, add_bases, add_data_files, add_guest, find_usage
+from simplestack_kvm.volumes import volume_of
 
 _log = logging.getLogger(__name__)
 
@@ -53,17 +55,20 @@ def own_volumes(
     guest_id: str,
     disks: Sequence[DiskRecord],
     *,
-    leave_from: "libvirt.virDomain | None" = None,
+    detached_from: "libvirt.virDomain | None" = None,
 ) -> Own:
-    """Find out which volumes go with these disks of a guest.
+    """Find out which volumes go with these disks of a guest that is off, or does not have them any more.
 
     :param guest_id: the guest's UUID
-    :param leave_from: the guest, if it stays: its other disks count as users
+    :param detached_from: the guest, if it stays: whatever it still has counts as used
     :raises Busy: a volume is being copied into a pool, and libvirt does not know the others meanwhile
+    :raises HypervisorTimeout: a storage does not respond
     """
     own = [disk for disk in disks if disk.own and disk.source is not None]
     if not own:
         return Own([], [])
+    refresh_storages(session)
+    before = {disk.target: _look(session, disk) for disk in own}
     inventory = take_inventory(session)
     kept: list[str] = []
     candidates: dict[str, VolumeRecord] = {}
@@ -73,6 +78,9 @@ def own_volumes(
             kept.append(f"disk {disk.target} stays: it is in no active storage")
         elif volume.format == "iso" and not volume.name.startswith(guest_id):
             kept.append(f"volume {volume.label} stays: it is an ISO image")
+        elif before[disk.target] != volume.identity or before[disk.target] != _look(session, disk):
+            # Only a file that nobody writes to is recognized under its other names, by its times.
+            kept.append(f"volume {volume.label} stays: somebody writes to it")
         else:
             candidates[volume.path] = volume
     if not candidates:
@@ -81,9 +89,15 @@ def own_volumes(
     add_bases(usage, list(candidates.values()))
     if any(usage.may_be_data_file(volume) for volume in candidates.values()):
         add_data_files(session, usage)
-    if leave_from is not None:
-        add_other_disks(usage, leave_from, but=disks[0].target)
+    if detached_from is not None:
+        add_guest(usage, detached_from)
     return Own(_without_used(usage, candidates, kept), kept)
+
+
+def _look(session: KvmSession, disk: DiskRecord) -> tuple[str, ...] | None:
+    """Return what is equal for all names of a disk's file, as it is now; None for one in no active pool."""
+    volume = volume_of(session, disk)
+    return None if volume is None else volume_record("", parse_document(volume.XMLDesc()), volume).identity
 
 
 def _volume_of(inventory: Inventory, disk: DiskRecord) -> VolumeRecord | None:

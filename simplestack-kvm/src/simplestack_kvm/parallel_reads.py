@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore, Event, Thread
 from typing import TypeVar
 
 from simplestack import SimplestackError, time_left_seconds
@@ -42,21 +42,28 @@ def read_all(
     reserve_seconds = min(RESERVE_SECONDS, time_left_seconds() / 3)
     things = find(session.connection)
     results: dict[K, R] = {}
+    is_over = Event()
     # Everybody takes the next one: next() on one iterator is atomic.
     left = iter(list(things))
     for _ in range(len(things) // THINGS_PER_CONNECTION):
         if session.reopen is None or not _free_connections.acquire(blocking=False):
             break
         arguments = session.reopen, find, left, read, results
-        Thread(target=_help, args=arguments, name="simplestack-kvm-reads", daemon=True).start()
-    # What a helper has taken and not delivered is read again.
-    for key in itertools.chain(left, things):
-        if key in results:
-            continue
-        if time_left_seconds() < reserve_seconds:
-            break
-        results[key] = read(things[key])
-    return things, results
+        options = {"is_over": is_over}
+        Thread(
+            target=_help, args=arguments, kwargs=options, name="simplestack-kvm-reads", daemon=True
+        ).start()
+    try:
+        # What a helper has taken and not delivered is read again.
+        for key in itertools.chain(left, things):
+            if key in results:
+                continue
+            if time_left_seconds() < reserve_seconds:
+                break
+            results[key] = read(things[key])
+    finally:
+        is_over.set()
+    return things, dict(results)  # a helper may deliver one more
 
 
 def _help(
@@ -65,11 +72,15 @@ def _help(
     left: Iterator[K],
     read: Callable[[T], R],
     results: dict[K, R],
+    *,
+    is_over: Event,
 ) -> None:
     try:
         with contextlib.closing(connect()) as connection:
             things = find(connection)
             for key in left:
+                if is_over.is_set():
+                    break
                 if key in things:
                     results[key] = read(things[key])
     except (libvirt.libvirtError, SimplestackError):

@@ -70,7 +70,8 @@ class Usage:
     def add_path(self, user: str, path: str) -> VolumeRecord | None:
         """Note that a guest uses a file, and what it is based on if it is a volume, which is returned."""
         first = self.inventory.at(path)
-        self.uses.setdefault(normalized(path), f"{user} uses it")
+        for written in (normalized(path), posixpath.normpath(path)):
+            self.uses.setdefault(written, f"{user} uses it")
         for volume in () if first is None else self.inventory.chain(first):
             self.uses.setdefault(volume.path, f"{user} uses it")
             self.add_base(user, volume)
@@ -82,7 +83,8 @@ class Usage:
         :param user: who is based on it as well: the guest that uses the volume, or the volume itself
         """
         if volume.backing is not None:
-            self.uses.setdefault(volume.backing, f"{user} is based on it")
+            for written in (volume.backing, posixpath.normpath(volume.backing)):
+                self.uses.setdefault(written, f"{user} is based on it")
         if self.is_only_data(volume):
             return
         if volume.backing is not None:
@@ -147,16 +149,11 @@ def find_usage(session: KvmSession, inventory: Inventory, *, but_by: str) -> Usa
     return usage
 
 
-def add_other_disks(usage: Usage, domain: "libvirt.virDomain", but: str) -> None:
-    """Note what the disks of a guest use, but for one.
-
-    :param but: the target of the disk that does not count
-    """
+def add_guest(usage: Usage, domain: "libvirt.virDomain") -> None:
+    """Note what one guest uses."""
     guest = describe_guest(domain)
     for disk in guest.disks():
-        target = disk.find("target")
-        if target is None or target.get("dev") != but:
-            usage.add_disk(f"guest {guest.name}", disk)
+        usage.add_disk(f"guest {guest.name}", disk)
 
 
 def add_bases(usage: Usage, but_of: Collection[VolumeRecord]) -> None:
