@@ -82,7 +82,7 @@ def disk_entity(drive: VbdRecord, image: VdiRecord) -> Disk:
         id=drive.userdevice,
         name=image.name_label or f"disk {drive.userdevice}",
         number=drive.userdevice,
-        size=_known_gib(image.virtual_size) or None,
+        size=None if image.known_bytes is None else gib(image.known_bytes),
         extra_info=image.uuid,
     )
 

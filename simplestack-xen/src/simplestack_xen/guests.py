@@ -91,7 +91,7 @@ def _shown(session: XenSession, vm: Vm) -> Guest:
     metrics, host = found.get(record.guest_metrics), found.get(record.resident_on)
     return guest_entity(
         record,
-        _sum_of_known(_size_of(images.get(ref)) for ref in disks),
+        _sum_of_known(_known_bytes(images.get(ref)) for ref in disks),
         metrics if isinstance(metrics, GuestMetricsRecord) else None,
         host.name_label if isinstance(host, HostRecord) else None,
     )
@@ -101,16 +101,16 @@ def _disk_sizes(session: XenSession) -> dict[str, int | None]:
     """Return the bytes of the disk in each drive that has one; None where XAPI does not tell."""
     images = session.api.read_all(VdiSummary, "VDI")
     found = session.api.read_all(VbdSummary, "VBD").items()
-    return {ref: _size_of(images.get(vbd.VDI)) for ref, vbd in found if _holds_disk(vbd)}
+    return {ref: _known_bytes(images.get(vbd.VDI)) for ref, vbd in found if _holds_disk(vbd)}
 
 
 def _holds_disk(drive: VbdRecord | VbdSummary) -> bool:
     return drive.type == "Disk" and drive.VDI != NULL
 
 
-def _size_of(image: VdiRecord | VdiSummary | None) -> int | None:
-    """Return the bytes of a disk image; None for one that XAPI has no record of, or no size."""
-    return None if image is None or image.virtual_size <= 0 else image.virtual_size
+def _known_bytes(image: VdiSummary | None) -> int | None:
+    """Return the size of a disk image; None for one that XAPI has no record of, or no size."""
+    return None if image is None else image.known_bytes
 
 
 def _sum_of_known(sizes: Iterable[int | None]) -> int | None:

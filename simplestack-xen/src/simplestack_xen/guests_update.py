@@ -261,7 +261,7 @@ def _growth(found: list[Drive], hdd_bytes: int) -> tuple[Drive, int]:
     """
     if not found:
         raise InvalidArguments("hdd: the guest has no disk that could grow: add one")
-    unknown = [drive.record.userdevice for drive in found if drive.image.virtual_size <= 0]
+    unknown = [drive.record.userdevice for drive in found if drive.image.known_bytes is None]
     if unknown:
         raise Conflict(
             f"hdd: the size of disk {', '.join(unknown)} is unknown, and so is how much to add: "

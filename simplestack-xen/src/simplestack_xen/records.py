@@ -150,21 +150,25 @@ class PbdRecord(Record, frozen=True, kw_only=True, gc=False):
     currently_attached: bool = False
 
 
-class VdiRecord(Record, frozen=True, kw_only=True, gc=False):
+class VdiSummary(Record, frozen=True, kw_only=True, gc=False):
+    """What lists of guests tell of a virtual disk image."""
+
+    virtual_size: int = 0
+
+    @property
+    def known_bytes(self) -> int | None:
+        """Its size; None where XAPI does not know it and has 0 or a negative number."""
+        return self.virtual_size if self.virtual_size > 0 else None
+
+
+class VdiRecord(VdiSummary, frozen=True, kw_only=True, gc=False):
     """A virtual disk image."""
 
     name_label: str = ""
     SR: str = NULL
-    virtual_size: int = 0
     VBDs: list[str] = []
     read_only: bool = False
     is_a_snapshot: bool = False
-
-
-class VdiSummary(Record, frozen=True, kw_only=True, gc=False):
-    """What lists of guests tell of one."""
-
-    virtual_size: int = 0
 
 
 class VbdRecord(Record, frozen=True, kw_only=True, gc=False):
