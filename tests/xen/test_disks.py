@@ -168,3 +168,18 @@ def test_a_disk_that_does_not_change_its_size_keeps_its_name_too(
     with pytest.raises((InvalidArguments, XapiFailure)):
         disk_update(session, guest, "0", DiskUpdate(size=size, name="new"))
     assert disk_list(session, guest) == before
+
+
+@pytest.mark.parametrize("unknown", [0, -1])
+def test_a_disk_of_unknown_size_is_not_resized(
+    pool: Pool, session: XenSession, guest: str, unknown: int
+) -> None:
+    """It may be larger than the size that is asked for."""
+    image = image_of(pool, session, guest)
+    image["virtual_size"] = unknown
+    before = disk_list(session, guest)
+    with pytest.raises(Conflict, match="size: the size of disk 0 is unknown"):
+        disk_update(session, guest, "0", DiskUpdate(size=1, name="new"))
+    assert image["virtual_size"] == unknown
+    assert pool.simulator.counts["Async.VDI.resize"] == 0
+    assert disk_list(session, guest) == before

@@ -13,7 +13,7 @@ from simplestack import (
     gib_to_bytes,
     hookimpl,
 )
-from simplestack_xen.drives import Drive, drives, find_drive
+from simplestack_xen.drives import Drive, drives, find_drive, require_known_bytes
 from simplestack_xen.entities import disk_entity
 from simplestack_xen.failures import XapiFailure
 from simplestack_xen.images import create_image, of_control_domains
@@ -92,14 +92,16 @@ def grow(session: XenSession, drive: Drive, size_bytes: int) -> None:
     """Let a disk have a size.
 
     :raises InvalidArguments: it has more
-    :raises Conflict: it is in use, and its storage cannot let it grow then; few versions of XAPI can
+    :raises Conflict: its size is unknown; or it is in use, and its storage cannot let it grow then, as few
+        versions of XAPI can
     """
-    if size_bytes < drive.image.virtual_size:
+    known_bytes = require_known_bytes(drive, "size")
+    if size_bytes < known_bytes:
         raise InvalidArguments(
-            f"size: disk {drive.record.userdevice} has {gib(drive.image.virtual_size):g} GiB and only grows, "
+            f"size: disk {drive.record.userdevice} has {gib(known_bytes):g} GiB and only grows, "
             f"{gib(size_bytes):g} GiB is less"
         )
-    if size_bytes == drive.image.virtual_size:
+    if size_bytes == known_bytes:
         return
     if not drive.record.currently_attached:
         session.tasks.run("VDI.resize", drive.record.VDI, size_bytes)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from simplestack import EntityNotFound
+from simplestack import Conflict, EntityNotFound
 from simplestack_xen.lookups import Vm
 from simplestack_xen.records import VbdRecord, VdiRecord, VmRecord
 from simplestack_xen.session import XenSession
@@ -44,3 +44,18 @@ def find_drive(session: XenSession, vm: Vm, disk_id: str) -> Drive:
         if drive.record.userdevice == disk_id:
             return drive
     raise EntityNotFound("Disk", disk_id)
+
+
+def require_known_bytes(drive: Drive, field: str) -> int:
+    """Return the size of a disk that is to grow.
+
+    :param field: the field of the request that says how far
+    :raises Conflict: XAPI does not know the size, so the disk might shrink
+    """
+    size = drive.image.known_bytes
+    if size is None:
+        raise Conflict(
+            f"{field}: the size of disk {drive.record.userdevice} is unknown, and disks only grow: "
+            "try again when its storage is available"
+        )
+    return size

@@ -7,7 +7,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from simplestack import (
     MIB,
-    Conflict,
     Guest,
     GuestState,
     GuestUpdate,
@@ -18,7 +17,7 @@ from simplestack import (
     require_state,
 )
 from simplestack_xen.disks import grow
-from simplestack_xen.drives import Drive, drives
+from simplestack_xen.drives import Drive, drives, require_known_bytes
 from simplestack_xen.guests import show
 from simplestack_xen.lookups import Vm, find_guest, require_guest_state
 from simplestack_xen.naming import with_name
@@ -257,19 +256,14 @@ def _growth(found: list[Drive], hdd_bytes: int) -> tuple[Drive, int]:
     """Return the last disk, and the size that makes the sum of all what it shall be.
 
     :raises InvalidArguments: there is no disk, or the sum would shrink
-    :raises Conflict: XAPI does not say how large one of the disks is
+    :raises Conflict: the size of one of the disks is unknown
     """
     if not found:
         raise InvalidArguments("hdd: the guest has no disk that could grow: add one")
-    unknown = [drive.record.userdevice for drive in found if drive.image.known_bytes is None]
-    if unknown:
-        raise Conflict(
-            f"hdd: the size of disk {', '.join(unknown)} is unknown, and so is how much to add: "
-            "grow one disk with `PUT disks/ID`, or try again when its storage is back"
-        )
-    total = sum(drive.image.virtual_size for drive in found)
+    sizes = [require_known_bytes(drive, "hdd") for drive in found]
+    total = sum(sizes)
     if hdd_bytes < total:
         raise InvalidArguments(
             f"hdd: the guest's disks have {gib(total):g} GiB and only grow, {gib(hdd_bytes):g} GiB is less"
         )
-    return found[-1], found[-1].image.virtual_size + hdd_bytes - total
+    return found[-1], sizes[-1] + hdd_bytes - total
