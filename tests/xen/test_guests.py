@@ -1,6 +1,6 @@
 """Guests copied and removed on a simulated pool."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -11,17 +11,18 @@ from simplestack import (
     HypervisorError,
     InvalidState,
 )
-from simplestack_xen.disks import disk_create, disk_list
+from simplestack_xen.disks import disk_create, disk_delete, disk_list
 from simplestack_xen.failures import XapiFailure
 from simplestack_xen.guests import guest_clone, guest_delete, guest_info, guest_list
 from simplestack_xen.guests_update import XenGuestUpdate, guest_update
 from simplestack_xen.lookups import find_guest
 from simplestack_xen.power import guest_start, guest_suspend
+from simplestack_xen.records import NULL, Record
 from simplestack_xen.session import XenSession
-from simplestack_xen.snapshots import snapshot_create
+from simplestack_xen.snapshots import snapshot_create, snapshot_revert
 from support.xapi import Pool
 
-from .conftest import Order
+from .conftest import Connect, Order
 
 GIB = 1024**3
 
@@ -43,6 +44,99 @@ def test_a_disk_of_unknown_size_makes_hdd_unknown_and_hdd_cannot_grow(
         guest_update(session, guest, XenGuestUpdate(hdd=100))
     assert "PUT disks" not in refused.value.message, "it rejects that, too"
     assert [disk.size for disk in disk_list(session, guest)] == [known.size, None]
+
+
+def _create(pool: Pool, session: XenSession) -> None:
+    disk_create(session, pool.vm()["uuid"], DiskCreate(size=1))
+
+
+def _attach(pool: Pool, session: XenSession) -> None:
+    (image,) = [found for found in pool.all("VDI") if found["name_label"] == "vm-1 0"]
+    pool.share(image, pool.vm())
+
+
+def _delete(pool: Pool, session: XenSession) -> None:
+    disk_delete(session, pool.vm()["uuid"], "0")
+
+
+def _revert(pool: Pool, session: XenSession) -> None:
+    """Put other drives in place of all that the guest has."""
+    snapshot_revert(session, pool.vm()["uuid"], pool.vm("then")["uuid"])
+
+
+class TestHddWhileDisksChange:
+    """A disk of 8 GiB is there before; the sum is that of one moment, or unknown, and never part of one."""
+
+    @pytest.mark.parametrize(
+        ("change", "moment", "hdd"),
+        [
+            (_create, "VBD", 9),
+            (_create, "VDI", 8),
+            (_attach, "VBD", 16),
+            (_attach, "VDI", 8),
+            (_delete, "VBD", 0),
+            (_delete, "VDI", None),
+            (_revert, "VBD", 8),
+            (_revert, "VDI", None),
+        ],
+    )
+    def test_in_a_list(
+        self,
+        pool: Pool,
+        log_in: Connect,
+        guest: str,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        change: Callable[[Pool, XenSession], None],
+        moment: str,
+        hdd: int | None,
+    ) -> None:
+        session, other = log_in(pool), log_in(pool)
+        snapshot_create(session, guest, "then")
+        read_all = session.api.read_all
+
+        def read_late(kind: type[Record], class_name: str) -> dict[str, Record]:
+            if class_name == moment:
+                change(pool, other)
+            return read_all(kind, class_name)
+
+        monkeypatch.setattr(session.api, "read_all", read_late)
+        assert [found.hdd for found in guest_list(session, ALL) if found.id == guest] == [hdd]
+
+    @pytest.mark.parametrize(
+        ("change", "hdd"), [(_create, 8), (_attach, 8), (_delete, None), (_revert, None)]
+    )
+    @pytest.mark.parametrize("moment", ["VBD", "VDI"])
+    def test_of_one_guest(
+        self,
+        pool: Pool,
+        log_in: Connect,
+        guest: str,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        change: Callable[[Pool, XenSession], None],
+        moment: str,
+        hdd: int | None,
+    ) -> None:
+        session, other = log_in(pool), log_in(pool)
+        snapshot_create(session, guest, "then")
+        read_mixed = session.api.read_mixed
+
+        def read_late(refs: dict[str, Iterable[str]]) -> dict[str, Record]:
+            if moment in refs:
+                change(pool, other)
+            return read_mixed(refs)
+
+        monkeypatch.setattr(session.api, "read_mixed", read_late)
+        assert guest_info(session, guest).hdd == hdd
+
+
+def test_a_drive_without_a_disk_adds_nothing_to_hdd(pool: Pool, session: XenSession, guest: str) -> None:
+    (image,) = [found for found in pool.all("VDI") if found["name_label"] == "vm-1 0"]
+    pool.share(image, pool.vm())["type"] = "CD"
+    pool.share(image, pool.vm())["VDI"] = NULL
+    assert guest_info(session, guest).hdd == 8
+    assert [found.hdd for found in guest_list(session, ALL) if found.id == guest] == [8]
 
 
 class TestDelete:

@@ -1,13 +1,13 @@
 """Guests: what they are, their copies, and their end. Their making and changing have modules of their own."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 from simplestack import Guest, GuestState, HypervisorError, hookimpl
 from simplestack_xen.entities import guest_entity
 from simplestack_xen.lookups import Vm, find_guest, require_guest_state
 from simplestack_xen.naming import with_name
 from simplestack_xen.records import (
-    NULL,
     GuestMetricsRecord,
     HostRecord,
     VbdRecord,
@@ -35,11 +35,11 @@ def guest_list(session: XenSession, fields: frozenset[str]) -> list[Guest]:
     return [
         guest_entity(
             vm,
-            _sum_of_known(sizes.get(drive, 0) for drive in vm.VBDs) if "hdd" in fields else None,
+            _sum_of_known(sizes.get(ref, [])) if "hdd" in fields else None,
             tools.get(vm.guest_metrics),
             hosts[vm.resident_on].name_label if vm.resident_on in hosts else None,
         )
-        for vm in guests.values()
+        for ref, vm in guests.items()
     ]
 
 
@@ -84,32 +84,41 @@ def _shown(session: XenSession, vm: Vm) -> Guest:
     found = session.api.read_mixed(
         {"VBD": record.VBDs, "VM_guest_metrics": [record.guest_metrics], "host": [record.resident_on]}
     )
-    disks = [
-        vbd.VDI for vbd in map(found.get, record.VBDs) if isinstance(vbd, VbdRecord) and _holds_disk(vbd)
-    ]
-    images = session.api.read_some(VdiRecord, "VDI", disks)
+    drives = {ref: vbd for ref, vbd in found.items() if isinstance(vbd, VbdRecord)}
+    images = session.api.read_some(VdiRecord, "VDI", [vbd.VDI for vbd in drives.values() if vbd.holds_disk])
     metrics, host = found.get(record.guest_metrics), found.get(record.resident_on)
     return guest_entity(
         record,
-        _sum_of_known(_known_bytes(images.get(ref)) for ref in disks),
+        _sum_of_known(_disk_bytes(drives.get(ref), images) for ref in record.VBDs),
         metrics if isinstance(metrics, GuestMetricsRecord) else None,
         host.name_label if isinstance(host, HostRecord) else None,
     )
 
 
-def _disk_sizes(session: XenSession) -> dict[str, int | None]:
-    """Return the bytes of the disk in each drive that has one; None where XAPI does not tell."""
+def _disk_sizes(session: XenSession) -> dict[str, list[int | None]]:
+    """Return the sizes of what is in the drives of each VM, by the VM's reference.
+
+    One read tells which drives every VM has: the lists of drives that VMs have were read earlier. Images are
+    read after drives, so that one that another client makes meanwhile is not missed.
+    """
+    drives = session.api.read_all(VbdSummary, "VBD")
     images = session.api.read_all(VdiSummary, "VDI")
-    found = session.api.read_all(VbdSummary, "VBD").items()
-    return {ref: _known_bytes(images.get(vbd.VDI)) for ref, vbd in found if _holds_disk(vbd)}
+    sizes = defaultdict(list)
+    for drive in drives.values():
+        sizes[drive.VM].append(_disk_bytes(drive, images))
+    return sizes
 
 
-def _holds_disk(drive: VbdRecord | VbdSummary) -> bool:
-    return drive.type == "Disk" and drive.VDI != NULL
+def _disk_bytes(drive: VbdSummary | None, images: Mapping[str, VdiSummary]) -> int | None:
+    """Return the size of the disk in a drive, 0 where none is in it.
 
-
-def _known_bytes(image: VdiSummary | None) -> int | None:
-    """Return the size of a disk image; None for one that XAPI has no record of, or no size."""
+    None is unknown: XAPI does not know the size, or the drive or its image was removed after it was listed.
+    """
+    if drive is None:
+        return None
+    if not drive.holds_disk:
+        return 0
+    image = images.get(drive.VDI)
     return None if image is None else image.known_bytes
 
 

@@ -40,7 +40,6 @@ class VmSummary(Record, frozen=True, kw_only=True, gc=False):
     domain_type: str = "unspecified"
     #: Empty for paravirtualized VMs, where ``domain_type`` does not tell.
     HVM_boot_policy: str = ""
-    VBDs: list[str] = []
     guest_metrics: str = NULL
     resident_on: str = NULL
 
@@ -70,6 +69,7 @@ class VmRecord(VmSummary, frozen=True, kw_only=True, gc=False):
     VCPUs_params: dict[str, str] = {}
     PV_args: str = ""
     PV_bootloader: str = ""
+    VBDs: list[str] = []
     VIFs: list[str] = []
     snapshots: list[str] = []
     snapshot_of: str = NULL
@@ -171,13 +171,23 @@ class VdiRecord(VdiSummary, frozen=True, kw_only=True, gc=False):
     is_a_snapshot: bool = False
 
 
-class VbdRecord(Record, frozen=True, kw_only=True, gc=False):
-    """What joins a VM and a disk image, or is an empty drive."""
+class VbdSummary(Record, frozen=True, kw_only=True, gc=False):
+    """What lists of guests tell of a VM's drive."""
 
     VM: str = NULL
     VDI: str = NULL
-    userdevice: str = ""
     type: str = "Disk"
+
+    @property
+    def holds_disk(self) -> bool:
+        """Whether a disk image is in it: it is no CD drive, and not empty."""
+        return self.type == "Disk" and self.VDI != NULL
+
+
+class VbdRecord(VbdSummary, frozen=True, kw_only=True, gc=False):
+    """What joins a VM and a disk image, or is an empty drive."""
+
+    userdevice: str = ""
     empty: bool = False
     currently_attached: bool = False
 
@@ -185,13 +195,6 @@ class VbdRecord(Record, frozen=True, kw_only=True, gc=False):
     def position(self) -> tuple[int, str]:
         """Where it comes among a guest's drives."""
         return (int(self.userdevice), "") if self.userdevice.isdecimal() else (1000, self.userdevice)
-
-
-class VbdSummary(Record, frozen=True, kw_only=True, gc=False):
-    """What lists of guests tell of one."""
-
-    VDI: str = NULL
-    type: str = "Disk"
 
 
 class VifRecord(Record, frozen=True, kw_only=True, gc=False):
