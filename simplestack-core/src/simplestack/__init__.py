@@ -13,9 +13,22 @@ from simplestack.entities.guest import (
     NewDisk,
     NewNetworkInterface,
 )
-from simplestack.entities.limits import GIB, MIB, AbsolutePath, gib, gib_to_bytes
+from simplestack.entities.limits import (
+    GIB,
+    MAX_DISK_GIB,
+    MAX_RATE_BITS,
+    MIB,
+    AbsolutePath,
+    Cpus,
+    Mac,
+    MemoryMiB,
+    Name,
+    gib,
+    gib_to_bytes,
+)
 from simplestack.entities.media import Media
 from simplestack.entities.network import (
+    LockingMode,
     Network,
     NetworkCreate,
     NetworkInterface,
@@ -63,11 +76,14 @@ from simplestack.xml_parsing import parse_xml
 __all__ = [
     "CHUNK_BYTES",
     "GIB",
+    "MAX_DISK_GIB",
+    "MAX_RATE_BITS",
     "MIB",
     "AbsolutePath",
     "Busy",
     "CallContext",
     "Conflict",
+    "Cpus",
     "Credentials",
     "DeadlineExceeded",
     "Disk",
@@ -92,7 +108,11 @@ __all__ = [
     "InvalidArguments",
     "InvalidState",
     "LengthRequired",
+    "LockingMode",
+    "Mac",
     "Media",
+    "MemoryMiB",
+    "Name",
     "Network",
     "NetworkCreate",
     "NetworkInterface",

@@ -11,9 +11,19 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from simplestack import CHUNK_BYTES, Export, InvalidArguments
-from simplestack.entities.limits import MAX_DISK_GIB, MAX_RATE_BITS, Cpus, Mac, MemoryMiB, Name
-from simplestack.entities.network import LockingMode
+from simplestack import (
+    CHUNK_BYTES,
+    GIB,
+    MAX_DISK_GIB,
+    MAX_RATE_BITS,
+    Cpus,
+    Export,
+    InvalidArguments,
+    LockingMode,
+    Mac,
+    MemoryMiB,
+    Name,
+)
 from simplestack.mock.contents import content_chunks
 from simplestack.mock.records import Content
 from simplestack.mock.upload import Upload
@@ -28,9 +38,9 @@ class ArchivedDisk(Struct, frozen=True, kw_only=True):
     """A disk in a manifest."""
 
     name: Name
-    size_bytes: Annotated[int, Meta(ge=512, le=MAX_DISK_GIB * 1024**3)]
+    size_bytes: Annotated[int, Meta(ge=512, le=MAX_DISK_GIB * GIB)]
     seed: Annotated[str, Meta(max_length=64)]
-    content_bytes: Annotated[int, Meta(ge=0, le=8 * 1024**3 - 1)]
+    content_bytes: Annotated[int, Meta(ge=0, le=8 * GIB - 1)]
 
     @property
     def content(self) -> Content:

@@ -3,8 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from simplestack import GuestState
-from simplestack.entities.network import LockingMode
+from simplestack import GuestState, LockingMode
 
 
 class Content(Struct, frozen=True):
