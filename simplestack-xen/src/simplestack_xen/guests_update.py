@@ -1,16 +1,18 @@
 """Changes to guests, with the members that first-generation clients of Xen know."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from simplestack import (
     MIB,
+    Cpus,
     Guest,
     GuestState,
     GuestUpdate,
     InvalidArguments,
+    MemoryMiB,
     gib,
     gib_to_bytes,
     hookimpl,
@@ -42,9 +44,6 @@ _WAITING = frozenset(
         "VM.set_ha_restart_priority",
     }
 )
-
-MemoryMiB = Annotated[int, Meta(ge=1, le=64 * 1024**2, extra={"words": "a whole number of MiB"})]
-Cpus = Annotated[int, Meta(ge=1, le=4096)]
 
 
 class XenMemory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
