@@ -1,5 +1,6 @@
 """What clients read about a body that is wrong: the value, what is accepted, what to do."""
 
+import codecs
 import datetime as dt
 import enum
 import re
@@ -134,13 +135,57 @@ def test_a_message_names_the_value_and_what_is_accepted(
         ),
         (b'{"name": "\xc3\xa4"', "at line 1, column 13, where the body ends"),
         (b'{"memory": "wrong", "name": }', "at line 1, column 29, near '}'"),
-        (b'{"name": "\\ud800", "memory": 1}', "check it with a JSON validator"),
     ],
 )
 def test_a_body_that_is_not_json_is_shown_by_line_and_column(body: bytes, place: str) -> None:
     message = message_of(body, GuestCreate)
     assert message.startswith("the body is not JSON: ")
     assert message.endswith(place)
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b'{"memory": 512, "name": "\\ud800"}', r"`name` has half of a surrogate pair, \ud800:"),
+        (b'{"memory": 512.0, "name": "a\\uDFFF"}', r"`name` has half of a surrogate pair, \udfff:"),
+        (b'{"name": "\\ud83d", "name": "a"}', "the body has half of a surrogate pair:"),
+        (
+            b'{"name": "a", "disks": [{"size": 1}, {"size": 1, "name": "\\udc00\\ud800"}]}',
+            r"`disks[1].name` has half of a surrogate pair, \udc00:",
+        ),
+        (b'{"a\\ud800": 1}', r"the name of the field `a\ud800` has half of a surrogate pair, \ud800:"),
+        (b'"\\ud800"', r"the body has half of a surrogate pair, \ud800:"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_named(body: bytes, place: str) -> None:
+    remedy = r" send both halves, such as \ud83d\ude00, or the character itself in UTF-8"
+    assert message_of(body, GuestCreate) == place + remedy
+
+
+@pytest.mark.parametrize("body", [b'{"name": "a", "memory": 1}', b"{", b""])
+def test_a_byte_order_mark_is_named(body: bytes) -> None:
+    message = message_of(codecs.BOM_UTF8 + body, GuestCreate)
+    assert message == "the body starts with a byte order mark: send JSON without a byte order mark"
+
+
+def test_whole_numbers_may_be_written_with_a_fraction_or_an_exponent() -> None:
+    guest = decode_json(
+        b'{"name": "1.0", "memory": 512.0, "cpus": 2e0, "disks": [{"size": 1.5}]}', GuestCreate
+    )
+    assert (guest.name, guest.memory, guest.cpus) == ("1.0", 512, 2)
+    assert isinstance(guest.memory, int)
+    assert isinstance(guest.cpus, int)
+    assert guest.disks[0].size == 1.5
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN", "Infinity", "9" * 5000])
+def test_an_invalid_number_beside_a_whole_number_with_a_fraction_is_rejected(number: str) -> None:
+    class Ratio(Struct):
+        whole: int
+        ratio: Any
+
+    with pytest.raises(InvalidArguments):
+        decode_json(f'{{"whole": 1.0, "ratio": {number}}}'.encode(), Ratio)
 
 
 @pytest.mark.parametrize("place", range(9))

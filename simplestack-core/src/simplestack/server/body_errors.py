@@ -4,6 +4,7 @@ The words come from the body's type, so the types of plugins have them, too. ``M
 says what a value is, where its type does not: "a whole number of MiB", "a power state".
 """
 
+import codecs
 import functools
 import json
 import math
@@ -21,24 +22,29 @@ from simplestack.suggestions import did_you_mean
 
 #: What comes before the first NaN or Infinity that is not in a string.
 _BEFORE_CONSTANT = re.compile(r'(?:[^"NI-]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"|-(?![NI]))*+', re.DOTALL)
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _EXCERPT_LENGTH = 20
 
 
 def malformed_reason(text: bytes) -> str:
-    """Say where text is not JSON.
+    """Say where text is not JSON, or which of its strings is not Unicode.
 
     :raises UnicodeDecodeError: it is not UTF-8
     :raises RecursionError: it is nested too deeply
     """
+    if text.startswith(codecs.BOM_UTF8):
+        return "the body starts with a byte order mark: send JSON without a byte order mark"
     try:
-        _load(text.decode())
+        value = _load(text.decode())
     except json.JSONDecodeError as error:
         what = error.msg.removesuffix(" at")
         place = f"line {error.lineno}, column {error.colno}"
         found = error.doc[error.pos : error.pos + _EXCERPT_LENGTH]
         where = f"at {place}, near {found!r}" if found else f"at {place}, where the body ends"
         return f"the body is not JSON: {what[:1].lower()}{what[1:]} {where}"
-    return "the body is not JSON: check it with a JSON validator"
+    # Python accepts what msgspec rejects: JSON that escapes half of a surrogate pair.
+    what = next(_surrogates(value, ""), "the body has half of a surrogate pair")
+    return f"{what}: send both halves, such as \\ud83d\\ude00, or the character itself in UTF-8"
 
 
 def body_fault(text: bytes, kind: type[Struct]) -> str:
@@ -76,6 +82,27 @@ def _integer(digits: str) -> float:
 def _number(digits: str) -> float:
     number = float(digits)
     return int(number) if number.is_integer() else number
+
+
+def _surrogates(value: Any, path: str) -> Iterator[str]:
+    """Yield what has half of a surrogate pair.
+
+    :param path: of the value in the body, empty for the body itself
+    """
+    if isinstance(value, str):
+        yield from _halves(value, _place(path))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _surrogates(item, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for name, its in value.items():
+            yield from _halves(name, f"the name of the field {_place(_below(path, name))}")
+            yield from _surrogates(its, _below(path, name))
+
+
+def _halves(text: str, place: str) -> Iterator[str]:
+    for half in _SURROGATE.findall(text):
+        yield f"{place} has half of a surrogate pair, \\u{ord(half):04x}"
 
 
 def _fault(value: Any, kind: Any, path: str) -> str | None:
