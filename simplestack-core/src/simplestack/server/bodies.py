@@ -1,6 +1,6 @@
 """Request bodies: JSON by its real length and within bounds, images as streams."""
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import falcon
 import msgspec
@@ -9,6 +9,7 @@ from msgspec import Struct
 from simplestack.entities.transfer import CHUNK_BYTES
 from simplestack.errors import InvalidArguments, PayloadTooLarge, SimplestackError
 from simplestack.server.body_errors import body_fault, malformed_reason
+from simplestack.server.json_loading import load_json
 from simplestack.server.problems import HttpProblem
 
 S = TypeVar("S", bound=Struct)
@@ -133,14 +134,28 @@ def decode_json(text: bytes, kind: type[S]) -> S:
     """
     try:
         try:
-            return msgspec.json.decode(text, type=kind)
-        except msgspec.ValidationError as error:
-            if "got `float`" not in str(error):
-                raise
-            # JSON has one kind of number: 512.0 is an integer, too.
-            return msgspec.convert(_whole_numbers(msgspec.json.decode(text)), kind, str_keys=True)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidArguments(_reason(error, text, kind)) from None
+            return _decode(text, kind)
+        except msgspec.ValidationError:
+            reason = body_fault(text, kind)
+        except msgspec.DecodeError:
+            reason = malformed_reason(text)
+    except UnicodeDecodeError:
+        reason = "the body is not JSON: send it in UTF-8"
+    except RecursionError:
+        reason = "the body is nested too deeply: send JSON with fewer levels"
+    # In our words: msgspec's name no remedy.
+    raise InvalidArguments(reason)
+
+
+def _decode(text: bytes, kind: type[S]) -> S:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        if "got `float`" not in str(error):
+            raise
+    # JSON has one kind of number: 512.0 is an integer, too.
+    msgspec.json.decode(text)  # rejects what Python's decoder accepts, such as numbers that are too large
+    return msgspec.convert(load_json(text.decode()), kind, str_keys=True)
 
 
 def check_json_type(request: falcon.Request) -> None:
@@ -198,32 +213,3 @@ def _read_all(upload: Upload, max_bytes: int) -> bytes:
     if len(text) > max_bytes:
         raise too_large
     return text
-
-
-def _whole_numbers(value: Any) -> Any:
-    """Return a JSON value with its whole numbers as ints, however they are written."""
-    match value:
-        case dict():
-            return {key: _whole_numbers(its) for key, its in value.items()}
-        case list():
-            return [_whole_numbers(its) for its in value]
-        case float() if value.is_integer():
-            return int(value)
-        case _:
-            return value
-
-
-def _reason(error: Exception, text: bytes, kind: type[Struct]) -> str:
-    """Say for a client what is wrong with a body, never in msgspec's words, which name no remedy."""
-    try:
-        match error:
-            case msgspec.ValidationError():
-                return body_fault(text, kind)
-            case msgspec.DecodeError():
-                return malformed_reason(text)
-            case _:
-                raise error
-    except UnicodeDecodeError:
-        return "the body is not JSON: send it in UTF-8"
-    except RecursionError:
-        return "the body is nested too deeply: send JSON with fewer levels"

@@ -7,21 +7,19 @@ says what a value is, where its type does not: "a whole number of MiB", "a power
 import codecs
 import functools
 import json
-import math
 import re
 from collections.abc import Iterator
 from types import NoneType, UnionType
-from typing import Annotated, Any, NoReturn, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, UnsetType
 from msgspec.structs import FieldInfo, fields
 
-from simplestack.server.body_words import accepted, accepted_choices, shown, shown_name
+from simplestack.server.body_words import accepted, accepted_choices, bare, shown, shown_name
+from simplestack.server.json_loading import load_json
 from simplestack.suggestions import did_you_mean
 
-#: What comes before the first NaN or Infinity that is not in a string.
-_BEFORE_CONSTANT = re.compile(r'(?:[^"NI-]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"|-(?![NI]))*+', re.DOTALL)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _EXCERPT_LENGTH = 20
 
@@ -35,7 +33,7 @@ def malformed_reason(text: bytes) -> str:
     if text.startswith(codecs.BOM_UTF8):
         return "the body starts with a byte order mark: send JSON without a byte order mark"
     try:
-        value = _load(text.decode())
+        value = load_json(text.decode())
     except json.JSONDecodeError as error:
         what = error.msg.removesuffix(" at")
         place = f"line {error.lineno}, column {error.colno}"
@@ -54,34 +52,12 @@ def body_fault(text: bytes, kind: type[Struct]) -> str:
     :raises RecursionError: it is nested too deeply
     """
     try:
-        value = _load(text.decode())
+        value = load_json(text.decode())
     except json.JSONDecodeError:
         return malformed_reason(text)
     return _fault(value, kind, "") or (
         "the body is not what GET /openapi.json describes: check that each field is given only once"
     )
-
-
-def _load(text: str) -> Any:
-    """Decode JSON: whole numbers as ints, however they are written; infinity for those that are too large."""
-
-    def reject(_constant: str) -> NoReturn:
-        before = _BEFORE_CONSTANT.match(text)
-        raise json.JSONDecodeError("Invalid number", text, before.end() if before else 0)
-
-    return json.loads(text, parse_constant=reject, parse_int=_integer, parse_float=_number)
-
-
-def _integer(digits: str) -> float:
-    try:
-        return int(digits)
-    except ValueError:  # Python has a limit to the digits
-        return -math.inf if digits.startswith("-") else math.inf
-
-
-def _number(digits: str) -> float:
-    number = float(digits)
-    return int(number) if number.is_integer() else number
 
 
 def _surrogates(value: Any, path: str) -> Iterator[str]:
@@ -114,12 +90,12 @@ def _fault(value: Any, kind: Any, path: str) -> str | None:
     if error is None:
         return None
     choices = _choices(kind)
-    containers = [choice for choice in map(_bare, choices) if _holds(choice, value)]
+    containers = [choice for choice in map(bare, choices) if _holds(choice, value)]
     if len(containers) == 1:
         fault = _fault_within(value, containers[0], path)
         if fault or _is_struct(containers[0]):  # whose own check may reject fields that are right one by one
             return fault or _own_reason(error, path)
-    valid = [choice for choice in choices if _bare(choice) is not NoneType]
+    valid = [choice for choice in choices if bare(choice) is not NoneType]
     words, values = accepted_choices(valid[0]) if len(valid) == 1 else (None, "")
     if words:
         return f"{shown(value).removeprefix('the string ')} is not {words}: use {values}"
@@ -193,14 +169,10 @@ def _own_reason(error: msgspec.ValidationError, path: str) -> str | None:
 
 def _choices(kind: Any) -> list[Any]:
     """Return the types that a client can choose from."""
-    union = _bare(kind)
+    union = bare(kind)
     if get_origin(union) in (Union, UnionType):
         return [choice for choice in get_args(union) if choice is not UnsetType]
     return [kind]
-
-
-def _bare(kind: Any) -> Any:
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def _is_struct(container: Any) -> bool:

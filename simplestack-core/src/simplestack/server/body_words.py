@@ -82,10 +82,14 @@ def accepted_choices(kind: Any) -> tuple[str | None, str]:
     return None, ""
 
 
+def bare(kind: Any) -> Any:
+    """Return a type without its annotations."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
 def _words_of(kind: Any) -> list[str]:
-    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    if get_origin(bare) is Literal:  # in the order of the source: msgspec sorts them
-        return list(map(_literal, get_args(bare)))
+    if get_origin(bare(kind)) is Literal:  # in the order of the source: msgspec sorts them
+        return list(map(_literal, get_args(bare(kind))))
     return _words(msgspec.inspect.type_info(kind))
 
 
