@@ -14,6 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 from simplestack.errors import EntityNotFound
 from simplestack.plugins.examples import Example
 from simplestack.server.openapi.examples import read_examples
+from simplestack.wording import uncapitalized
 from simplestack_docs.installed import hypervisors
 from simplestack_docs.prose import code, inline, paragraph, paragraphs, table
 from simplestack_docs.rest import common_reasons, document, link, operations, reasons
@@ -84,7 +85,7 @@ class Reference(SphinxDirective):
             ((media, content),) = response["content"].items()
             parts.append(f" with {_answered(content['schema']) if media == _JSON else 'a stream of bytes'}")
         if response["description"] != "Done.":
-            parts.append(f": {response['description'][0].lower()}{response['description'][1:].rstrip('.')}")
+            parts.append(f": {uncapitalized(response['description']).rstrip('.')}")
         parts.append(".")
         if "Location" in response["headers"]:
             parts.append(" `Location` is its path.")

@@ -1,11 +1,14 @@
 """What is wrong with the settings, in words that name the key."""
 
 import re
+from typing import Any, get_args
 
 import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import fields
 
-from simplestack.entities.limits import plain_words
 from simplestack.suggestions import did_you_mean
+from simplestack.wording import uncapitalized
 
 _MESSAGE = re.compile(r"\A(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?\Z", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]*)`")
@@ -15,7 +18,7 @@ class SettingsError(Exception):
     """A setting is unknown, missing or wrong; the message names it and says why."""
 
     @classmethod
-    def of(cls, error: msgspec.ValidationError, place: str, kind: type[msgspec.Struct]) -> "SettingsError":
+    def of(cls, error: msgspec.ValidationError, place: str, kind: type[Struct]) -> "SettingsError":
         """Say where in the settings a value is that does not fit.
 
         :param place: dotted path of the table
@@ -30,4 +33,30 @@ class SettingsError(Exception):
             return cls(f"{path}: there is no such setting{hint}")
         path = ".".join(part for part in (place, where) if part)
         # A plugin's __post_init__ may raise without saying why.
-        return cls(f"{path}: {plain_words(what)}" if what else f"{path}: the plugin rejects these values")
+        return cls(f"{path}: {_in_words(what, kind) or 'the plugin rejects these values'}")
+
+
+def _in_words(message: str, kind: type[Struct]) -> str:
+    """Return a message of msgspec's with the words of the settings' types in place of their patterns."""
+    for pattern, words in _words_of_patterns(kind).items():
+        message = message.replace(f"`str` matching regex {pattern!r}", words)
+    return uncapitalized(message)
+
+
+def _words_of_patterns(kind: type[Struct]) -> dict[str, str]:
+    """Return what the patterns in a struct accept: ``Meta(extra={"words": ...})``."""
+    words: dict[str, str] = {}
+    structs: list[type[Struct]] = []  # each once: a struct may be a part of itself
+    parts: list[Any] = [kind]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, Meta):
+            if part.pattern is not None and part.extra and "words" in part.extra:
+                words[part.pattern] = part.extra["words"]
+        elif isinstance(part, type) and issubclass(part, Struct):
+            if part not in structs:
+                structs.append(part)
+                parts += [field.type for field in fields(part)]
+        else:
+            parts += get_args(part)
+    return words

@@ -89,5 +89,8 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_sessions: Count = 256
     #: Whether each operation writes an audit line (JSON) to standard output.
     audit: bool = True
-    #: The least that the log has: ``debug``, ``info``, ``warning`` or ``error``.
-    log_level: Annotated[str, Meta(pattern=r"\A(debug|info|warning|error)\Z")] = "info"
+    #: Minimum log level: ``debug``, ``info``, ``warning`` or ``error``.
+    log_level: Annotated[
+        str,
+        Meta(pattern=r"\A(debug|info|warning|error)\Z", extra={"words": "debug, info, warning or error"}),
+    ] = "info"

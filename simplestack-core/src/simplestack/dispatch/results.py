@@ -18,6 +18,7 @@ from simplestack.entities.plain import plain
 from simplestack.entities.transfer import Export
 from simplestack.operations.table import RESULTS
 from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.wording import uncapitalized
 
 #: JSON writes these as text. They are kept as they are, so that none of them passes for a `str`.
 _NOT_TEXT = (
@@ -210,7 +211,7 @@ def _without_value(text: str) -> str:
     what, _, where = text.rpartition(" - at ") if " - at `" in text else (text, "", "")
     if what.startswith("Invalid enum value"):
         what = "invalid enum value"
-    return f"{where.strip('`').removeprefix('$')}: {what[:1].lower()}{what[1:]}"
+    return f"{where.strip('`').removeprefix('$')}: {uncapitalized(what)}"
 
 
 def _fault_of_value(item: Struct) -> str | None:

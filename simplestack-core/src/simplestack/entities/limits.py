@@ -23,7 +23,7 @@ NAME_OR_EMPTY_PATTERN = rf"\A[^{_CONTROL}]*\Z"
 PATH_NAME_PATTERN = rf"\A(?!\.{{1,2}}$)[^{_CONTROL}]+\Z"
 _ABSOLUTE_PATH = rf"\A/[^{_CONTROL}]+\Z"
 MAC_PATTERN = r"\A[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}\Z"
-#: What the patterns accept, in words for messages: `simplestack.server.body_errors`, and `plain_words`.
+#: What the patterns accept, in words for messages.
 _PATTERN_WORDS = {
     NAME_PATTERN: "a string without control characters",
     NAME_OR_EMPTY_PATTERN: "a string without control characters",
@@ -57,13 +57,6 @@ SizeGiB = Annotated[float, Meta(gt=0, le=MAX_DISK_GIB, extra={"words": "a number
 Cpus = Annotated[int, Meta(ge=1, le=MAX_CPUS)]
 #: A unicast or multicast MAC address, six octets with colons.
 Mac = Annotated[str, _matching(MAC_PATTERN)]
-
-
-def plain_words(message: str) -> str:
-    """Return a message of msgspec's with its first letter small, and words in place of these patterns."""
-    for pattern, words in _PATTERN_WORDS.items():
-        message = message.replace(f"`str` matching regex {pattern!r}", words)
-    return f"{message[0].lower()}{message[1:]}"
 
 
 def gib(size_bytes: int) -> float:

@@ -19,6 +19,7 @@ from msgspec.structs import FieldInfo, fields
 from simplestack.server.body_words import accepted, accepted_choices, bare, shown, shown_name
 from simplestack.server.json_loading import load_json
 from simplestack.suggestions import did_you_mean
+from simplestack.wording import uncapitalized
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _EXCERPT_LENGTH = 20
@@ -39,7 +40,7 @@ def malformed_reason(text: bytes) -> str:
         place = f"line {error.lineno}, column {error.colno}"
         found = error.doc[error.pos : error.pos + _EXCERPT_LENGTH]
         where = f"at {place}, near {found!r}" if found else f"at {place}, where the body ends"
-        return f"the body is not JSON: {what[:1].lower()}{what[1:]} {where}"
+        return f"the body is not JSON: {uncapitalized(what)} {where}"
     # Python accepts what msgspec rejects: JSON that escapes half of a surrogate pair.
     what = next(_surrogates(value, ""), "the body has half of a surrogate pair")
     return f"{what}: send both halves, such as \\ud83d\\ude00, or the character itself in UTF-8"
