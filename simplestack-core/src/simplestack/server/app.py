@@ -10,13 +10,13 @@ from simplestack.config.load import Configuration, load_configuration
 from simplestack.config.settings import ServerSettings
 from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.errors import PermissionDenied
-from simplestack.plugins.pages import mount_pages
 from simplestack.plugins.registry import Registry, load_registry
 from simplestack.server.authentication import ServiceTokens
 from simplestack.server.documents import OpenApiPage, ReferencePage
 from simplestack.server.ending import call_at_end
 from simplestack.server.meta import Health, HypervisorPage, Index
 from simplestack.server.paths import RawPath
+from simplestack.server.plugin_pages import mount_pages
 from simplestack.server.problems import add_error_handlers
 from simplestack.server.responder import Service
 from simplestack.server.router import add_routes
