@@ -1,4 +1,4 @@
-"""Clients that read slowly, and above the lowest rate: they get all of their response."""
+"""Clients that read slowly, and above the minimum rate: they get all of their response."""
 
 import contextlib
 import http.client

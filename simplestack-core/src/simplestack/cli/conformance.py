@@ -1,4 +1,4 @@
-"""``simplestack conformance``: whether a plugin does on a real host what the contract says."""
+"""Run the conformance kit against a host."""
 
 import os
 import sys

@@ -80,7 +80,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     keep_alive_seconds: Annotated[int, Meta(ge=1, le=3600)] = 75
     #: Longest time from the first byte of a request to the end of its header. Slower clients get 408.
     request_head_timeout_seconds: Annotated[float, Meta(gt=0, le=3600)] = 10
-    #: Lowest rate, in bytes/s, at which a client may send a body or read a response. Slower clients get 408,
+    #: Minimum rate, in bytes/s, at which a client may send a body or read a response. Slower clients get 408,
     #: or the response breaks off. 0 accepts any rate.
     min_client_bytes_per_second: Annotated[int, Meta(ge=0, le=1024**3)] = 1000
     #: That rate is an average over so much time of waiting for the client, which may pause as long.

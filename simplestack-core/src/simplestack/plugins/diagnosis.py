@@ -49,7 +49,7 @@ def check_modules(modules: tuple[ModuleType, ...]) -> None:
 
 
 def misplaced_marks(module: ModuleType) -> Iterator[str]:
-    """Yield what is marked with ``@hookimpl`` and is no plain function: pluggy calls some of these."""
+    """Yield marked objects that are not functions; pluggy would call some of them."""
     for name, value in vars(module).items():
         if _is_marked(value) and not isinstance(value, FunctionType):
             yield f"{name}: is marked with @hookimpl, but is {shown(value)}; expected a plain function"
