@@ -1,5 +1,6 @@
 """What clients rely on besides the table: locations, labels, ids, fewer fields, HEAD."""
 
+import codecs
 import contextlib
 import http.client
 import io
@@ -200,6 +201,13 @@ def test_any_other_body_that_is_labelled_json_is_json(service: Service) -> None:
     answer = service.post(f"{BASE}/guests", b"not an image", headers={"Content-Type": "application/json"})
     assert (answer.status, answer.error) == (400, "InvalidArguments")
     assert "not JSON" in answer.json["message"]
+
+
+def test_json_without_a_label_that_starts_with_a_byte_order_mark_is_no_image(service: Service) -> None:
+    body = codecs.BOM_UTF8 + json.dumps({"name": "marked", "memory": 64}).encode()
+    answer = service.post(f"{BASE}/guests", body)
+    assert (answer.status, answer.error) == (400, "InvalidArguments")
+    assert "byte order mark" in answer.json["message"]
 
 
 def test_a_body_without_a_label_is_json_when_it_looks_so(service: Service) -> None:

@@ -1,5 +1,6 @@
 """The one responder of all operations: read the request, make the call, write the response."""
 
+import codecs
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -121,7 +122,7 @@ class Responder:
         """Tell a create from an import: by the body's first bytes, since old clients label both as JSON."""
         head = upload_of(request).peek(SNIFF_BYTES)
         is_raw = request.content_type == "application/octet-stream"
-        looks_like_json = head.lstrip()[:1] == b"{" and not is_raw
+        looks_like_json = head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{" and not is_raw
         is_json = not looks_like_image(head) and (is_labelled_json(request) or looks_like_json)
         wanted = JsonBody if is_json or not head else StreamBody
         return next(operation for operation in self._operations if isinstance(operation.body, wanted))
