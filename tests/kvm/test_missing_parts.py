@@ -118,9 +118,13 @@ def test_a_guest_that_lacks_something_to_start_is_a_conflict(
 
 def test_a_guest_whose_network_or_storage_is_not_active_is_a_conflict(session: KvmSession) -> None:
     with inactive_network(session) as name, foreign(session.connection, network(name)) as domain:
-        assert_conflict(lambda: guest_start(session, domain.UUIDString()), name, "not active")
+        assert_conflict(
+            lambda: guest_start(session, domain.UUIDString()), "the guest needs", name, "not active"
+        )
     with inactive_pool(session) as name, foreign(session.connection, pool_disk(name, "x")) as domain:
-        assert_conflict(lambda: guest_start(session, domain.UUIDString()), name, "not active")
+        assert_conflict(
+            lambda: guest_start(session, domain.UUIDString()), "the guest needs", name, "not active"
+        )
 
 
 def test_a_saved_guest_that_lacks_its_network_is_a_conflict_and_stays_saved(

@@ -34,6 +34,7 @@ _NO_SPACE = re.compile(r"no space left|not enough (free )?space|disk quota excee
 _LOCKED = re.compile(r'Failed to get (shared )?"\w+" lock')
 _COMMAND = re.compile(r"Child process \(.*\) unexpected", re.DOTALL)
 _INACTIVE_POOL = re.compile(r"storage pool '.*' containing volume '.*' is not active")
+_INACTIVE_NETWORK = re.compile(r"network '.*' is not active")
 _NO_FILTER = re.compile(r"referenced filter '.*' is missing")
 _NO_FILE = re.compile(r"(file|open) '.*No such file or directory", re.DOTALL)
 _TAKEN = re.compile(r"already exists|already in use|is already (defined|active)", re.IGNORECASE)
@@ -120,6 +121,8 @@ def _missing_part(error: "libvirt.libvirtError") -> str | None:
         return f"{kind} {names[0]!r}, which does not exist" if names else f"a {kind} that does not exist"
     if _INACTIVE_POOL.search(text) and names:
         return f"storage {names[0]!r}, which is not active"
+    if _INACTIVE_NETWORK.search(text) and names:
+        return f"network {names[0]!r}, which is not active"
     if _NO_FILTER.search(text) and names:
         return f"network filter {names[0]!r}, which does not exist"
     if has_reason(error) and _NO_FILE.search(text):
