@@ -108,17 +108,18 @@ def test_for_a_place_that_a_logout_frees(gate: Gate) -> None:
         Hypervisor(storage_info, disconnect=lambda _session: gate.wait(), settings=PATIENT, max_sessions=1)
     )
     assert session_of(hypervisor, user="one") == 1
-    hypervisor.dispatcher.pool.close_at(*hypervisor_place(hypervisor), 0)
+    assert_place_is_free_after_logout(hypervisor, gate)
+
+
+def assert_place_is_free_after_logout(hypervisor: Hypervisor, gate: Gate) -> None:
+    place = next(iter(hypervisor.dispatcher.pool._slots)).key.place
+    hypervisor.dispatcher.pool.close_at(place, 0)
     gate.await_arrivals()
     with in_threads(1) as start:
         waiting = start(session_of, hypervisor, user="two")
         await_waiting(hypervisor)
         gate.open()
         assert waiting.result() == 2
-
-
-def hypervisor_place(hypervisor: Hypervisor) -> tuple[Any]:
-    return (next(iter(hypervisor.dispatcher.pool._slots)).key.place,)
 
 
 def test_for_a_place_at_a_host_that_cannot_be_told_of_a_logout(
@@ -132,13 +133,7 @@ def test_for_a_place_at_a_host_that_cannot_be_told_of_a_logout(
 
     hypervisor = unreaped(Hypervisor(storage_info, disconnect=disconnect, settings=PATIENT))
     assert session_of(hypervisor, user="one") == 1
-    hypervisor.dispatcher.pool.close_at(*hypervisor_place(hypervisor), 0)
-    gate.await_arrivals()
-    with in_threads(1) as start:
-        waiting = start(session_of, hypervisor, user="two")
-        await_waiting(hypervisor)
-        gate.open()
-        assert waiting.result() == 2
+    assert_place_is_free_after_logout(hypervisor, gate)
 
 
 def test_for_a_place_of_a_call_that_has_hung_too_long(gate: Gate) -> None:

@@ -127,10 +127,8 @@ def test_a_silent_agent_costs_its_address_and_is_not_asked_again_at_once(
     assert address(session, played.domain) == "192.0.2.3"
 
 
-def test_many_clients_at_once_wait_for_a_silent_agent_once(
-    libvirtd: Libvirtd, settings: KvmSettings, played: Played
-) -> None:
-    played.agent.answer = lambda _: None
+def addresses_for_many(libvirtd: Libvirtd, settings: KvmSettings, played: Played) -> list[str | None]:
+    """Read the guest's address for many clients at once, each by a connection of its own."""
     found: list[str | None] = []
 
     def poll() -> None:
@@ -143,6 +141,14 @@ def test_many_clients_at_once_wait_for_a_silent_agent_once(
         thread.start()
     for thread in threads:
         thread.join(PATIENCE_SECONDS)
+    return found
+
+
+def test_many_clients_at_once_wait_for_a_silent_agent_once(
+    libvirtd: Libvirtd, settings: KvmSettings, played: Played
+) -> None:
+    played.agent.answer = lambda _: None
+    found = addresses_for_many(libvirtd, settings, played)
     assert found == [None] * CLIENTS
     assert len(played.agent.commands) == 1
 
@@ -150,18 +156,7 @@ def test_many_clients_at_once_wait_for_a_silent_agent_once(
 def test_many_clients_at_once_all_read_what_an_agent_says(
     libvirtd: Libvirtd, settings: KvmSettings, played: Played
 ) -> None:
-    found: list[str | None] = []
-
-    def poll() -> None:
-        own = KvmSession(libvirt.open(libvirtd.uri), settings, Target("localhost"))
-        found.append(address(own, played.domain))
-        own.connection.close()
-
-    threads = [threading.Thread(target=poll, daemon=True) for _ in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE_SECONDS)
+    found = addresses_for_many(libvirtd, settings, played)
     assert found == ["192.0.2.1"] * CLIENTS
 
 
