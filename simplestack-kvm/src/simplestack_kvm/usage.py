@@ -89,7 +89,9 @@ class Usage:
             return
         if volume.backing is not None:
             if self.inventory.at(volume.backing) is None:
-                self.doubts.append(f"{user} is based on a file in no active storage: make its folder one")
+                self.doubts.append(
+                    f"{user} is based on a file in no active storage: make the folder of that file a storage"
+                )
         elif volume.is_chain_unknown:
             self.doubts.append(f"libvirt does not tell which file {user} is based on")
 
@@ -100,7 +102,7 @@ class Usage:
         is_raw = driver is None or driver.get("type", "raw") == "raw"
         for source in disk.iter("source"):
             path = self._path(source)
-            outside = f"{user} has a disk in no active storage: make its folder one"
+            outside = f"{user} has a disk in no active storage: make the folder of that disk a storage"
             if path is None:
                 # A raw disk in the network is based on nothing. A volume may be in a pool that is not active.
                 if not is_raw or source.get("pool") is not None:
