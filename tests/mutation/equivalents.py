@@ -25,8 +25,8 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
     },
     "simplestack.dispatch.hook_run": {
         "HookRun.returned: if result is before and self._has_its_items(result) -> if False": _SAVES_CHECK,
-        "HookRun.returned: if not is_fixed(kind) -> if True": _SAVES_CHECK,
-        "HookRun._keep_items: self._items = tuple(result) if is_list else None: "
+        "HookRun._keep: if is_fixed(kind) -> if False": _SAVES_CHECK,
+        "HookRun._keep: self._items = tuple(result) if is_list else None: "
         "tuple(result) if is_list else None -> None": _SAVES_CHECK,
         "HookRun._has_its_items: return items is not None and len(items) == len(result) and "
         "all(map(is_, items, result)) -> return False": _SAVES_CHECK,
