@@ -1,22 +1,28 @@
 """Growing disks on a real libvirtd: what a guest wrote into its raw disk is data, not a header to follow."""
 
 import subprocess
+import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import libvirt
 import pytest
 
-from simplestack import GIB, MIB, Conflict, DiskUpdate, GuestUpdate, InvalidArguments
+from simplestack import GIB, MIB, Busy, Conflict, DiskUpdate, GuestUpdate, InvalidArguments
+from simplestack_kvm import resizing
 from simplestack_kvm.disks import disk_info, disk_update
 from simplestack_kvm.guests import guest_info, guest_list
 from simplestack_kvm.guests_update import guest_update
 from simplestack_kvm.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
-from .domains import foreign
+from .domains import file_disk, foreign, volume
+from .interference import after
 
 PAUSED = libvirt.VIR_DOMAIN_START_PAUSED
 
@@ -165,3 +171,61 @@ def test_a_raw_disk_is_as_large_as_its_file_whatever_its_guest_wrote_into_it(
             assert guest_info(session, guest_id).hdd == 1 / 16
             assert {guest.id: guest.hdd for guest in guest_list(session, fields)}[guest_id] == 1 / 16
         assert disk_update(session, guest_id, "vda", DiskUpdate(size=1)).size == 1
+
+
+@contextmanager
+def another(session: KvmSession, libvirtd: Libvirtd) -> Iterator[KvmSession]:
+    """Give a session of another client."""
+    with closing(libvirt.open(libvirtd.uri)) as connection:
+        yield replace(session, connection=connection, abandoned=threading.Event())
+
+
+def test_of_two_growths_at_once_the_smaller_one_does_not_cut_the_disk(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    with (
+        volume(session.connection, libvirtd.pool, GIB) as disk,
+        foreign(session.connection, file_disk(disk.path(), "vda", "virtio"), memory_mib=64) as domain,
+        another(session, libvirtd) as other,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        domain.createWithFlags(PAUSED)
+        guest_id = domain.UUIDString()
+
+        def grow() -> None:
+            grown = executor.submit(disk_update, other, guest_id, "vda", DiskUpdate(size=10)).result()
+            assert grown.size == 10
+
+        with (
+            after("virDomainSetMemoryFlags", grow, nth=1),
+            pytest.raises(InvalidArguments, match="only grow"),
+        ):
+            guest_update(session, guest_id, GuestUpdate(memory=48, hdd=2))
+        info: Any = domain.blockInfo("vda")  # annotated as str
+        assert info[0] == 10 * GIB
+
+
+def test_one_request_at_a_time_grows_the_disks_of_a_guest_that_runs(
+    session: KvmSession, libvirtd: Libvirtd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resizing, "TURN_SECONDS", 0.1)
+    with (
+        volume(session.connection, libvirtd.pool, GIB) as disk,
+        foreign(session.connection, file_disk(disk.path(), "vda", "virtio")) as domain,
+        another(session, libvirtd) as other,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        domain.createWithFlags(PAUSED)
+        guest_id = domain.UUIDString()
+        failures: list[BaseException | None] = []
+
+        def grow() -> None:
+            growth = executor.submit(disk_update, other, guest_id, "vda", DiskUpdate(size=10))
+            failures.append(growth.exception())
+
+        # The size has been compared, and the disk has not grown yet.
+        with after("virDomainGetBlockInfo", grow, nth=1):
+            assert disk_update(session, guest_id, "vda", DiskUpdate(size=2)).size == 2
+        (failure,) = failures
+        assert isinstance(failure, Busy)
+        assert disk_update(session, guest_id, "vda", DiskUpdate(size=10)).size == 10
