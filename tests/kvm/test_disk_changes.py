@@ -1,8 +1,17 @@
 """Changes of disks that fail half-way on a real libvirtd: nothing of them is left."""
 
+import threading
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import replace
+
+import libvirt
 import pytest
 
-from simplestack import GIB, Conflict, DiskCreate, DiskUpdate
+from simplestack import GIB, Conflict, Disk, DiskCreate, DiskUpdate
+from simplestack_kvm import disks
 from simplestack_kvm.disks import disk_create, disk_delete, disk_list, disk_update
 from simplestack_kvm.records import DISK_NAMES
 from simplestack_kvm.session import KvmSession
@@ -70,3 +79,66 @@ def test_a_disk_that_cannot_be_attached_leaves_no_name(session: KvmSession, libv
         domain.destroy()
         for disk in disks:
             disk_delete(session, domain.UUIDString(), disk.id)
+
+
+@contextmanager
+def another(session: KvmSession, libvirtd: Libvirtd) -> Iterator[KvmSession]:
+    """Give a session of another client."""
+    with closing(libvirt.open(libvirtd.uri)) as connection:
+        yield replace(session, connection=connection, abandoned=threading.Event())
+
+
+@pytest.mark.parametrize("names", [("mine", "theirs"), ("data", "data")])
+def test_a_disk_that_takes_the_device_of_one_that_is_being_added_keeps_its_name(
+    session: KvmSession, libvirtd: Libvirtd, names: tuple[str, str]
+) -> None:
+    mine, theirs = (DiskCreate(size=1, name=name, storage_id=libvirtd.pool) for name in names)
+    added: list[Disk] = []
+    with (
+        foreign(session.connection) as domain,
+        another(session, libvirtd) as other,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        guest_id = domain.UUIDString()
+
+        def add_theirs() -> None:
+            added.append(executor.submit(disk_create, other, guest_id, theirs).result())
+
+        with after("virDomainSetMetadata", add_theirs, nth=1), pytest.raises(libvirt.libvirtError):
+            disk_create(session, guest_id, mine)
+        assert [disk.name for disk in added] == [theirs.name]
+        assert disk_list(session, guest_id) == added
+        disk_delete(session, guest_id, added[0].id)
+
+
+@pytest.mark.parametrize("names", [("mine", "theirs"), ("data", "data")])
+def test_a_disk_that_was_named_before_the_one_that_is_not_added_keeps_its_name(
+    session: KvmSession, libvirtd: Libvirtd, monkeypatch: pytest.MonkeyPatch, names: tuple[str, str]
+) -> None:
+    mine, theirs = (DiskCreate(size=1, name=name, storage_id=libvirtd.pool) for name in names)
+    theirs_named, mine_named = threading.Event(), threading.Event()
+    attach = disks._attach
+
+    def attach_in_turn(domain: "libvirt.virDomain", element: ET.Element) -> None:
+        if threading.current_thread() is threading.main_thread():
+            mine_named.set()
+            added.result()
+        else:
+            theirs_named.set()
+            assert mine_named.wait(30)
+        attach(domain, element)
+
+    monkeypatch.setattr(disks, "_attach", attach_in_turn)
+    with (
+        foreign(session.connection) as domain,
+        another(session, libvirtd) as other,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        guest_id = domain.UUIDString()
+        added = executor.submit(disk_create, other, guest_id, theirs)
+        assert theirs_named.wait(30)
+        with pytest.raises(libvirt.libvirtError):
+            disk_create(session, guest_id, mine)
+        (disk,) = disk_list(session, guest_id)
+        assert disk.name == theirs.name
+        disk_delete(session, guest_id, disk.id)

@@ -101,8 +101,9 @@ def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
     pool, size_bytes = choose_pool(session, disk.storage_id), gib_to_bytes(disk.size)
     with Leftovers(session) as made:
         volume = make_volume(made, pool, domain.UUIDString(), size_bytes, user=domain)
-        element = disk_element(source_of(volume), target, bus)
-        steps = [] if disk.name is None else [_naming(domain, target, disk.name)]
+        source = source_of(volume)
+        element = disk_element(source, target, bus)
+        steps = [] if disk.name is None else [_naming(domain, target, source.path, disk.name)]
         apply_all([*steps, Step(apply=lambda: _attach(domain, element), undo=None)])
     return _show(session, _find(session, guest_id, target))
 
@@ -126,7 +127,9 @@ def disk_update(session: KvmSession, guest_id: str, disk_id: str, changes: DiskU
             )
         if wanted_bytes != size_bytes:
             grow = plan_growth(session, found.domain, found.disk, wanted_bytes)
-    steps = [] if changes.name is UNSET else [_naming(found.domain, found.disk.target, changes.name)]
+    steps = []
+    if changes.name is not UNSET:
+        steps.append(_naming(found.domain, found.disk.target, found.disk.source, changes.name))
     # The last step: a disk that has grown is not cut again, which might lose data.
     steps += [] if grow is None else [Step(apply=grow, undo=None)]
     apply_all(steps)
@@ -266,11 +269,29 @@ def _reject_cold_bus(domain: "libvirt.virDomain", attempt: str, bus: str) -> Non
         )
 
 
-def _naming(domain: "libvirt.virDomain", target: str, name: str) -> Step:
-    before = disk_names(_document(domain)).get(target)
+def _naming(domain: "libvirt.virDomain", target: str, source: str | None, name: str) -> Step:
+    """Return the change of a disk's name.
+
+    :param source: of the disk, as its record has it: another request may give the target to another disk
+    """
+    before: list[str | None] = []
+
+    def rename() -> None:
+        before.append(disk_names(_document(domain)).get(target))
+        _set_name(domain, target, name)
+
+    def rename_back() -> None:
+        document = _document(domain)
+        if not before or disk_names(document).get(target) != name:
+            return
+        is_taken = any(disk.target == target and disk.source != source for disk in disk_records(document))
+        # The other disk may have got its name before this one, or may have the same.
+        if not is_taken or before[0] is not None:
+            _set_name(domain, target, before[0])
+
     return Step(
-        apply=lambda: _set_name(domain, target, name),
-        undo=lambda: _set_name(domain, target, before),
+        apply=rename,
+        undo=rename_back,
         remains=f"disk {target} could not be given its former name again",
     )
 
