@@ -10,7 +10,17 @@ from typing import Any, TypeVar
 import libvirt
 import pytest
 
-from simplestack import GIB, Conflict, DiskUpdate, Guest, GuestCreate, GuestUpdate, HypervisorTimeout, Target
+from simplestack import (
+    GIB,
+    Busy,
+    Conflict,
+    DiskUpdate,
+    Guest,
+    GuestCreate,
+    GuestUpdate,
+    HypervisorTimeout,
+    Target,
+)
 from simplestack.sessions.accounts import hash_password
 from simplestack_kvm import session as sessions
 from simplestack_kvm.bounded import NoResponse, bounded
@@ -22,6 +32,7 @@ from simplestack_kvm.guests_update import guest_update
 from simplestack_kvm.pools import pool_info
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
+from simplestack_kvm.sizes import within_storage_limit
 from simplestack_kvm.storages import storage_info, storage_list
 from support.service import running_service
 
@@ -289,6 +300,45 @@ def test_a_storage_that_hangs_is_listed_without_what_it_promised(
     until(lambda: responds(session), PATIENCE_SECONDS, "the storages respond")
     assert storage_info(session, hanging.name) == before[hanging.name]
     assert {found.name for found in storage_list(session)} == before.keys()
+
+
+def test_storages_that_are_busy_are_not_said_to_hang(
+    session: KvmSession, libvirtd: Libvirtd, settings: KvmSettings
+) -> None:
+    all_look, done = threading.Barrier(3), threading.Event()
+
+    def wait() -> bool:
+        all_look.wait(PATIENCE_SECONDS)
+        return done.wait(PATIENCE_SECONDS)
+
+    def look(own: KvmSession) -> bool:
+        return within_storage_limit(own, wait, 2 * PATIENCE_SECONDS)
+
+    with (
+        volume(session.connection, libvirtd.pool, GIB) as disk,
+        foreign(session.connection, file_disk(disk.path(), "vda", "virtio")) as domain,
+        clients(libvirtd, settings, look, 2) as looks,
+    ):
+        guest_id = domain.UUIDString()
+        calls: list[Callable[[], object]] = [
+            lambda: storage_list(session),
+            lambda: storage_info(session, libvirtd.pool),
+            lambda: disk_update(session, guest_id, "vda", DiskUpdate(size=2)),
+        ]
+        all_look.wait(PATIENCE_SECONDS)
+        try:
+            for call in calls:
+                with pytest.raises(Busy, match="try again") as caught:
+                    call()
+                assert caught.value.retry_after_seconds is not None
+                assert "respond" not in caught.value.message
+            assert listed(session)[guest_id].hdd is None
+            assert guest_info(session, guest_id).hdd is None
+            assert sessions.check(session), "nothing was given up"
+        finally:
+            done.set()
+        assert looks() == [True, True]
+    assert libvirtd.pool in {found.name for found in storage_list(session)}
 
 
 def test_a_storage_whose_folder_vanished_hides_no_other(session: KvmSession, libvirtd: Libvirtd) -> None:

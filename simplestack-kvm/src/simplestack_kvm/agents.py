@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+from simplestack import Busy
 from simplestack_kvm.bounded import NoResponse, bounded
 from simplestack_kvm.faults import has_reason
 from simplestack_kvm.sdk import libvirt
@@ -42,7 +43,7 @@ def agent_addresses(session: KvmSession, domain: "libvirt.virDomain") -> list[st
 
     try:
         response = bounded(session, guest, ask, LIMIT_SECONDS)
-    except NoResponse:
+    except (NoResponse, Busy):
         if session.abandoned.is_set():
             _note_silence(guest, "it is busy with something else")
         return []

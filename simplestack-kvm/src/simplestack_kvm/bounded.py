@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from simplestack import DeadlineExceeded, call_or_abandon
+from simplestack import Busy, DeadlineExceeded, call_or_abandon
 from simplestack_kvm.session import KvmSession
 
 T = TypeVar("T")
@@ -35,16 +35,17 @@ def bounded(
     :param place: what the action may wait for; hosts are different places
     :param seconds: limit of the action, and of waiting for its turn
     :param at_once: how many actions may be in progress at the place; further ones wait
-    :raises NoResponse: it takes longer than this, or another action at the place does
+    :raises NoResponse: it takes longer than this, or another action took longer than its own limit
+    :raises Busy: other actions were in progress all the time; nothing says that they hang
     """
     if session.abandoned.is_set():
-        raise NoResponse
+        raise NoResponse("a call on this connection was given up")
     turn = _Turn(session, _place_of((session.target, place)))
     turn.begin(at_once, seconds)
     try:
         return call_or_abandon(seconds, action, turn.abandon)
     except DeadlineExceeded:
-        raise NoResponse from None
+        raise NoResponse(f"no response within {seconds:g} s") from None
     finally:
         if not turn.is_abandoned:
             turn.end()
@@ -80,12 +81,18 @@ class _Turn:
         self.is_abandoned = False
 
     def begin(self, at_once: int, seconds: float) -> None:
-        """Wait for the turn."""
+        """Wait for the turn.
+
+        :raises NoResponse: another action is overdue
+        :raises Busy: others are in progress
+        """
         place = self._place
         with place.changed:
             place.changed.wait_for(lambda: place.overdue or place.in_progress < at_once, seconds)
-            if place.overdue or place.in_progress >= at_once:
-                raise NoResponse
+            if place.overdue:
+                raise NoResponse("an earlier call has no response yet")
+            if place.in_progress >= at_once:
+                raise Busy(f"other requests to the host have been in progress for {seconds:g} s: try again")
             place.in_progress += 1
 
     def end(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from simplestack import Guest, GuestState, HypervisorError
+from simplestack import Busy, Guest, GuestState, HypervisorError
 from simplestack_kvm.addresses import AddressBook
 from simplestack_kvm.bounded import NoResponse
 from simplestack_kvm.documents import parse_document
@@ -110,10 +110,8 @@ def list_guests(session: KvmSession, fields: frozenset[str]) -> list[Guest]:
         if "hdd" in fields:
             try:
                 _measure(session, [row for row in rows if row.record is not None])
-            except NoResponse:
-                _log.warning(
-                    "guests of %s are listed without hdd: a storage of the host hangs", session.target
-                )
+            except (NoResponse, Busy) as error:
+                _log.warning("guests of %s are listed without hdd: %s", session.target, error)
         for row in active:
             row.ip = row.ip or book.address_by_agent(row.domain, _of(row))
     return [row.entity(host) for row in rows if not row.is_gone]
@@ -201,7 +199,10 @@ def _described(domain: "libvirt.virDomain") -> tuple[DomainRecord | None, bool]:
 def _measure(session: KvmSession, rows: Sequence[_Row]) -> None:
     """Find the sizes of the disks of guests whose description is known.
 
-    :raises NoResponse: a storage hangs; sizes that are not found by then stay unknown
+    Sizes that are not found by the time of an error stay unknown.
+
+    :raises NoResponse: a storage hangs
+    :raises Busy: other requests wait for the host's storages
     """
     if not any(_of(row).disks for row in rows):
         return

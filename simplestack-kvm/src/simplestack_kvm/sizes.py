@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from simplestack import Busy
 from simplestack_kvm.bounded import NoResponse, bounded
 from simplestack_kvm.faults import has_reason
 from simplestack_kvm.records import DiskRecord
@@ -34,6 +35,7 @@ def within_storage_limit(session: KvmSession, action: Callable[[], T], seconds: 
     """Do what may wait for a storage of the host.
 
     :raises NoResponse: a storage hangs
+    :raises Busy: other requests wait for the host's storages
     """
     return bounded(session, "storages", action, seconds, at_once=_AT_ONCE)
 
@@ -43,14 +45,12 @@ def disk_sizes(
 ) -> list[int | None]:
     """Return the disks' sizes in bytes, as their storages tell them.
 
-    None for a disk in no active pool, and for all while a storage hangs.
+    None for a disk in no active pool, and for all while a storage hangs or storages are busy.
     """
-    if not disks:
-        return []
     try:
-        return within_storage_limit(session, lambda: [_volume_size(session, disk) for disk in disks])
-    except NoResponse:
-        _log.warning("the disks of guest %s are shown without sizes: a storage hangs", domain.UUIDString())
+        return _volume_sizes(session, disks)
+    except (NoResponse, Busy) as error:
+        _log.warning("the disks of guest %s are shown without sizes: %s", domain.UUIDString(), error)
         return [None] * len(disks)
 
 
@@ -60,8 +60,14 @@ def sizes_to_change(
     """Return the disks' sizes in bytes, before one of them is changed: QEMU is asked, too.
 
     None for a disk in no active pool whose guest is off, and for all while a storage hangs.
+
+    :raises Busy: other requests wait for the host's storages
     """
-    sizes = disk_sizes(session, domain, disks)
+    try:
+        sizes = _volume_sizes(session, disks)
+    except NoResponse as error:
+        _log.warning("the sizes of the disks of guest %s are not known: %s", domain.UUIDString(), error)
+        sizes = [None] * len(disks)
     if session.abandoned.is_set() or not domain.isActive():
         return sizes
     return [
@@ -76,6 +82,7 @@ class Survey:
     One volume of each pool is looked at, so that a pool that hangs does so here: only storages wait then.
 
     :raises NoResponse: a storage hangs
+    :raises Busy: other requests wait for the host's storages
     """
 
     def __init__(self, session: KvmSession) -> None:
@@ -119,6 +126,12 @@ class Survey:
         if isinstance(source, str) and source.startswith("/dev/"):
             return look_up_volume(self._session, source, None)
         return None
+
+
+def _volume_sizes(session: KvmSession, disks: Sequence[DiskRecord]) -> list[int | None]:
+    if not disks:
+        return []
+    return within_storage_limit(session, lambda: [_volume_size(session, disk) for disk in disks])
 
 
 def _volume_size(session: KvmSession, disk: DiskRecord) -> int | None:

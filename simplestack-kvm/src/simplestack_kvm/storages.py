@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from simplestack import HypervisorError, HypervisorTimeout, Storage, gib, hookimpl
+from simplestack import Busy, HypervisorError, HypervisorTimeout, Storage, gib, hookimpl
 from simplestack_kvm.bounded import NoResponse
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.faults import has_reason, is_error
@@ -43,6 +43,7 @@ def storage_list(session: KvmSession) -> list[Storage]:
     """List the active pools: one round trip, three for each pool and one for each volume.
 
     :raises HypervisorTimeout: a storage hangs for so long that libvirt lists none
+    :raises Busy: other requests wait for the host's storages
     """
     try:
         pools = within_storage_limit(session, partial(active_pools, session))
@@ -57,6 +58,7 @@ def storage_info(session: KvmSession, storage_id: str) -> Storage:
     """Show one active pool, by its id or its name.
 
     :raises HypervisorTimeout: it hangs
+    :raises Busy: other requests wait for the host's storages
     """
     try:
         pool = within_storage_limit(session, partial(find_pool, session, storage_id))
@@ -104,7 +106,7 @@ def _remembered(pool: "libvirt.virStoragePool") -> _Pool | None:
 
 
 def _storage(session: KvmSession, pool: _Pool) -> Storage:
-    """Make the entity. ``allocated_space`` is None while the storage hangs."""
+    """Make the entity. ``allocated_space`` is None while the storage hangs or is busy."""
     outstanding_bytes = None
     try:
         if pool.volumes is not None:
@@ -114,8 +116,8 @@ def _storage(session: KvmSession, pool: _Pool) -> Storage:
                 )
                 for start in range(0, len(pool.volumes), _VOLUMES_AT_ONCE)
             )
-    except NoResponse:
-        _log.warning("storage %s is shown without allocated_space: a storage hangs", pool.name)
+    except (NoResponse, Busy) as error:
+        _log.warning("storage %s is shown without allocated_space: %s", pool.name, error)
     allocated_bytes = None
     if pool.used_bytes is not None and outstanding_bytes is not None:
         allocated_bytes = pool.used_bytes + outstanding_bytes
