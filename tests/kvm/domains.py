@@ -28,6 +28,12 @@ def file_disk(path: str, target: str, bus: str, *, device: str = "disk", more: s
     return f"<disk type='file' device='{device}'>{inner}</disk>"
 
 
+def volume_disk(pool: str, name: str, target: str, bus: str) -> str:
+    """Write a <disk> that names a pool and a qcow2 volume in it."""
+    inner = f"<driver name='qemu' type='qcow2'/><source pool='{pool}' volume='{name}'/>"
+    return f"<disk type='volume' device='disk'>{inner}<target dev='{target}' bus='{bus}'/></disk>"
+
+
 @contextmanager
 def foreign(
     connection: "libvirt.virConnect",

@@ -16,6 +16,7 @@ from simplestack import (
     Conflict,
     DiskUpdate,
     EntityNotFound,
+    Guest,
     GuestState,
     GuestUpdate,
     InvalidArguments,
@@ -29,7 +30,7 @@ from simplestack_kvm.session import KvmSession
 from support.threads import profiled
 
 from .counterparts.libvirtd import Libvirtd
-from .domains import file_disk, foreign, volume
+from .domains import file_disk, foreign, volume, volume_disk
 from .interference import after
 
 ALL_FIELDS = frozenset({"id", "name", "cpus", "memory", "hdd", "paravirtualized", "ip", "state", "host"})
@@ -125,6 +126,75 @@ def test_a_guest_that_changes_while_it_is_off_is_listed_as_it_is(
             ]
             assert listed.hdd == hdd
             assert listed == guest_info(session, domain.UUIDString())
+
+
+def listed(session: KvmSession, domain: "libvirt.virDomain", fields: frozenset[str] = ALL_FIELDS) -> Guest:
+    """Return a guest as the list has it."""
+    (guest,) = [guest for guest in guest_list(session, fields) if guest.id == domain.UUIDString()]
+    return guest
+
+
+def redefine(domain: "libvirt.virDomain", old: str, new: str) -> None:
+    """Replace text in the description of a guest that is off."""
+    text = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    assert old in text
+    connection: Any = domain.connect()  # type: ignore[no-untyped-call]  # the binding's own lacks types
+    connection.defineXML(text.replace(old, new))
+
+
+def test_a_guest_whose_disk_is_named_by_pool_and_volume_is_listed_as_it_is(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    with (
+        volume(session.connection, libvirtd.pool, GIB) as one,
+        volume(session.connection, libvirtd.pool, 5 * GIB) as other,
+        foreign(session.connection, volume_disk(libvirtd.pool, one.name(), "vda", "virtio")) as domain,
+    ):
+        assert listed(session, domain).hdd == 1
+        redefine(domain, one.name(), other.name())
+        assert listed(session, domain).hdd == 5
+        assert listed(session, domain) == guest_info(session, domain.UUIDString())
+
+
+def test_a_guest_whose_disk_has_come_into_a_storage_is_listed_with_its_size(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    elsewhere = str(libvirtd.folder / "in-no-pool.qcow2")
+    with (
+        volume(session.connection, libvirtd.pool, GIB) as disk,
+        foreign(session.connection, file_disk(elsewhere, "vda", "virtio")) as domain,
+    ):
+        assert listed(session, domain).hdd is None
+        redefine(domain, elsewhere, disk.path())
+        assert listed(session, domain).hdd == 1
+        assert round_trips(lambda: listed(session, domain)) == round_trips(lambda: listed(session, domain))
+
+
+def test_a_guest_without_disks_that_gets_one_is_listed_with_it(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    with (
+        volume(session.connection, libvirtd.pool, GIB) as disk,
+        foreign(session.connection) as domain,
+    ):
+        assert (listed(session, domain).hdd, listed(session, domain).paravirtualized) == (0, None)
+        redefine(domain, "</devices>", file_disk(disk.path(), "vda", "virtio") + "</devices>")
+        assert (listed(session, domain).hdd, listed(session, domain).paravirtualized) == (1, True)
+
+
+def test_a_list_of_the_kind_of_guests_alone_shows_it_as_it_is(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    fields = frozenset({"id", "paravirtualized"})
+    with (
+        volume(session.connection, libvirtd.pool, GIB) as disk,
+        foreign(session.connection, file_disk(disk.path(), "vda", "virtio")) as domain,
+    ):
+        assert listed(session, domain, fields).paravirtualized
+        config = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        domain.detachDeviceFlags(file_disk(disk.path(), "vda", "virtio"), config)
+        domain.attachDeviceFlags(file_disk(disk.path(), "sda", "sata"), config)
+        assert listed(session, domain, fields).paravirtualized is False
 
 
 def test_a_list_of_names_and_states_asks_for_no_details(session: KvmSession) -> None:

@@ -2,7 +2,9 @@
 
 Round trips: a constant number for the guests that are off, however many, and two for each pool. Each guest
 that runs takes one for its description, one for each disk, and one or two for an address that no DHCP lease
-tells. A guest that is off takes one the first time that this process lists it.
+tells. A guest that is off takes one the first time that this process lists it, and each time while libvirt's
+statistics do not confirm what its description said: where a disk lies in no active pool, for example, or is
+named by pool and volume.
 
 What may hang comes last. What one guest or one storage does not tell is None; the list is there.
 """
@@ -41,9 +43,9 @@ _SECONDS_PER_GUEST = 0.02
 #: Descriptions that are kept, of all hosts together: some KiB each.
 _MOST_DESCRIPTIONS = 20_000
 
-#: What is known of the drives of guests that are off, by host and guest. libvirt tells the sizes of all
-#: drives in one call, which must not be made before it is known where the drives lie. It tells where they
-#: lie as well, so a description that is out of date is noticed.
+#: Where the drives of guests that are off lay in an earlier list, by host and guest. libvirt tells the sizes
+#: of all drives in one call, which must not be made before it is known where the drives lie. It tells where
+#: they lie as well. A description that this does not confirm is read again.
 _descriptions: dict[tuple[object, str], DomainRecord] = {}
 _descriptions_lock = threading.Lock()
 
@@ -58,6 +60,8 @@ class _Row:
     #: Of a guest that is off: its CPUs and its memory.
     stats: Mapping[str, Any] | None = None
     record: DomainRecord | None = None
+    #: Whether the record is an earlier list's, which nothing has confirmed yet.
+    is_earlier: bool = False
     #: The sizes of the record's disks.
     sizes: Sequence[int | None] | None = None
     ip: str | None = None
@@ -107,11 +111,14 @@ def list_guests(session: KvmSession, fields: frozenset[str]) -> list[Guest]:
             row.ip = book.address_without_agent(row.domain, _of(row))
         if not fields.isdisjoint(("hdd", "paravirtualized")):
             _describe_off(session, rows)
-        if "hdd" in fields:
             try:
-                _measure(session, [row for row in rows if row.record is not None])
+                _look_at_storages(session, rows, with_sizes="hdd" in fields)
             except (NoResponse, Busy) as error:
-                _log.warning("guests of %s are listed without hdd: %s", session.target, error)
+                _log.warning(
+                    "guests of %s are listed without hdd, or as an earlier list had them: %s",
+                    session.target,
+                    error,
+                )
         for row in active:
             row.ip = row.ip or book.address_by_agent(row.domain, _of(row))
     return [row.entity(host) for row in rows if not row.is_gone]
@@ -144,31 +151,34 @@ def _rows(session: KvmSession, fields: frozenset[str], *, has_details: bool) -> 
 
 
 def _describe_off(session: KvmSession, rows: Sequence[_Row]) -> None:
-    new: dict[str, _Row] = {}
+    new = []
     for row in rows:
         if row.stats is not None:
             row.record = _descriptions.get((session.target, row.uuid))
-            if row.record is None:
-                new[row.uuid] = row
+            row.is_earlier = row.record is not None
+            if not row.is_earlier:
+                new.append(row)
+    _describe(session, new)
+
+
+def _describe(session: KvmSession, rows: Sequence[_Row]) -> None:
+    """Read the descriptions of guests that are off, as far as there is time."""
+    by_uuid = {row.uuid: row for row in rows}
 
     def find(connection: "libvirt.virConnect") -> dict[str, "libvirt.virDomain"]:
         if connection is session.connection:
-            return {uuid: row.domain for uuid, row in new.items()}
+            return {uuid: row.domain for uuid, row in by_uuid.items()}
         return {
             domain.UUIDString(): domain
             for domain in connection.listAllDomains()
-            if domain.UUIDString() in new
+            if domain.UUIDString() in by_uuid
         }
 
     _, described = read_all(session, find, _described)
     for uuid, (record, is_gone) in described.items():
-        new[uuid].record, new[uuid].is_gone = record, is_gone
-        _keep(session, new[uuid])
-
-
-def _describe_anew(session: KvmSession, row: _Row) -> None:
-    row.describe()
-    _keep(session, row)
+        row = by_uuid[uuid]
+        row.record, row.is_gone, row.is_earlier = record, is_gone, False
+        _keep(session, row)
 
 
 def _keep(session: KvmSession, row: _Row) -> None:
@@ -196,36 +206,47 @@ def _described(domain: "libvirt.virDomain") -> tuple[DomainRecord | None, bool]:
         return None, False
 
 
-def _measure(session: KvmSession, rows: Sequence[_Row]) -> None:
-    """Find the sizes of the disks of guests whose description is known.
+def _look_at_storages(session: KvmSession, rows: Sequence[_Row], *, with_sizes: bool) -> None:
+    """Find out whether descriptions of earlier lists still hold, and the sizes of disks.
 
-    Sizes that are not found by the time of an error stay unknown.
+    What is not found out by the time of an error stays as it is: a size is unknown then.
 
     :raises NoResponse: a storage hangs
     :raises Busy: other requests wait for the host's storages
     """
-    if not any(_of(row).disks for row in rows):
+    has_disks = any(row.record is not None and row.record.disks for row in rows)
+    if not any(row.is_earlier for row in rows) and not (with_sizes and has_disks):
         return
     survey = Survey(session)
-    off = [row for row in rows if row.stats is not None]
+    _confirm(session, survey, [row for row in rows if row.stats is not None and row.record is not None])
+    if with_sizes:
+        for row in rows:
+            if row.sizes is None and row.record is not None and row.record.disks:
+                row.sizes = within_storage_limit(session, partial(survey.sizes, row.record.disks))
+
+
+def _confirm(session: KvmSession, survey: Survey, off: Sequence[_Row]) -> None:
+    """Compare the descriptions of guests that are off with libvirt's statistics, which tell sizes as well.
+
+    A description of an earlier list that they do not confirm is read again.
+    """
     drives = within_storage_limit(
         session, partial(_peek, session, survey, off), STORAGE_SECONDS + _SECONDS_PER_GUEST * len(off)
     )
+    outdated = []
     for row in off:
-        told = drives.get(row.uuid)
-        if told is None:
-            continue
-        if [(drive.target, drive.path) for drive in told] != _places(_of(row)):
-            _describe_anew(session, row)
-            continue
-        capacities = {drive.target: drive.capacity_bytes for drive in told}
-        sizes = [capacities[disk.target] for disk in _of(row).disks]
-        # libvirt tells no size of a disk that the domain names by pool and volume.
-        if not any(disk.volume for disk in _of(row).disks):
-            row.sizes = sizes
-    for row in rows:
-        if row.sizes is None and row.record is not None and row.record.disks:
-            row.sizes = within_storage_limit(session, partial(survey.sizes, row.record.disks))
+        record, told = _of(row), drives.get(row.uuid)
+        # They tell neither path nor size of a drive that the domain names by pool and volume.
+        has_volumes = any(isinstance(source, tuple) for _, source in record.drives)
+        if told is not None and [(drive.target, drive.path) for drive in told] != _places(record):
+            outdated.append(row)
+        elif told is not None and not has_volumes:
+            row.is_earlier = False
+            capacities = {drive.target: drive.capacity_bytes for drive in told}
+            row.sizes = [capacities[disk.target] for disk in record.disks]
+        elif row.is_earlier:
+            outdated.append(row)
+    _describe(session, outdated)
 
 
 def _peek(session: KvmSession, survey: Survey, rows: Sequence[_Row]) -> dict[str, Any]:
