@@ -6,6 +6,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import libvirt
 import pytest
@@ -18,6 +19,7 @@ from simplestack import (
     InvalidArguments,
 )
 from simplestack_kvm.guests_create import guest_create
+from simplestack_kvm.image_sources import check_image
 from simplestack_kvm.session import KvmSession
 
 from .conftest import lacking
@@ -238,3 +240,26 @@ def test_an_image_whose_format_libvirt_cannot_be_told_is_to_be_tried_again(
     with after("virStoragePoolRefresh", lambda: image.write_bytes(CONTENT)):
         error = assert_rejected(session, libvirtd, image, error=Busy)
     assert error.retry_after_seconds is not None
+
+
+def test_an_image_on_a_block_volume_that_is_not_raw_is_rejected_for_good(
+    session: KvmSession, libvirtd: Libvirtd, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = alone(pool)
+    refresh(session, libvirtd)
+    # A pool of block devices (LVM, iSCSI) takes more than the tests can have everywhere.
+    describe, info = libvirt.virStorageVol.XMLDesc, libvirt.virStorageVol.info
+
+    def describe_as_block(volume: "libvirt.virStorageVol", flags: int = 0) -> str:
+        return describe(volume, flags).replace("<volume type='file'", "<volume type='block'")
+
+    def info_of_block(volume: "libvirt.virStorageVol") -> Any:
+        found: Any = info(volume)  # annotated as str
+        return [libvirt.VIR_STORAGE_VOL_BLOCK, *found[1:]]
+
+    monkeypatch.setattr(libvirt.virStorageVol, "XMLDesc", describe_as_block)
+    monkeypatch.setattr(libvirt.virStorageVol, "info", info_of_block)
+    error = assert_rejected(session, libvirtd, image, error=InvalidArguments)
+    assert "is qcow2 on a block device" in error.message
+    image.write_bytes(CONTENT)
+    assert check_image(session, image.name, session.connection.storageVolLookupByPath(str(image)))

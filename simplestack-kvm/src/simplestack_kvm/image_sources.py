@@ -24,7 +24,7 @@ from simplestack_kvm.images import HEADER_BYTES, ImageHeader, UnusableImage, rea
 from simplestack_kvm.inventory import normalized
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
-from simplestack_kvm.volumes import active_pools, look_up_volume, refresh_pools
+from simplestack_kvm.volumes import active_pools, is_block, look_up_volume, refresh_pools
 
 #: How many images may be based on one another.
 MAX_CHAIN = 16
@@ -72,9 +72,9 @@ def check_image(session: KvmSession, name: str, volume: "libvirt.virStorageVol")
     """Check that a volume can be copied and refers to no file outside of the active storage pools.
 
     :param name: what the client calls the image
-    :raises InvalidArguments: it refers to such a file, or libvirt cannot copy it
+    :raises InvalidArguments: it refers to such a file, or libvirt cannot copy it, or not from a block device
     :raises Conflict: it is the disk of a guest that has another format than its content says
-    :raises Busy: libvirt does not know its present format yet
+    :raises Busy: libvirt does not know the file's present format yet
     """
     try:
         links = list(_chain(session, volume))
@@ -82,9 +82,14 @@ def check_image(session: KvmSession, name: str, volume: "libvirt.virStorageVol")
         raise InvalidArguments(f"image {name!r} {error}") from None
     top = links[0]
     if _plain(top.known_format) != _plain(top.header.format):
+        if is_block(top.volume):
+            raise InvalidArguments(
+                f"image {name!r} is {top.header.format} on a block device, which is copied as raw data only: "
+                "put the image as a file into another storage"
+            )
         raise Busy(
             f"image {name!r} is {top.header.format} now, and libvirt still takes it for {top.known_format}: "
-            "try again when its storage is not busy; on a block device only raw data is copied"
+            "try again when its storage is not busy"
         )
     _reject_other_formats(session, name, links)
     return CheckedImage(session, name, links)

@@ -125,12 +125,12 @@ def source_of(volume: "libvirt.virStorageVol") -> VolumeSource:
     The volume's name tells it. What libvirt says is what the content looks like, which does not count.
     """
     image_format = "qcow2" if volume.name().endswith(_QCOW2_SUFFIX) else "raw"
-    return VolumeSource(path=volume.path(), block=_is_block(volume), format=image_format)
+    return VolumeSource(path=volume.path(), block=is_block(volume), format=image_format)
 
 
 def medium_of(volume: "libvirt.virStorageVol") -> VolumeSource:
     """Return how a domain refers to the volume in its CD drive: as it is, whatever its content looks like."""
-    return VolumeSource(path=volume.path(), block=_is_block(volume), format="raw")
+    return VolumeSource(path=volume.path(), block=is_block(volume), format="raw")
 
 
 def volume_of(session: KvmSession, disk: DiskRecord) -> "libvirt.virStorageVol | None":
@@ -175,7 +175,8 @@ def refresh_pools(pools: Sequence["libvirt.virStoragePool"]) -> None:
             _log.info("storage %s could not be refreshed: %s", pool.name(), error)
 
 
-def _is_block(volume: "libvirt.virStorageVol") -> bool:
+def is_block(volume: "libvirt.virStorageVol") -> bool:
+    """Tell whether a volume is a block device."""
     return _volume_info(volume)[0] == libvirt.VIR_STORAGE_VOL_BLOCK
 
 
