@@ -6,6 +6,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import libvirt
@@ -21,10 +22,11 @@ from simplestack import (
 from simplestack_kvm.guests_create import guest_create
 from simplestack_kvm.image_sources import check_image
 from simplestack_kvm.session import KvmSession
+from support.threads import profiled
 
 from .conftest import lacking
 from .counterparts.libvirtd import Libvirtd
-from .domains import foreign
+from .domains import foreign, volume_disk
 from .image_guests import (
     CONTENT,
     Pool,
@@ -263,3 +265,33 @@ def test_an_image_on_a_block_volume_that_is_not_raw_is_rejected_for_good(
     assert "is qcow2 on a block device" in error.message
     image.write_bytes(CONTENT)
     assert check_image(session, image.name, session.connection.storageVolLookupByPath(str(image)))
+
+
+def test_the_raw_disk_of_a_guest_that_names_pool_and_volume_is_no_image(
+    session: KvmSession, libvirtd: Libvirtd, pool: Pool
+) -> None:
+    image = alone(pool)
+    refresh(session, libvirtd)
+    disk = volume_disk(libvirtd.pool, image.name, "vda", "virtio").replace("type='qcow2'", "type='raw'")
+    with foreign(session.connection, disk):
+        error = assert_rejected(session, libvirtd, image, error=Conflict)
+    assert "raw disk of a guest" in error.message
+
+
+def test_the_disks_of_other_guests_that_name_pool_and_volume_cost_no_round_trip(
+    session: KvmSession, libvirtd: Libvirtd, pool: Pool
+) -> None:
+    image = alone(pool)
+    refresh(session, libvirtd)
+    volume = session.connection.storageVolLookupByPath(str(image))
+    called: list[str] = []
+
+    def count(_frame: FrameType, event: str, function: object) -> None:
+        name = getattr(function, "__name__", "")
+        if event == "c_call" and "Lookup" in name:
+            called.append(name)
+
+    other = volume_disk(libvirtd.pool, "another.qcow2", "vda", "virtio")
+    with foreign(session.connection, other), profiled(count):
+        check_image(session, image.name, volume)
+    assert called == []

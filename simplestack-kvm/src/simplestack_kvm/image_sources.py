@@ -22,6 +22,7 @@ from simplestack_kvm.descriptions import describe_guests
 from simplestack_kvm.documents import parse_document
 from simplestack_kvm.images import HEADER_BYTES, ImageHeader, UnusableImage, read_header
 from simplestack_kvm.inventory import normalized
+from simplestack_kvm.records import Source, disk_format, place_of
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.volumes import active_pools, is_block, look_up_volume, refresh_pools
@@ -197,8 +198,11 @@ def _reject_other_formats(session: KvmSession, name: str, links: list[_Link]) ->
     guests, is_complete = describe_guests(session)
     if not is_complete:
         raise HypervisorTimeout(f"there was no time to find out whether image {name!r} is a guest's disk")
+    names = {link.volume.name() for link in links}
     disks = (disk for guest in guests for disk in guest.disks() if _is_written(disk))
-    for path, used_format in itertools.chain.from_iterable(_formats(session, disk) for disk in disks):
+    for source, used_format in itertools.chain.from_iterable(_formats(disk) for disk in disks):
+        # A volume has the same name in all pools that show the same file: others need not be looked up.
+        path = None if isinstance(source, tuple) and source[1] not in names else _path(session, source)
         if path in formats and used_format != formats[path]:
             raise Conflict(
                 f"image {name!r} is the {used_format} disk of a guest, or based on one, and its content "
@@ -211,25 +215,20 @@ def _is_written(disk: ET.Element) -> bool:
     return disk.get("device") != "cdrom" and disk.find("readonly") is None
 
 
-def _formats(session: KvmSession, disk: ET.Element) -> Iterator[tuple[str | None, str]]:
-    driver = disk.find("driver")
-    yield _path(session, disk.find("source")), "raw" if driver is None else driver.get("type", "raw")
+def _formats(disk: ET.Element) -> Iterator[tuple[Source | None, str]]:
+    """Yield where a disk and what it is based on are, and the format that each has for the guest."""
+    yield place_of(disk.find("source")), disk_format(disk)
     for base in disk.iter("backingStore"):
         base_format = base.find("format")
         if base_format is not None:
-            yield _path(session, base.find("source")), base_format.get("type", "raw")
+            yield place_of(base.find("source")), base_format.get("type", "raw")
 
 
-def _path(session: KvmSession, source: ET.Element | None) -> str | None:
-    if source is None:
-        return None
-    pool, name = source.get("pool"), source.get("volume")
-    if pool is None or name is None:
-        path = source.get("file") or source.get("dev")
-    else:
-        volume = look_up_volume(session, None, (pool, name))
-        path = None if volume is None else volume.path()
-    return None if path is None else normalized(path)
+def _path(session: KvmSession, source: Source | None) -> str | None:
+    if isinstance(source, tuple):
+        volume = look_up_volume(session, None, source)
+        source = None if volume is None else volume.path()
+    return None if source is None else normalized(source)
 
 
 def _plain(image_format: str) -> str:

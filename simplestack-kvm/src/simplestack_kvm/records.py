@@ -18,6 +18,8 @@ _STATES = {
 }
 #: libvirt writes memory in KiB, in XML and in statistics.
 _KIB_PER_MIB = 1024
+#: A path, or the names of a pool and of a volume in it.
+Source = str | tuple[str, str]
 #: Our part of a domain's metadata: the names of disks.
 DISK_NAMES = "urn:simplestack:kvm:disks"
 
@@ -56,7 +58,7 @@ class DomainRecord:
     agent_connected: bool
     #: Target and source of each drive, CD drives and floppies included: a path, the names of a pool and a
     #: volume in it, or None for an empty drive or one on the network.
-    drives: tuple[tuple[str, str | tuple[str, str] | None], ...] = ()
+    drives: tuple[tuple[str, Source | None], ...] = ()
 
 
 class StatsDrive(NamedTuple):
@@ -97,6 +99,25 @@ def domain_record(domain: ET.Element) -> DomainRecord:
             for target in domain.iterfind("devices/channel/target")
         ),
     )
+
+
+def disk_format(disk: ET.Element) -> str:
+    """Return the format that a ``<disk>`` has for its domain, in libvirt's word: ``raw`` where it says none."""
+    driver = disk.find("driver")
+    return "raw" if driver is None else driver.get("type", "raw")
+
+
+def place_of(source: ET.Element | None) -> Source | None:
+    """Return the file or block device of a ``<source>``, by its path or by the names of a pool and a volume.
+
+    None of one in the network, of a folder, and where there is no source.
+    """
+    if source is None:
+        return None
+    pool, volume = source.get("pool"), source.get("volume")
+    if pool is not None and volume is not None:
+        return pool, volume
+    return source.get("file") or source.get("dev")
 
 
 def disk_elements(domain: ET.Element) -> list[ET.Element]:
@@ -214,36 +235,27 @@ def _disk(disk: ET.Element, names: Mapping[str, str]) -> DiskRecord:
     device = "" if target is None else target.get("dev", "")
     bus = "" if target is None else target.get("bus", "")
     source = disk.find("source")
-    attributes = {} if source is None else source.attrib
-    path = attributes.get("file") or attributes.get("dev")
-    volume = None
-    shown = path
-    if disk.get("type") == "volume":
-        volume = (attributes.get("pool", ""), attributes.get("volume", ""))
-        shown = "/".join(volume)
-    elif path is None and "name" in attributes:
-        shown = f"{attributes.get('protocol', '')}:{attributes['name']}"
+    place = place_of(source)
+    shown = "/".join(place) if isinstance(place, tuple) else place
+    if place is None and source is not None and "name" in source.attrib:
+        shown = f"{source.get('protocol', '')}:{source.get('name')}"
     base_name = re.split("[/:]", shown)[-1] if shown else device
-    driver = disk.find("driver")
     return DiskRecord(
         target=device,
         bus=bus,
-        path=path,
-        volume=volume,
+        path=place if isinstance(place, str) else None,
+        volume=place if isinstance(place, tuple) else None,
         source=shown,
         name=names.get(device) or base_name or device,
         own=all(disk.find(mark) is None for mark in ("readonly", "shareable", "transient")),
-        format="raw" if driver is None else driver.get("type", "raw"),
+        format=disk_format(disk),
     )
 
 
-def _drive(drive: ET.Element) -> tuple[str, str | tuple[str, str] | None]:
+def _drive(drive: ET.Element) -> tuple[str, Source | None]:
     target, source = drive.find("target"), drive.find("source")
-    attributes = {} if source is None else source.attrib
     name = "" if target is None else target.get("dev", "")
-    if drive.get("type") == "volume":
-        return name, (attributes.get("pool", ""), attributes.get("volume", ""))
-    return name, attributes.get("file") or attributes.get("dev") or attributes.get("dir")
+    return name, place_of(source) or (None if source is None else source.get("dir"))
 
 
 def _interface(interface: ET.Element) -> tuple[str, str | None]:

@@ -15,14 +15,12 @@ from typing import Any, TypeVar
 from simplestack import Busy
 from simplestack_kvm.bounded import NoResponse, bounded
 from simplestack_kvm.faults import has_reason
-from simplestack_kvm.records import DiskRecord
+from simplestack_kvm.records import DiskRecord, Source
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.volumes import active_pools, look_up_volume, volume_of
 
 T = TypeVar("T")
-#: A path, or the names of a pool and of a volume in it.
-Source = str | tuple[str, str]
 
 #: How long storages may take for a call, and how many calls wait for one host's storages.
 STORAGE_SECONDS = 3.0
