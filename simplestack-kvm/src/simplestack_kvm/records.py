@@ -102,7 +102,7 @@ def domain_record(domain: ET.Element) -> DomainRecord:
 
 
 def disk_format(disk: ET.Element) -> str:
-    """Return the format that a ``<disk>`` has for its domain, in libvirt's word: ``raw`` where it says none."""
+    """Return the format that a ``<disk>`` has for its domain, in libvirt's word: ``raw`` by default."""
     driver = disk.find("driver")
     return "raw" if driver is None else driver.get("type", "raw")
 
