@@ -17,6 +17,7 @@ from simplestack_kvm.image_sources import read_start
 from simplestack_kvm.images import UnusableImage, read_header
 from simplestack_kvm.inventory import Inventory, VolumeRecord, normalized, volumes_at
 from simplestack_kvm.parallel_reads import read_all
+from simplestack_kvm.records import Source, disk_format, place_of
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.session import KvmSession
 
@@ -98,14 +99,14 @@ class Usage:
     def add_disk(self, user: str, disk: ET.Element) -> None:
         """Note what a ``<disk>`` refers to: its source, backing files and copies that are being made."""
         is_medium = disk.get("device") in ("cdrom", "floppy")
-        driver = disk.find("driver")
-        is_raw = driver is None or driver.get("type", "raw") == "raw"
+        is_raw = disk_format(disk) == "raw"
         for source in disk.iter("source"):
-            path = self._path(source)
+            place = place_of(source)
+            path = self._path(place)
             outside = f"{user} has a disk in no active storage: make the folder of that disk a storage"
             if path is None:
                 # A raw disk in the network is based on nothing. A volume may be in a pool that is not active.
-                if not is_raw or source.get("pool") is not None:
+                if not is_raw or place is not None:
                     self.doubts.append(outside)
             elif self.add_path(user, path) is not None:
                 continue
@@ -118,18 +119,17 @@ class Usage:
 
     def add_format(self, disk: ET.Element) -> None:
         """Note as what a guest takes a disk's file."""
-        source, driver = disk.find("source"), disk.find("driver")
-        path = None if source is None else self._path(source)
+        path = self._path(place_of(disk.find("source")))
         if path is not None:
-            is_raw = driver is None or driver.get("type", "raw") == "raw"
-            (self.raw_paths if is_raw else self.image_paths).add(normalized(path))
+            paths = self.raw_paths if disk_format(disk) == "raw" else self.image_paths
+            paths.add(normalized(path))
 
-    def _path(self, source: ET.Element) -> str | None:
-        """Return the path of a ``<source>``; None of one in the network, or in a pool that is not active."""
-        if source.get("pool") is None:
-            return source.get("file") or source.get("dev")
-        volume = self.inventory.named(source.get("pool", ""), source.get("volume", ""))
-        return None if volume is None else volume.path
+    def _path(self, place: Source | None) -> str | None:
+        """Return the path of a disk's source; None of one in the network, or in a pool that is not active."""
+        if isinstance(place, tuple):
+            volume = self.inventory.named(*place)
+            return None if volume is None else volume.path
+        return place
 
 
 def find_usage(session: KvmSession, inventory: Inventory, *, but_by: str) -> Usage:
