@@ -8,9 +8,9 @@ from concurrent.futures import wait
 import pytest
 
 from simplestack import Unauthorized
-from simplestack.sessions import accounts
-from simplestack.sessions.accounts import check_account, hash_password, verify_password
-from simplestack.sessions.credentials import Credentials
+from simplestack.identity import accounts
+from simplestack.identity.accounts import check_account, hash_password, verify_password
+from simplestack.identity.credentials import Credentials
 from support.threads import in_threads
 
 

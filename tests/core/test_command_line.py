@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from simplestack import Credentials, Unauthorized, check_account
-from simplestack.sessions.tokens import token_hash
+from simplestack.identity.tokens import token_hash
 
 
 def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:

@@ -6,8 +6,8 @@ import pytest
 
 from simplestack.config.errors import SettingsError
 from simplestack.config.load import Configuration, load_configuration
+from simplestack.identity.accounts import hash_password
 from simplestack.plugins.registry import load_registry
-from simplestack.sessions.accounts import hash_password
 from simplestack_kvm.settings import KvmSettings
 
 

@@ -1,6 +1,6 @@
 """Credentials of a request: shown nowhere, told apart by their digests."""
 
-from simplestack.sessions.credentials import Credentials
+from simplestack.identity.credentials import Credentials
 
 
 def test_the_password_is_not_shown() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from simplestack import HypervisorSettings, Unauthorized
-from simplestack.sessions.credentials import Credentials
+from simplestack.identity.credentials import Credentials
 from simplestack.sessions.failed_logins import FailedLogins
 from simplestack.sessions.maker import Place, SessionKey
 from support.dispatching import Hypervisor, Session, session_of, storage_info

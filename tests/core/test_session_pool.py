@@ -13,7 +13,9 @@ from simplestack import (
     SessionExpired,
     Target,
 )
-from simplestack.sessions.credentials import Credentials
+from simplestack.identity.credentials import Credentials
+from simplestack.sessions.maker import Place, SessionKey
+from simplestack.sessions.slots import Slots
 from support.dispatching import Gate, Hypervisor, Session, session_of, storage_info
 from support.service import wait_for
 from support.threads import in_threads
@@ -367,3 +369,19 @@ def test_a_session_survives_errors_that_are_not_its_own() -> None:
     with pytest.raises(EntityNotFound):
         hypervisor.call("host_list")
     assert session_of(hypervisor) == 1
+
+
+def test_pool_and_slots_show_what_they_hold_and_no_secret() -> None:
+    hypervisor = Hypervisor(storage_info)
+    pool = hypervisor.dispatcher.pool
+    assert repr(pool) == "<SessionPool of 0 sessions>"
+    session_of(hypervisor, password="hunter2")
+    session_of(hypervisor, host="other")
+    session_of(hypervisor, host="other", user="x")
+    assert repr(pool) == "<SessionPool of 3 sessions: h 1, other 2>"
+    slots = Slots(max_sessions=1, max_connecting=4)
+    maker: Any = None  # it is not asked
+    slot = slots.add(SessionKey(Place("lab", "h"), b"digest"), maker)
+    assert repr(slot) == "<Slot of lab at h: connecting, users=1>"
+    slot.session, slot.is_connected, slot.users, slot.broken = "s3cret", True, 0, True
+    assert repr(slot) == "<Slot of lab at h: broken, idle>"

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from simplestack.sessions.tokens import check_token_hash, new_token, token_hash
+from simplestack.identity.tokens import check_token_hash, new_token, token_hash
 
 
 def test_a_token_is_256_random_bits() -> None:

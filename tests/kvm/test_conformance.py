@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from simplestack.identity.accounts import hash_password
 from simplestack.plugins.discovery import load_hypervisors
-from simplestack.sessions.accounts import hash_password
 from support.conformance import run_kit
 
 from .counterparts.libvirtd import Libvirtd

@@ -16,7 +16,7 @@ from simplestack import (
     Target,
     Unauthorized,
 )
-from simplestack.sessions.accounts import hash_password
+from simplestack.identity.accounts import hash_password
 from simplestack_kvm import session as sessions
 from simplestack_kvm.session import KvmSession
 from simplestack_kvm.settings import KvmSettings

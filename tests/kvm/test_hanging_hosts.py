@@ -21,7 +21,7 @@ from simplestack import (
     HypervisorTimeout,
     Target,
 )
-from simplestack.sessions.accounts import hash_password
+from simplestack.identity.accounts import hash_password
 from simplestack_kvm import session as sessions
 from simplestack_kvm.bounded import NoResponse, bounded
 from simplestack_kvm.disks import disk_info, disk_list, disk_update

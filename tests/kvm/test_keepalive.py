@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from simplestack import Credentials, Target
-from simplestack.sessions.accounts import hash_password
+from simplestack.identity.accounts import hash_password
 from simplestack_kvm import session as sessions
 from simplestack_kvm.settings import KvmSettings
 

@@ -20,7 +20,7 @@ from simplestack import (
     SimplestackError,
     Target,
 )
-from simplestack.sessions.accounts import hash_password
+from simplestack.identity.accounts import hash_password
 from simplestack_kvm import faults, leftovers
 from simplestack_kvm import session as sessions
 from simplestack_kvm.disks import disk_create

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from simplestack.identity.accounts import hash_password
 from simplestack.plugins.discovery import load_hypervisors
-from simplestack.sessions.accounts import hash_password
 from support.examples import Recorder, Surroundings, compare, tell
 from support.service import Answer, Service, running_service, token, wait_for
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from simplestack.sessions.accounts import hash_password
+from simplestack.identity.accounts import hash_password
 from simplestack_kvm import plugin
 from simplestack_kvm.settings import KvmSettings
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from simplestack import Credentials, HypervisorTimeout, HypervisorUnavailable, SimplestackError, Target
-from simplestack.sessions.accounts import hash_password
+from simplestack.identity.accounts import hash_password
 from simplestack_kvm import session as sessions
 from simplestack_kvm.settings import KvmSettings
 

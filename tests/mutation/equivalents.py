@@ -31,7 +31,7 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         "HookRun._has_its_items: return items is not None and len(items) == len(result) and "
         "all(map(is_, items, result)) -> return False": _SAVES_CHECK,
     },
-    "simplestack.sessions.credentials": {
+    "simplestack.identity.credentials": {
         "module: _DIGEST_KEY = os.urandom(32): 32 -> 33": "a longer random key tells apart as well",
         "Credentials.digest: text = f'{self.username}\\x00{self.password}': '\\x00' -> '\\x00XX'": (
             "whatever begins with NUL tells user and password apart"

@@ -14,9 +14,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "simplestack.sessions.failed_logins": ("failed_logins",),
     "simplestack.sessions.call_limits": ("call_limits",),
     "simplestack.sessions.time_limits": ("time_limits", "ends_of_sessions"),
-    "simplestack.sessions.credentials": ("credentials",),
-    "simplestack.sessions.accounts": ("accounts",),
-    "simplestack.sessions.tokens": ("tokens",),
+    "simplestack.identity.credentials": ("credentials",),
+    "simplestack.identity.accounts": ("accounts",),
+    "simplestack.identity.tokens": ("tokens",),
     "simplestack.dispatch.dispatcher": (
         "dispatch",
         "plugin_errors",

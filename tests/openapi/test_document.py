@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from simplestack.identity.tokens import new_token, token_hash
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.discovery import load_hypervisors
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.server.openapi import openapi_document
-from simplestack.sessions.tokens import new_token, token_hash
 from support.service import Service, running_service
 
 

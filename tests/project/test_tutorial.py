@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from project.repository import ROOT, code_blocks
-from simplestack.sessions.accounts import hash_password
+from simplestack.identity.accounts import hash_password
 from support.service import Service, running_service, token
 
 PAGE = "docs/first-hypervisor.md"

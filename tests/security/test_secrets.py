@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from simplestack import Credentials, EntityNotFound, Stack
-from simplestack.sessions.tokens import new_token, token_hash
+from simplestack.identity.tokens import new_token, token_hash
 from support.distributions import install
 from support.service import Service, running_service, token, wait_for
 

@@ -63,11 +63,11 @@ from simplestack.errors import (
     Unauthorized,
     require_state,
 )
+from simplestack.identity.accounts import check_account
+from simplestack.identity.credentials import Credentials
 from simplestack.ids import is_uuid
 from simplestack.markers import hookimpl
 from simplestack.plugins.description import HypervisorPlugin
-from simplestack.sessions.accounts import check_account
-from simplestack.sessions.credentials import Credentials
 from simplestack.sessions.targets import Target
 from simplestack.sessions.time_limits import DeadlineExceeded, call_or_abandon, time_left_seconds
 from simplestack.stack import Stack

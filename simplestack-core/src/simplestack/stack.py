@@ -28,9 +28,9 @@ from simplestack.hookspecs import (
     tags,
     transfer,
 )
+from simplestack.identity.credentials import Credentials
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.registry import load_registry
-from simplestack.sessions.credentials import Credentials
 from simplestack.sessions.targets import parse_target
 
 P = ParamSpec("P")

@@ -4,8 +4,8 @@ import base64
 
 import click
 
-from simplestack.sessions.accounts import hash_password as make_hash
-from simplestack.sessions.tokens import new_token, token_hash
+from simplestack.identity.accounts import hash_password as make_hash
+from simplestack.identity.tokens import new_token, token_hash
 
 
 @click.command()

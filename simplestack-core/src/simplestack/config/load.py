@@ -18,7 +18,7 @@ import msgspec
 
 from simplestack.config.errors import SettingsError
 from simplestack.config.settings import ServerSettings
-from simplestack.sessions.tokens import check_token_hash
+from simplestack.identity.tokens import check_token_hash
 
 _PREFIX = "SIMPLESTACK_"
 CONFIG_VARIABLE = "SIMPLESTACK_CONFIG"

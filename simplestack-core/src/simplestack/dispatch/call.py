@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from simplestack.entities.call_context import CallContext
-from simplestack.sessions.credentials import Credentials
+from simplestack.identity.credentials import Credentials
 from simplestack.sessions.maker import Place, SessionKey
 from simplestack.sessions.targets import Target
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from simplestack.config.settings import HypervisorSettings
 from simplestack.errors import SimplestackError
-from simplestack.sessions.credentials import Credentials
+from simplestack.identity.credentials import Credentials
 from simplestack.sessions.targets import Target
 
 S = TypeVar("S", bound=HypervisorSettings)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import falcon
 
 from simplestack.errors import Unauthorized
-from simplestack.sessions.credentials import Credentials
-from simplestack.sessions.tokens import token_hash
+from simplestack.identity.credentials import Credentials
+from simplestack.identity.tokens import token_hash
 
 _TOKEN_VARIABLE = "HTTP_X_SIMPLESTACK_HYPERVISOR_TOKEN"  # noqa: S105  a header's name
 #: What first-generation clients send in place of a service token.

@@ -1,1 +1,1 @@
-"""Credentials, the hosts that may be dialled, and the pool of sessions."""
+"""Which hosts may be connected to, the pool of sessions, and time limits."""

@@ -40,6 +40,12 @@ class SessionPool:
         self._closed = threading.Event()
         self._reaper: Thread | None = None
 
+    def __repr__(self) -> str:
+        """Show its sessions by host."""
+        with self._lock:
+            hosts = ", ".join(f"{host} {count}" for host, count in sorted(self._slots.targets().items()))
+            return f"<SessionPool of {self._slots.count} sessions{': ' if hosts else ''}{hosts}>"
+
     def take(self, key: SessionKey, maker: SessionMaker, call: Any) -> tuple[Slot, bool]:
         """Lend a session until its slot is released, and tell whether it is new.
 

@@ -15,7 +15,7 @@ _OVERLAP = 2
 _CONNECTING_SHARE = 4
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Slot:
     """One session, from the moment that it begins to connect."""
 
@@ -36,6 +36,19 @@ class Slot:
     counts_at_host: bool = True
     #: Whether it has given that place back although it still hangs.
     is_forgiven: bool = False
+
+    def __repr__(self) -> str:
+        """Show whose it is and what it is doing, and neither the session nor the digest of a password."""
+        states = {
+            "broken": self.broken,
+            "connecting": not self.is_connected and self.failure is None,
+            "failed": self.failure is not None,
+            "idle": self.is_idle,
+        }
+        shown = [state for state, holds in states.items() if holds]
+        shown += [f"users={self.users}"] if self.users else []
+        shown += [f"abandoned_calls={self.abandoned_calls}"] if self.abandoned_calls else []
+        return f"<Slot of {self.key.place.hypervisor} at {self.key.target}: {', '.join(shown)}>"
 
     @property
     def is_idle(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from simplestack.errors import Unauthorized
-from simplestack.sessions.credentials import Credentials
+from simplestack.identity.credentials import Credentials
 
 #: OWASP's first choice for scrypt is N=2^17; 2^15 with r=8, p=3 is its equal at 32 MiB instead of 128.
 _COST, _BLOCK, _PARALLEL = 2**15, 8, 3
