@@ -4,17 +4,29 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import libvirt
 import psutil
 
+from simplestack import Target
+from simplestack_kvm import session as sessions
+from simplestack_kvm.session import KvmSession
+from simplestack_kvm.settings import KvmSettings
+
 from .counterparts import hanging_filesystem
 from .counterparts.libvirtd import Libvirtd
+
+#: More than every limit together, and less than a call that hangs takes.
+PATIENCE_SECONDS = 45
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -79,3 +91,40 @@ def hung_guest(domain: "libvirt.virDomain") -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def in_time(libvirtd: Libvirtd, settings: KvmSettings, call: Callable[[KvmSession], T]) -> T:
+    """Return what a call returns or raises, on a session of its own; fail when it hangs."""
+    with clients(libvirtd, settings, call, 1) as results:
+        (result,) = results()
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+@contextmanager
+def clients(
+    libvirtd: Libvirtd, settings: KvmSettings, call: Callable[[KvmSession], T], count: int
+) -> Iterator[Callable[[], list[T | BaseException]]]:
+    """Make a call on many sessions at once; yield what waits for all of them."""
+    results: list[T | BaseException] = []
+
+    def run() -> None:
+        session = KvmSession(libvirt.open(libvirtd.uri), settings, Target("localhost"))
+        try:
+            results.append(call(session))
+        except BaseException as error:  # given to the test
+            results.append(error)
+        sessions.disconnect(session)
+
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+
+    def wait() -> list[T | BaseException]:
+        for thread in threads:
+            thread.join(PATIENCE_SECONDS)
+        assert len(results) == count, f"{count - len(results)} of {count} calls hang"
+        return results
+
+    yield wait

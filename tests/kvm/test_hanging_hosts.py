@@ -2,10 +2,9 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import libvirt
 import pytest
@@ -38,59 +37,19 @@ from support.service import running_service
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume
-from .hanging import HangingPool, hanging_pool, hung_guest
+from .hanging import PATIENCE_SECONDS, HangingPool, clients, hanging_pool, hung_guest, in_time
 
 ALL_FIELDS = frozenset({"id", "name", "cpus", "memory", "hdd", "paravirtualized", "ip", "state", "host"})
 PAUSED = libvirt.VIR_DOMAIN_START_PAUSED
-#: More than every limit together, and less than a call that hangs takes.
-PATIENCE_SECONDS = 45
 CLIENTS = 40
 
 Until = Callable[[Callable[[], bool], float, str], None]
-T = TypeVar("T")
 
 
 @pytest.fixture
 def hanging(session: KvmSession, libvirtd: Libvirtd) -> Iterator[HangingPool]:
     with hanging_pool(session.connection, libvirtd) as pool:
         yield pool
-
-
-def in_time(libvirtd: Libvirtd, settings: KvmSettings, call: Callable[[KvmSession], T]) -> T:
-    """Return what a call returns or raises, on a session of its own; fail when it hangs."""
-    with clients(libvirtd, settings, call, 1) as results:
-        (result,) = results()
-    if isinstance(result, BaseException):
-        raise result
-    return result
-
-
-@contextmanager
-def clients(
-    libvirtd: Libvirtd, settings: KvmSettings, call: Callable[[KvmSession], T], count: int
-) -> Iterator[Callable[[], list[T | BaseException]]]:
-    """Make a call on many sessions at once; yield what waits for all of them."""
-    results: list[T | BaseException] = []
-
-    def run() -> None:
-        session = KvmSession(libvirt.open(libvirtd.uri), settings, Target("localhost"))
-        try:
-            results.append(call(session))
-        except BaseException as error:  # given to the test
-            results.append(error)
-        sessions.disconnect(session)
-
-    threads = [threading.Thread(target=run, daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-
-    def wait() -> list[T | BaseException]:
-        for thread in threads:
-            thread.join(PATIENCE_SECONDS)
-        assert len(results) == count, f"{count - len(results)} of {count} calls hang"
-        return results
-
-    yield wait
 
 
 def listed(session: KvmSession) -> dict[str, Guest]:
