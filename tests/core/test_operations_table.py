@@ -4,8 +4,8 @@ from simplestack.hookspecs import SPEC_PARAMETERS
 from simplestack.operations.table import BODIES, OPERATIONS
 
 G = "/guests/{guest_id}"
-#: Method, path and success of each operation, as clients in production speak it.
-CONTRACT = {
+#: Method, path and success of each operation that was released, as clients in production speak it.
+RELEASED = {
     "pool_info": ("GET", "/", 200),
     "host_list": ("GET", "/hosts", 200),
     "host_info": ("GET", "/hosts/{host_id}", 200),
@@ -48,10 +48,10 @@ CONTRACT = {
 }
 
 
-def test_the_table_is_the_contract_of_39_operations() -> None:
+def test_what_was_released_stays_as_it_is() -> None:
     table = {row.name: (row.method, row.path, row.status) for row in OPERATIONS}
-    assert table == CONTRACT
-    assert len(OPERATIONS) == 39
+    assert {name: table.get(name) for name in RELEASED} == RELEASED
+    assert len(RELEASED) == 39, "an operation that was released is never removed"
 
 
 def test_every_argument_of_a_hookspec_comes_from_the_path_or_the_body() -> None:

@@ -27,7 +27,7 @@ plugin = me
 """
 
 
-def test_a_policy_refuses_before_anything_is_dialled_and_the_audit_says_so(
+def test_a_policy_refuses_before_anything_is_connected_to_and_the_audit_says_so(
     tmp_path: Path, plugins: Path
 ) -> None:
     install(plugins, "policy", POLICY, "simplestack.services")

@@ -1,4 +1,4 @@
-"""Hosts are data: parsed strictly, and dialled only when they are allowed."""
+"""Hosts are data: parsed strictly, and connected to only when they are allowed."""
 
 import pytest
 
@@ -86,7 +86,7 @@ ALLOWED = AllowList(["localhost", "10.0.0.0/8", "*.hv.example.com", "192.0.2.9",
 @pytest.mark.parametrize(
     "host", ["localhost", "10.1.2.3", "inside", "a.hv.example.com", "192.0.2.9:443", "[fd00::1]"]
 )
-def test_what_the_settings_name_may_be_dialled(host: str) -> None:
+def test_what_the_settings_name_may_be_connected_to(host: str) -> None:
     assert str(ALLOWED.check(parse_target(host))) == str(parse_target(host))
 
 
@@ -114,7 +114,7 @@ def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
         "[::ffff:192.0.2.1]",
     ],
 )
-def test_nothing_else_may_be_dialled(host: str) -> None:
+def test_nothing_else_may_be_connected_to(host: str) -> None:
     with pytest.raises(HostNotAllowed):
         ALLOWED.check(parse_target(host))
 

@@ -121,7 +121,7 @@ def test_health_needs_no_token(locked: tuple[Service, str]) -> None:
     assert locked[0].get("/healthz").status == 200
 
 
-def test_a_host_outside_the_allow_list_is_403_and_nothing_is_dialled(tmp_path: Path) -> None:
+def test_a_host_outside_the_allow_list_is_403_and_nothing_is_connected_to(tmp_path: Path) -> None:
     config = "[hypervisors.mock]\nallowed_hosts = ['demo', '10.0.0.0/8', '*.hv.example.com']"
     with running_service(tmp_path, config) as service:
         for host in ("demo", "10.9.8.7", "a.hv.example.com", "demo:443"):

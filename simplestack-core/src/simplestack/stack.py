@@ -73,7 +73,7 @@ class Stack:
         *,
         config: str | Path | None = None,
     ) -> None:
-        """Prepare calls; nothing is dialled yet.
+        """Prepare calls; nothing is connected to yet.
 
         :param hypervisor: name or alias of an installed plugin
         :param host: ``name[:port]``

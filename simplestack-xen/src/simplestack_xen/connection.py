@@ -71,7 +71,7 @@ class TimedSocket(ssl.SSLSocket):
 
 
 class HttpsConnection(http.client.HTTPConnection):
-    """One TLS connection to a target that may be dialled."""
+    """One TLS connection to a target that may be connected to."""
 
     def __init__(self, target: Target, settings: XenSettings) -> None:
         super().__init__(target.name, target.port or HTTPS_PORT, blocksize=1024 * 1024)
@@ -208,7 +208,7 @@ class KeptConnection:
 
 
 def _address(target: Target, port: int) -> tuple[str, int]:
-    """Return where to dial: the address that the allow-list saw, where it looked at addresses."""
+    """Return where to connect to: the address that the allow-list saw, where it looked at addresses."""
     return (target.addresses[0] if target.addresses else target.name), port
 
 

@@ -13,7 +13,7 @@ PLUGIN_TIMEOUT_SECONDS = 30
 class HypervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings that each hypervisor has: ``[hypervisors.NAME]``. A plugin subclasses it to add its own."""
 
-    #: Hosts that the plugin may dial: names, globs, addresses, CIDR ranges. ``["*"]`` is all of them, the
+    #: Hosts that the plugin may connect to: names, globs, addresses, CIDR ranges. ``["*"]`` is all, the
     #: default while the service is bound to loopback; else there is no default.
     allowed_hosts: list[str] | None = None
     #: Longest time to make a session.

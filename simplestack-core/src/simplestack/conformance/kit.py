@@ -31,7 +31,7 @@ class Kit:
     """One run against one target."""
 
     def __init__(self, options: Options) -> None:
-        """Load the plugin; nothing is dialled yet."""
+        """Load the plugin; nothing is connected to yet."""
         self.options = options
         self.run = f"{PREFIX}{secrets.token_hex(3)}"
         self._numbers = itertools.count(1)

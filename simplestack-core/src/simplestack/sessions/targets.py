@@ -1,4 +1,4 @@
-"""Where a request wants to go: strict parsing of the host, and which hosts may be dialled."""
+"""Where a request wants to go: strict parsing of the host, and which hosts may be connected to."""
 
 import dataclasses
 import fnmatch
@@ -35,7 +35,7 @@ class Target:
     allow: "Callable[[Target], Target] | None" = field(default=None, repr=False, compare=False)
 
     def elsewhere(self, host: str) -> "Target":
-        """Return another host that this one sends its clients to, where the settings allow to dial it.
+        """Return another host that this one sends its clients to, where the settings allow it.
 
         :param host: ``name[:port]``, as this one says it
         :raises HostNotAllowed: the settings do not
@@ -46,7 +46,7 @@ class Target:
         except InvalidArguments as error:
             raise HypervisorUnavailable(f"{self} sends its clients elsewhere: {error.message}") from None
         if self.allow is None:
-            raise HostNotAllowed(f"{self} sends its clients to {target}, and nothing allows to dial that")
+            raise HostNotAllowed(f"{self} sends its clients to {target}, which is not an allowed host")
         return self.allow(target)
 
     @property
@@ -106,7 +106,7 @@ def _resolve(name: str) -> list[str]:
 
 
 class AllowList:
-    """The hosts that a plugin may dial: names, globs, addresses, CIDR ranges, or ``*`` for all.
+    """The hosts that a plugin may connect to: names, globs, addresses, CIDR ranges, or ``*`` for all.
 
     A glob is matched against the name in the request. A range is matched against every address that the name
     resolves to, so that a name which points elsewhere does not get through.
@@ -127,7 +127,7 @@ class AllowList:
                 self._globs.append(pattern.lower())
 
     def check(self, target: Target) -> Target:
-        """Return a target that may be dialled, with its addresses where these are why.
+        """Return a target that may be connected to, with its addresses where these are why.
 
         :raises HostNotAllowed: it may not
         :raises HypervisorUnavailable: only ranges could allow it, and its name does not resolve
