@@ -193,16 +193,16 @@ def test_errors_lose_no_session(service: Service, tmp_path: Path) -> None:
 def test_a_client_that_leaves_in_the_middle_of_a_download_gives_the_session_back(
     service: Service, tmp_path: Path
 ) -> None:
-    request = (
-        "GET /own/h/guests/1/export HTTP/1.1\r\nHost: a\r\nX-Request-Id: gone\r\n"
-        f"X-Simplestack-Hypervisor-Token: {token()}\r\n\r\n"
-    )
-    for _ in range(4):
+    for number in range(4):
+        request = (
+            f"GET /own/h/guests/1/export HTTP/1.1\r\nHost: a\r\nX-Request-Id: gone-{number}\r\n"
+            f"X-Simplestack-Hypervisor-Token: {token()}\r\n\r\n"
+        )
         with socket.create_connection(service.address, timeout=20) as connection:
             connection.sendall(request.encode())
             assert connection.recv(1000)
-    line = service.audit_of("gone")
-    assert (line["operation"], line["outcome"]) == ("guest_export", "ClientDisconnected")
+        line = service.audit_of(f"gone-{number}")
+        assert (line["operation"], line["outcome"]) == ("guest_export", "ClientDisconnected")
     assert session_of(service) in marks(tmp_path, "in")
     service.stop()
     assert marks(tmp_path, "out") == marks(tmp_path, "in")
