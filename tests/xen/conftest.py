@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from simplestack import Credentials
-from simplestack_xen.session import XenSession, connect, disconnect
+from simplestack_xen.session import connect, disconnect
+from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.faults import Rule
 from support.xapi import PASSWORD, USER, Pool, Trust, make_trust, running_pool
 

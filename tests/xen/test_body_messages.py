@@ -7,7 +7,7 @@ import pytest
 
 from simplestack.errors import InvalidArguments
 from simplestack.server.bodies import decode_json
-from simplestack_xen.guests_update import XenGuestUpdate
+from simplestack_xen.hooks.guests_update import XenGuestUpdate
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,16 @@ from collections.abc import Callable
 import pytest
 
 from simplestack import DiskCreate
-from simplestack_xen.disks import disk_create, disk_list
-from simplestack_xen.guests import guest_info, guest_list
-from simplestack_xen.hosts import host_list
-from simplestack_xen.interfaces import network_interface_list
-from simplestack_xen.networks import network_list
-from simplestack_xen.pools import pool_info
-from simplestack_xen.records import VbdRecord
-from simplestack_xen.session import XenSession
-from simplestack_xen.snapshots import snapshot_list
-from simplestack_xen.storages import storage_list
+from simplestack_xen.hooks.disks import disk_create, disk_list
+from simplestack_xen.hooks.guests import guest_info, guest_list
+from simplestack_xen.hooks.hosts import host_list
+from simplestack_xen.hooks.interfaces import network_interface_list
+from simplestack_xen.hooks.networks import network_list
+from simplestack_xen.hooks.pools import pool_info
+from simplestack_xen.hooks.snapshots import snapshot_list
+from simplestack_xen.hooks.storages import storage_list
+from simplestack_xen.xapi.records import VbdRecord
+from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.simulator import Simulator
 from support.xapi import Pool, Trust, running_pool
 

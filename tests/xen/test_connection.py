@@ -17,11 +17,12 @@ from simplestack import (
     HypervisorUnavailable,
     Target,
 )
-from simplestack_xen.connection import UNKNOWN_OUTCOME
-from simplestack_xen.guests import guest_info, guest_list
-from simplestack_xen.session import XenSession, connect
+from simplestack_xen.hooks.guests import guest_info, guest_list
+from simplestack_xen.hooks.tags import tag_create
+from simplestack_xen.session import connect
 from simplestack_xen.settings import XenSettings, warnings
-from simplestack_xen.tags import tag_create
+from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME
+from simplestack_xen.xapi.session import XenSession
 from support.service import free_port
 from support.xapi import PASSWORD, USER, Pool, Trust, make_trust, running_pool
 

@@ -17,21 +17,21 @@ from simplestack import (
     NetworkInterfaceCreate,
     NetworkInterfaceUpdate,
 )
-from simplestack_xen.disks import disk_create, disk_delete, disk_list
-from simplestack_xen.failures import XapiFailure
-from simplestack_xen.interfaces import (
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.hooks.disks import disk_create, disk_delete, disk_list
+from simplestack_xen.hooks.interfaces import (
     network_interface_create,
     network_interface_delete,
     network_interface_info,
     network_interface_list,
     network_interface_update,
 )
-from simplestack_xen.networks import network_info, network_list, network_vlan_create
-from simplestack_xen.pools import pool_info
-from simplestack_xen.power import guest_shutdown, guest_start, guest_suspend
-from simplestack_xen.repositories import find_disk_sr
-from simplestack_xen.session import XenSession
-from simplestack_xen.storages import storage_list
+from simplestack_xen.hooks.networks import network_info, network_list, network_vlan_create
+from simplestack_xen.hooks.pools import pool_info
+from simplestack_xen.hooks.power import guest_shutdown, guest_start, guest_suspend
+from simplestack_xen.hooks.storages import storage_list
+from simplestack_xen.xapi.repositories import find_disk_sr
+from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.database import Object
 from simulators.xapi.simulator import Simulator
 from support.xapi import Pool, Trust, running_pool

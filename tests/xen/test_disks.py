@@ -12,10 +12,10 @@ from simplestack import (
     InvalidArguments,
     OperationTimeout,
 )
-from simplestack_xen.disks import disk_create, disk_delete, disk_list, disk_update
-from simplestack_xen.failures import XapiFailure
-from simplestack_xen.power import guest_start
-from simplestack_xen.session import XenSession
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.hooks.disks import disk_create, disk_delete, disk_list, disk_update
+from simplestack_xen.hooks.power import guest_start
+from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.database import Object
 from support.known import known
 from support.service import wait_for

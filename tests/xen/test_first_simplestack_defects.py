@@ -18,22 +18,22 @@ from simplestack import (
     NetworkCreate,
     NetworkInterfaceUpdate,
 )
-from simplestack_xen.disks import disk_create, disk_delete, disk_list
-from simplestack_xen.guests import guest_delete, guest_info, guest_list
-from simplestack_xen.guests_update import XenGuestUpdate, guest_update
-from simplestack_xen.interfaces import (
+from simplestack_xen.hooks.disks import disk_create, disk_delete, disk_list
+from simplestack_xen.hooks.guests import guest_delete, guest_info, guest_list
+from simplestack_xen.hooks.guests_update import XenGuestUpdate, guest_update
+from simplestack_xen.hooks.interfaces import (
     network_interface_delete,
     network_interface_list,
     network_interface_update,
 )
-from simplestack_xen.media import media_info, media_mount
-from simplestack_xen.networks import network_vlan_create
-from simplestack_xen.pools import pool_info
-from simplestack_xen.power import guest_start
-from simplestack_xen.repositories import find_disk_sr
-from simplestack_xen.session import XenSession
-from simplestack_xen.snapshots import snapshot_delete
-from simplestack_xen.transfer import guest_export
+from simplestack_xen.hooks.media import media_info, media_mount
+from simplestack_xen.hooks.networks import network_vlan_create
+from simplestack_xen.hooks.pools import pool_info
+from simplestack_xen.hooks.power import guest_start
+from simplestack_xen.hooks.snapshots import snapshot_delete
+from simplestack_xen.hooks.transfer import guest_export
+from simplestack_xen.xapi.repositories import find_disk_sr
+from simplestack_xen.xapi.session import XenSession
 from support.service import running_service, token
 from support.xapi import PASSWORD, USER, Pool
 

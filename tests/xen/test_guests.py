@@ -11,15 +11,15 @@ from simplestack import (
     HypervisorError,
     InvalidState,
 )
-from simplestack_xen.disks import disk_create, disk_delete, disk_list
-from simplestack_xen.failures import XapiFailure
-from simplestack_xen.guests import guest_clone, guest_delete, guest_info, guest_list
-from simplestack_xen.guests_update import XenGuestUpdate, guest_update
-from simplestack_xen.lookups import find_guest
-from simplestack_xen.power import guest_start, guest_suspend
-from simplestack_xen.records import NULL, Record
-from simplestack_xen.session import XenSession
-from simplestack_xen.snapshots import snapshot_create, snapshot_revert
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.hooks.disks import disk_create, disk_delete, disk_list
+from simplestack_xen.hooks.guests import guest_clone, guest_delete, guest_info, guest_list
+from simplestack_xen.hooks.guests_update import XenGuestUpdate, guest_update
+from simplestack_xen.hooks.power import guest_start, guest_suspend
+from simplestack_xen.hooks.snapshots import snapshot_create, snapshot_revert
+from simplestack_xen.xapi.lookups import find_guest
+from simplestack_xen.xapi.records import NULL, Record
+from simplestack_xen.xapi.session import XenSession
 from support.xapi import Pool
 
 from .conftest import Connect, Order

@@ -15,14 +15,14 @@ from simplestack import (
     NewDisk,
     NewNetworkInterface,
 )
-from simplestack_xen.disks import disk_create, disk_list
-from simplestack_xen.failures import XapiFailure
-from simplestack_xen.guests_create import guest_create
-from simplestack_xen.interfaces import network_interface_list
-from simplestack_xen.media import media_info
-from simplestack_xen.naming import with_name
-from simplestack_xen.session import XenSession
-from simplestack_xen.snapshots import snapshot_create
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.hooks.disks import disk_create, disk_list
+from simplestack_xen.hooks.guests_create import guest_create
+from simplestack_xen.hooks.interfaces import network_interface_list
+from simplestack_xen.hooks.media import media_info
+from simplestack_xen.hooks.snapshots import snapshot_create
+from simplestack_xen.xapi.naming import with_name
+from simplestack_xen.xapi.session import XenSession
 from support.service import wait_for
 from support.xapi import Pool
 

@@ -11,12 +11,11 @@ from simplestack import (
     InvalidArguments,
     InvalidState,
 )
-from simplestack_xen.failures import XapiFailure
-from simplestack_xen.faults import translate
-from simplestack_xen.guests import guest_info
-from simplestack_xen.guests_update import XenGuestUpdate, guest_update
-from simplestack_xen.power import guest_start
-from simplestack_xen.session import XenSession
+from simplestack_xen.errors import XapiFailure, translate
+from simplestack_xen.hooks.guests import guest_info
+from simplestack_xen.hooks.guests_update import XenGuestUpdate, guest_update
+from simplestack_xen.hooks.power import guest_start
+from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.simulator import Simulator
 from support.xapi import Pool, Trust, running_pool
 

@@ -7,10 +7,10 @@ from simplestack import (
     EntityNotFound,
     InvalidState,
 )
-from simplestack_xen.failures import XapiFailure
-from simplestack_xen.media import media_info, media_mount, media_unmount
-from simplestack_xen.power import guest_start
-from simplestack_xen.session import XenSession
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.hooks.media import media_info, media_mount, media_unmount
+from simplestack_xen.hooks.power import guest_start
+from simplestack_xen.xapi.session import XenSession
 from support.xapi import Pool
 
 from .conftest import Order

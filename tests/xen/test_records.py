@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from simplestack import EntityNotFound, GuestState, HypervisorError, InvalidArguments
-from simplestack_xen import api, json_rpc, xml_rpc
 from simplestack_xen.entities import (
     first_address,
     guest_entity,
@@ -15,13 +14,14 @@ from simplestack_xen.entities import (
     snapshot_entities,
     storage_entity,
 )
-from simplestack_xen.events import Batch
-from simplestack_xen.guests import guest_info, guest_list
-from simplestack_xen.interfaces import network_interface_list
-from simplestack_xen.records import GuestMetricsRecord, SrRecord, VifRecord, VmRecord, VmSummary
-from simplestack_xen.session import XenSession
-from simplestack_xen.tags import tag_create
-from simplestack_xen.tasks import reference_in, references_in
+from simplestack_xen.hooks.guests import guest_info, guest_list
+from simplestack_xen.hooks.interfaces import network_interface_list
+from simplestack_xen.hooks.tags import tag_create
+from simplestack_xen.xapi import api, json_rpc, xml_rpc
+from simplestack_xen.xapi.events import Batch
+from simplestack_xen.xapi.records import GuestMetricsRecord, SrRecord, VifRecord, VmRecord, VmSummary
+from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.tasks import reference_in, references_in
 from simulators.xapi.simulator import Simulator
 from support.xapi import Pool, Trust, running_pool
 

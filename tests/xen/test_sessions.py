@@ -19,11 +19,11 @@ from simplestack import (
     Stack,
     Unauthorized,
 )
-from simplestack_xen import faults
-from simplestack_xen.failures import XapiFailure
-from simplestack_xen.guests import guest_info, guest_list
-from simplestack_xen.power import guest_start
-from simplestack_xen.session import XenSession, check, connect, disconnect
+from simplestack_xen.errors import XapiFailure, translate
+from simplestack_xen.hooks.guests import guest_info, guest_list
+from simplestack_xen.hooks.power import guest_start
+from simplestack_xen.session import check, connect, disconnect
+from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.simulator import Simulator
 from support.xapi import PASSWORD, USER, Pool, Trust, running_pool
 
@@ -250,7 +250,7 @@ def test_a_refusal_of_the_login_other_than_the_password_is_translated(
     order(pool, LOGIN, code="HOST_STILL_BOOTING")
     with pytest.raises(XapiFailure) as failed:
         connect(pool.target, Credentials(USER, PASSWORD), pool.settings())
-    assert isinstance(faults.translate(failed.value), HypervisorUnavailable)
+    assert isinstance(translate(failed.value), HypervisorUnavailable)
 
 
 def test_a_started_guest_is_shown_with_what_its_tools_tell(pool: Pool, session: XenSession) -> None:

@@ -23,19 +23,18 @@ from simplestack import (
     SimplestackError,
     Unauthorized,
 )
-from simplestack_xen.disks import disk_create, disk_list
-from simplestack_xen.failures import XapiFailure
-from simplestack_xen.faults import translate
-from simplestack_xen.guests import guest_info
-from simplestack_xen.power import guest_reboot, guest_resume, guest_shutdown, guest_start, guest_suspend
-from simplestack_xen.session import XenSession
-from simplestack_xen.snapshots import (
+from simplestack_xen.errors import XapiFailure, translate
+from simplestack_xen.hooks.disks import disk_create, disk_list
+from simplestack_xen.hooks.guests import guest_info
+from simplestack_xen.hooks.power import guest_reboot, guest_resume, guest_shutdown, guest_start, guest_suspend
+from simplestack_xen.hooks.snapshots import (
     snapshot_create,
     snapshot_delete,
     snapshot_info,
     snapshot_list,
     snapshot_revert,
 )
+from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.simulator import Simulator
 from support.service import Answer, running_service, token, wait_for
 from support.xapi import PASSWORD, USER, Pool, Trust, running_pool

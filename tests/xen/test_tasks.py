@@ -3,9 +3,9 @@
 import pytest
 
 from simplestack import HypervisorError, OperationTimeout
-from simplestack_xen.connection import UNKNOWN_OUTCOME
-from simplestack_xen.failures import XapiFailure
-from simplestack_xen.session import XenSession
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME
+from simplestack_xen.xapi.session import XenSession
 from support.xapi import Pool
 
 from .conftest import Order

@@ -20,13 +20,12 @@ from simplestack import (
     InvalidState,
     LengthRequired,
 )
-from simplestack_xen.disks import disk_list
-from simplestack_xen.failures import XapiFailure
-from simplestack_xen.faults import translate
-from simplestack_xen.guests import guest_info, guest_list
-from simplestack_xen.power import guest_start, guest_suspend
-from simplestack_xen.session import XenSession
-from simplestack_xen.transfer import guest_export, guest_import
+from simplestack_xen.errors import XapiFailure, translate
+from simplestack_xen.hooks.disks import disk_list
+from simplestack_xen.hooks.guests import guest_info, guest_list
+from simplestack_xen.hooks.power import guest_start, guest_suspend
+from simplestack_xen.hooks.transfer import guest_export, guest_import
+from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.server import Server, running, server_context
 from simulators.xapi.simulator import Simulator
 from support.service import Service, running_service, token, wait_for

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from simplestack import NetworkInterfaceUpdate
-from simplestack_xen.failures import XapiFailure
-from simplestack_xen.images import create_image
-from simplestack_xen.interfaces import network_interface_list, network_interface_update
-from simplestack_xen.repositories import find_disk_sr
-from simplestack_xen.session import XenSession
-from simplestack_xen.undo import Undo
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.hooks.interfaces import network_interface_list, network_interface_update
+from simplestack_xen.xapi.images import create_image
+from simplestack_xen.xapi.repositories import find_disk_sr
+from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.undo import Undo
 from support.xapi import Pool
 
 from .conftest import Order

@@ -14,9 +14,9 @@ except ImportError as error:
         name="simplestack",
     ) from error
 
-from simplestack_xen import (
+from simplestack_xen import errors, session
+from simplestack_xen.hooks import (
     disks,
-    faults,
     guests,
     guests_create,
     guests_update,
@@ -26,7 +26,6 @@ from simplestack_xen import (
     networks,
     pools,
     power,
-    session,
     snapshots,
     storages,
     tags,
@@ -43,7 +42,7 @@ plugin = HypervisorPlugin(
     connect=session.connect,
     disconnect=session.disconnect,
     check=session.check,
-    translate=faults.translate,
+    translate=errors.translate,
     enforces_time_limits=True,
     warnings=warnings,
     hooks=(

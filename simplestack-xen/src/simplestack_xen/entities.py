@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import field
 
 from simplestack import MIB, Disk, Guest, Network, NetworkInterface, Snapshot, Storage, gib
-from simplestack_xen.records import (
+from simplestack_xen.xapi.records import (
     STATES,
     GuestMetricsRecord,
     NetworkRecord,

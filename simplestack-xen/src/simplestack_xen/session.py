@@ -1,26 +1,12 @@
 """Sessions: who logs in where, and how long a session is good for."""
 
-from dataclasses import dataclass, field
-
 from simplestack import Credentials, HypervisorUnavailable, Target, Unauthorized
-from simplestack_xen.api import Api
-from simplestack_xen.connection import KeptConnection
-from simplestack_xen.failures import XapiFailure
+from simplestack_xen.errors import XapiFailure
 from simplestack_xen.settings import XenSettings
-from simplestack_xen.tasks import Tasks
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class XenSession:
-    """A session with a pool's master. One thread at a time may use it."""
-
-    api: Api
-    tasks: Tasks
-    settings: XenSettings
-    #: The master: not always the host that was asked for.
-    target: Target
-    #: References of what was found lately, by class and UUID: an object keeps its own as long as it lives.
-    known_refs: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
+from simplestack_xen.xapi.api import Api
+from simplestack_xen.xapi.connection import KeptConnection
+from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.tasks import Tasks
 
 
 def connect(target: Target, credentials: Credentials, settings: XenSettings) -> XenSession:

@@ -1,0 +1,280 @@
+"""XAPI's failures, and what they are as our errors: one table.
+
+The codes and their parameters are in XAPI's data model (https://xapi-project.github.io/xen-api/errors.html);
+what it does not name here is 502 with XAPI's own text.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from html import unescape
+
+from simplestack import (
+    Busy,
+    Conflict,
+    EntityNotFound,
+    GuestState,
+    HypervisorError,
+    HypervisorUnavailable,
+    InsufficientStorage,
+    InvalidArguments,
+    InvalidState,
+    OperationNotSupported,
+    OperationTimeout,
+    PermissionDenied,
+    SimplestackError,
+    Unauthorized,
+)
+
+#: How XAPI's pages of HTTP errors name a failure: ``SR_FULL: [ 2; 1 ]``.
+_IN_PAGE = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+): \[ (.*?) ?\]", re.DOTALL)
+_ENTITIES = {
+    "vm": "Guest",
+    "vdi": "Disk",
+    "vbd": "Disk",
+    "vif": "NetworkInterface",
+    "sr": "Storage",
+    "network": "Network",
+    "host": "Host",
+    "pif": "Network",
+}
+_STATES = {
+    "running": GuestState.STARTED,
+    "halted": GuestState.STOPPED,
+    "paused": GuestState.PAUSED,
+    "suspended": GuestState.PAUSED,
+}
+
+
+class XapiFailure(Exception):
+    """A refusal: XAPI's code, such as ``VM_BAD_POWER_STATE``, and its parameters, all of them text."""
+
+    def __init__(self, description: Sequence[str]) -> None:
+        super().__init__(*description)
+        self.code = description[0] if description else "UNKNOWN"
+        self.parameters = tuple(description[1:])
+
+    def parameter(self, position: int) -> str:
+        """Return a parameter; empty where XAPI sent fewer."""
+        return self.parameters[position] if position < len(self.parameters) else ""
+
+
+def failure_in(page: bytes) -> XapiFailure | None:
+    """Return the failure that a page of XAPI's tells of, if it tells of one."""
+    found = _IN_PAGE.search(unescape(page.decode(errors="replace")))
+    if found is None:
+        return None
+    parameters = [part.strip() for part in found[2].split(";")] if found[2].strip() else []
+    return XapiFailure([found[1], *parameters])
+
+
+def translate(error: Exception) -> SimplestackError | None:
+    """Translate a refusal of XAPI's; None for any other error."""
+    if not isinstance(error, XapiFailure):
+        return None
+    make = _TABLE.get(error.code)
+    if make is not None:
+        return make(error)
+    return HypervisorError(f"XAPI failed: {_text(error)}", error.code)
+
+
+def _text(failure: XapiFailure) -> str:
+    """Return what XAPI says. References mean nothing to a client, so they are left out."""
+    said = [part for part in failure.parameters if part and not part.startswith("OpaqueRef:")]
+    return f"{failure.code} ({', '.join(said)})" if said else failure.code
+
+
+def _as(kind: type[SimplestackError], meaning: str) -> Callable[[XapiFailure], SimplestackError]:
+    """Return what makes an error of one kind, which says what the code means."""
+    return lambda failure: kind(f"{meaning}: XAPI says {_text(failure)}")
+
+
+def _missing(failure: XapiFailure) -> SimplestackError:
+    kind = failure.parameter(0)
+    return EntityNotFound(_ENTITIES.get(kind.lower(), kind), failure.parameter(1))
+
+
+def _wrong_state(failure: XapiFailure) -> SimplestackError:
+    needed = [_STATES.get(word.strip().lower(), word.strip()) for word in failure.parameter(1).split(",")]
+    current = failure.parameter(2)
+    return InvalidState(
+        "do this to the guest",
+        _STATES.get(current.lower(), current or "unknown"),
+        " or ".join(dict.fromkeys(needed)),
+    )
+
+
+def _is_template(_failure: XapiFailure) -> SimplestackError:
+    return InvalidState.of_template("do this to the guest")
+
+
+def _bad_login(_failure: XapiFailure) -> SimplestackError:
+    return Unauthorized("XAPI refused the user name or the password")
+
+
+def _failed(meaning: str) -> Callable[[XapiFailure], SimplestackError]:
+    return lambda failure: HypervisorError(f"{meaning}: XAPI says {_text(failure)}", failure.code)
+
+
+def _temporary(meaning: str) -> Callable[[XapiFailure], SimplestackError]:
+    return lambda failure: HypervisorUnavailable(f"{meaning}: XAPI says {_text(failure)}")
+
+
+_IN_USE = _as(Conflict, "it is in use")
+_TAKEN = _as(Conflict, "it is taken")
+_VLAN_TAKEN = _as(Conflict, "there is a network on this VLAN already")
+_WRONG = _as(InvalidArguments, "the request cannot be granted")
+_CANNOT = _as(OperationNotSupported, "this host cannot do that")
+_FULL = _as(InsufficientStorage, "there is no room in the storage")
+_REFUSED = _as(PermissionDenied, "the user may not do this")
+_HELD = _as(Busy, "another operation is under way")
+_NOT_NOW = _as(Conflict, "this cannot be done now")
+_NO_HA = _as(Conflict, "the pool could not keep its promise of high availability")
+_NO_TOOLS = _as(Conflict, "the guest's tools do not support it, or have not started yet")
+_BAD_IMAGE = _as(InvalidArguments, "the image cannot be read")
+
+#: Codes by what they are about. The numbers of SR_BACKEND_FAILURE are the storage drivers':
+#: https://github.com/xapi-project/sm, ``drivers/XE_SR_ERRORCODES.xml``.
+_TABLE: dict[str, Callable[[XapiFailure], SimplestackError]] = {
+    # who asks
+    "SESSION_AUTHENTICATION_FAILED": _bad_login,
+    "SESSION_AUTHORIZATION_FAILED": _REFUSED,
+    "SESSION_INVALID": _temporary("the session has ended"),
+    "USER_IS_NOT_LOCAL_SUPERUSER": _REFUSED,
+    "PERMISSION_DENIED": _REFUSED,
+    "RBAC_PERMISSION_DENIED": _REFUSED,
+    # what is asked of whom
+    "HANDLE_INVALID": _missing,
+    "UUID_INVALID": _missing,
+    "INVALID_VALUE": _WRONG,
+    "FIELD_TYPE_ERROR": _WRONG,
+    "VALUE_NOT_SUPPORTED": _WRONG,
+    "MESSAGE_METHOD_UNKNOWN": _CANNOT,
+    "MESSAGE_REMOVED": _CANNOT,
+    "NOT_IMPLEMENTED": _CANNOT,
+    "NOT_SUPPORTED_DURING_UPGRADE": _CANNOT,
+    "FEATURE_RESTRICTED": _CANNOT,
+    "LICENCE_RESTRICTION": _CANNOT,
+    "LICENSE_RESTRICTION": _CANNOT,
+    "OPENVSWITCH_NOT_ACTIVE": _CANNOT,
+    "UNIMPLEMENTED_IN_SM_BACKEND": _CANNOT,
+    # what goes on
+    "OTHER_OPERATION_IN_PROGRESS": _HELD,
+    "TASK_CANCELLED": _as(Conflict, "somebody has cancelled it"),
+    "OPERATION_BLOCKED": _as(Conflict, "somebody has blocked this operation on the guest"),
+    "OPERATION_NOT_ALLOWED": _NOT_NOW,
+    "TOO_MANY_PENDING_TASKS": _temporary("it has too much to do"),
+    "TOO_BUSY": _temporary("it has too much to do"),
+    "HOST_STILL_BOOTING": _temporary("the host is starting"),
+    "HOST_IS_SLAVE": _temporary("the pool has another master by now"),
+    "HOST_OFFLINE": _failed("a host of the pool is off"),
+    "CANNOT_CONTACT_HOST": _failed("a host of the pool does not answer"),
+    # guests
+    "VM_BAD_POWER_STATE": _wrong_state,
+    "VM_IS_TEMPLATE": _is_template,
+    "VM_IS_SNAPSHOT": _NOT_NOW,
+    "VM_IS_PROTECTED": _NOT_NOW,
+    "VM_IS_IMMOBILE": _NOT_NOW,
+    "VM_IS_PART_OF_AN_APPLIANCE": _NOT_NOW,
+    "VM_IS_USING_NESTED_VIRT": _NOT_NOW,
+    "VM_HAS_PCI_ATTACHED": _NOT_NOW,
+    "VM_HAS_VGPU": _NOT_NOW,
+    "VM_HAS_VUSBS": _NOT_NOW,
+    "VM_NON_SUSPENDABLE": _NOT_NOW,
+    "VM_ASSIGNED_TO_PROTECTION_POLICY": _NOT_NOW,
+    "VM_ASSIGNED_TO_SNAPSHOT_SCHEDULE": _NOT_NOW,
+    "PROVISION_ONLY_ALLOWED_ON_TEMPLATE": _NOT_NOW,
+    "REVERT_ONLY_ALLOWED_ON_SNAPSHOT": _NOT_NOW,
+    "HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN": _NO_HA,
+    "HA_CONSTRAINT_VIOLATION_NETWORK_NOT_SHARED": _NO_HA,
+    "HA_CONSTRAINT_VIOLATION_SR_NOT_SHARED": _NO_HA,
+    "VM_MISSING_PV_DRIVERS": _as(Conflict, "the guest has no tools, or has not started them yet"),
+    "VM_OLD_PV_DRIVERS": _as(Conflict, "the guest's tools are too old"),
+    "VM_LACKS_FEATURE": _NO_TOOLS,
+    "VM_LACKS_FEATURE_SUSPEND": _NO_TOOLS,
+    "VM_LACKS_FEATURE_SHUTDOWN": _NO_TOOLS,
+    "VM_LACKS_FEATURE_VCPU_HOTPLUG": _NO_TOOLS,
+    "VM_FAILED_SHUTDOWN_ACKNOWLEDGMENT": _as(Conflict, "the guest's tools do not answer"),
+    "VM_SHUTDOWN_TIMEOUT": _as(OperationTimeout, "the guest did not shut down in time"),
+    "VM_REVERT_FAILED": _failed("the revert failed half-way"),
+    "VM_NO_SUSPEND_SR": _failed("the pool has no storage for the memory of guests"),
+    "VM_HAS_NO_SUSPEND_VDI": _failed("the guest's memory is gone"),
+    "VM_REQUIRES_SR": _failed("no host that is up is connected to the guest's storage"),
+    "VM_REQUIRES_NETWORK": _failed("no host that is up is connected to the guest's network"),
+    "VM_HVM_REQUIRED": _failed("no host can run whole machines"),
+    "HOST_NOT_ENOUGH_FREE_MEMORY": _failed("no host has enough free memory"),
+    "HOST_NOT_ENOUGH_PCPUS": _failed("no host has enough processors"),
+    "NO_HOSTS_AVAILABLE": _failed("no host can run the guest"),
+    "MEMORY_CONSTRAINT_VIOLATION": _WRONG,
+    "MEMORY_CONSTRAINT_VIOLATION_ORDER": _WRONG,
+    "MEMORY_CONSTRAINT_VIOLATION_MAXPIN": _WRONG,
+    # devices
+    "DEVICE_ALREADY_ATTACHED": _IN_USE,
+    "DEVICE_ALREADY_DETACHED": _NOT_NOW,
+    "DEVICE_ALREADY_EXISTS": _TAKEN,
+    "DEVICE_DETACH_REJECTED": _as(Busy, "the guest does not let go of the device"),
+    "DEVICE_DETACH_TIMEOUT": _as(Busy, "the guest does not let go of the device"),
+    "DEVICE_ATTACH_TIMEOUT": _as(Busy, "the guest does not take the device"),
+    "INVALID_DEVICE": _WRONG,
+    "NO_MORE_DEVICES": _as(Conflict, "the guest has no free device"),
+    "VBD_NOT_EMPTY": _NOT_NOW,
+    "VBD_IS_EMPTY": _NOT_NOW,
+    "VBD_NOT_UNPLUGGABLE": _as(Conflict, "the disk cannot be taken out of a guest that runs: shut it down"),
+    "VBD_TRAY_LOCKED": _as(Busy, "the guest has locked its CD drive"),
+    "VBD_NOT_REMOVABLE_MEDIA": _WRONG,
+    "DISK_VBD_MUST_BE_READWRITE_FOR_HVM": _NOT_NOW,
+    # disk images
+    "VDI_IN_USE": _IN_USE,
+    "VDI_INCOMPATIBLE_TYPE": _WRONG,
+    "VDI_READONLY": _WRONG,
+    "VDI_TOO_SMALL": _WRONG,
+    "VDI_NOT_MANAGED": _WRONG,
+    "VDI_MISSING": _failed("the storage has lost the disk"),
+    "VDI_IO_ERROR": _failed("the storage cannot read or write the disk"),
+    "VDI_CONTENT_ID_MISSING": _WRONG,
+    "VDI_IS_A_PHYSICAL_DEVICE": _NOT_NOW,
+    "VDI_IS_SHARABLE": _NOT_NOW,
+    "VDI_HAS_RRDS": _NOT_NOW,
+    "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION": _NOT_NOW,
+    # networks
+    "PIF_VLAN_EXISTS": _VLAN_TAKEN,
+    "VLAN_IN_USE": _VLAN_TAKEN,
+    "NETWORK_ALREADY_CONNECTED": _VLAN_TAKEN,
+    "PIF_IS_VLAN": _WRONG,
+    "PIF_UNMANAGED": _WRONG,
+    "NETWORK_UNMANAGED": _WRONG,
+    "IS_TUNNEL_ACCESS_PIF": _WRONG,
+    "CANNOT_ADD_VLAN_TO_BOND_SLAVE": _WRONG,
+    "HOST_CANNOT_ATTACH_NETWORK": _as(Conflict, "the guest's host is not connected to the network"),
+    "VLAN_TAG_INVALID": _WRONG,
+    "MAC_INVALID": _WRONG,
+    "MAC_STILL_EXISTS": _TAKEN,
+    "MAC_DOES_NOT_EXIST": _WRONG,
+    "DUPLICATE_MAC_SEED": _TAKEN,
+    "INVALID_IP_ADDRESS_SPECIFIED": _WRONG,
+    # images of guests
+    "IMPORT_ERROR": _BAD_IMAGE,
+    "IMPORT_ERROR_PREMATURE_EOF": _as(InvalidArguments, "the image is cut short"),
+    "IMPORT_ERROR_SOME_CHECKSUMS_FAILED": _as(InvalidArguments, "the image is damaged"),
+    "IMPORT_ERROR_FAILED_TO_FIND_OBJECT": _as(InvalidArguments, "the image lacks a part"),
+    "IMPORT_ERROR_ATTACHED_DISKS_NOT_FOUND": _as(InvalidArguments, "the image lacks a disk"),
+    "IMPORT_ERROR_CANNOT_HANDLE_CHUNKED": _WRONG,
+    "IMPORT_ERROR_UNEXPECTED_FILE": _BAD_IMAGE,
+    "IMPORT_INCOMPATIBLE_VERSION": _as(InvalidArguments, "the image is of another version of XAPI"),
+    "CLIENT_ERROR": _failed("the transfer broke"),
+    # storages
+    "SR_FULL": _FULL,
+    "OUT_OF_SPACE": _FULL,
+    "SR_BACKEND_FAILURE_44": _FULL,  # no space
+    "SR_BACKEND_FAILURE_180": _FULL,  # promised more than there is
+    "SR_BACKEND_FAILURE_16": _IN_USE,
+    "SR_BACKEND_FAILURE_24": _IN_USE,
+    "SR_BACKEND_FAILURE_46": _as(Conflict, "the storage does not have the disk at hand"),
+    "SR_BACKEND_FAILURE_79": _as(InvalidArguments, "the storage makes no disk of that size"),
+    "SR_BACKEND_FAILURE_109": _as(Conflict, "there are too many snapshots of the disk: delete some"),
+    "SR_HAS_NO_PBDS": _failed("the storage is not connected to any host"),
+    "SR_NOT_ATTACHED": _failed("the storage is not connected to the host"),
+    "SR_UNHEALTHY": _failed("the storage is not well"),
+    "DEFAULT_SR_NOT_FOUND": _as(Conflict, "the pool has no default storage; name one"),
+    "SR_OPERATION_NOT_SUPPORTED": _CANNOT,
+    "SR_REQUIRES_UPGRADE": _CANNOT,
+}

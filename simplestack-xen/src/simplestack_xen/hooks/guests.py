@@ -1,0 +1,132 @@
+"""Guests: what they are, their copies, and their end. Their making and changing have modules of their own."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from simplestack import Guest, GuestState, HypervisorError, hookimpl
+from simplestack_xen.entities import guest_entity
+from simplestack_xen.xapi.lookups import Vm, find_guest, require_guest_state
+from simplestack_xen.xapi.naming import with_name
+from simplestack_xen.xapi.records import (
+    GuestMetricsRecord,
+    HostRecord,
+    VbdRecord,
+    VbdSummary,
+    VdiRecord,
+    VdiSummary,
+    VmRecord,
+    VmSummary,
+)
+from simplestack_xen.xapi.removal import remove_vm
+from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.tasks import reference_in
+
+
+@hookimpl
+def guest_list(session: XenSession, fields: frozenset[str]) -> list[Guest]:
+    """List all guests: five round trips. ``hdd`` takes two of them, ``host`` one, what tools tell another."""
+    api = session.api
+    guests = {ref: vm for ref, vm in api.read_all(VmSummary, "VM").items() if vm.is_guest}
+    sizes = _disk_sizes(session) if "hdd" in fields else {}
+    tools = {}
+    if not fields.isdisjoint(("ip", "tools_up_to_date")):
+        tools = api.read_all(GuestMetricsRecord, "VM_guest_metrics")
+    hosts = api.read_all(HostRecord, "host") if "host" in fields else {}
+    return [
+        guest_entity(
+            vm,
+            _sum_of_known(sizes.get(ref, [])) if "hdd" in fields else None,
+            tools.get(vm.guest_metrics),
+            hosts[vm.resident_on].name_label if vm.resident_on in hosts else None,
+        )
+        for ref, vm in guests.items()
+    ]
+
+
+@hookimpl
+def guest_info(session: XenSession, guest_id: str) -> Guest:
+    """Show one guest: three round trips, whatever it has, and one more when the session sees it first."""
+    return _shown(session, find_guest(session, guest_id))
+
+
+@hookimpl
+def guest_clone(session: XenSession, guest_id: str, name: str) -> Guest:
+    """Clone a guest that is off, as fast as its storages can."""
+    vm = find_guest(session, guest_id)
+    require_guest_state(vm, "clone", GuestState.STOPPED)
+    made = with_name(
+        session,
+        name,
+        lambda: reference_in(session.tasks.run("VM.clone", vm.ref, name)),
+        lambda ref: remove_vm(session, ref),
+    )
+    return show(session, made)
+
+
+@hookimpl
+def guest_delete(session: XenSession, guest_id: str) -> None:
+    """Destroy a guest that is off, then its snapshots, then the disks that were theirs alone."""
+    vm = find_guest(session, guest_id)
+    require_guest_state(vm, "delete", GuestState.STOPPED)
+    left = remove_vm(session, vm.ref)
+    if left:
+        raise HypervisorError(f"the guest is gone, but not {', '.join(left)}: remove that by hand")
+
+
+def show(session: XenSession, ref: str) -> Guest:
+    """Return the entity of a VM."""
+    return _shown(session, Vm(ref, session.api.read(VmRecord, "VM.get_record", ref)))
+
+
+def _shown(session: XenSession, vm: Vm) -> Guest:
+    """Return the entity of a VM: two round trips."""
+    record = vm.record
+    found = session.api.read_mixed(
+        {"VBD": record.VBDs, "VM_guest_metrics": [record.guest_metrics], "host": [record.resident_on]}
+    )
+    drives = {ref: vbd for ref, vbd in found.items() if isinstance(vbd, VbdRecord)}
+    images = session.api.read_some(VdiRecord, "VDI", [vbd.VDI for vbd in drives.values() if vbd.holds_disk])
+    metrics, host = found.get(record.guest_metrics), found.get(record.resident_on)
+    return guest_entity(
+        record,
+        _sum_of_known(_disk_bytes(drives.get(ref), images) for ref in record.VBDs),
+        metrics if isinstance(metrics, GuestMetricsRecord) else None,
+        host.name_label if isinstance(host, HostRecord) else None,
+    )
+
+
+def _disk_sizes(session: XenSession) -> dict[str, list[int | None]]:
+    """Return the sizes of what is in the drives of each VM, by the VM's reference.
+
+    One read tells which drives every VM has: the lists of drives that VMs have were read earlier. Images are
+    read after drives, so that one that another client makes meanwhile is not missed.
+    """
+    drives = session.api.read_all(VbdSummary, "VBD")
+    images = session.api.read_all(VdiSummary, "VDI")
+    sizes = defaultdict(list)
+    for drive in drives.values():
+        sizes[drive.VM].append(_disk_bytes(drive, images))
+    return sizes
+
+
+def _disk_bytes(drive: VbdSummary | None, images: Mapping[str, VdiSummary]) -> int | None:
+    """Return the size of the disk in a drive, 0 where none is in it.
+
+    None is unknown: XAPI does not know the size, or the drive or its image was removed after it was listed.
+    """
+    if drive is None:
+        return None
+    if not drive.holds_disk:
+        return 0
+    image = images.get(drive.VDI)
+    return None if image is None else image.known_bytes
+
+
+def _sum_of_known(sizes: Iterable[int | None]) -> int | None:
+    """Return the sum, or None: part of a sum is not the sum."""
+    total = 0
+    for size in sizes:
+        if size is None:
+            return None
+        total += size
+    return total

@@ -1,0 +1,190 @@
+"""New guests: clones of templates, or made from nothing; with disks, interfaces, an ISO image."""
+
+import xml.etree.ElementTree as ET
+from functools import cached_property
+
+from simplestack import MIB, Guest, GuestCreate, gib_to_bytes, hookimpl, parse_xml
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.hooks.disks import create_drive, drive_values
+from simplestack_xen.hooks.guests import show
+from simplestack_xen.hooks.guests_update import (
+    HVM_BOOT_POLICY,
+    PV_BOOTLOADER,
+    boot_steps,
+    carry_out,
+    cpu_steps,
+    memory_step,
+)
+from simplestack_xen.hooks.interfaces import create_interface
+from simplestack_xen.hooks.media import insert
+from simplestack_xen.hooks.power import start
+from simplestack_xen.xapi.images import copied, create_image, find_image
+from simplestack_xen.xapi.lookups import Vm, find_network, find_template
+from simplestack_xen.xapi.naming import with_name
+from simplestack_xen.xapi.records import NULL, VmRecord
+from simplestack_xen.xapi.removal import remove_vm
+from simplestack_xen.xapi.repositories import Sr, find_disk_sr
+from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.tasks import reference_in
+from simplestack_xen.xapi.undo import Undo
+
+#: Where templates say which disks `VM.provision` shall make.
+_DISKS_KEY = "disks"
+_CD_DEVICE = "3"
+
+
+class _Parts:
+    """All that a request names, found before anything is made."""
+
+    def __init__(self, session: XenSession, wanted: GuestCreate) -> None:
+        self._session = session
+        self._storage = wanted.storage
+        self.template = None if wanted.template is None else find_template(session, wanted.template)
+        self.iso = None if wanted.iso is None else find_image(session, wanted.iso, "ISO")[0]
+        self.image = None if wanted.image is None else find_image(session, wanted.image, "Image")
+        self.networks = [find_network(session, new.network) for new in wanted.network_interfaces]
+        self.disks = [
+            (disk, self.sr if disk.storage is None else find_disk_sr(session, disk.storage))
+            for disk in wanted.disks
+        ]
+        provisions = self.template is not None and _DISKS_KEY in self.template.record.other_config
+        if wanted.storage is not None or self.image is not None or provisions:
+            _ = self.sr  # which may not be there
+
+    @cached_property
+    def sr(self) -> Sr:
+        """The storage for disks that name none."""
+        return find_disk_sr(self._session, self._storage)
+
+
+@hookimpl
+def guest_create(session: XenSession, guest: GuestCreate) -> Guest:
+    """Make a guest.
+
+    A template gives all that the request does not: its disks come first, and interfaces that the request
+    names take the place of the template's. Without one it is an HVM guest with a CD drive.
+    """
+    parts = _Parts(session, guest)
+    with Undo(session) as undo:
+        ref = with_name(
+            session,
+            guest.name,
+            lambda: _new_vm(session, guest, parts),
+            lambda made: remove_vm(session, made),
+        )
+        undo.do("VM.destroy", _discard, session, ref)
+        _configure(session, guest, parts, ref)
+        if guest.start:
+            start(session, _read(session, ref))
+        return show(session, ref)
+
+
+def _discard(session: XenSession, ref: str) -> None:
+    """Destroy a new VM with its disks, even if it runs: a start that seemed to fail may take effect later."""
+    try:
+        remove_vm(session, ref)
+    except XapiFailure as failure:
+        if failure.code != "VM_BAD_POWER_STATE":
+            raise
+        session.tasks.run("VM.hard_shutdown", ref)
+        remove_vm(session, ref)
+
+
+def _new_vm(session: XenSession, wanted: GuestCreate, parts: _Parts) -> str:
+    """Make the VM, with the template's disks and interfaces where there is one."""
+    api = session.api
+    if parts.template is None:
+        return str(api.call("VM.create", _record(wanted)))
+    if wanted.storage is not None and parts.template.record.VBDs:
+        return reference_in(session.tasks.run("VM.copy", parts.template.ref, wanted.name, parts.sr.ref))
+    return reference_in(session.tasks.run("VM.clone", parts.template.ref, wanted.name))
+
+
+def _configure(session: XenSession, wanted: GuestCreate, parts: _Parts, ref: str) -> None:
+    """Give a new VM what the request names. Who calls this removes the VM with all its disks if it fails."""
+    api = session.api
+    vm = _read(session, ref)
+    with Undo(session) as undo:
+        if parts.template is None:
+            # Not the first one: there systems look for their disk.
+            api.call("VBD.create", drive_values(ref, NULL, kind="CD", device=_CD_DEVICE))
+        else:
+            _make_guest(session, undo, wanted, parts, vm)
+        if parts.image is not None:
+            copy = copied(session, undo, parts.image, parts.sr, f"{wanted.name[:240]} disk")
+            create_drive(session, undo, ref, copy, bootable=True)
+        for number, (disk, sr) in enumerate(parts.disks):
+            name = disk.name or f"{wanted.name[:240]} disk {number}"
+            image = create_image(session, undo, sr, gib_to_bytes(disk.size), name)
+            create_drive(session, undo, ref, image, bootable=number == 0 and parts.image is None)
+        if parts.networks:
+            for interface in vm.record.VIFs:
+                api.call("VIF.destroy", interface)
+        for network in parts.networks:
+            create_interface(session, undo, ref, network)
+        if parts.iso is not None:
+            insert(session, undo, _read(session, ref), parts.iso)
+
+
+def _make_guest(session: XenSession, undo: Undo, wanted: GuestCreate, parts: _Parts, vm: Vm) -> None:
+    """Make a guest of the clone of a template or a guest."""
+    api = session.api
+    steps = [] if wanted.memory is None else [memory_step(vm, *[wanted.memory * MIB] * 4)]
+    if wanted.cpus is not None:
+        steps += cpu_steps(vm, wanted.cpus, wanted.cpus)
+    if wanted.paravirtualized is not None:
+        steps += boot_steps(vm, wanted.paravirtualized)
+    carry_out(session, undo, vm, steps)
+    if vm.record.is_a_template:
+        disks = vm.record.other_config.get(_DISKS_KEY)
+        if disks is not None:
+            api.call("VM.remove_from_other_config", vm.ref, _DISKS_KEY, repeatable=True)
+            api.call("VM.add_to_other_config", vm.ref, _DISKS_KEY, _in_storage(disks, parts.sr))
+        session.tasks.run("VM.provision", vm.ref)  # which makes it a guest, too
+
+
+def _read(session: XenSession, ref: str) -> Vm:
+    return Vm(ref, session.api.read(VmRecord, "VM.get_record", ref))
+
+
+def _record(wanted: GuestCreate) -> dict[str, object]:
+    """Return the record of a VM that no template stands behind."""
+    memory, cpus = (wanted.memory or 0) * MIB, wanted.cpus or 1
+    return {
+        "name_label": wanted.name,
+        "name_description": "",
+        "user_version": 1,
+        "is_a_template": False,
+        "affinity": NULL,
+        "memory_static_max": memory,
+        "memory_dynamic_max": memory,
+        "memory_dynamic_min": memory,
+        "memory_static_min": memory,
+        "VCPUs_params": {},
+        "VCPUs_max": cpus,
+        "VCPUs_at_startup": cpus,
+        "actions_after_shutdown": "destroy",
+        "actions_after_reboot": "restart",
+        "actions_after_crash": "restart",
+        "PV_bootloader": PV_BOOTLOADER if wanted.paravirtualized else "",
+        "PV_kernel": "",
+        "PV_ramdisk": "",
+        "PV_args": "",
+        "PV_bootloader_args": "",
+        "PV_legacy_args": "",
+        "HVM_boot_policy": "" if wanted.paravirtualized else HVM_BOOT_POLICY,
+        "HVM_boot_params": {"order": "cdn"},
+        "has_vendor_device": False,
+        "platform": {"acpi": "1", "apic": "true", "pae": "true", "nx": "true", "viridian": "false"},
+        "PCI_bus": "",
+        "other_config": {},
+        "recommendations": "",
+    }
+
+
+def _in_storage(disks: str, sr: Sr) -> str:
+    """Return a template's list of disks with all of them in one storage: it says where none of them is."""
+    root = parse_xml(disks, "the template's list of disks")
+    for disk in root.iter("disk"):
+        disk.set("sr", sr.record.uuid)
+    return ET.tostring(root, encoding="unicode")

@@ -1,0 +1,268 @@
+"""Changes to guests, with the members that first-generation clients of Xen know."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from msgspec import UNSET, Struct, UnsetType
+
+from simplestack import (
+    MIB,
+    Cpus,
+    Guest,
+    GuestState,
+    GuestUpdate,
+    InvalidArguments,
+    MemoryMiB,
+    gib,
+    gib_to_bytes,
+    hookimpl,
+    require_state,
+)
+from simplestack_xen.hooks.disks import grow
+from simplestack_xen.hooks.guests import show
+from simplestack_xen.xapi.drives import Drive, drives, require_known_bytes
+from simplestack_xen.xapi.lookups import Vm, find_guest, require_guest_state
+from simplestack_xen.xapi.naming import with_name
+from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.undo import Undo
+
+#: What XAPI's high availability shall do with a guest whose host is lost.
+_HA_PRIORITY = "restart"
+HVM_BOOT_POLICY = "BIOS order"
+PV_BOOTLOADER = "pygrub"
+_PV_ARGS = "-- quiet console=hvc0"
+
+#: XAPI does these when nothing else is done to the guest, however long it has to wait for that. So they are
+#: tasks, which can be cancelled.
+_WAITING = frozenset(
+    {
+        "VM.set_memory_limits",
+        "VM.set_memory_dynamic_range",
+        "VM.set_VCPUs_max",
+        "VM.set_VCPUs_at_startup",
+        "VM.set_VCPUs_number_live",
+        "VM.set_ha_restart_priority",
+    }
+)
+
+
+class XenMemory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """XAPI's own figures of memory. Those that are absent stay as they are."""
+
+    #: MiB that the guest gets when it starts.
+    memory_target: MemoryMiB | None = None
+    #: MiB that it can be given at least.
+    memory_static_min: MemoryMiB | None = None
+    #: MiB that it can be given at most.
+    memory_static_max: MemoryMiB | None = None
+
+
+class XenCpus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """XAPI's own figures of virtual CPUs. Those that are absent stay as they are."""
+
+    #: How many the guest starts with.
+    vcpus_at_startup: Cpus | None = None
+    #: How many it can be given while it runs.
+    vcpus_max: Cpus | None = None
+
+
+class XenGuestUpdate(GuestUpdate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Changes to a guest. A member that is absent stays as it is."""
+
+    #: MiB, for all of XAPI's figures; or these one by one.
+    memory: MemoryMiB | XenMemory | UnsetType = UNSET  # type: ignore[assignment]  # core decodes with this class
+    #: MiB that a running guest shall have from now on, between its bounds.
+    memory_target_live: MemoryMiB | UnsetType = UNSET
+    #: Virtual CPUs, at the start and at most; or these one by one.
+    cpus: Cpus | XenCpus | UnsetType = UNSET  # type: ignore[assignment]  # as above
+    #: Virtual CPUs that a running guest shall have from now on.
+    vcpus_number_live: Cpus | UnsetType = UNSET
+    #: Joined with ``VCPUs_params``: ``weight``, ``cap``, ``mask``.
+    vcpu_settings: dict[str, str] | UnsetType = UNSET
+    #: Whether the guest is started elsewhere when its host is lost.
+    ha_enabled: bool | UnsetType = UNSET
+    #: Whether it boots paravirtualized; a text does, with these arguments for its kernel.
+    paravirtualized: bool | str | UnsetType = UNSET  # type: ignore[assignment]  # as above
+
+
+class Step(NamedTuple):
+    """One of XAPI's settings: the message, its value, and the value that undoes it."""
+
+    message: str
+    wanted: tuple[Any, ...]
+    before: tuple[Any, ...]
+
+
+@hookimpl
+def guest_update(session: XenSession, guest_id: str, changes: XenGuestUpdate) -> Guest:
+    """Change a guest: all of it, or nothing.
+
+    Memory and CPUs need it to be off, but for their ``live`` members, which need it to run.
+    """
+    vm = find_guest(session, guest_id)
+    growth = None if changes.hdd is UNSET else _growth(drives(session, vm.record), gib_to_bytes(changes.hdd))
+    steps = _offline_steps(vm, changes)
+    if steps:
+        attempt = f"change memory, CPUs or the way to boot of guest {vm.record.name_label!r}"
+        require_state(vm.record.state, GuestState.STOPPED, attempt=attempt)
+    live = _live_steps(vm, changes)
+    if live:
+        require_guest_state(vm, "change what runs of", GuestState.STARTED)
+    with Undo(session) as undo:
+        if changes.name not in (UNSET, vm.record.name_label):
+            _rename(session, undo, vm, str(changes.name))
+        carry_out(session, undo, vm, [*steps, *_steps(vm, changes), *live])
+        if growth is not None:  # the one thing that cannot be undone
+            grow(session, *growth)
+        return show(session, vm.ref)
+
+
+def carry_out(session: XenSession, undo: Undo, vm: Vm, steps: Iterable[Step]) -> None:
+    """Change settings of a VM, but for those that are as they shall be."""
+    for step in steps:
+        if step.wanted != step.before:
+            undo.later(step.message, vm.ref, *step.before)
+            _send(session, step.message, vm.ref, *step.wanted)
+
+
+def _send(session: XenSession, message: str, *parameters: Any) -> None:
+    if message in _WAITING:
+        session.tasks.run(message, *parameters)
+    else:  # a template that is made one again is refused, so that this cannot be sent twice
+        session.api.call(message, *parameters, repeatable=message != "VM.set_is_a_template")
+
+
+def memory_step(vm: Vm, low: int, high: int, target_low: int, target_high: int) -> Step:
+    """Return what lets a VM have memory: static and dynamic bounds, in bytes."""
+    record = vm.record
+    static = record.memory_static_min, record.memory_static_max
+    dynamic = record.memory_dynamic_min, record.memory_dynamic_max
+    return Step("VM.set_memory_limits", (low, high, target_low, target_high), (*static, *dynamic))
+
+
+def cpu_steps(vm: Vm, at_startup: int, at_most: int) -> list[Step]:
+    """Return what lets a VM have CPUs: at no moment may it start with more than the most."""
+    record = vm.record
+    steps = [
+        Step("VM.set_VCPUs_max", (at_most,), (record.VCPUs_max,)),
+        Step("VM.set_VCPUs_at_startup", (at_startup,), (record.VCPUs_at_startup,)),
+    ]
+    return steps if at_most >= record.VCPUs_at_startup else steps[::-1]
+
+
+def boot_steps(vm: Vm, wanted: bool | str) -> list[Step]:
+    """Return what lets a VM boot paravirtualized, or as a whole machine.
+
+    :param wanted: arguments for its kernel where it is a text
+    """
+    record = vm.record
+    if wanted:
+        arguments = wanted if isinstance(wanted, str) else record.PV_args or _PV_ARGS
+        bootloader, policy = record.PV_bootloader or PV_BOOTLOADER, ""
+    else:
+        arguments, bootloader, policy = "", record.PV_bootloader, record.HVM_boot_policy or HVM_BOOT_POLICY
+    return [
+        Step("VM.set_PV_bootloader", (bootloader,), (record.PV_bootloader,)),
+        Step("VM.set_PV_args", (arguments,), (record.PV_args,)),
+        Step("VM.set_HVM_boot_policy", (policy,), (record.HVM_boot_policy,)),
+    ]
+
+
+def _offline_steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:
+    """Return what can only be changed while the guest is off."""
+    steps: list[Step] = []
+    if changes.memory is not UNSET:
+        steps.append(_memory_step(vm, changes.memory))
+    if changes.cpus is not UNSET:
+        steps += _cpu_steps(vm, changes.cpus)
+    if changes.paravirtualized is not UNSET:
+        steps += boot_steps(vm, changes.paravirtualized)
+    if changes.template is not UNSET:
+        steps.append(Step("VM.set_is_a_template", (changes.template,), (vm.record.is_a_template,)))
+    return [step for step in steps if step.wanted != step.before]
+
+
+def _steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:
+    """Return what can be changed in any state."""
+    steps, record = [], vm.record
+    if changes.vcpu_settings is not UNSET:
+        settings = record.VCPUs_params | changes.vcpu_settings
+        steps.append(Step("VM.set_VCPUs_params", (settings,), (record.VCPUs_params,)))
+    if changes.ha_enabled is not UNSET:
+        priority = _HA_PRIORITY if changes.ha_enabled else ""
+        steps.append(Step("VM.set_ha_restart_priority", (priority,), (record.ha_restart_priority,)))
+    return steps
+
+
+def _live_steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:
+    """Return what is only of a guest that runs."""
+    steps, record = [], vm.record
+    if changes.memory_target_live is not UNSET:
+        target = changes.memory_target_live * MIB
+        before = record.memory_dynamic_min, record.memory_dynamic_max
+        steps.append(Step("VM.set_memory_dynamic_range", (target, target), before))
+    if changes.vcpus_number_live is not UNSET:
+        # How many it has now is not asked: as many as it started with, to undo.
+        number = changes.vcpus_number_live
+        steps.append(Step("VM.set_VCPUs_number_live", (number,), (str(record.VCPUs_at_startup),)))
+    return steps
+
+
+def _rename(session: XenSession, undo: Undo, vm: Vm, name: str) -> None:
+    def rename(to: str) -> str:
+        session.api.call("VM.set_name_label", vm.ref, to, repeatable=True)
+        return vm.ref
+
+    with_name(session, name, lambda: rename(name), lambda _: rename(vm.record.name_label))
+    undo.later("VM.set_name_label", vm.ref, vm.record.name_label)
+
+
+def _memory_step(vm: Vm, wanted: int | XenMemory) -> Step:
+    record = vm.record
+    if isinstance(wanted, int):
+        size = wanted * MIB
+        same = memory_step(vm, size, size, size, size)
+        # A guest whose most is this already keeps its other figures.
+        return same._replace(wanted=same.before) if size == record.memory_static_max else same
+    low = record.memory_static_min if wanted.memory_static_min is None else wanted.memory_static_min * MIB
+    high = record.memory_static_max if wanted.memory_static_max is None else wanted.memory_static_max * MIB
+    target_low, target = record.memory_dynamic_min, record.memory_dynamic_max
+    if wanted.memory_target is not None:
+        target_low = target = wanted.memory_target * MIB
+    if not low <= target_low <= target <= high:
+        raise InvalidArguments(
+            f"memory: memory_static_min ({low // MIB} MiB), memory_target ({target // MIB} MiB) and "
+            f"memory_static_max ({high // MIB} MiB) must be in this order; those that are not named stay"
+        )
+    return memory_step(vm, low, high, target_low, target)
+
+
+def _cpu_steps(vm: Vm, wanted: int | XenCpus) -> list[Step]:
+    record = vm.record
+    if isinstance(wanted, int):
+        return [] if wanted == record.VCPUs_at_startup else cpu_steps(vm, wanted, wanted)
+    at_startup = record.VCPUs_at_startup if wanted.vcpus_at_startup is None else wanted.vcpus_at_startup
+    at_most = record.VCPUs_max if wanted.vcpus_max is None else wanted.vcpus_max
+    if at_startup > at_most:
+        raise InvalidArguments(
+            f"cpus: vcpus_at_startup ({at_startup}) is more than vcpus_max ({at_most}); "
+            "what is not named stays"
+        )
+    return cpu_steps(vm, at_startup, at_most)
+
+
+def _growth(found: list[Drive], hdd_bytes: int) -> tuple[Drive, int]:
+    """Return the last disk, and the size that makes the sum of all what it shall be.
+
+    :raises InvalidArguments: there is no disk, or the sum would shrink
+    :raises Conflict: the size of one of the disks is unknown
+    """
+    if not found:
+        raise InvalidArguments("hdd: the guest has no disk that could grow: add one")
+    sizes = [require_known_bytes(drive, "hdd") for drive in found]
+    total = sum(sizes)
+    if hdd_bytes < total:
+        raise InvalidArguments(
+            f"hdd: the guest's disks have {gib(total):g} GiB and only grow, {gib(hdd_bytes):g} GiB is less"
+        )
+    return found[-1], sizes[-1] + hdd_bytes - total

@@ -1,0 +1,216 @@
+"""Guests' network interfaces. Their id is the MAC address."""
+
+import ipaddress
+from typing import Any
+
+from msgspec import UNSET
+
+from simplestack import (
+    Conflict,
+    EntityNotFound,
+    InvalidArguments,
+    NetworkInterfaceCreate,
+    NetworkInterfaceUpdate,
+    hookimpl,
+)
+from simplestack_xen.entities import BITS_IN_KIB, LOCKING_MODE_KEY, XenNetworkInterface, interface_entity
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.xapi.lookups import Network, Vm, find_guest, find_network
+from simplestack_xen.xapi.plugging import plug, remove, takes_devices, unplug
+from simplestack_xen.xapi.records import NetworkRecord, VifRecord
+from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.undo import Undo
+
+#: Two clients may be told of the same free device.
+_DEVICE_ATTEMPTS = 8
+_DEFAULT_MODE = "network_default"
+#: The locking mode in which nothing goes through.
+_OFF_MODE = "disabled"
+#: What XAPI says when a guest's tools do not let a device go, or are not there.
+_NO_HOTPLUG = ("VM_MISSING_PV_DRIVERS", "VM_LACKS_FEATURE", "OPERATION_NOT_ALLOWED")
+
+
+@hookimpl
+def network_interface_list(session: XenSession, guest_id: str) -> list[XenNetworkInterface]:
+    """List a guest's network interfaces: four round trips, or three."""
+    vm = find_guest(session, guest_id)
+    found = _of_guest(session, vm)
+    networks = session.api.read_some(NetworkRecord, "network", {vif.network for vif in found.values()})
+    return [_entity(vm, vif, networks.get(vif.network)) for vif in found.values()]
+
+
+@hookimpl
+def network_interface_info(session: XenSession, guest_id: str, interface_id: str) -> XenNetworkInterface:
+    """Show one network interface of a guest."""
+    vm = find_guest(session, guest_id)
+    ref, _ = _find(session, vm, interface_id)
+    return _show(session, vm, ref)
+
+
+@hookimpl
+def network_interface_create(
+    session: XenSession, guest_id: str, interface: NetworkInterfaceCreate
+) -> XenNetworkInterface:
+    """Add a network interface on the first free device; plug it in where the guest runs."""
+    vm = find_guest(session, guest_id)
+    plugs_in = takes_devices(vm, "add a network interface to")
+    network = find_network(session, interface.network)
+    mac = (interface.mac or "").lower()
+    if mac and int(mac[:2], 16) & 1:
+        raise InvalidArguments(f"mac: {mac} is a multicast address; an interface needs a unicast one")
+    if mac and any(vif.MAC.lower() == mac for vif in _of_guest(session, vm).values()):
+        raise Conflict(f"the guest has an interface {mac} already: choose another MAC address")
+    with Undo(session) as undo:
+        ref = create_interface(session, undo, vm.ref, network, mac)
+        if plugs_in:
+            plug(session, "VIF", ref)
+        return _show(session, vm, ref)
+
+
+@hookimpl
+def network_interface_update(
+    session: XenSession, guest_id: str, interface_id: str, changes: NetworkInterfaceUpdate
+) -> XenNetworkInterface:
+    """Change a network interface in place.
+
+    A new rate takes effect when the interface is plugged in, so one that is in use is taken out and put back.
+    One that is switched off lets nothing through, plugged in or not: XAPI plugs all in when the guest starts.
+    """
+    vm = find_guest(session, guest_id)
+    ref, vif = _find(session, vm, interface_id)
+    network = None if changes.network is UNSET else find_network(session, changes.network)
+    _check_addresses(changes)
+    is_on = LOCKING_MODE_KEY not in vif.other_config if changes.active is UNSET else changes.active
+    fields = _fields(vif, changes, is_on=is_on)
+    is_new_rate = any(field.startswith("qos_") and getattr(vif, field) != fields[field] for field in fields)
+    replugs = is_on and vif.currently_attached and is_new_rate
+    plugs = takes_devices(vm, "plug interfaces of") if replugs else vm.record.power_state == "Running"
+    with Undo(session) as undo:
+        if plugs and vif.currently_attached:
+            undo.do("VIF.plug", plug, session, "VIF", ref)  # after all others: with the rate of before
+        if network is not None and network.ref != vif.network:
+            undo.later("VIF.move", ref, vif.network)
+            session.tasks.run("VIF.move", ref, network.ref)
+        for field, value in fields.items():
+            _set(session, undo, ref, field, value, before=getattr(vif, field))
+        if plugs and replugs:
+            unplug(session, "VIF", ref)
+        if plugs and is_on and (replugs or changes.active is not UNSET):
+            plug(session, "VIF", ref)
+        elif plugs and not is_on:
+            _take_out(session, ref)
+        return _show(session, vm, ref)
+
+
+@hookimpl
+def network_interface_delete(session: XenSession, guest_id: str, interface_id: str) -> None:
+    """Unplug a network interface and remove it."""
+    vm = find_guest(session, guest_id)
+    ref, _ = _find(session, vm, interface_id)
+    if vm.record.power_state == "Suspended":
+        session.api.call("VIF.destroy", ref)  # XAPI calls it plugged in until the guest has been off
+    else:
+        remove(session, "VIF", ref)
+
+
+def create_interface(session: XenSession, undo: Undo, vm: str, network: Network, mac: str = "") -> str:
+    """Give a VM a network interface; return its reference.
+
+    :param mac: XAPI makes one up when it is empty
+    :raises Conflict: no device is free
+    """
+    api = session.api
+    for _ in range(_DEVICE_ATTEMPTS):
+        free = api.read(list[str], "VM.get_allowed_VIF_devices", vm)
+        if not free:
+            break
+        values = {
+            "VM": vm,
+            "network": network.ref,
+            "device": min(free, key=int),
+            "MAC": mac,
+            "MTU": network.record.MTU,
+            "other_config": {},
+            "qos_algorithm_type": "",
+            "qos_algorithm_params": {},
+        }
+        try:
+            ref = str(api.call("VIF.create", values))
+        except XapiFailure as failure:
+            if failure.code != "DEVICE_ALREADY_EXISTS":
+                raise
+            continue
+        undo.do("VIF.destroy", remove, session, "VIF", ref)
+        return ref
+    raise Conflict("the guest has no free device for another network interface")
+
+
+def _of_guest(session: XenSession, vm: Vm) -> dict[str, VifRecord]:
+    found = session.api.read_some(VifRecord, "VIF", vm.record.VIFs)
+    return dict(sorted(found.items(), key=lambda item: item[1].position))
+
+
+def _find(session: XenSession, vm: Vm, interface_id: str) -> tuple[str, VifRecord]:
+    for ref, vif in _of_guest(session, vm).items():
+        if vif.MAC.lower() == interface_id.lower():
+            return ref, vif
+    raise EntityNotFound("NetworkInterface", interface_id)
+
+
+def _show(session: XenSession, vm: Vm, ref: str) -> XenNetworkInterface:
+    vif = session.api.read(VifRecord, "VIF.get_record", ref)
+    return _entity(vm, vif, session.api.read(NetworkRecord, "network.get_record", vif.network))
+
+
+def _entity(vm: Vm, vif: VifRecord, network: NetworkRecord | None) -> XenNetworkInterface:
+    name = None if network is None else network.name_label
+    return interface_entity(vif, name, is_off=vm.record.power_state == "Halted")
+
+
+def _fields(vif: VifRecord, changes: NetworkInterfaceUpdate, *, is_on: bool) -> dict[str, Any]:
+    """Return the fields of an interface as they shall be; XAPI's ``kbps`` are rounded up."""
+    fields: dict[str, Any] = {}
+    if changes.ipv4_allowed is not UNSET:
+        fields["ipv4_allowed"] = changes.ipv4_allowed
+    if changes.ipv6_allowed is not UNSET:
+        fields["ipv6_allowed"] = changes.ipv6_allowed
+    if changes.locking_mode is not UNSET or changes.active is not UNSET:
+        before = vif.other_config.get(LOCKING_MODE_KEY, vif.locking_mode or _DEFAULT_MODE)
+        mode = before if changes.locking_mode is UNSET else str(changes.locking_mode)
+        others = {key: value for key, value in vif.other_config.items() if key != LOCKING_MODE_KEY}
+        fields["locking_mode"] = mode if is_on else _OFF_MODE
+        fields["other_config"] = others if is_on else others | {LOCKING_MODE_KEY: mode}
+    if changes.ratelimit is not UNSET:
+        kbps = -(-int(changes.ratelimit or 0) // BITS_IN_KIB)
+        fields["qos_algorithm_type"] = "ratelimit" if kbps else ""
+        fields["qos_algorithm_params"] = {"kbps": str(kbps)} if kbps else {}
+    return fields
+
+
+def _set(session: XenSession, undo: Undo, ref: str, field: str, value: Any, *, before: Any) -> None:
+    """Change a field of an interface, unless it is as it shall be."""
+    if value != before:
+        if before is not None:  # an old XAPI's, which has no such field
+            undo.later(f"VIF.set_{field}", ref, before)
+        session.api.call(f"VIF.set_{field}", ref, value, repeatable=True)
+
+
+def _take_out(session: XenSession, ref: str) -> None:
+    """Unplug an interface that lets nothing through any more, if the guest can do that."""
+    try:
+        unplug(session, "VIF", ref)
+    except XapiFailure as failure:
+        if failure.code not in _NO_HOTPLUG:
+            raise
+
+
+def _check_addresses(changes: NetworkInterfaceUpdate) -> None:
+    for name, addresses, parse in (
+        ("ipv4_allowed", changes.ipv4_allowed, ipaddress.IPv4Address),
+        ("ipv6_allowed", changes.ipv6_allowed, ipaddress.IPv6Address),
+    ):
+        for address in [] if addresses is UNSET else addresses:
+            try:
+                parse(address)
+            except ValueError:
+                raise InvalidArguments(f"{name}: {address[:100]!r} is no such address") from None

@@ -1,0 +1,32 @@
+"""Tags: XAPI's own, which its other clients see too."""
+
+from simplestack import EntityNotFound, hookimpl
+from simplestack_xen.xapi.lookups import Vm, find_guest
+from simplestack_xen.xapi.session import XenSession
+
+
+@hookimpl
+def tag_list(session: XenSession, guest_id: str) -> list[str]:
+    """List a guest's tags."""
+    return _tags(session, find_guest(session, guest_id))
+
+
+@hookimpl
+def tag_create(session: XenSession, guest_id: str, name: str) -> list[str]:
+    """Put a tag on a guest."""
+    vm = find_guest(session, guest_id)
+    session.api.call("VM.add_tags", vm.ref, name, repeatable=True)
+    return _tags(session, vm)
+
+
+@hookimpl
+def tag_delete(session: XenSession, guest_id: str, name: str) -> None:
+    """Take a tag off a guest."""
+    vm = find_guest(session, guest_id)
+    if name not in _tags(session, vm):
+        raise EntityNotFound("Tag", name)
+    session.api.call("VM.remove_tags", vm.ref, name, repeatable=True)
+
+
+def _tags(session: XenSession, vm: Vm) -> list[str]:
+    return sorted(set(session.api.read(list[str], "VM.get_tags", vm.ref)))

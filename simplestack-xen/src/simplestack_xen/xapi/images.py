@@ -1,0 +1,100 @@
+"""Disk images (XAPI's VDIs): found by name, whose they are, new ones and copies."""
+
+from collections.abc import Iterable, Mapping
+
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.xapi.drives import Drive
+from simplestack_xen.xapi.lookups import by_name, by_uuid, is_set, only
+from simplestack_xen.xapi.records import NULL, SrRecord, VbdRecord, VdiRecord, VmRecord
+from simplestack_xen.xapi.repositories import Sr
+from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.tasks import reference_in
+from simplestack_xen.xapi.undo import Undo
+
+
+def find_image(session: XenSession, id_or_name: str, entity: str) -> tuple[str, VdiRecord]:
+    """Find a disk image by UUID or name: of an ISO repository (``ISO``), or of another one (``Image``).
+
+    :param entity: which of them, and what it is called when it is missing
+    :raises EntityNotFound: that
+    :raises Conflict: several have the name
+    """
+    found = by_uuid(session, VdiRecord, "VDI", id_or_name)
+    named = by_name(session, VdiRecord, "VDI", id_or_name) if found is None else dict([found])
+    storages = session.api.read_some(SrRecord, "SR", {image.SR for image in named.values()})
+    return only(
+        {
+            ref: image
+            for ref, image in named.items()
+            if image.SR in storages
+            and storages[image.SR].holds_isos == (entity == "ISO")
+            and not image.is_a_snapshot
+        },
+        entity,
+        id_or_name,
+    )
+
+
+def own_images(session: XenSession, drives: Iterable[Drive], vms: Mapping[str, VmRecord]) -> dict[str, str]:
+    """Return the disk images that only these VMs use, with their names; memory images of theirs included.
+
+    The control domain's use of one does not count: it means that the image is copied or backed up just now,
+    and XAPI will refuse to destroy it.
+
+    :param drives: theirs
+    """
+    found = [drive for drive in drives if not drive.image.read_only]
+    own = {ref for vm in vms.values() for ref in vm.VBDs}
+    foreign = {ref for drive in found for ref in drive.image.VBDs} - own
+    own |= of_control_domains(session, foreign)
+    images = {drive.record.VDI: drive.image.name_label for drive in found if own.issuperset(drive.image.VBDs)}
+    return images | {vm.suspend_VDI: "memory" for vm in vms.values() if is_set(vm.suspend_VDI)}
+
+
+def create_image(session: XenSession, undo: Undo, sr: Sr, size_bytes: int, name: str) -> str:
+    """Make an empty disk image; return its reference."""
+    image = str(
+        session.api.call(
+            "VDI.create",
+            {
+                "name_label": name,
+                "name_description": "",
+                "SR": sr.ref,
+                "virtual_size": size_bytes,
+                "type": "user",
+                "sharable": False,
+                "read_only": False,
+                "other_config": {},
+            },
+        )
+    )
+    undo.later("VDI.destroy", image)
+    return image
+
+
+def copied(session: XenSession, undo: Undo, image: tuple[str, VdiRecord], sr: Sr, name: str) -> str:
+    """Return a copy of a disk image: a clone where it lies in the same storage, which takes no time.
+
+    Not for a moment is a copy called like the original while it is made: by its name that could not be found.
+    """
+    ref, record = image
+    if sr.ref == record.SR:
+        try:
+            made = reference_in(session.tasks.run("VDI.clone", ref, {}))
+        except XapiFailure as failure:
+            if failure.code != "SR_OPERATION_NOT_SUPPORTED":
+                raise
+        else:
+            undo.later("VDI.destroy", made)
+            session.api.call("VDI.set_name_label", made, name, repeatable=True)
+            return made
+    made = create_image(session, undo, sr, record.virtual_size, name)
+    session.tasks.run("VDI.copy", ref, NULL, NULL, made)
+    return made
+
+
+def of_control_domains(session: XenSession, refs: Iterable[str]) -> set[str]:
+    """Return those of these drives that are of control domains, which copy and back up what is in them."""
+    found = session.api.read_some(VbdRecord, "VBD", refs)
+    owners = session.api.read_some(VmRecord, "VM", {drive.VM for drive in found.values()})
+    return {ref for ref, drive in found.items() if drive.VM in owners and owners[drive.VM].is_control_domain}

@@ -1,0 +1,169 @@
+"""What clients name, found in XAPI: guests by UUID, storages and networks by UUID or by name."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
+
+from simplestack import Conflict, EntityNotFound, GuestState, InvalidState, is_uuid, require_state
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.xapi.records import (
+    NULL,
+    NetworkRecord,
+    Record,
+    VmRecord,
+)
+from simplestack_xen.xapi.session import XenSession
+
+R = TypeVar("R", bound=Record)
+
+_MAX_KNOWN_REFS = 4096
+
+
+class Vm(NamedTuple):
+    """A VM, and where XAPI has it."""
+
+    ref: str
+    record: VmRecord
+
+
+class Network(NamedTuple):
+    """A network."""
+
+    ref: str
+    record: NetworkRecord
+
+
+def find_guest(session: XenSession, guest_id: str) -> Vm:
+    """Find a guest, or a template that can be made one again.
+
+    :raises EntityNotFound: ``Guest``; snapshots and control domains are none
+    """
+    found = by_uuid(session, VmRecord, "VM", guest_id)
+    if found is None or found[1].is_a_snapshot or found[1].is_control_domain:
+        raise EntityNotFound("Guest", guest_id)
+    return Vm(*found)
+
+
+def require_guest_state(vm: Vm, attempt: str, *needed: GuestState) -> None:
+    """Check that a guest is in one of the states that an operation needs.
+
+    :param attempt: what was tried with it, such as ``start``
+    :raises InvalidState: it is in another state, or is a template
+    """
+    attempt = f"{attempt} guest {vm.record.name_label!r}"
+    if vm.record.is_a_template:
+        raise InvalidState.of_template(attempt)
+    require_state(vm.record.state, *needed, attempt=attempt)
+
+
+def find_template(session: XenSession, id_or_name: str) -> Vm:
+    """Find what is to be cloned: a template, or a guest that is off.
+
+    :raises EntityNotFound: ``Guest``
+    :raises Conflict: several have the name
+    :raises InvalidState: it is not off
+    """
+    found = by_uuid(session, VmRecord, "VM", id_or_name)
+    if found is None:
+        named = by_name(session, VmRecord, "VM", id_or_name)
+        usable = {ref: vm for ref, vm in named.items() if not vm.is_a_snapshot and not vm.is_control_domain}
+        found = only(usable, "Guest", id_or_name)
+    elif found[1].is_a_snapshot or found[1].is_control_domain:
+        raise EntityNotFound("Guest", id_or_name)
+    vm = Vm(*found)
+    if not vm.record.is_a_template:
+        require_guest_state(vm, "clone", GuestState.STOPPED)
+    return vm
+
+
+def find_network(session: XenSession, id_or_name: str) -> Network:
+    """Find a network by UUID or name, or by the reference that the first Simplestack showed.
+
+    :raises EntityNotFound: ``Network``
+    :raises Conflict: several have the name
+    """
+    if id_or_name.startswith("OpaqueRef:"):
+        try:
+            record = session.api.read(NetworkRecord, "network.get_record", id_or_name)
+        except XapiFailure as failure:
+            if failure.code != "HANDLE_INVALID":
+                raise
+            raise EntityNotFound("Network", id_or_name) from None
+        return Network(id_or_name, record)
+    found = by_uuid(session, NetworkRecord, "network", id_or_name)
+    if found is None:
+        found = only(by_name(session, NetworkRecord, "network", id_or_name), "Network", id_or_name)
+    return Network(*found)
+
+
+def find_record(session: XenSession, kind: type[R], class_name: str, entity: str, uuid_text: str) -> R:
+    """Return the object that has a UUID.
+
+    :raises EntityNotFound: the entity
+    """
+    found = by_uuid(session, kind, class_name, uuid_text)
+    if found is None:
+        raise EntityNotFound(entity, uuid_text)
+    return found[1]
+
+
+def by_uuid(session: XenSession, kind: type[R], class_name: str, text: str) -> tuple[str, R] | None:
+    """Return what has a UUID, and its reference, or None.
+
+    Two round trips, one where its reference is known, none for what is no UUID.
+    """
+    if not is_uuid(text):
+        return None
+    canonical = text.lower()  # as XAPI writes it
+    known = session.known_refs.get((class_name, canonical))
+    if known is not None:
+        record = _get_record(session, kind, class_name, known)
+        if record is not None:
+            return known, record
+        del session.known_refs[class_name, canonical]
+    try:
+        ref = session.api.read(str, f"{class_name}.get_by_uuid", canonical)
+    except XapiFailure as failure:
+        if failure.code != "UUID_INVALID":
+            raise
+        return None
+    record = _get_record(session, kind, class_name, ref)
+    if record is None:
+        return None
+    if len(session.known_refs) >= _MAX_KNOWN_REFS:
+        session.known_refs.clear()
+    session.known_refs[class_name, canonical] = ref
+    return ref, record
+
+
+def _get_record(session: XenSession, kind: type[R], class_name: str, ref: str) -> R | None:
+    try:
+        return session.api.read(kind, f"{class_name}.get_record", ref)
+    except XapiFailure as failure:
+        if failure.code != "HANDLE_INVALID":
+            raise
+        return None
+
+
+def by_name(session: XenSession, kind: type[R], class_name: str, name: str) -> dict[str, R]:
+    """Return all that have a name, by reference: two round trips."""
+    refs = session.api.read(list[str], f"{class_name}.get_by_name_label", name)
+    return session.api.read_some(kind, class_name, refs)
+
+
+def only(found: Mapping[str, R], entity: str, name: str) -> tuple[str, R]:
+    """Return the one that was found, and its reference.
+
+    :raises EntityNotFound: the entity
+    :raises Conflict: there are several
+    """
+    if not found:
+        raise EntityNotFound(entity, name)
+    if len(found) > 1:
+        ids = ", ".join(sorted(record.uuid for record in found.values()))
+        raise Conflict(f"several are named {name!r}; name one by its id: {ids}")
+    return next(iter(found.items()))
+
+
+def is_set(ref: str) -> bool:
+    """Tell whether a reference refers to anything."""
+    return ref not in (NULL, "")

@@ -1,0 +1,57 @@
+"""The end of VMs, of snapshots, and of the disk images that were theirs alone."""
+
+import logging
+from collections.abc import Mapping
+
+from simplestack import SimplestackError
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.xapi.drives import drives
+from simplestack_xen.xapi.images import own_images
+from simplestack_xen.xapi.records import VmRecord
+from simplestack_xen.xapi.session import XenSession
+
+_log = logging.getLogger(__name__)
+
+
+def remove_vm(session: XenSession, ref: str) -> list[str]:
+    """Destroy a VM with its snapshots and with the disk images that nobody else uses.
+
+    The VM goes first: a refusal leaves it with all that it had.
+
+    :return: what of it could not be removed, for people
+    """
+    vm = session.api.read(VmRecord, "VM.get_record", ref)
+    snapshots = session.api.read_some(VmRecord, "VM", vm.snapshots)
+    everything = {ref: vm, **snapshots}
+    images = own_images(session, drives(session, *everything.values()), everything)
+    session.tasks.run("VM.destroy", ref)
+    left = []
+    for snapshot, record in snapshots.items():
+        left += _attempt(session, f"snapshot {record.name_label!r}", "VM.destroy", snapshot)
+    return left + remove_images(session, images)
+
+
+def remove_images(session: XenSession, images: Mapping[str, str]) -> list[str]:
+    """Destroy disk images.
+
+    :param images: their names, by reference
+    :return: those that could not be removed, for people
+    """
+    left = []
+    for ref, name in images.items():
+        left += _attempt(session, f"disk {name!r}", "VDI.destroy", ref)
+    return left
+
+
+def _attempt(session: XenSession, what: str, message: str, ref: str) -> list[str]:
+    """Destroy something, if it is still there; return what it is when that fails."""
+    try:
+        session.tasks.run(message, ref)
+    except XapiFailure as failure:
+        if failure.code != "HANDLE_INVALID":
+            _log.warning("%s of %s failed: %s", message, what, failure)
+            return [f"{what} ({failure.code})"]
+    except SimplestackError as error:
+        _log.warning("%s of %s failed: %s", message, what, error)
+        return [f"{what} ({error.name})"]
+    return []

@@ -1,0 +1,161 @@
+"""What takes XAPI long: tasks, which are waited for, cancelled when the time is up, and destroyed."""
+
+import contextlib
+import logging
+import math
+import re
+import time
+from typing import Any
+
+from simplestack import HypervisorError, OperationTimeout, SimplestackError, time_left_seconds
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.xapi.api import Api
+from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME
+from simplestack_xen.xapi.events import Batch
+from simplestack_xen.xapi.records import TaskRecord
+
+_log = logging.getLogger(__name__)
+
+#: How long a task that was cancelled may take to end.
+CANCEL_SECONDS = 5.0
+#: How long one message waits for a task to change: a host that is gone shows by not answering the next one.
+_LONGEST_WAIT_SECONDS = 30.0
+#: What a user without the role to end others' tasks gets for one that is gone, too.
+_GONE = ("HANDLE_INVALID", "RBAC_PERMISSION_DENIED")
+
+
+class Tasks:
+    """The tasks of one session. A connection may break while one is under way: it goes on."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def create(self, label: str) -> str:
+        """Make a task for a transfer to tell its outcome in; return its reference."""
+        return str(self._api.call("task.create", label, "by Simplestack"))
+
+    def run(self, message: str, *parameters: Any, limit_seconds: float | None = None) -> str:
+        """Let XAPI do something that may take long, and wait for its end; return its result.
+
+        It is a task of XAPI's: the connection may break meanwhile. When the time is up it is cancelled.
+
+        :raises XapiFailure: it failed
+        :raises OperationTimeout: it did not end in time
+        """
+        task = str(self._api.call(f"Async.{message}", *parameters))
+        return self.outcome(task, message, limit_seconds)
+
+    def outcome(self, task: str, what: str, limit_seconds: float | None = None) -> str:
+        """Wait for the end of a task and destroy it; return its result.
+
+        :param limit_seconds: how long to wait; without it, as long as the operation may still take
+        :raises XapiFailure: it failed
+        :raises OperationTimeout: it did not end in time, and was cancelled
+        :raises HypervisorError: XAPI has forgotten it
+        """
+        if limit_seconds is None:
+            left = time_left_seconds()
+            limit_seconds = self._api.limit_seconds if math.isinf(left) else max(0.0, left)
+        try:
+            record = self._wait(task, limit_seconds)
+            if record is not None and record.is_pending:
+                record = self._cancelled(task)
+                if record is None or record.status != "success":
+                    goes_on = record is not None and record.is_pending
+                    more = "; it has been asked to stop, and has not yet" if goes_on else ""
+                    raise OperationTimeout(f"{what} did not end within {limit_seconds:.3g} s{more}")
+        finally:
+            self._destroy(task)
+        if record is None:
+            raise HypervisorError(f"XAPI has forgotten what became of {what}: look", UNKNOWN_OUTCOME)
+        if record.status == "success":
+            return record.result
+        raise XapiFailure(record.error_info or ["TASK_CANCELLED", what])
+
+    def abandon(self, task: str) -> None:
+        """Cancel a task whose outcome nobody wants any more, and destroy it."""
+        with contextlib.suppress(XapiFailure, SimplestackError):  # then it is only not waited for
+            self._cancelled(task)
+        self.dismiss(task)
+
+    def dismiss(self, task: str) -> XapiFailure | None:
+        """Destroy a task that nobody waits for any more; return why it failed, if XAPI has said so.
+
+        XAPI destroys only tasks that have ended, and one that nothing of XAPI's has taken on would never end.
+        """
+        failure = None
+        try:
+            record = self._api.read(TaskRecord, "task.get_record", task)
+            if record.is_pending:
+                self._api.call("task.set_status", task, "cancelled", repeatable=True)
+            elif record.error_info:
+                failure = XapiFailure(record.error_info)
+        except XapiFailure as error:
+            if error.code in _GONE:
+                return None
+            _log.warning("a task cannot be ended: %s", error.code)
+        except SimplestackError as error:
+            _log.warning("a task cannot be ended: %s", error.name)
+        self._destroy(task)
+        return failure
+
+    def _destroy(self, task: str) -> None:
+        try:
+            self._api.call("task.destroy", task, repeatable=True)
+        except XapiFailure as failure:
+            if failure.code not in _GONE:
+                _log.warning("a task stays until XAPI removes it: %s", failure.code)
+        except SimplestackError as error:
+            _log.warning("a task stays until XAPI removes it: %s", error.name)
+
+    def _cancelled(self, task: str) -> TaskRecord | None:
+        """Cancel a task, and return it as it is then; None when it is gone."""
+        try:
+            self._api.call("task.cancel", task, repeatable=True)
+        except XapiFailure as failure:
+            if failure.code in _GONE:
+                return None
+            # Or it has ended just now, or cannot be cancelled.
+        return self._wait(task, CANCEL_SECONDS)
+
+    def _wait(self, task: str, limit_seconds: float) -> TaskRecord | None:
+        """Return a task as it is when it has ended, or when the time is up; None when it is gone."""
+        deadline = time.monotonic() + limit_seconds
+        token, record = "", None
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            # Of what is there XAPI tells at once, of what is not it would wait to hear.
+            patience = min(left, _LONGEST_WAIT_SECONDS) if token else 0.0
+            batch = self._api.read(
+                Batch,
+                "event.from",
+                [f"task/{task}"],
+                token,
+                patience,
+                limit_seconds=patience + self._api.limit_seconds,
+            )
+            token = batch.token
+            for event in batch.events:
+                if event.ref == task:
+                    record = event.snapshot if isinstance(event.snapshot, TaskRecord) else None
+            if record is None or not record.is_pending or not left:
+                return record
+
+
+def reference_in(result: str) -> str:
+    """Return the reference in a task's result: ``<value>OpaqueRef:...</value>``.
+
+    :raises HypervisorError: there is none
+    """
+    return references_in(result)[0]
+
+
+def references_in(result: str) -> list[str]:
+    """Return the references in a task's result, of which an import has a list.
+
+    :raises HypervisorError: there is none
+    """
+    found = re.findall(r"OpaqueRef:[0-9A-Za-z-]+", result)
+    if not found:
+        raise HypervisorError(f"XAPI ended a task with {result[:100]!r} in place of what it made")
+    return found
