@@ -18,9 +18,9 @@ from kvm.counterparts import libvirtd as counterpart
 from kvm.counterparts.libvirtd import Libvirtd
 from kvm.counterparts.relay import Relay, relay
 from simplestack import Target
-from simplestack_kvm import listing
-from simplestack_kvm.guests import guest_list
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks.guests import guest_list
+from simplestack_kvm.libvirtd import listing
+from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 RUNNING = 10

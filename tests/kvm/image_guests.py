@@ -11,10 +11,10 @@ from simplestack import (
     GuestCreate,
     SimplestackError,
 )
-from simplestack_kvm.disks import disk_list
-from simplestack_kvm.guests_create import guest_create
-from simplestack_kvm.guests_delete import guest_delete
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks.disks import disk_list
+from simplestack_kvm.hooks.guests_create import guest_create
+from simplestack_kvm.hooks.guests_delete import guest_delete
+from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 

@@ -19,11 +19,12 @@ from simplestack import (
     SimplestackError,
     Target,
 )
-from simplestack_kvm import faults, inventory
-from simplestack_kvm import nvram as uefi_variables
-from simplestack_kvm.guests import guest_info, guest_list
-from simplestack_kvm.guests_delete import guest_delete
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm import errors
+from simplestack_kvm.hooks.guests import guest_info, guest_list
+from simplestack_kvm.hooks.guests_delete import guest_delete
+from simplestack_kvm.libvirtd import inventory
+from simplestack_kvm.libvirtd import nvram as uefi_variables
+from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 from .counterparts.libvirtd import Libvirtd
@@ -92,7 +93,7 @@ def translated(hook: Callable[..., object], *arguments: object) -> None:
     try:
         hook(*arguments)
     except libvirt.libvirtError as error:
-        raise (faults.translate(error) or error) from error
+        raise (errors.translate(error) or error) from error
 
 
 @pytest.mark.parametrize(

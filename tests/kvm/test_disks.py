@@ -13,10 +13,10 @@ from simplestack import (
     InvalidArguments,
     InvalidState,
 )
-from simplestack_kvm import disks
-from simplestack_kvm.disks import disk_create, disk_delete, disk_info, disk_list, disk_update
-from simplestack_kvm.documents import parse_document
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks import disks
+from simplestack_kvm.hooks.disks import disk_create, disk_delete, disk_info, disk_list, disk_update
+from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume

@@ -18,10 +18,10 @@ from simplestack import (
     SimplestackError,
     Target,
 )
-from simplestack_kvm import faults
+from simplestack_kvm import errors
 from simplestack_kvm import session as sessions
-from simplestack_kvm.events import start_event_loop
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.libvirtd.events import start_event_loop
+from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 from .counterparts import libvirtd as counterpart
@@ -36,7 +36,7 @@ PATIENCE_SECONDS = 60
 def translated(call: Callable[[], object]) -> SimplestackError:
     with pytest.raises(libvirt.libvirtError) as caught:
         call()
-    error = faults.translate(caught.value)
+    error = errors.translate(caught.value)
     assert error is not None
     return error
 
@@ -102,7 +102,7 @@ def test_a_failure_of_the_hypervisor_keeps_its_own_text_and_number(session: KvmS
 
 
 def test_errors_that_are_not_libvirts_are_left_alone() -> None:
-    assert faults.translate(ValueError("x")) is None
+    assert errors.translate(ValueError("x")) is None
 
 
 def test_a_libvirtd_that_ends_breaks_its_sessions(own_libvirtd: Libvirtd) -> None:

@@ -10,9 +10,9 @@ import libvirt_qemu  # type: ignore[import-untyped]  # it has no annotations
 import pytest
 
 from simplestack import Target
-from simplestack_kvm import agents
-from simplestack_kvm.guests import guest_info, guest_list
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks.guests import guest_info, guest_list
+from simplestack_kvm.libvirtd import agents
+from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 from .counterparts.guest_agent import GuestAgent, channels, interfaces, reply

@@ -17,13 +17,13 @@ from simplestack import (
     NewDisk,
     NewNetworkInterface,
 )
-from simplestack_kvm.disks import disk_create, disk_delete, disk_list, disk_update
-from simplestack_kvm.guests import guest_info, guest_list
-from simplestack_kvm.guests_create import guest_create
-from simplestack_kvm.guests_delete import guest_delete
-from simplestack_kvm.guests_update import guest_update
-from simplestack_kvm.power import guest_reboot, guest_resume, guest_shutdown, guest_start, guest_suspend
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks.disks import disk_create, disk_delete, disk_list, disk_update
+from simplestack_kvm.hooks.guests import guest_info, guest_list
+from simplestack_kvm.hooks.guests_create import guest_create
+from simplestack_kvm.hooks.guests_delete import guest_delete
+from simplestack_kvm.hooks.guests_update import guest_update
+from simplestack_kvm.hooks.power import guest_reboot, guest_resume, guest_shutdown, guest_start, guest_suspend
+from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 

@@ -22,11 +22,11 @@ from simplestack import (
     InvalidArguments,
     InvalidState,
 )
-from simplestack_kvm.disks import disk_list, disk_update
-from simplestack_kvm.guests import guest_info, guest_list
-from simplestack_kvm.guests_delete import guest_delete
-from simplestack_kvm.guests_update import guest_update
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks.disks import disk_list, disk_update
+from simplestack_kvm.hooks.guests import guest_info, guest_list
+from simplestack_kvm.hooks.guests_delete import guest_delete
+from simplestack_kvm.hooks.guests_update import guest_update
+from simplestack_kvm.libvirtd.session import KvmSession
 from support.threads import profiled
 
 from .counterparts.libvirtd import Libvirtd

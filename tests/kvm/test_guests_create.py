@@ -19,12 +19,12 @@ from simplestack import (
     NewDisk,
     NewNetworkInterface,
 )
-from simplestack_kvm import faults
-from simplestack_kvm.disks import disk_list
-from simplestack_kvm.documents import parse_document
-from simplestack_kvm.guests_create import guest_create
-from simplestack_kvm.guests_delete import guest_delete
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm import errors
+from simplestack_kvm.hooks.disks import disk_list
+from simplestack_kvm.hooks.guests_create import guest_create
+from simplestack_kvm.hooks.guests_delete import guest_delete
+from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.session import KvmSession
 
 from .conftest import lacking
 from .counterparts.libvirtd import Libvirtd
@@ -247,7 +247,7 @@ def test_a_full_storage_is_refused_and_nothing_is_left(
 def test_an_image_that_does_not_fit_after_all_is_insufficient_storage(session: KvmSession) -> None:
     error = libvirt.libvirtError("write failed")
     error.err = (38, 18, "qemu-img: error while writing: No space left on device", 2, "", None, None, 28, 0)
-    assert isinstance(faults.translate(error), InsufficientStorage)
+    assert isinstance(errors.translate(error), InsufficientStorage)
 
 
 def test_disks_are_named_and_start_gives_a_running_guest(session: KvmSession, libvirtd: Libvirtd) -> None:

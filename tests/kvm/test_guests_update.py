@@ -17,12 +17,12 @@ from simplestack import (
     InvalidArguments,
     InvalidState,
 )
-from simplestack_kvm.documents import parse_document
-from simplestack_kvm.guests import guest_info
-from simplestack_kvm.guests_create import guest_create
-from simplestack_kvm.guests_delete import guest_delete
-from simplestack_kvm.guests_update import guest_update
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks.guests import guest_info
+from simplestack_kvm.hooks.guests_create import guest_create
+from simplestack_kvm.hooks.guests_delete import guest_delete
+from simplestack_kvm.hooks.guests_update import guest_update
+from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume

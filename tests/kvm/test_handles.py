@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from simplestack import EntityNotFound
-from simplestack_kvm import faults
+from simplestack_kvm import errors
 from simplestack_kvm.sdk import libvirt
 
 from .counterparts.libvirtd import Libvirtd
@@ -89,7 +89,7 @@ def test_an_error_keeps_its_reason_though_handles_are_collected_before_it_is_mad
                 raised.append(error)
     assert len(raised) == 100
     assert {error.get_error_code() for error in raised} == {libvirt.VIR_ERR_NO_DOMAIN}
-    assert {type(faults.translate(error)) for error in raised} == {EntityNotFound}
+    assert {type(errors.translate(error)) for error in raised} == {EntityNotFound}
 
 
 def test_a_handle_that_goes_out_of_use_is_freed_at_once() -> None:

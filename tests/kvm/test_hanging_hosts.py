@@ -22,17 +22,17 @@ from simplestack import (
 )
 from simplestack.identity.accounts import hash_password
 from simplestack_kvm import session as sessions
-from simplestack_kvm.bounded import NoResponse, bounded
-from simplestack_kvm.disks import disk_info, disk_list, disk_update
-from simplestack_kvm.guests import guest_info, guest_list
-from simplestack_kvm.guests_create import guest_create
-from simplestack_kvm.guests_delete import guest_delete
-from simplestack_kvm.guests_update import guest_update
-from simplestack_kvm.pools import pool_info
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks.disks import disk_info, disk_list, disk_update
+from simplestack_kvm.hooks.guests import guest_info, guest_list
+from simplestack_kvm.hooks.guests_create import guest_create
+from simplestack_kvm.hooks.guests_delete import guest_delete
+from simplestack_kvm.hooks.guests_update import guest_update
+from simplestack_kvm.hooks.pools import pool_info
+from simplestack_kvm.hooks.storages import storage_info, storage_list
+from simplestack_kvm.libvirtd.bounded import NoResponse, bounded
+from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.sizes import within_storage_limit
 from simplestack_kvm.settings import KvmSettings
-from simplestack_kvm.sizes import within_storage_limit
-from simplestack_kvm.storages import storage_info, storage_list
 from support.service import running_service
 
 from .counterparts.libvirtd import Libvirtd

@@ -6,8 +6,8 @@ import uuid
 import pytest
 
 from simplestack import EntityNotFound
-from simplestack_kvm import hosts, pools
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks import hosts, pools
+from simplestack_kvm.libvirtd.session import KvmSession
 
 _KIB_IN_MIB = 1024
 

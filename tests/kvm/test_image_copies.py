@@ -14,12 +14,12 @@ from simplestack import (
     GuestCreate,
     GuestState,
 )
-from simplestack_kvm import faults
-from simplestack_kvm.disks import disk_create, disk_list
-from simplestack_kvm.documents import parse_document
-from simplestack_kvm.guests_create import guest_create
-from simplestack_kvm.guests_delete import guest_delete
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm import errors
+from simplestack_kvm.hooks.disks import disk_create, disk_list
+from simplestack_kvm.hooks.guests_create import guest_create
+from simplestack_kvm.hooks.guests_delete import guest_delete
+from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign
@@ -177,7 +177,7 @@ def test_a_translated_error_names_no_command_and_no_path() -> None:
         "exit status 1: qemu-img: Could not open '/srv/pool/a.img': Image is corrupt"
     )
     error.err = (1, 18, text, 2, "", None, None, -1, 0)
-    translated = faults.translate(error)
+    translated = errors.translate(error)
     assert translated is not None
     assert "/" not in translated.message
     assert "convert" not in translated.message

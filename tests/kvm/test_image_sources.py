@@ -19,9 +19,9 @@ from simplestack import (
     GuestCreate,
     InvalidArguments,
 )
-from simplestack_kvm.guests_create import guest_create
-from simplestack_kvm.image_sources import check_image
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks.guests_create import guest_create
+from simplestack_kvm.libvirtd.image_sources import check_image
+from simplestack_kvm.libvirtd.session import KvmSession
 from support.threads import profiled
 
 from .conftest import lacking

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from simplestack_kvm.images import HEADER_BYTES, ImageHeader, UnusableImage, format_of, read_header
+from simplestack_kvm.libvirtd.images import HEADER_BYTES, ImageHeader, UnusableImage, format_of, read_header
 
 from .conftest import lacking
 

@@ -21,11 +21,12 @@ from simplestack import (
     Target,
 )
 from simplestack.identity.accounts import hash_password
-from simplestack_kvm import faults, leftovers
+from simplestack_kvm import errors
 from simplestack_kvm import session as sessions
-from simplestack_kvm.disks import disk_create
-from simplestack_kvm.guests_create import guest_create
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks.disks import disk_create
+from simplestack_kvm.hooks.guests_create import guest_create
+from simplestack_kvm.libvirtd import leftovers
+from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 from .conftest import require_libvirtd
@@ -70,7 +71,7 @@ def connected(daemon: Libvirtd) -> KvmSession:
 
 def public(error: BaseException) -> SimplestackError:
     assert isinstance(error, Exception)
-    known = error if isinstance(error, SimplestackError) else faults.translate(error)
+    known = error if isinstance(error, SimplestackError) else errors.translate(error)
     assert known is not None
     return known
 

@@ -19,21 +19,21 @@ from simplestack import (
     SimplestackError,
     Target,
 )
-from simplestack_kvm import faults
+from simplestack_kvm import errors
 from simplestack_kvm import session as sessions
-from simplestack_kvm.addresses import AddressBook
-from simplestack_kvm.disks import disk_create, disk_delete, disk_list
-from simplestack_kvm.domains import find_domain
-from simplestack_kvm.guests import guest_info, guest_list
-from simplestack_kvm.guests_create import guest_create, is_taken
-from simplestack_kvm.guests_delete import guest_delete
-from simplestack_kvm.guests_update import guest_update
-from simplestack_kvm.lookups import find_pool
-from simplestack_kvm.power import guest_start
-from simplestack_kvm.records import DomainRecord
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks.disks import disk_create, disk_delete, disk_list
+from simplestack_kvm.hooks.guests import guest_info, guest_list
+from simplestack_kvm.hooks.guests_create import guest_create, is_taken
+from simplestack_kvm.hooks.guests_delete import guest_delete
+from simplestack_kvm.hooks.guests_update import guest_update
+from simplestack_kvm.hooks.power import guest_start
+from simplestack_kvm.libvirtd.addresses import AddressBook
+from simplestack_kvm.libvirtd.domains import find_domain
+from simplestack_kvm.libvirtd.lookups import find_pool
+from simplestack_kvm.libvirtd.records import DomainRecord
+from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.volumes import choose_pool, find_volume, look_up_volume
 from simplestack_kvm.settings import KvmSettings
-from simplestack_kvm.volumes import choose_pool, find_volume, look_up_volume
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume
@@ -123,7 +123,7 @@ def test_an_error_without_a_reason_is_not_taken_for_something_that_is_not_there(
     with foreign(session.connection, file_disk("/nonexistent/disk", "sda", "sata")) as domain:
         with reason_lost(function), pytest.raises(libvirt.libvirtError) as caught:
             search(session, domain)
-        error = faults.translate(caught.value)
+        error = errors.translate(caught.value)
         assert type(error) is HypervisorError
         assert error.message.startswith(f"libvirt failed without giving a reason ({function}() failed)")
         assert error.details == {}

@@ -19,13 +19,13 @@ from simplestack import (
     NewNetworkInterface,
     SimplestackError,
 )
-from simplestack_kvm import faults
-from simplestack_kvm.disks import disk_update
-from simplestack_kvm.guests import guest_info
-from simplestack_kvm.guests_create import guest_create
-from simplestack_kvm.guests_update import guest_update
-from simplestack_kvm.power import guest_resume, guest_shutdown, guest_start
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm import errors
+from simplestack_kvm.hooks.disks import disk_update
+from simplestack_kvm.hooks.guests import guest_info
+from simplestack_kvm.hooks.guests_create import guest_create
+from simplestack_kvm.hooks.guests_update import guest_update
+from simplestack_kvm.hooks.power import guest_resume, guest_shutdown, guest_start
+from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign, volume
@@ -82,7 +82,7 @@ def inactive_pool(session: KvmSession) -> Iterator[str]:
 
 def public(error: BaseException) -> SimplestackError:
     assert isinstance(error, Exception)
-    known = error if isinstance(error, SimplestackError) else faults.translate(error)
+    known = error if isinstance(error, SimplestackError) else errors.translate(error)
     assert known is not None
     return known
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from simplestack import EntityNotFound
-from simplestack_kvm import networks, plugin
-from simplestack_kvm.documents import parse_document
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm import plugin
+from simplestack_kvm.hooks import networks
+from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 

@@ -7,9 +7,9 @@ import libvirt
 import pytest
 
 from simplestack import HypervisorError
-from simplestack_kvm.disks import disk_delete
-from simplestack_kvm.guests_delete import guest_delete
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks.disks import disk_delete
+from simplestack_kvm.hooks.guests_delete import guest_delete
+from simplestack_kvm.libvirtd.session import KvmSession
 
 from .domains import file_disk, foreign
 from .image_files import Files

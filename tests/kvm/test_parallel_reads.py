@@ -13,10 +13,10 @@ import pytest
 
 from simplestack import HypervisorUnavailable
 from simplestack.sessions.time_limits import Deadline, current_deadline
-from simplestack_kvm import parallel_reads
-from simplestack_kvm.inventory import volumes_at
-from simplestack_kvm.parallel_reads import read_all
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.libvirtd import parallel_reads
+from simplestack_kvm.libvirtd.inventory import volumes_at
+from simplestack_kvm.libvirtd.parallel_reads import read_all
+from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 

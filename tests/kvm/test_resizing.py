@@ -14,11 +14,11 @@ import libvirt
 import pytest
 
 from simplestack import GIB, MIB, Busy, Conflict, DiskUpdate, GuestUpdate, InvalidArguments
-from simplestack_kvm import resizing
-from simplestack_kvm.disks import disk_info, disk_update
-from simplestack_kvm.guests import guest_info, guest_list
-from simplestack_kvm.guests_update import guest_update
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks.disks import disk_info, disk_update
+from simplestack_kvm.hooks.guests import guest_info, guest_list
+from simplestack_kvm.hooks.guests_update import guest_update
+from simplestack_kvm.libvirtd import resizing
+from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from simplestack import GIB, EntityNotFound, Storage
-from simplestack_kvm import storages
-from simplestack_kvm.session import KvmSession
+from simplestack_kvm.hooks import storages
+from simplestack_kvm.libvirtd.session import KvmSession
 from support.known import known
 
 from .counterparts.libvirtd import Libvirtd

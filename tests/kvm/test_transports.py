@@ -7,8 +7,8 @@ import pytest
 
 from simplestack import Credentials, InvalidArguments, Target
 from simplestack.sessions.targets import parse_target
+from simplestack_kvm.libvirtd.transports import chosen_transport, find_route
 from simplestack_kvm.settings import KvmSettings
-from simplestack_kvm.transports import chosen_transport, find_route
 
 from .counterparts.libvirtd import Libvirtd
 

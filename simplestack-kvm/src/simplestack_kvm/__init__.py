@@ -14,9 +14,9 @@ except ImportError as error:
         name="simplestack",
     ) from error
 
-from simplestack_kvm import (
+from simplestack_kvm import errors, session
+from simplestack_kvm.hooks import (
     disks,
-    faults,
     guests,
     guests_create,
     guests_delete,
@@ -25,7 +25,6 @@ from simplestack_kvm import (
     networks,
     pools,
     power,
-    session,
     storages,
 )
 from simplestack_kvm.settings import KvmSettings, warnings
@@ -39,7 +38,7 @@ plugin = HypervisorPlugin(
     connect=session.connect,
     disconnect=session.disconnect,
     check=session.check,
-    translate=faults.translate,
+    translate=errors.translate,
     warnings=warnings,
     hooks=(
         disks,

@@ -1,34 +1,15 @@
 """Sessions: connections to libvirt, and who may have one."""
 
 import contextlib
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 
 from simplestack import Credentials, Target, Unauthorized, check_account
-from simplestack_kvm import faults
-from simplestack_kvm.events import start_event_loop
+from simplestack_kvm import errors
+from simplestack_kvm.libvirtd.events import start_event_loop
+from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.transports import Route, accounts_decide, chosen_transport, find_route
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.settings import KvmSettings
-from simplestack_kvm.transports import Route, accounts_decide, chosen_transport, find_route
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class KvmSession:
-    """A connection to one host's libvirt.
-
-    One thread at a time uses it. libvirt's client library before 10.3 may crash when several threads do
-    (probably CVE-2024-4418), and libvirtd handles only five requests of a connection at once.
-    """
-
-    connection: "libvirt.virConnect"
-    settings: KvmSettings
-    target: Target
-    #: Connects anew. None where the other end asks for the caller's password, which no session keeps.
-    reopen: "Callable[[], libvirt.virConnect] | None" = field(default=None, repr=False)
-    #: Set when a call on the connection was given up. It may hang for ever: do not use the connection.
-    abandoned: threading.Event = field(default_factory=threading.Event, repr=False)
 
 
 def connect(target: Target, credentials: Credentials, settings: KvmSettings) -> KvmSession:
@@ -100,7 +81,7 @@ def _open(
     try:
         connection = libvirt.openAuth(route.uri, [kinds, answers.give, None], libvirt.VIR_CONNECT_NO_ALIASES)
     except libvirt.libvirtError as error:
-        raise faults.not_connected(error, target, as_caller=answers.password_was_asked) from None
+        raise errors.not_connected(error, target, as_caller=answers.password_was_asked) from None
     try:
         if route.checks_password and not answers.password_was_asked:
             # The other end let somebody in without a password after all; here nobody gets in that way.

@@ -1,0 +1,1 @@
+"""The operations: hook implementations, a module for each entity."""

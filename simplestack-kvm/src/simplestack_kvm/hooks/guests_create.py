@@ -1,0 +1,151 @@
+"""The making of guests: all of it, or nothing."""
+
+import uuid
+from contextlib import suppress
+
+from simplestack import (
+    Conflict,
+    EntityNotFound,
+    Guest,
+    GuestCreate,
+    InvalidArguments,
+    gib_to_bytes,
+    hookimpl,
+)
+from simplestack_kvm.errors import has_reason, needing_parts
+from simplestack_kvm.hooks.guests import show_guest
+from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.domain_xml import HostKind, Plan, VolumeSource, build_domain, host_kind
+from simplestack_kvm.libvirtd.domains import find_domain
+from simplestack_kvm.libvirtd.image_sources import check_image, known_format
+from simplestack_kvm.libvirtd.images import UnusableImage
+from simplestack_kvm.libvirtd.leftovers import Leftovers
+from simplestack_kvm.libvirtd.lookups import find_network
+from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.volumes import (
+    choose_pool,
+    copy_volume,
+    find_volume,
+    make_volume,
+    medium_of,
+    source_of,
+)
+from simplestack_kvm.sdk import libvirt
+
+#: libvirt keeps a domain in a file of its name, and writes that with ``.xml.new`` at its end.
+MAX_NAME_BYTES = 255 - len(".xml.new")
+
+
+@hookimpl
+def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
+    """Make a guest of an image's full copy, of empty disks, or of both.
+
+    ``paravirtualized`` (the default) gives it virtio devices; without it they are SATA (or IDE) and e1000.
+
+    :raises InvalidArguments: a name that libvirt cannot keep
+    :raises NotImplementedError: from a template
+    """
+    if guest.template is not None:
+        raise NotImplementedError(
+            "this hypervisor's guests are not made from templates: name an `image`, a volume in a storage"
+        )
+    check_name(session, guest.name)
+    networks = [find_network(session, wanted.network).name() for wanted in guest.network_interfaces]
+    iso = _iso(session, guest)
+    host = host_kind(parse_document(session.connection.getCapabilities()), session.settings.virtualization)
+    guest_id = str(uuid.uuid4())
+    with Leftovers(session) as made:
+        plan = Plan(
+            uuid=guest_id,
+            name=guest.name,
+            memory_mib=guest.memory or 0,
+            cpus=guest.cpus or 1,
+            paravirtualized=guest.paravirtualized is not False,
+            disks=_disks(session, guest, guest_id, made),
+            iso=iso,
+            networks=networks,
+        )
+        made.add_domain(guest_id, guest.name)
+        domain = _define(session, plan, host)
+        if guest.start:
+            with needing_parts("start the new guest"):
+                domain.create()
+        return show_guest(session, domain)
+
+
+def check_name(session: KvmSession, name: str) -> None:
+    """Pass a name that a guest can have.
+
+    :raises InvalidArguments: libvirt cannot keep it
+    :raises Conflict: another guest has it
+    """
+    # libvirt makes paths of names, and of a dot alone one that it then tries to delete.
+    if "/" in name or not name.strip(" .") or len(name.encode()) > MAX_NAME_BYTES:
+        raise InvalidArguments(
+            f"`name` {name[:80]!r} cannot be a guest's: it must have no slash, more than dots and be at most "
+            f"{MAX_NAME_BYTES} bytes long"
+        )
+    if is_taken(session, name):
+        raise taken(name)
+
+
+def taken(name: str) -> Conflict:
+    """Return the error of a name that another guest has."""
+    return Conflict(f"the name {name!r} is taken by another guest: choose another one")
+
+
+def is_taken(session: KvmSession, name: str) -> bool:
+    """Tell whether a guest has this name."""
+    try:
+        session.connection.lookupByName(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return False
+        raise
+    return True
+
+
+def _disks(
+    session: KvmSession, guest: GuestCreate, guest_id: str, made: Leftovers
+) -> list[tuple[VolumeSource, str | None]]:
+    """Make the volumes. All pools and the image are looked up before the first is made."""
+    disks: list[tuple[VolumeSource, str | None]] = []
+    if guest.image is None and not guest.disks:
+        return disks
+    default = choose_pool(session, guest.storage)
+    image = None if guest.image is None else find_volume(session, guest.image, "Image", default)
+    pools = [choose_pool(session, disk.storage) if disk.storage else default for disk in guest.disks]
+    if image is not None:
+        checked = check_image(session, guest.image or "", image)
+        volume = copy_volume(made, default, guest_id, image)
+        checked.check_again()
+        disks.append((source_of(volume), None))
+    for disk, pool in zip(guest.disks, pools, strict=True):
+        volume = make_volume(made, pool, guest_id, gib_to_bytes(disk.size))
+        disks.append((source_of(volume), disk.name))
+    return disks
+
+
+def _iso(session: KvmSession, guest: GuestCreate) -> VolumeSource | None:
+    if guest.iso is None:
+        return None
+    volume = find_volume(session, guest.iso, "ISO", choose_pool(session, guest.storage))
+    try:
+        known_format(volume)
+    except UnusableImage as error:
+        raise InvalidArguments(f"ISO {guest.iso!r} {error}") from None
+    return medium_of(volume)
+
+
+def _define(session: KvmSession, plan: Plan, host: HostKind) -> "libvirt.virDomain":
+    try:
+        return session.connection.defineXML(build_domain(plan, host))
+    except libvirt.libvirtError as error:
+        if not has_reason(error):
+            # It may have succeeded. The guest that has the new UUID is this one, and uses the new volumes.
+            with suppress(EntityNotFound):
+                return find_domain(session, plan.uuid)
+        # Somebody may have taken the name meanwhile; libvirt has no error number of its own for that.
+        elif is_taken(session, plan.name):
+            raise taken(plan.name) from None
+        raise

@@ -1,0 +1,112 @@
+"""Change guests: all that a request asks for, or nothing.
+
+What can be rejected is rejected before anything is changed. What libvirt rejects later is undone.
+"""
+
+from msgspec import UNSET
+
+from simplestack import (
+    Guest,
+    GuestState,
+    GuestUpdate,
+    InvalidArguments,
+    gib,
+    gib_to_bytes,
+    hookimpl,
+)
+from simplestack_kvm.errors import has_reason
+from simplestack_kvm.hooks.guests import show_guest
+from simplestack_kvm.hooks.guests_create import check_name, is_taken, taken
+from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.domains import find_domain, require_guest_state
+from simplestack_kvm.libvirtd.records import DomainRecord, domain_record, is_paravirtualized
+from simplestack_kvm.libvirtd.resizing import plan_growth, unknown_size
+from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.sizes import sizes_to_change
+from simplestack_kvm.libvirtd.sizing import plan_cpus, plan_memory
+from simplestack_kvm.libvirtd.undoing import Step, apply_all
+from simplestack_kvm.sdk import libvirt
+
+
+@hookimpl
+def guest_update(session: KvmSession, guest_id: str, changes: GuestUpdate) -> Guest:
+    """Change a domain.
+
+    A running domain accepts memory and CPUs up to the maximum that it was started with, and larger disks. It
+    must be stopped for a new name. A maximum of memory or CPUs that leaves room to grow is never lowered.
+
+    :raises NotImplementedError: ``paravirtualized`` other than it is, or ``template``
+    """
+    domain = find_domain(session, guest_id)
+    record = domain_record(parse_document(domain.XMLDesc()))
+    _reject_impossible(record, changes)
+    steps: list[Step] = []
+    if changes.name is not UNSET and changes.name != record.name:
+        require_guest_state(domain, "rename the guest", GuestState.STOPPED)
+        check_name(session, changes.name)
+        steps.append(_renaming(session, domain, record.name, changes.name))
+    if changes.memory is not UNSET and changes.memory != record.memory_mib:
+        steps.append(plan_memory(domain, changes.memory))
+    if changes.cpus is not UNSET and changes.cpus != record.cpus:
+        steps.append(plan_cpus(domain, changes.cpus))
+    if changes.hdd is not UNSET:
+        steps += _hdd(session, domain, record, changes.hdd)
+    apply_all(steps)
+    return show_guest(session, domain)
+
+
+def _reject_impossible(record: DomainRecord, changes: GuestUpdate) -> None:
+    current = is_paravirtualized(disk.target for disk in record.disks)
+    if changes.paravirtualized not in (UNSET, current):
+        raise NotImplementedError(
+            "`paravirtualized` cannot be changed on this hypervisor: the guest might lose the drivers "
+            "that it boots with; make a new guest"
+        )
+    if changes.template is True:
+        raise NotImplementedError("this hypervisor has no templates: a guest is made of an image")
+
+
+def _renaming(session: KvmSession, domain: "libvirt.virDomain", old_name: str, name: str) -> Step:
+    def rename() -> None:
+        try:
+            domain.rename(name)
+        except libvirt.libvirtError as error:
+            if not has_reason(error):
+                # It may have succeeded: then the guest that has the new name is this one.
+                if find_domain(session, domain.UUIDString()).name() == name:
+                    return
+                raise
+            if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+                require_guest_state(domain, "rename the guest", GuestState.STOPPED)
+            if is_taken(session, name):
+                raise taken(name) from None
+            raise
+
+    def rename_back() -> None:
+        # The object keeps the name that it was found with. A third name is somebody else's doing.
+        if find_domain(session, domain.UUIDString()).name() == name:
+            domain.rename(old_name)
+
+    return Step(apply=rename, undo=rename_back, remains=f"the guest could not be named {old_name!r} again")
+
+
+def _hdd(
+    session: KvmSession, domain: "libvirt.virDomain", record: DomainRecord, hdd_gib: float
+) -> list[Step]:
+    if not record.disks:
+        raise InvalidArguments("`hdd` cannot be changed: the guest has no disk; add one first")
+    known = []
+    for disk, size in zip(record.disks, sizes_to_change(session, domain, record.disks), strict=True):
+        if size is None:
+            raise unknown_size(disk)
+        known.append(size)
+    more = gib_to_bytes(hdd_gib) - sum(known)
+    # The sum went to the client as a number of GiB, which may have lost less than a sector.
+    if abs(more) < 512:
+        return []
+    if more < 0:
+        raise InvalidArguments(
+            f"`hdd` is {hdd_gib:g} GiB, the guest's disks have {gib(sum(known)):g} GiB: disks only grow"
+        )
+    # The last step of all: a disk that has grown is not cut again, which might lose data.
+    return [Step(apply=plan_growth(session, domain, record.disks[-1], known[-1] + more), undo=None)]

@@ -1,0 +1,29 @@
+"""Hosts: the one that the session reaches."""
+
+from simplestack import EntityNotFound, Host, hookimpl
+from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.session import KvmSession
+
+
+@hookimpl
+def host_list(session: KvmSession) -> list[Host]:
+    """List the host: one, always."""
+    return [_host(session)]
+
+
+@hookimpl
+def host_info(session: KvmSession, host_id: str) -> Host:
+    """Show the host. Its id is the UUID that libvirt has for it."""
+    host = _host(session)
+    if host_id.lower() != host.id:
+        raise EntityNotFound("Host", host_id)
+    return host
+
+
+def host_id_of(session: KvmSession) -> str:
+    """Return the UUID that libvirt has for the host: the firmware's, or ``host_uuid`` in libvirtd.conf."""
+    return parse_document(session.connection.getCapabilities()).findtext("host/uuid", "").lower()
+
+
+def _host(session: KvmSession) -> Host:
+    return Host(id=host_id_of(session), name=session.connection.getHostname(), address=session.target.name)

@@ -1,0 +1,113 @@
+"""Power of guests."""
+
+import time
+
+from simplestack import GuestState, OperationTimeout, hookimpl
+from simplestack_kvm.errors import has_reason
+from simplestack_kvm.libvirtd.domains import (
+    change_state,
+    end_remnant,
+    find_domain,
+    is_off,
+    require_guest_state,
+    state_code,
+    wait_until,
+)
+from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.sdk import libvirt
+
+#: A guest that still boots misses its power button: it is pressed again.
+PRESS_AGAIN_SECONDS = 5.0
+
+
+@hookimpl
+def guest_start(session: KvmSession, guest_id: str) -> None:
+    """Start a domain."""
+    domain = find_domain(session, guest_id)
+
+    def start() -> None:
+        end_remnant(domain)
+        domain.create()
+
+    change_state(domain, "start the guest", (GuestState.STOPPED,), start)
+
+
+@hookimpl
+def guest_shutdown(session: KvmSession, guest_id: str, force: bool) -> None:
+    """Press the ACPI power button (or ask the guest agent) and wait; with `force`, end the domain.
+
+    With `force` a saved memory image is thrown away, too.
+    """
+    domain = find_domain(session, guest_id)
+    if force:
+        _force(domain)
+    else:
+        _ask(domain, session.settings.shutdown_timeout_seconds)
+
+
+@hookimpl
+def guest_suspend(session: KvmSession, guest_id: str) -> None:
+    """Pause a domain in memory."""
+    domain = find_domain(session, guest_id)
+    change_state(domain, "pause the guest", (GuestState.STARTED,), domain.suspend)
+
+
+@hookimpl
+def guest_resume(session: KvmSession, guest_id: str) -> None:
+    """Let a domain go on that is paused, asleep by its own power management, or saved to disk."""
+    domain = find_domain(session, guest_id)
+
+    def resume() -> None:
+        code = state_code(domain)
+        if code == libvirt.VIR_DOMAIN_PMSUSPENDED:
+            domain.pMWakeup()
+        elif code == libvirt.VIR_DOMAIN_PAUSED:
+            domain.resume()
+        else:
+            domain.create()
+
+    change_state(domain, "resume the guest", (GuestState.PAUSED,), resume)
+
+
+@hookimpl
+def guest_reboot(session: KvmSession, guest_id: str, force: bool) -> None:
+    """Reboot a domain through ACPI or the guest agent; with `force`, reset it."""
+    domain = find_domain(session, guest_id)
+    action = domain.reset if force else domain.reboot
+    change_state(domain, "reboot the guest", (GuestState.STARTED,), action)
+
+
+def _force(domain: "libvirt.virDomain") -> None:
+    def stop() -> None:
+        if domain.isActive():
+            domain.destroy()
+        else:
+            domain.managedSaveRemove()
+
+    change_state(domain, "cut the power of the guest", (GuestState.STARTED, GuestState.PAUSED), stop)
+
+
+def _ask(domain: "libvirt.virDomain", timeout_seconds: float) -> None:
+    attempt = "shut down the guest"
+    deadline = time.monotonic() + timeout_seconds
+    change_state(domain, attempt, (GuestState.STARTED,), lambda: _press(domain))
+    while not wait_until(
+        lambda: is_off(domain), min(PRESS_AGAIN_SECONDS, max(0.0, deadline - time.monotonic()))
+    ):
+        if time.monotonic() >= deadline:
+            # Paused by somebody else meanwhile, it cannot shut down.
+            require_guest_state(domain, attempt, GuestState.STARTED)
+            raise OperationTimeout(
+                f"the guest was asked to shut down and still runs after {timeout_seconds:g} s: ask again, or "
+                "use force_stop, which cuts its power"
+            )
+        _press(domain)
+
+
+def _press(domain: "libvirt.virDomain") -> None:
+    try:
+        domain.shutdown()
+    except libvirt.libvirtError as error:
+        # Somebody may have ended it just now, and QEMU hung up. Then it is off, which is what was wanted.
+        if not has_reason(error) or not is_off(domain):
+            raise

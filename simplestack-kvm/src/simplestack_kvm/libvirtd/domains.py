@@ -1,0 +1,104 @@
+"""Domains as libvirt has them: finding one, its state, waiting for it, and changes that a state refuses."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from simplestack import EntityNotFound, GuestState, is_uuid, require_state
+from simplestack_kvm.errors import needing_parts
+from simplestack_kvm.libvirtd.records import state_of_code
+from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.sdk import libvirt
+
+POLL_SECONDS = 0.2
+
+
+def find_domain(session: KvmSession, guest_id: str) -> "libvirt.virDomain":
+    """Find a domain by its UUID.
+
+    :raises EntityNotFound: ``Guest``; whatever is no UUID is none, either
+    """
+    if not is_uuid(guest_id):
+        raise EntityNotFound("Guest", guest_id)
+    try:
+        return session.connection.lookupByUUIDString(guest_id)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            raise EntityNotFound("Guest", guest_id) from None
+        raise
+
+
+def state_code(domain: "libvirt.virDomain") -> int:
+    """Return libvirt's own number of the state."""
+    state: Any = domain.state()  # the binding's own annotation says str
+    return int(state[0])
+
+
+def state_of(domain: "libvirt.virDomain") -> GuestState:
+    """Return the power state. A domain that is off and has a saved memory image is paused."""
+    code = state_code(domain)
+    return state_of_code(
+        code, saved=code == libvirt.VIR_DOMAIN_SHUTOFF and bool(domain.hasManagedSaveImage())
+    )
+
+
+def require_guest_state(domain: "libvirt.virDomain", attempt: str, *needed: GuestState) -> None:
+    """Check that a guest is in one of the states that an operation needs.
+
+    :param attempt: what was tried, such as ``start the guest``
+    :raises InvalidState: it is in another state
+    """
+    require_state(state_of(domain), *needed, attempt=attempt)
+
+
+def change_state(
+    domain: "libvirt.virDomain", attempt: str, needed: tuple[GuestState, ...], action: Callable[[], object]
+) -> None:
+    """Do what some power states allow; somebody else who was quicker makes it InvalidState, too.
+
+    :raises InvalidState: the state is not, or not any more, one of those needed
+    :raises Conflict: something that the guest needs is missing
+    """
+    require_guest_state(domain, attempt, *needed)
+    try:
+        with needing_parts(attempt):
+            action()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+            require_guest_state(domain, attempt, *needed)
+        raise
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Poll until the condition holds; False when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def is_off(domain: "libvirt.virDomain") -> bool:
+    """Tell whether a domain is off; a transient one is gone then."""
+    try:
+        return state_of_code(state_code(domain)) == GuestState.STOPPED
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return True
+        raise
+
+
+def modification_flags(domain: "libvirt.virDomain") -> int:
+    """Return what a change has to reach: the running guest, its definition, or both."""
+    active, persistent = domain.isActive(), domain.isPersistent()
+    live: int = libvirt.VIR_DOMAIN_AFFECT_LIVE if active else 0
+    config: int = libvirt.VIR_DOMAIN_AFFECT_CONFIG if persistent else 0
+    return live | config
+
+
+def end_remnant(domain: "libvirt.virDomain") -> None:
+    """End what is left of a guest that has crashed: libvirt may keep its process, and call it active."""
+    # Only what has crashed: a guest that is active without that was started by somebody else just now.
+    if state_code(domain) == libvirt.VIR_DOMAIN_CRASHED and domain.isActive():
+        domain.destroy()

@@ -1,0 +1,130 @@
+"""Which volumes belong to one guest alone, and so are deleted with it.
+
+A guest's own disks are those that only it may write to, for domains that Simplestack did not make, too: no CD
+drive, no floppy, nothing read-only or shareable, and no ISO image, which is somebody's installation medium.
+Of these, the volumes are deleted that certainly nobody else uses.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simplestack import warn
+from simplestack_kvm.errors import public_reason_of
+from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.inventory import (
+    Inventory,
+    VolumeRecord,
+    refresh_storages,
+    take_inventory,
+    volume_record,
+)
+from simplestack_kvm.libvirtd.records import DiskRecord
+from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.usage import Usage, add_bases, add_data_files, add_guest, find_usage
+from simplestack_kvm.libvirtd.volumes import volume_of
+from simplestack_kvm.sdk import libvirt
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What goes with a guest or a disk, and what stays."""
+
+    #: In an order in which none is deleted before what is based on it.
+    volumes: list[VolumeRecord]
+    #: Sentences for the client.
+    kept: list[str]
+
+    def delete(self) -> list[str]:
+        """Delete the volumes, and warn of what stays.
+
+        :return: the volumes that libvirt did not delete, each with the reason
+        """
+        for sentence in self.kept:
+            warn(sentence)
+        left = []
+        for volume in self.volumes:
+            try:
+                volume.handle.delete()
+            except libvirt.libvirtError as error:
+                if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL:
+                    continue  # somebody else was quicker
+                _log.warning("volume %s could not be deleted: %s", volume.label, error)
+                left.append(f"{volume.label} ({public_reason_of(error)})")
+        return left
+
+
+def own_volumes(
+    session: KvmSession,
+    guest_id: str,
+    disks: Sequence[DiskRecord],
+    *,
+    detached_from: "libvirt.virDomain | None" = None,
+) -> Own:
+    """Find out which volumes go with these disks of a guest that is off, or does not have them any more.
+
+    :param guest_id: the guest's UUID
+    :param detached_from: the guest, if it stays: whatever it still has counts as used
+    :raises Busy: a volume is being copied into a pool, and libvirt does not know the others meanwhile
+    :raises HypervisorTimeout: a storage does not respond
+    """
+    own = [disk for disk in disks if disk.own and disk.source is not None]
+    if not own:
+        return Own([], [])
+    refresh_storages(session)
+    before = {disk.target: _look(session, disk) for disk in own}
+    inventory = take_inventory(session)
+    kept: list[str] = []
+    candidates: dict[str, VolumeRecord] = {}
+    for disk in own:
+        volume = _volume_of(inventory, disk)
+        if volume is None:
+            kept.append(f"disk {disk.target} stays: it is in no active storage")
+        elif volume.format == "iso" and not volume.name.startswith(guest_id):
+            kept.append(f"volume {volume.label} stays: it is an ISO image")
+        elif before[disk.target] != volume.identity or before[disk.target] != _look(session, disk):
+            # Only a file that nobody writes to is recognized under its other names, by its times.
+            kept.append(f"volume {volume.label} stays: somebody writes to it")
+        else:
+            candidates[volume.path] = volume
+    if not candidates:
+        return Own([], kept)
+    usage = find_usage(session, inventory, but_by=guest_id)
+    add_bases(usage, list(candidates.values()))
+    if any(usage.may_be_data_file(volume) for volume in candidates.values()):
+        add_data_files(session, usage)
+    if detached_from is not None:
+        add_guest(usage, detached_from)
+    return Own(_without_used(usage, candidates, kept), kept)
+
+
+def _look(session: KvmSession, disk: DiskRecord) -> tuple[str, ...] | None:
+    """Return what is equal for all names of a disk's file, as it is now; None for one in no active pool."""
+    volume = volume_of(session, disk)
+    return None if volume is None else volume_record("", parse_document(volume.XMLDesc()), volume).identity
+
+
+def _volume_of(inventory: Inventory, disk: DiskRecord) -> VolumeRecord | None:
+    if disk.volume is not None:
+        return inventory.named(*disk.volume)
+    return None if disk.path is None else inventory.at(disk.path)
+
+
+def _without_used(usage: Usage, candidates: dict[str, VolumeRecord], kept: list[str]) -> list[VolumeRecord]:
+    """Return the candidates that nobody uses; what stays keeps what it is based on."""
+    chains = {path: usage.inventory.chain(volume) for path, volume in candidates.items()}
+    # What is based on others comes first.
+    order = sorted(candidates, key=lambda path: sum(candidates[path] in chain for chain in chains.values()))
+    own = []
+    for path in order:
+        volume = candidates[path]
+        reason = usage.why_kept(volume)
+        if reason is None:
+            own.append(volume)
+            continue
+        kept.append(f"volume {volume.label} stays: {reason}")
+        for base in chains[path][1:]:
+            usage.uses.setdefault(base.path, f"volume {volume.label} is based on it")
+    return own

@@ -1,0 +1,237 @@
+"""Volumes: the disks' data in storage pools."""
+
+import logging
+import secrets
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from simplestack import Conflict, EntityNotFound, InsufficientStorage, gib
+from simplestack_kvm.errors import has_reason, is_locked, is_without_folder
+from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.domain_xml import VolumeSource
+from simplestack_kvm.libvirtd.leftovers import Leftovers
+from simplestack_kvm.libvirtd.lookups import find_pool
+from simplestack_kvm.libvirtd.records import DiskRecord
+from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.sdk import libvirt
+
+#: Pools whose volumes are files, and so can be qcow2. The others' volumes are block devices: raw.
+FILE_POOLS = frozenset({"dir", "fs", "netfs"})
+
+#: Ends the names of volumes that are made as qcow2.
+_QCOW2_SUFFIX = ".qcow2"
+
+_log = logging.getLogger(__name__)
+
+
+def choose_pool(session: KvmSession, id_or_name: str | None) -> "libvirt.virStoragePool":
+    """Return the pool that a request names, or the setting does, or the active one with most room.
+
+    :raises EntityNotFound: ``Storage``
+    """
+    wanted = id_or_name or session.settings.default_storage
+    if wanted is not None:
+        return find_pool(session, wanted)
+    available: list[tuple[int, libvirt.virStoragePool]] = []
+    for pool in active_pools(session):
+        try:
+            available.append((_available_bytes(pool), pool))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() not in _gone():
+                raise
+    if not available:
+        raise EntityNotFound("Storage", "(any active pool)")
+    return max(available, key=lambda found: found[0])[1]
+
+
+def find_volume(
+    session: KvmSession, name: str, entity: str, preferred: "libvirt.virStoragePool"
+) -> "libvirt.virStorageVol":
+    """Find a volume by name: in the preferred pool, then in all active ones.
+
+    libvirt does not see by itself what is copied into a pool by other means, so pools are refreshed before
+    a volume counts as missing.
+
+    :param entity: what the client calls it: ``Image`` or ``ISO``
+    :raises EntityNotFound: `entity`
+    :raises Conflict: several pools have one
+    """
+    pools = active_pools(session)
+    for refresh in (False, True):
+        if refresh:
+            refresh_pools(pools)
+        found = _named([preferred], name) or _named(pools, name)
+        if len(found) > 1:
+            where = ", ".join(sorted(volume.storagePoolLookupByVolume().name() for volume in found))
+            raise Conflict(f"{entity} {name!r} is ambiguous, it is in the storages {where}: name a `storage`")
+        if found:
+            return found[0]
+    raise EntityNotFound(entity, name)
+
+
+def make_volume(
+    made: Leftovers,
+    pool: "libvirt.virStoragePool",
+    guest_id: str,
+    size_bytes: int,
+    user: "libvirt.virDomain | None" = None,
+) -> "libvirt.virStorageVol":
+    """Make an empty volume for a guest.
+
+    :param user: the guest, where it exists already
+    :raises InsufficientStorage: a pool without sparse volumes has no room
+    :raises Conflict: the pool has vanished
+    """
+    name, text = _new_volume(pool, guest_id, size_bytes)
+    made.add_volume(pool, name, user)
+    with _vanished_is_conflict(pool):
+        return pool.createXML(text)
+
+
+def copy_volume(
+    made: Leftovers, pool: "libvirt.virStoragePool", guest_id: str, image: "libvirt.virStorageVol"
+) -> "libvirt.virStorageVol":
+    """Copy a volume for a guest, in full: what happens to the image later does not matter.
+
+    :raises InsufficientStorage: there is less room than the image occupies
+    :raises Conflict: a running guest uses the image, or the pool has vanished
+    """
+    with _vanished_is_conflict(pool):
+        available_bytes = _available_bytes(pool)
+    _kind, capacity_bytes, allocation_bytes = _volume_info(image)
+    if allocation_bytes > available_bytes:
+        raise InsufficientStorage(
+            f"storage {pool.name()} has {gib(available_bytes):.3g} GiB left, "
+            f"image {image.name()} needs {gib(allocation_bytes):.3g} GiB"
+        )
+    name, text = _new_volume(pool, guest_id, capacity_bytes)
+    made.add_volume(pool, name)
+    try:
+        with _vanished_is_conflict(pool):
+            return pool.createXMLFrom(text, image)
+    except libvirt.libvirtError as error:
+        if is_locked(error):
+            raise Conflict(
+                f"image {image.name()!r} is in use by a running guest: stop that guest, or use another image"
+            ) from None
+        raise
+
+
+def source_of(volume: "libvirt.virStorageVol") -> VolumeSource:
+    """Return how a domain refers to a volume that was made for it, in the format that it was made in.
+
+    The volume's name tells it. What libvirt says is what the content looks like, which does not count.
+    """
+    image_format = "qcow2" if volume.name().endswith(_QCOW2_SUFFIX) else "raw"
+    return VolumeSource(path=volume.path(), block=is_block(volume), format=image_format)
+
+
+def medium_of(volume: "libvirt.virStorageVol") -> VolumeSource:
+    """Return how a domain refers to the volume in its CD drive: as it is, whatever its content looks like."""
+    return VolumeSource(path=volume.path(), block=is_block(volume), format="raw")
+
+
+def volume_of(session: KvmSession, disk: DiskRecord) -> "libvirt.virStorageVol | None":
+    """Return the volume that a disk is; None for a disk that is in no active pool."""
+    return look_up_volume(session, disk.path, disk.volume)
+
+
+def look_up_volume(
+    session: KvmSession, path: str | None, pool_and_name: tuple[str, str] | None
+) -> "libvirt.virStorageVol | None":
+    """Return the volume of a path, or of a pool's name and its own; None where no active pool has it."""
+    connection = session.connection
+    try:
+        if pool_and_name is not None:
+            pool, name = pool_and_name
+            return connection.storagePoolLookupByName(pool).storageVolLookupByName(name)
+        return None if path is None else connection.storageVolLookupByPath(path)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in (
+            libvirt.VIR_ERR_NO_STORAGE_VOL,
+            libvirt.VIR_ERR_NO_STORAGE_POOL,
+            libvirt.VIR_ERR_OPERATION_INVALID,  # the pool is not active
+        ):
+            return None
+        raise
+
+
+def active_pools(session: KvmSession) -> list["libvirt.virStoragePool"]:
+    """Return the active storage pools."""
+    return session.connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
+
+
+def refresh_pools(pools: Sequence["libvirt.virStoragePool"]) -> None:
+    """Let libvirt look at pools again. One that cannot be refreshed is left as it is known."""
+    for pool in pools:
+        try:
+            pool.refresh()
+        except libvirt.libvirtError as error:
+            if not has_reason(error):
+                raise
+            # Another volume is being made in it just now, or its folder is away.
+            _log.info("storage %s could not be refreshed: %s", pool.name(), error)
+
+
+def is_block(volume: "libvirt.virStorageVol") -> bool:
+    """Tell whether a volume is a block device."""
+    return _volume_info(volume)[0] == libvirt.VIR_STORAGE_VOL_BLOCK
+
+
+def _gone() -> tuple[int, int]:
+    """Return libvirt's numbers for a pool that was active a moment ago."""
+    return (libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_OPERATION_INVALID)
+
+
+def _available_bytes(pool: "libvirt.virStoragePool") -> int:
+    info: Any = pool.info()  # the binding's own annotation says str
+    return int(info[3])
+
+
+def _volume_info(volume: "libvirt.virStorageVol") -> tuple[int, int, int]:
+    info: Any = volume.info()  # the binding's own annotation says str
+    return info[0], info[1], info[2]
+
+
+def _named(pools: Sequence["libvirt.virStoragePool"], name: str) -> list["libvirt.virStorageVol"]:
+    found = []
+    for pool in pools:
+        try:
+            found.append(pool.storageVolLookupByName(name))
+        except libvirt.libvirtError as error:
+            # libvirt gives up a pool whose folder has vanished: what it had is in no storage now.
+            if error.get_error_code() not in (libvirt.VIR_ERR_NO_STORAGE_VOL, *_gone()):
+                raise
+    return found
+
+
+@contextmanager
+def _vanished_is_conflict(pool: "libvirt.virStoragePool") -> Iterator[None]:
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if has_reason(error) and (error.get_error_code() in _gone() or is_without_folder(error)):
+            raise Conflict(
+                f"storage {pool.name()} cannot be written to: it is not active any more, or its folder has "
+                "vanished; name another `storage`"
+            ) from None
+        raise
+
+
+def _new_volume(pool: "libvirt.virStoragePool", guest_id: str, size_bytes: int) -> tuple[str, str]:
+    """Return a new volume's name and description. The name is ours: no name from outside meets a path."""
+    with _vanished_is_conflict(pool):
+        is_file = parse_document(pool.XMLDesc()).get("type") in FILE_POOLS
+    volume = ET.Element("volume")
+    name = f"{guest_id}-{secrets.token_hex(4)}" + (_QCOW2_SUFFIX if is_file else "")
+    ET.SubElement(volume, "name").text = name
+    ET.SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
+    if is_file:
+        ET.SubElement(volume, "allocation", unit="bytes").text = "0"
+        target = ET.SubElement(volume, "target")
+        ET.SubElement(target, "format", type="qcow2")
+        # libvirt's default, 0.10, cannot grow once it has snapshots.
+        ET.SubElement(target, "compat").text = "1.1"
+    return name, ET.tostring(volume, encoding="unicode")
