@@ -5,11 +5,14 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import field
 
-from simplestack import MIB, Disk, Guest, Network, NetworkInterface, Snapshot, Storage, gib
+from simplestack import MIB, Disk, Guest, Host, Network, NetworkInterface, Pool, Snapshot, Storage, gib
 from simplestack_xen.xapi.records import (
     STATES,
     GuestMetricsRecord,
+    HostMetricsRecord,
+    HostRecord,
     NetworkRecord,
+    PoolRecord,
     SrRecord,
     VbdRecord,
     VdiRecord,
@@ -31,6 +34,44 @@ class XenNetworkInterface(NetworkInterface, frozen=True, kw_only=True):
 
     #: XAPI's own parameters of the limit: ``{"kbps": "1280"}``, in KiB/s; empty without one.
     rate_limit: dict[str, str] = field(default_factory=dict)
+
+
+def pool_entity(
+    pool: PoolRecord, hosts: Mapping[str, HostRecord], metrics: Mapping[str, HostMetricsRecord], name: str
+) -> Pool:
+    """Make the entity of a pool.
+
+    Memory in use is what the hosts do not call free: that of guests that run, and of the hosts themselves.
+    Hosts that are not there just now do not count.
+
+    :param hosts: by reference, as the metrics are
+    :param name: what the master is called where its address is unknown
+    """
+    own = [metrics[host.metrics] for host in hosts.values() if host.metrics in metrics]
+    live = [found for found in own if found.live]
+    total = sum(max(0, found.memory_total) for found in live)
+    free = sum(max(0, found.memory_free) for found in live)
+    master = hosts.get(pool.master, HostRecord())
+    versions = master.software_version
+    info = {
+        "version": versions.get("product_version") or versions.get("platform_version") or "unknown",
+        "brand": versions.get("product_brand", ""),
+        "xapi": versions.get("xapi", ""),
+        "xen": versions.get("xen", ""),
+    }
+    return Pool(
+        id=pool.uuid,
+        uuid=pool.uuid,
+        master=master.address or name,
+        used_memory=max(0, total - free) // MIB,
+        total_memory=total // MIB,
+        software_info={name: value for name, value in info.items() if value},
+    )
+
+
+def host_entity(record: HostRecord) -> Host:
+    """Make the entity of a host."""
+    return Host(id=record.uuid, name=record.name_label or record.uuid, address=record.address)
 
 
 def guest_entity(

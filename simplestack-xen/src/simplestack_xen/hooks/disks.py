@@ -4,28 +4,22 @@ from msgspec import UNSET
 
 from simplestack import (
     Busy,
-    Conflict,
     Disk,
     DiskCreate,
     DiskUpdate,
-    InvalidArguments,
-    gib,
     gib_to_bytes,
     hookimpl,
 )
 from simplestack_xen.entities import disk_entity
-from simplestack_xen.errors import XapiFailure
-from simplestack_xen.xapi.drives import Drive, drives, find_drive, require_known_bytes
+from simplestack_xen.xapi.drives import create_drive, drives, find_drive
+from simplestack_xen.xapi.growth import grow
 from simplestack_xen.xapi.images import create_image, of_control_domains
 from simplestack_xen.xapi.lookups import find_guest
-from simplestack_xen.xapi.plugging import plug, remove, takes_devices
-from simplestack_xen.xapi.records import NULL, VbdRecord, VdiRecord
+from simplestack_xen.xapi.plugging import plug, takes_devices
+from simplestack_xen.xapi.records import VbdRecord, VdiRecord
 from simplestack_xen.xapi.repositories import find_disk_sr
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.undo import Undo
-
-#: What XAPI says where a disk in use cannot grow: the message was gone from XenServer 7.3 until 2026.
-_NO_ONLINE_RESIZE = ("MESSAGE_REMOVED", "MESSAGE_METHOD_UNKNOWN", "SR_OPERATION_NOT_SUPPORTED")
 
 
 @hookimpl
@@ -86,68 +80,3 @@ def disk_delete(session: XenSession, guest_id: str, disk_id: str) -> None:
             session.api.call("VBD.destroy", drive.ref)
         else:  # its drive goes with it
             session.tasks.run("VDI.destroy", drive.record.VDI)
-
-
-def grow(session: XenSession, drive: Drive, size_bytes: int) -> None:
-    """Let a disk have a size.
-
-    :raises InvalidArguments: it has more
-    :raises Conflict: its size is unknown; or it is in use, and its storage cannot let it grow then, as few
-        versions of XAPI can
-    """
-    known_bytes = require_known_bytes(drive, "size")
-    if size_bytes < known_bytes:
-        raise InvalidArguments(
-            f"size: disk {drive.record.userdevice} has {gib(known_bytes):g} GiB and only grows, "
-            f"{gib(size_bytes):g} GiB is less"
-        )
-    if size_bytes == known_bytes:
-        return
-    if not drive.record.currently_attached:
-        session.tasks.run("VDI.resize", drive.record.VDI, size_bytes)
-        return
-    try:
-        session.tasks.run("VDI.resize_online", drive.record.VDI, size_bytes)
-    except XapiFailure as failure:
-        if failure.code not in _NO_ONLINE_RESIZE:
-            raise
-        raise Conflict(
-            f"disk {drive.record.userdevice} is in use, and its storage cannot let it grow then "
-            f"({failure.code}): shut the guest down first"
-        ) from None
-
-
-def create_drive(session: XenSession, undo: Undo, vm: str, image: str, *, bootable: bool) -> str:
-    """Give a VM a drive with a disk image in it; return its reference."""
-    try:
-        drive = str(session.api.call("VBD.create", drive_values(vm, image, bootable=bootable)))
-    except XapiFailure as failure:
-        if failure.code not in ("INVALID_DEVICE", "DEVICE_ALREADY_EXISTS"):
-            raise
-        # The device was XAPI's to choose.
-        raise Conflict("the guest has no free device for another disk") from None
-    undo.do("VBD.destroy", remove, session, "VBD", drive)
-    return drive
-
-
-def drive_values(
-    vm: str, image: str, *, bootable: bool = False, kind: str = "Disk", device: str = "autodetect"
-) -> dict[str, object]:
-    """Return the record of a new drive.
-
-    :param image: the null reference makes an empty drive
-    :param device: its number; else it is the first that is free
-    """
-    return {
-        "VM": vm,
-        "VDI": image,
-        "userdevice": device,
-        "bootable": bootable,
-        "mode": "RW" if kind == "Disk" else "RO",
-        "type": kind,
-        "unpluggable": True,
-        "empty": image == NULL,
-        "other_config": {},
-        "qos_algorithm_type": "",
-        "qos_algorithm_params": {},
-    }

@@ -5,9 +5,9 @@ from functools import cached_property
 
 from simplestack import MIB, Guest, GuestCreate, gib_to_bytes, hookimpl, parse_xml
 from simplestack_xen.errors import XapiFailure
-from simplestack_xen.hooks.disks import create_drive, drive_values
 from simplestack_xen.hooks.guests import show
-from simplestack_xen.hooks.guests_update import (
+from simplestack_xen.xapi.drives import create_drive, drive_values, insert
+from simplestack_xen.xapi.hardware import (
     HVM_BOOT_POLICY,
     PV_BOOTLOADER,
     boot_steps,
@@ -15,10 +15,8 @@ from simplestack_xen.hooks.guests_update import (
     cpu_steps,
     memory_step,
 )
-from simplestack_xen.hooks.interfaces import create_interface
-from simplestack_xen.hooks.media import insert
-from simplestack_xen.hooks.power import start
 from simplestack_xen.xapi.images import copied, create_image, find_image
+from simplestack_xen.xapi.interfaces import create_interface
 from simplestack_xen.xapi.lookups import Vm, find_network, find_template
 from simplestack_xen.xapi.naming import with_name
 from simplestack_xen.xapi.records import NULL, VmRecord
@@ -75,7 +73,7 @@ def guest_create(session: XenSession, guest: GuestCreate) -> Guest:
         undo.do("VM.destroy", _discard, session, ref)
         _configure(session, guest, parts, ref)
         if guest.start:
-            start(session, _read(session, ref))
+            session.tasks.run("VM.start", ref, False, False)
         return show(session, ref)
 
 

@@ -7,7 +7,6 @@ from msgspec import UNSET
 
 from simplestack import (
     Conflict,
-    EntityNotFound,
     InvalidArguments,
     NetworkInterfaceCreate,
     NetworkInterfaceUpdate,
@@ -15,14 +14,13 @@ from simplestack import (
 )
 from simplestack_xen.entities import BITS_IN_KIB, LOCKING_MODE_KEY, XenNetworkInterface, interface_entity
 from simplestack_xen.errors import XapiFailure
-from simplestack_xen.xapi.lookups import Network, Vm, find_guest, find_network
+from simplestack_xen.xapi.interfaces import create_interface, find_interface, interfaces_of
+from simplestack_xen.xapi.lookups import Vm, find_guest, find_network
 from simplestack_xen.xapi.plugging import plug, remove, takes_devices, unplug
 from simplestack_xen.xapi.records import NetworkRecord, VifRecord
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.undo import Undo
 
-#: Two clients may be told of the same free device.
-_DEVICE_ATTEMPTS = 8
 _DEFAULT_MODE = "network_default"
 #: The locking mode in which nothing goes through.
 _OFF_MODE = "disabled"
@@ -34,7 +32,7 @@ _NO_HOTPLUG = ("VM_MISSING_PV_DRIVERS", "VM_LACKS_FEATURE", "OPERATION_NOT_ALLOW
 def network_interface_list(session: XenSession, guest_id: str) -> list[XenNetworkInterface]:
     """List a guest's network interfaces: four round trips, or three."""
     vm = find_guest(session, guest_id)
-    found = _of_guest(session, vm)
+    found = interfaces_of(session, vm)
     networks = session.api.read_some(NetworkRecord, "network", {vif.network for vif in found.values()})
     return [_entity(vm, vif, networks.get(vif.network)) for vif in found.values()]
 
@@ -43,7 +41,7 @@ def network_interface_list(session: XenSession, guest_id: str) -> list[XenNetwor
 def network_interface_info(session: XenSession, guest_id: str, interface_id: str) -> XenNetworkInterface:
     """Show one network interface of a guest."""
     vm = find_guest(session, guest_id)
-    ref, _ = _find(session, vm, interface_id)
+    ref, _ = find_interface(session, vm, interface_id)
     return _show(session, vm, ref)
 
 
@@ -58,7 +56,7 @@ def network_interface_create(
     mac = (interface.mac or "").lower()
     if mac and int(mac[:2], 16) & 1:
         raise InvalidArguments(f"mac: {mac} is a multicast address; an interface needs a unicast one")
-    if mac and any(vif.MAC.lower() == mac for vif in _of_guest(session, vm).values()):
+    if mac and any(vif.MAC.lower() == mac for vif in interfaces_of(session, vm).values()):
         raise Conflict(f"the guest has an interface {mac} already: choose another MAC address")
     with Undo(session) as undo:
         ref = create_interface(session, undo, vm.ref, network, mac)
@@ -77,7 +75,7 @@ def network_interface_update(
     One that is switched off lets nothing through, plugged in or not: XAPI plugs all in when the guest starts.
     """
     vm = find_guest(session, guest_id)
-    ref, vif = _find(session, vm, interface_id)
+    ref, vif = find_interface(session, vm, interface_id)
     network = None if changes.network is UNSET else find_network(session, changes.network)
     _check_addresses(changes)
     is_on = LOCKING_MODE_KEY not in vif.other_config if changes.active is UNSET else changes.active
@@ -106,55 +104,11 @@ def network_interface_update(
 def network_interface_delete(session: XenSession, guest_id: str, interface_id: str) -> None:
     """Unplug a network interface and remove it."""
     vm = find_guest(session, guest_id)
-    ref, _ = _find(session, vm, interface_id)
+    ref, _ = find_interface(session, vm, interface_id)
     if vm.record.power_state == "Suspended":
         session.api.call("VIF.destroy", ref)  # XAPI calls it plugged in until the guest has been off
     else:
         remove(session, "VIF", ref)
-
-
-def create_interface(session: XenSession, undo: Undo, vm: str, network: Network, mac: str = "") -> str:
-    """Give a VM a network interface; return its reference.
-
-    :param mac: XAPI makes one up when it is empty
-    :raises Conflict: no device is free
-    """
-    api = session.api
-    for _ in range(_DEVICE_ATTEMPTS):
-        free = api.read(list[str], "VM.get_allowed_VIF_devices", vm)
-        if not free:
-            break
-        values = {
-            "VM": vm,
-            "network": network.ref,
-            "device": min(free, key=int),
-            "MAC": mac,
-            "MTU": network.record.MTU,
-            "other_config": {},
-            "qos_algorithm_type": "",
-            "qos_algorithm_params": {},
-        }
-        try:
-            ref = str(api.call("VIF.create", values))
-        except XapiFailure as failure:
-            if failure.code != "DEVICE_ALREADY_EXISTS":
-                raise
-            continue
-        undo.do("VIF.destroy", remove, session, "VIF", ref)
-        return ref
-    raise Conflict("the guest has no free device for another network interface")
-
-
-def _of_guest(session: XenSession, vm: Vm) -> dict[str, VifRecord]:
-    found = session.api.read_some(VifRecord, "VIF", vm.record.VIFs)
-    return dict(sorted(found.items(), key=lambda item: item[1].position))
-
-
-def _find(session: XenSession, vm: Vm, interface_id: str) -> tuple[str, VifRecord]:
-    for ref, vif in _of_guest(session, vm).items():
-        if vif.MAC.lower() == interface_id.lower():
-            return ref, vif
-    raise EntityNotFound("NetworkInterface", interface_id)
 
 
 def _show(session: XenSession, vm: Vm, ref: str) -> XenNetworkInterface:

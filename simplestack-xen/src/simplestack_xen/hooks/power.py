@@ -1,7 +1,7 @@
 """Power of guests."""
 
 from simplestack import GuestState, hookimpl
-from simplestack_xen.xapi.lookups import Vm, find_guest, require_guest_state
+from simplestack_xen.xapi.lookups import find_guest, require_guest_state
 from simplestack_xen.xapi.session import XenSession
 
 _STARTED, _STOPPED, _PAUSED = GuestState.STARTED, GuestState.STOPPED, GuestState.PAUSED
@@ -12,7 +12,7 @@ def guest_start(session: XenSession, guest_id: str) -> None:
     """Start a guest."""
     vm = find_guest(session, guest_id)
     require_guest_state(vm, "start", _STOPPED)
-    start(session, vm)
+    session.tasks.run("VM.start", vm.ref, False, False)
 
 
 @hookimpl
@@ -55,8 +55,3 @@ def guest_reboot(session: XenSession, guest_id: str, force: bool) -> None:
         session.tasks.run("VM.hard_reboot", vm.ref)
     else:
         session.tasks.run("VM.clean_reboot", vm.ref, limit_seconds=session.settings.shutdown_timeout_seconds)
-
-
-def start(session: XenSession, vm: Vm) -> None:
-    """Start a VM that is off."""
-    session.tasks.run("VM.start", vm.ref, False, False)

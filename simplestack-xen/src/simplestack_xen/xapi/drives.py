@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from simplestack import Conflict, EntityNotFound
-from simplestack_xen.xapi.lookups import Vm
-from simplestack_xen.xapi.records import VbdRecord, VdiRecord, VmRecord
+from simplestack import Conflict, EntityNotFound, GuestState, require_state
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.xapi.lookups import Vm, is_set
+from simplestack_xen.xapi.plugging import remove
+from simplestack_xen.xapi.records import NULL, VbdRecord, VdiRecord, VmRecord
 from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.undo import Undo
 
 
 class Drive(NamedTuple):
@@ -46,16 +49,64 @@ def find_drive(session: XenSession, vm: Vm, disk_id: str) -> Drive:
     raise EntityNotFound("Disk", disk_id)
 
 
-def require_known_bytes(drive: Drive, field: str) -> int:
-    """Return the size of a disk that is to grow.
+def find_cd_drive(session: XenSession, vm: Vm) -> tuple[str, VbdRecord] | None:
+    """Return a VM's first CD drive; None where it has none."""
+    found = ((ref, vbd) for ref, vbd in vbds(session, vm.record.VBDs).items() if vbd.type == "CD")
+    return next(found, None)
 
-    :param field: the field of the request that says how far
-    :raises Conflict: XAPI does not know the size, so the disk might shrink
+
+def create_drive(session: XenSession, undo: Undo, vm: str, image: str, *, bootable: bool) -> str:
+    """Give a VM a drive with a disk image in it; return its reference."""
+    try:
+        drive = str(session.api.call("VBD.create", drive_values(vm, image, bootable=bootable)))
+    except XapiFailure as failure:
+        if failure.code not in ("INVALID_DEVICE", "DEVICE_ALREADY_EXISTS"):
+            raise
+        # The device was XAPI's to choose.
+        raise Conflict("the guest has no free device for another disk") from None
+    undo.do("VBD.destroy", remove, session, "VBD", drive)
+    return drive
+
+
+def insert(session: XenSession, undo: Undo, vm: Vm, image: str) -> None:
+    """Put an image into a VM's CD drive, in place of what is there; make a drive where there is none."""
+    api = session.api
+    drive = find_cd_drive(session, vm)
+    if drive is None:
+        # Xen plugs no CD drive into a machine that runs.
+        attempt = f"insert media into guest {vm.record.name_label!r}, which has no CD drive,"
+        require_state(vm.record.state, GuestState.STOPPED, attempt=attempt)
+        ref = str(api.call("VBD.create", drive_values(vm.ref, NULL, kind="CD")))
+        undo.later("VBD.destroy", ref)
+    else:
+        ref, record = drive
+        if not record.empty and image == record.VDI:
+            return
+        if not record.empty:
+            api.call("VBD.eject", ref)
+            if is_set(record.VDI):
+                undo.later("VBD.insert", ref, record.VDI)
+    api.call("VBD.insert", ref, image)
+
+
+def drive_values(
+    vm: str, image: str, *, bootable: bool = False, kind: str = "Disk", device: str = "autodetect"
+) -> dict[str, object]:
+    """Return the record of a new drive.
+
+    :param image: the null reference makes an empty drive
+    :param device: its number; else it is the first that is free
     """
-    size = drive.image.known_bytes
-    if size is None:
-        raise Conflict(
-            f"{field}: the size of disk {drive.record.userdevice} is unknown, and disks only grow: "
-            "try again when its storage is available"
-        )
-    return size
+    return {
+        "VM": vm,
+        "VDI": image,
+        "userdevice": device,
+        "bootable": bootable,
+        "mode": "RW" if kind == "Disk" else "RO",
+        "type": kind,
+        "unpluggable": True,
+        "empty": image == NULL,
+        "other_config": {},
+        "qos_algorithm_type": "",
+        "qos_algorithm_params": {},
+    }

@@ -1,0 +1,61 @@
+"""Guests' network interfaces: XAPI's VIFs."""
+
+from simplestack import Conflict, EntityNotFound
+from simplestack_xen.errors import XapiFailure
+from simplestack_xen.xapi.lookups import Network, Vm
+from simplestack_xen.xapi.plugging import remove
+from simplestack_xen.xapi.records import VifRecord
+from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.undo import Undo
+
+#: Two clients may be told of the same free device.
+_DEVICE_ATTEMPTS = 8
+
+
+def interfaces_of(session: XenSession, vm: Vm) -> dict[str, VifRecord]:
+    """Return a VM's interfaces by reference, in the order of their devices: one round trip."""
+    found = session.api.read_some(VifRecord, "VIF", vm.record.VIFs)
+    return dict(sorted(found.items(), key=lambda item: item[1].position))
+
+
+def find_interface(session: XenSession, vm: Vm, interface_id: str) -> tuple[str, VifRecord]:
+    """Find an interface of a VM by its MAC address.
+
+    :raises EntityNotFound: ``NetworkInterface``
+    """
+    for ref, vif in interfaces_of(session, vm).items():
+        if vif.MAC.lower() == interface_id.lower():
+            return ref, vif
+    raise EntityNotFound("NetworkInterface", interface_id)
+
+
+def create_interface(session: XenSession, undo: Undo, vm: str, network: Network, mac: str = "") -> str:
+    """Give a VM a network interface; return its reference.
+
+    :param mac: XAPI makes one up when it is empty
+    :raises Conflict: no device is free
+    """
+    api = session.api
+    for _ in range(_DEVICE_ATTEMPTS):
+        free = api.read(list[str], "VM.get_allowed_VIF_devices", vm)
+        if not free:
+            break
+        values = {
+            "VM": vm,
+            "network": network.ref,
+            "device": min(free, key=int),
+            "MAC": mac,
+            "MTU": network.record.MTU,
+            "other_config": {},
+            "qos_algorithm_type": "",
+            "qos_algorithm_params": {},
+        }
+        try:
+            ref = str(api.call("VIF.create", values))
+        except XapiFailure as failure:
+            if failure.code != "DEVICE_ALREADY_EXISTS":
+                raise
+            continue
+        undo.do("VIF.destroy", remove, session, "VIF", ref)
+        return ref
+    raise Conflict("the guest has no free device for another network interface")
