@@ -30,8 +30,8 @@ from simplestack_xen.hooks.networks import network_info, network_list, network_v
 from simplestack_xen.hooks.pools import pool_info
 from simplestack_xen.hooks.power import guest_shutdown, guest_start, guest_suspend
 from simplestack_xen.hooks.storages import storage_list
-from simplestack_xen.xapi.repositories import find_disk_sr
 from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.storages import find_disk_sr
 from simulators.xapi.database import Object
 from simulators.xapi.simulator import Simulator
 from support.xapi import Pool, Trust, running_pool

@@ -32,8 +32,8 @@ from simplestack_xen.hooks.pools import pool_info
 from simplestack_xen.hooks.power import guest_start
 from simplestack_xen.hooks.snapshots import snapshot_delete
 from simplestack_xen.hooks.transfer import guest_export
-from simplestack_xen.xapi.repositories import find_disk_sr
 from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.storages import find_disk_sr
 from support.service import running_service, token
 from support.xapi import PASSWORD, USER, Pool
 

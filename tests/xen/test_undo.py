@@ -8,8 +8,8 @@ from simplestack import NetworkInterfaceUpdate
 from simplestack_xen.errors import XapiFailure
 from simplestack_xen.hooks.interfaces import network_interface_list, network_interface_update
 from simplestack_xen.xapi.images import create_image
-from simplestack_xen.xapi.repositories import find_disk_sr
 from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.storages import find_disk_sr
 from simplestack_xen.xapi.undo import Undo
 from support.xapi import Pool
 

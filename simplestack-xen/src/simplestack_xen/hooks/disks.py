@@ -17,8 +17,8 @@ from simplestack_xen.xapi.images import create_image, of_control_domains
 from simplestack_xen.xapi.lookups import find_guest
 from simplestack_xen.xapi.plugging import plug, takes_devices
 from simplestack_xen.xapi.records import VbdRecord, VdiRecord
-from simplestack_xen.xapi.repositories import find_disk_sr
 from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.storages import find_disk_sr
 from simplestack_xen.xapi.undo import Undo
 
 

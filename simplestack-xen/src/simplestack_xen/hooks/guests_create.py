@@ -21,8 +21,8 @@ from simplestack_xen.xapi.lookups import Vm, find_network, find_template
 from simplestack_xen.xapi.naming import with_name
 from simplestack_xen.xapi.records import NULL, VmRecord
 from simplestack_xen.xapi.removal import remove_vm
-from simplestack_xen.xapi.repositories import Sr, find_disk_sr
 from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.storages import Sr, find_disk_sr
 from simplestack_xen.xapi.tasks import reference_in
 from simplestack_xen.xapi.undo import Undo
 

@@ -3,8 +3,8 @@
 from simplestack import Storage, hookimpl
 from simplestack_xen.entities import storage_entity
 from simplestack_xen.xapi.records import SrRecord
-from simplestack_xen.xapi.repositories import find_sr
 from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.storages import find_sr
 
 
 @hookimpl

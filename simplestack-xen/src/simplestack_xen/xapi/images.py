@@ -6,8 +6,8 @@ from simplestack_xen.errors import XapiFailure
 from simplestack_xen.xapi.drives import Drive
 from simplestack_xen.xapi.lookups import by_name, by_uuid, is_set, only
 from simplestack_xen.xapi.records import NULL, SrRecord, VbdRecord, VdiRecord, VmRecord
-from simplestack_xen.xapi.repositories import Sr
 from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.storages import Sr
 from simplestack_xen.xapi.tasks import reference_in
 from simplestack_xen.xapi.undo import Undo
 

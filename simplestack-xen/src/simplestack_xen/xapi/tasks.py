@@ -5,6 +5,7 @@ import logging
 import math
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from simplestack import HypervisorError, OperationTimeout, SimplestackError, time_left_seconds
@@ -77,6 +78,21 @@ class Tasks:
         with contextlib.suppress(XapiFailure, SimplestackError):  # then it is only not waited for
             self._cancelled(task)
         self.dismiss(task)
+
+    @contextlib.contextmanager
+    def dismissed_on_failure(self, task: str) -> Iterator[None]:
+        """Begin what a task is for; where that fails, destroy the task.
+
+        :raises XapiFailure: why it failed, where the task or the answer tells
+        """
+        try:
+            yield
+        except (XapiFailure, SimplestackError) as error:
+            failure = self.dismiss(task)
+            raise failure or error from None
+        except BaseException:
+            self.dismiss(task)
+            raise
 
     def dismiss(self, task: str) -> XapiFailure | None:
         """Destroy a task that nobody waits for any more; return why it failed, if XAPI has said so.

@@ -8,11 +8,19 @@ became of the transfer is in its task.
 import contextlib
 import http.client
 import time
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import NoReturn, Self
 from urllib.parse import urlencode, urlsplit
 
-from simplestack import CHUNK_BYTES, HypervisorError, HypervisorTimeout, HypervisorUnavailable, Target
+from simplestack import (
+    CHUNK_BYTES,
+    HypervisorError,
+    HypervisorTimeout,
+    HypervisorUnavailable,
+    SimplestackError,
+    Target,
+)
 from simplestack_xen.errors import failure_in
 from simplestack_xen.xapi.connection import HttpsConnection, TimedSocket
 from simplestack_xen.xapi.session import XenSession
@@ -25,7 +33,7 @@ _GATHER_SECONDS = 1.0
 _REDIRECTS = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.TEMPORARY_REDIRECT)
 
 
-class Exchange:
+class Transfer:
     """A request, and its answer as far as it has come."""
 
     def __init__(self, session: XenSession, target: Target, what: str) -> None:
@@ -66,17 +74,17 @@ class Exchange:
     def _ask(cls, session: XenSession, what: str, method: str, path: str, size: int | None) -> Self:
         target = session.target
         for _ in range(2):
-            exchange = cls(session, target, what)
+            transfer = cls(session, target, what)
             try:
-                exchange._request(method, path, size)
-                location = exchange._location()
+                transfer._request(method, path, size)
+                location = transfer._location()
                 if location is None:
-                    return exchange
-                target, path = exchange._elsewhere(location)
+                    return transfer
+                target, path = transfer._elsewhere(location)
             except BaseException:
-                exchange.close()
+                transfer.close()
                 raise
-            exchange.close()
+            transfer.close()
         raise HypervisorUnavailable(f"{target} was named for {what}, and names yet another host")
 
     @property
@@ -219,3 +227,43 @@ class Exchange:
                 f"{self.target} let {self._what} wait for more than {self.limit_seconds:g} s"
             ) from None
         raise HypervisorError(f"the connection to {self.target} broke in {self._what}: {error}") from None
+
+
+class Download:
+    """An image on its way. At its end XAPI says whether it was one.
+
+    No generator: one that was never started would not clean up when it is closed.
+    """
+
+    def __init__(self, session: XenSession, transfer: Transfer, task: str) -> None:
+        self._tasks = session.tasks
+        self._transfer = transfer
+        self._task = task
+        self._is_over = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._is_over:
+            raise StopIteration
+        try:
+            chunk = self._transfer.receive()
+        except SimplestackError:
+            self.close()
+            raise
+        if chunk:
+            return chunk
+        self._hang_up()
+        self._tasks.outcome(self._task, "the export", self._transfer.limit_seconds)
+        raise StopIteration
+
+    def close(self) -> None:
+        """Stop before the end."""
+        if not self._is_over:
+            self._hang_up()
+            self._tasks.abandon(self._task)
+
+    def _hang_up(self) -> None:
+        self._is_over = True
+        self._transfer.close()
