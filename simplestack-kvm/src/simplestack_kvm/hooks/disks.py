@@ -38,6 +38,7 @@ from simplestack_kvm.libvirtd.domains import (
     state_of,
     wait_until,
 )
+from simplestack_kvm.libvirtd.growth import plan_growth, unknown_size
 from simplestack_kvm.libvirtd.inventory import refresh_storages
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.ownership import own_volumes
@@ -49,10 +50,9 @@ from simplestack_kvm.libvirtd.records import (
     disk_names,
     disk_records,
 )
-from simplestack_kvm.libvirtd.resizing import plan_growth, unknown_size
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.sizes import disk_sizes, sizes_to_change
-from simplestack_kvm.libvirtd.undoing import Step, apply_all, with_remains
+from simplestack_kvm.libvirtd.undo import Step, apply_all, with_remains
 from simplestack_kvm.libvirtd.volumes import choose_pool, make_volume, source_of
 from simplestack_kvm.sdk import libvirt
 

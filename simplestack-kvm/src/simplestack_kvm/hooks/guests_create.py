@@ -17,8 +17,8 @@ from simplestack_kvm.hooks.guests import show_guest
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domain_xml import HostKind, Plan, VolumeSource, build_domain, host_kind
 from simplestack_kvm.libvirtd.domains import find_domain
+from simplestack_kvm.libvirtd.image_headers import UnusableImage
 from simplestack_kvm.libvirtd.image_sources import check_image, known_format
-from simplestack_kvm.libvirtd.images import UnusableImage
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.lookups import find_network
 from simplestack_kvm.libvirtd.session import KvmSession

@@ -19,12 +19,12 @@ from simplestack_kvm.hooks.guests import show_guest
 from simplestack_kvm.hooks.guests_create import check_name, is_taken, taken
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domains import find_domain, require_guest_state
+from simplestack_kvm.libvirtd.growth import plan_growth, unknown_size
+from simplestack_kvm.libvirtd.hardware import plan_cpus, plan_memory
 from simplestack_kvm.libvirtd.records import DomainRecord, domain_record, is_paravirtualized
-from simplestack_kvm.libvirtd.resizing import plan_growth, unknown_size
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.sizes import sizes_to_change
-from simplestack_kvm.libvirtd.sizing import plan_cpus, plan_memory
-from simplestack_kvm.libvirtd.undoing import Step, apply_all
+from simplestack_kvm.libvirtd.undo import Step, apply_all
 from simplestack_kvm.sdk import libvirt
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from simplestack import Busy, Conflict, HypervisorTimeout, InvalidArguments
 from simplestack_kvm.libvirtd.descriptions import describe_guests
 from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.images import HEADER_BYTES, ImageHeader, UnusableImage, read_header
+from simplestack_kvm.libvirtd.image_headers import HEADER_BYTES, ImageHeader, UnusableImage, read_header
 from simplestack_kvm.libvirtd.inventory import normalized
 from simplestack_kvm.libvirtd.records import Source, disk_format, place_of
 from simplestack_kvm.libvirtd.session import KvmSession

@@ -9,7 +9,7 @@ from typing import Self
 
 from simplestack import SimplestackError
 from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.undoing import with_remains
+from simplestack_kvm.libvirtd.undo import with_remains
 from simplestack_kvm.sdk import libvirt
 
 #: How long a libvirtd that died may take to come back, for example by systemd.

@@ -13,8 +13,8 @@ from typing import Any
 
 from simplestack_kvm.errors import is_error
 from simplestack_kvm.libvirtd.descriptions import describe_guest, describe_guests, describe_saved_guests
+from simplestack_kvm.libvirtd.image_headers import UnusableImage, read_header
 from simplestack_kvm.libvirtd.image_sources import read_start
-from simplestack_kvm.libvirtd.images import UnusableImage, read_header
 from simplestack_kvm.libvirtd.inventory import Inventory, VolumeRecord, normalized, volumes_at
 from simplestack_kvm.libvirtd.parallel_reads import read_all
 from simplestack_kvm.libvirtd.records import Source, disk_format, place_of

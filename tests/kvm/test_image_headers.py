@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from simplestack_kvm.libvirtd.images import HEADER_BYTES, ImageHeader, UnusableImage, format_of, read_header
+from simplestack_kvm.libvirtd.image_headers import (
+    HEADER_BYTES,
+    ImageHeader,
+    UnusableImage,
+    format_of,
+    read_header,
+)
 
 from .conftest import lacking
 

@@ -16,8 +16,8 @@ from weakref import WeakValueDictionary
 from simplestack import Busy, Conflict, GuestState, InvalidArguments, Target, gib
 from simplestack_kvm.errors import needing_parts
 from simplestack_kvm.libvirtd.domains import require_guest_state
+from simplestack_kvm.libvirtd.image_headers import UnusableImage, format_of
 from simplestack_kvm.libvirtd.image_sources import known_format, read_start
-from simplestack_kvm.libvirtd.images import UnusableImage, format_of
 from simplestack_kvm.libvirtd.records import DiskRecord
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.volumes import refresh_pools, volume_of

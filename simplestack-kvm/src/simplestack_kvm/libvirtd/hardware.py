@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from simplestack import GuestState, InvalidArguments, InvalidState
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domains import modification_flags, require_guest_state, state_of, wait_until
-from simplestack_kvm.libvirtd.undoing import Step
+from simplestack_kvm.libvirtd.undo import Step
 from simplestack_kvm.sdk import libvirt
 
 #: How long a running guest's balloon may take; after that the guest is shown as it is.

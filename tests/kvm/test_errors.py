@@ -20,7 +20,7 @@ from simplestack import (
 )
 from simplestack_kvm import errors
 from simplestack_kvm import session as sessions
-from simplestack_kvm.libvirtd.events import start_event_loop
+from simplestack_kvm.libvirtd.event_loop import start_event_loop
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
