@@ -12,8 +12,8 @@ from simplestack import (
     SimplestackError,
 )
 from simplestack_kvm.hooks.disks import disk_list
+from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_create import guest_create
-from simplestack_kvm.hooks.guests_delete import guest_delete
 from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd

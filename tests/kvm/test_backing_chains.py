@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from simplestack_kvm.hooks.disks import disk_delete
-from simplestack_kvm.hooks.guests_delete import guest_delete
+from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.libvirtd.session import KvmSession
 
 from .domains import file_disk, foreign

@@ -20,8 +20,7 @@ from simplestack import (
     Target,
 )
 from simplestack_kvm import errors
-from simplestack_kvm.hooks.guests import guest_info, guest_list
-from simplestack_kvm.hooks.guests_delete import guest_delete
+from simplestack_kvm.hooks.guests import guest_delete, guest_info, guest_list
 from simplestack_kvm.libvirtd import inventory
 from simplestack_kvm.libvirtd import nvram as uefi_variables
 from simplestack_kvm.libvirtd.session import KvmSession

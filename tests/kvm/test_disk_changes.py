@@ -13,6 +13,7 @@ import pytest
 from simplestack import GIB, Conflict, Disk, DiskCreate, DiskUpdate
 from simplestack_kvm.hooks import disks
 from simplestack_kvm.hooks.disks import disk_create, disk_delete, disk_list, disk_update
+from simplestack_kvm.libvirtd import plugging
 from simplestack_kvm.libvirtd.records import DISK_NAMES
 from simplestack_kvm.libvirtd.session import KvmSession
 
@@ -117,7 +118,7 @@ def test_a_disk_that_was_named_before_the_one_that_is_not_added_keeps_its_name(
 ) -> None:
     mine, theirs = (DiskCreate(size=1, name=name, storage_id=libvirtd.pool) for name in names)
     theirs_named, mine_named = threading.Event(), threading.Event()
-    attach = disks._attach
+    attach = plugging.attach
 
     def attach_in_turn(domain: "libvirt.virDomain", element: ET.Element) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -128,7 +129,7 @@ def test_a_disk_that_was_named_before_the_one_that_is_not_added_keeps_its_name(
             assert mine_named.wait(30)
         attach(domain, element)
 
-    monkeypatch.setattr(disks, "_attach", attach_in_turn)
+    monkeypatch.setattr(disks, "attach", attach_in_turn)
     with (
         foreign(session.connection) as domain,
         another(session, libvirtd) as other,

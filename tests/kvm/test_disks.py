@@ -13,8 +13,8 @@ from simplestack import (
     InvalidArguments,
     InvalidState,
 )
-from simplestack_kvm.hooks import disks
 from simplestack_kvm.hooks.disks import disk_create, disk_delete, disk_info, disk_list, disk_update
+from simplestack_kvm.libvirtd import plugging
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.session import KvmSession
 
@@ -64,8 +64,8 @@ def test_a_running_guest_gains_a_disk_that_outlives_its_stop(session: KvmSession
 def test_a_guest_that_does_not_let_go_keeps_its_disk(
     session: KvmSession, libvirtd: Libvirtd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disks, "DETACH_SECONDS", 2.0)
-    monkeypatch.setattr(disks, "DETACH_AGAIN_SECONDS", 1.0)
+    monkeypatch.setattr(plugging, "DETACH_SECONDS", 2.0)
+    monkeypatch.setattr(plugging, "DETACH_AGAIN_SECONDS", 1.0)
     with (
         volume(session.connection, libvirtd.pool, GIB) as disk,
         foreign(session.connection, file_disk(disk.path(), "vda", "virtio"), machine="pc") as domain,
@@ -173,8 +173,8 @@ def test_defect_16_disks_of_any_origin_are_shown_by_their_device(
 def test_a_guest_that_is_started_while_it_loses_a_disk_keeps_the_disk(
     session: KvmSession, libvirtd: Libvirtd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disks, "DETACH_SECONDS", 1)
-    monkeypatch.setattr(disks, "DETACH_AGAIN_SECONDS", 0.5)
+    monkeypatch.setattr(plugging, "DETACH_SECONDS", 1)
+    monkeypatch.setattr(plugging, "DETACH_AGAIN_SECONDS", 0.5)
     for bus, target, error in (("virtio", "vda", Busy), ("sata", "sda", InvalidState)):
         with (
             volume(session.connection, libvirtd.pool, GIB) as disk,

@@ -18,9 +18,8 @@ from simplestack import (
     NewNetworkInterface,
 )
 from simplestack_kvm.hooks.disks import disk_create, disk_delete, disk_list, disk_update
-from simplestack_kvm.hooks.guests import guest_info, guest_list
+from simplestack_kvm.hooks.guests import guest_delete, guest_info, guest_list
 from simplestack_kvm.hooks.guests_create import guest_create
-from simplestack_kvm.hooks.guests_delete import guest_delete
 from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.hooks.power import guest_reboot, guest_resume, guest_shutdown, guest_start, guest_suspend
 from simplestack_kvm.libvirtd.session import KvmSession

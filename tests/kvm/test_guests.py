@@ -23,8 +23,7 @@ from simplestack import (
     InvalidState,
 )
 from simplestack_kvm.hooks.disks import disk_list, disk_update
-from simplestack_kvm.hooks.guests import guest_info, guest_list
-from simplestack_kvm.hooks.guests_delete import guest_delete
+from simplestack_kvm.hooks.guests import guest_delete, guest_info, guest_list
 from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.libvirtd.session import KvmSession
 from support.threads import profiled

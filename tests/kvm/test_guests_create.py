@@ -21,8 +21,8 @@ from simplestack import (
 )
 from simplestack_kvm import errors
 from simplestack_kvm.hooks.disks import disk_list
+from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_create import guest_create
-from simplestack_kvm.hooks.guests_delete import guest_delete
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.session import KvmSession
 

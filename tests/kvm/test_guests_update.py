@@ -17,9 +17,8 @@ from simplestack import (
     InvalidArguments,
     InvalidState,
 )
-from simplestack_kvm.hooks.guests import guest_info
+from simplestack_kvm.hooks.guests import guest_delete, guest_info
 from simplestack_kvm.hooks.guests_create import guest_create
-from simplestack_kvm.hooks.guests_delete import guest_delete
 from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.session import KvmSession

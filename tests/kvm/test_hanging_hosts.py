@@ -23,9 +23,8 @@ from simplestack import (
 from simplestack.identity.accounts import hash_password
 from simplestack_kvm import session as sessions
 from simplestack_kvm.hooks.disks import disk_info, disk_list, disk_update
-from simplestack_kvm.hooks.guests import guest_info, guest_list
+from simplestack_kvm.hooks.guests import guest_delete, guest_info, guest_list
 from simplestack_kvm.hooks.guests_create import guest_create
-from simplestack_kvm.hooks.guests_delete import guest_delete
 from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.hooks.pools import pool_info
 from simplestack_kvm.hooks.storages import storage_info, storage_list

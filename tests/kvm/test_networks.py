@@ -6,6 +6,7 @@ import pytest
 
 from simplestack import EntityNotFound
 from simplestack_kvm import plugin
+from simplestack_kvm.entities import network_entity
 from simplestack_kvm.hooks import networks
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.session import KvmSession
@@ -55,9 +56,9 @@ def test_an_unknown_network_is_not_found(session: KvmSession, network_id: str) -
 
 
 def test_networks_of_other_kinds_are_described() -> None:
-    bridged = networks.network_of(parse_document(BRIDGED))
+    bridged = network_entity(parse_document(BRIDGED))
     assert (bridged.name_label, bridged.bridge) == ("lan <&> ünï", "br0")
     assert (bridged.name_description, bridged.other_config) == ("Office", {"forward_mode": "bridge"})
-    isolated = networks.network_of(parse_document(ISOLATED))
+    isolated = network_entity(parse_document(ISOLATED))
     assert isolated.bridge is None
     assert isolated.other_config == {"forward_mode": "isolated", "domain": "lab", "addresses": "10.0.0.1/24"}

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from simplestack import Conflict, GuestState
+from simplestack_kvm.entities import guest_entity
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domain_xml import (
     HostKind,
@@ -15,7 +16,7 @@ from simplestack_kvm.libvirtd.domain_xml import (
     host_kind,
     names_element,
 )
-from simplestack_kvm.libvirtd.records import disk_names, domain_record, guest_entity, state_of_code
+from simplestack_kvm.libvirtd.records import disk_names, domain_record, state_of_code
 
 HOSTILE = "\"'><seclabel type='none'/>]]>&amp;<!-- "
 

@@ -1,11 +1,15 @@
-"""Guests: list and show them. Create, change and delete have modules of their own."""
+"""Guests: list, show and delete them. Create and change have modules of their own."""
 
-from simplestack import Guest, GuestState, hookimpl
+from simplestack import Guest, GuestState, HypervisorError, hookimpl
+from simplestack_kvm.entities import guest_entity, guest_entity_of_stats
 from simplestack_kvm.libvirtd.addresses import AddressBook
 from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.domains import find_domain, state_of
-from simplestack_kvm.libvirtd.listing import list_guests
-from simplestack_kvm.libvirtd.records import DomainRecord, domain_record, guest_entity
+from simplestack_kvm.libvirtd.domains import end_remnant, find_domain, require_guest_state, state_of
+from simplestack_kvm.libvirtd.listing import Row, list_guests
+from simplestack_kvm.libvirtd.nvram import delete_nvram
+from simplestack_kvm.libvirtd.ownership import own_volumes
+from simplestack_kvm.libvirtd.records import DomainRecord, domain_record
+from simplestack_kvm.libvirtd.removal import DELETION, undefine
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.sizes import disk_sizes
 from simplestack_kvm.sdk import libvirt
@@ -14,13 +18,41 @@ from simplestack_kvm.sdk import libvirt
 @hookimpl
 def guest_list(session: KvmSession, fields: frozenset[str]) -> list[Guest]:
     """List all domains; see :mod:`simplestack_kvm.libvirtd.listing`."""
-    return list_guests(session, fields)
+    host = session.connection.getHostname() if "host" in fields else ""
+    return [_listed(row, host) for row in list_guests(session, fields)]
 
 
 @hookimpl
 def guest_info(session: KvmSession, guest_id: str) -> Guest:
     """Show one domain."""
     return show_guest(session, find_domain(session, guest_id))
+
+
+@hookimpl
+def guest_delete(session: KvmSession, guest_id: str) -> None:
+    """Undefine a domain, then delete the volumes and the UEFI variables that are its own.
+
+    What stays, with a warning: volumes that somebody else uses, or may use; ISO images; disks in no active
+    pool. What stays silently, since it was never the guest's own: media, read-only, shareable and transient
+    disks, and the backing files of its volumes.
+
+    :raises InvalidState: the guest runs; also if somebody starts it meanwhile, and then nothing is lost
+    :raises HypervisorError: a volume could not be deleted; the guest is gone
+    """
+    domain = find_domain(session, guest_id)
+    require_guest_state(domain, DELETION, GuestState.STOPPED)
+    text = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
+    document = parse_document(text)
+    record = domain_record(document)
+    own = own_volumes(session, record.uuid, record.disks)
+    end_remnant(domain)
+    undefine(session, domain, record.uuid, text)
+    left = own.delete()
+    delete_nvram(session, document)
+    if left:
+        raise HypervisorError(
+            f"the guest is gone, but not its volumes {', '.join(left)}: delete them by hand"
+        )
 
 
 def show_guest(session: KvmSession, domain: "libvirt.virDomain") -> Guest:
@@ -31,6 +63,25 @@ def show_guest(session: KvmSession, domain: "libvirt.virDomain") -> Guest:
     # The handle knows whether the domain ran when it was found; that takes no round trip.
     ip = AddressBook(session).address(domain, record) if domain.ID() != -1 else None
     return guest_entity(record, state, host, disk_sizes(session, domain, record.disks), ip)
+
+
+def _listed(row: Row, host: str) -> Guest:
+    """Make the entity of what is known of a guest of the list."""
+    sizes = row.sizes
+    if sizes is None and row.record is not None:
+        sizes = [None] * len(row.record.disks)
+    if row.record is not None and row.stats is None:
+        return guest_entity(row.record, row.state, host, sizes or (), row.ip)
+    disks = None if row.record is None else row.record.disks
+    return guest_entity_of_stats(
+        row.stats or {},
+        disks,
+        sizes or (),
+        uuid=row.uuid,
+        name=row.domain.name(),
+        state=row.state,
+        host=host,
+    )
 
 
 def _record(domain: "libvirt.virDomain", flags: int) -> DomainRecord:

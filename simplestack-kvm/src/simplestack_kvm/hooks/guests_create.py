@@ -4,7 +4,6 @@ import uuid
 from contextlib import suppress
 
 from simplestack import (
-    Conflict,
     EntityNotFound,
     Guest,
     GuestCreate,
@@ -21,19 +20,11 @@ from simplestack_kvm.libvirtd.image_headers import UnusableImage
 from simplestack_kvm.libvirtd.image_sources import check_image, known_format
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.lookups import find_network
+from simplestack_kvm.libvirtd.naming import check_name, is_taken, taken
 from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.volumes import (
-    choose_pool,
-    copy_volume,
-    find_volume,
-    make_volume,
-    medium_of,
-    source_of,
-)
+from simplestack_kvm.libvirtd.storages import choose_pool
+from simplestack_kvm.libvirtd.volumes import copy_volume, find_volume, make_volume, medium_of, source_of
 from simplestack_kvm.sdk import libvirt
-
-#: libvirt keeps a domain in a file of its name, and writes that with ``.xml.new`` at its end.
-MAX_NAME_BYTES = 255 - len(".xml.new")
 
 
 @hookimpl
@@ -71,38 +62,6 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
             with needing_parts("start the new guest"):
                 domain.create()
         return show_guest(session, domain)
-
-
-def check_name(session: KvmSession, name: str) -> None:
-    """Pass a name that a guest can have.
-
-    :raises InvalidArguments: libvirt cannot keep it
-    :raises Conflict: another guest has it
-    """
-    # libvirt makes paths of names, and of a dot alone one that it then tries to delete.
-    if "/" in name or not name.strip(" .") or len(name.encode()) > MAX_NAME_BYTES:
-        raise InvalidArguments(
-            f"`name` {name[:80]!r} cannot be a guest's: it must have no slash, more than dots and be at most "
-            f"{MAX_NAME_BYTES} bytes long"
-        )
-    if is_taken(session, name):
-        raise taken(name)
-
-
-def taken(name: str) -> Conflict:
-    """Return the error of a name that another guest has."""
-    return Conflict(f"the name {name!r} is taken by another guest: choose another one")
-
-
-def is_taken(session: KvmSession, name: str) -> bool:
-    """Tell whether a guest has this name."""
-    try:
-        session.connection.lookupByName(name)
-    except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-            return False
-        raise
-    return True
 
 
 def _disks(

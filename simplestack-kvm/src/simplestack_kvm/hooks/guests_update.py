@@ -14,14 +14,14 @@ from simplestack import (
     gib_to_bytes,
     hookimpl,
 )
-from simplestack_kvm.errors import has_reason
+from simplestack_kvm.entities import is_paravirtualized
 from simplestack_kvm.hooks.guests import show_guest
-from simplestack_kvm.hooks.guests_create import check_name, is_taken, taken
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domains import find_domain, require_guest_state
 from simplestack_kvm.libvirtd.growth import plan_growth, unknown_size
 from simplestack_kvm.libvirtd.hardware import plan_cpus, plan_memory
-from simplestack_kvm.libvirtd.records import DomainRecord, domain_record, is_paravirtualized
+from simplestack_kvm.libvirtd.naming import check_name, renaming
+from simplestack_kvm.libvirtd.records import DomainRecord, domain_record
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.sizes import sizes_to_change
 from simplestack_kvm.libvirtd.undo import Step, apply_all
@@ -44,7 +44,7 @@ def guest_update(session: KvmSession, guest_id: str, changes: GuestUpdate) -> Gu
     if changes.name is not UNSET and changes.name != record.name:
         require_guest_state(domain, "rename the guest", GuestState.STOPPED)
         check_name(session, changes.name)
-        steps.append(_renaming(session, domain, record.name, changes.name))
+        steps.append(renaming(session, domain, record.name, changes.name))
     if changes.memory is not UNSET and changes.memory != record.memory_mib:
         steps.append(plan_memory(domain, changes.memory))
     if changes.cpus is not UNSET and changes.cpus != record.cpus:
@@ -64,30 +64,6 @@ def _reject_impossible(record: DomainRecord, changes: GuestUpdate) -> None:
         )
     if changes.template is True:
         raise NotImplementedError("this hypervisor has no templates: a guest is made of an image")
-
-
-def _renaming(session: KvmSession, domain: "libvirt.virDomain", old_name: str, name: str) -> Step:
-    def rename() -> None:
-        try:
-            domain.rename(name)
-        except libvirt.libvirtError as error:
-            if not has_reason(error):
-                # It may have succeeded: then the guest that has the new name is this one.
-                if find_domain(session, domain.UUIDString()).name() == name:
-                    return
-                raise
-            if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
-                require_guest_state(domain, "rename the guest", GuestState.STOPPED)
-            if is_taken(session, name):
-                raise taken(name) from None
-            raise
-
-    def rename_back() -> None:
-        # The object keeps the name that it was found with. A third name is somebody else's doing.
-        if find_domain(session, domain.UUIDString()).name() == name:
-            domain.rename(old_name)
-
-    return Step(apply=rename, undo=rename_back, remains=f"the guest could not be named {old_name!r} again")
 
 
 def _hdd(

@@ -1,7 +1,7 @@
 """Hosts: the one that the session reaches."""
 
 from simplestack import EntityNotFound, Host, hookimpl
-from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.hosts import host_id_of
 from simplestack_kvm.libvirtd.session import KvmSession
 
 
@@ -18,11 +18,6 @@ def host_info(session: KvmSession, host_id: str) -> Host:
     if host_id.lower() != host.id:
         raise EntityNotFound("Host", host_id)
     return host
-
-
-def host_id_of(session: KvmSession) -> str:
-    """Return the UUID that libvirt has for the host: the firmware's, or ``host_uuid`` in libvirtd.conf."""
-    return parse_document(session.connection.getCapabilities()).findtext("host/uuid", "").lower()
 
 
 def _host(session: KvmSession) -> Host:

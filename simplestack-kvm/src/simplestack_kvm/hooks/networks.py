@@ -1,9 +1,9 @@
 """Networks: libvirt's virtual networks that are active. libvirt cannot make VLANs."""
 
 import logging
-import xml.etree.ElementTree as ET
 
 from simplestack import HypervisorError, Network, hookimpl
+from simplestack_kvm.entities import network_entity
 from simplestack_kvm.errors import has_reason
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.lookups import find_network
@@ -23,7 +23,7 @@ def network_list(session: KvmSession) -> list[Network]:
 @hookimpl
 def network_info(session: KvmSession, network_id: str) -> Network:
     """Show one active network, by its id or its name."""
-    return network_of(parse_document(find_network(session, network_id).XMLDesc()))
+    return network_entity(parse_document(find_network(session, network_id).XMLDesc()))
 
 
 def _listed(network: "libvirt.virNetwork") -> Network | None:
@@ -32,7 +32,7 @@ def _listed(network: "libvirt.virNetwork") -> Network | None:
     One that libvirt cannot describe has its id and its name: it must not hide the others.
     """
     try:
-        return network_of(parse_document(network.XMLDesc()))
+        return network_entity(parse_document(network.XMLDesc()))
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_NETWORK:
             return None
@@ -42,34 +42,3 @@ def _listed(network: "libvirt.virNetwork") -> Network | None:
     except HypervisorError:
         _log.warning("network %s is listed without details", network.name(), exc_info=True)
     return Network(id=network.UUIDString(), name_label=network.name())
-
-
-def network_of(document: ET.Element) -> Network:
-    """Make the entity of libvirt's description of a network.
-
-    ``other_config`` has ``forward_mode`` (libvirt's word, or ``isolated``), and where they are known
-    ``forward_device``, ``domain`` and ``addresses``, which is a list with commas.
-    """
-    forward = document.find("forward")
-    bridge = document.find("bridge")
-    domain = document.find("domain")
-    addresses = [_address(ip) for ip in document.iterfind("ip")]
-    config = {
-        "forward_mode": "isolated" if forward is None else forward.get("mode", "nat"),
-        "forward_device": None if forward is None else forward.get("dev"),
-        "domain": None if domain is None else domain.get("name"),
-        "addresses": ",".join(addresses),
-    }
-    return Network(
-        id=document.findtext("uuid", ""),
-        name_label=document.findtext("name", ""),
-        bridge=None if bridge is None else bridge.get("name"),
-        name_description=document.findtext("description", document.findtext("title", "")),
-        other_config={key: value for key, value in config.items() if value},
-    )
-
-
-def _address(ip: ET.Element) -> str:
-    length = ip.get("prefix") or ip.get("netmask")
-    address = ip.get("address", "")
-    return address if length is None else f"{address}/{length}"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from simplestack import Pool, hookimpl
-from simplestack_kvm.hooks.hosts import host_id_of
+from simplestack_kvm.libvirtd.hosts import host_id_of
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.sdk import libvirt
 

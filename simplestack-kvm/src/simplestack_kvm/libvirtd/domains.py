@@ -1,11 +1,13 @@
 """Domains as libvirt has them: finding one, its state, waiting for it, and changes that a state refuses."""
 
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any
 
 from simplestack import EntityNotFound, GuestState, is_uuid, require_state
 from simplestack_kvm.errors import needing_parts
+from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.records import state_of_code
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.sdk import libvirt
@@ -102,3 +104,8 @@ def end_remnant(domain: "libvirt.virDomain") -> None:
     # Only what has crashed: a guest that is active without that was started by somebody else just now.
     if state_code(domain) == libvirt.VIR_DOMAIN_CRASHED and domain.isActive():
         domain.destroy()
+
+
+def document_of(domain: "libvirt.virDomain", flags: int = 0) -> ET.Element:
+    """Read a domain's description, with what is secret in it."""
+    return parse_document(domain.XMLDesc(flags | libvirt.VIR_DOMAIN_XML_SECURE))

@@ -20,7 +20,8 @@ from simplestack_kvm.libvirtd.image_headers import UnusableImage, format_of
 from simplestack_kvm.libvirtd.image_sources import known_format, read_start
 from simplestack_kvm.libvirtd.records import DiskRecord
 from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.volumes import refresh_pools, volume_of
+from simplestack_kvm.libvirtd.storages import refresh_pools
+from simplestack_kvm.libvirtd.volumes import volume_of
 from simplestack_kvm.sdk import libvirt
 
 #: How long a request waits while another one grows a disk of the same running guest.

@@ -24,7 +24,8 @@ from simplestack_kvm.libvirtd.image_headers import HEADER_BYTES, ImageHeader, Un
 from simplestack_kvm.libvirtd.inventory import normalized
 from simplestack_kvm.libvirtd.records import Source, disk_format, place_of
 from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.volumes import active_pools, is_block, look_up_volume, refresh_pools
+from simplestack_kvm.libvirtd.storages import active_pools, refresh_pools
+from simplestack_kvm.libvirtd.volumes import is_block, look_up_volume
 from simplestack_kvm.sdk import libvirt
 
 #: How many images may be based on one another.

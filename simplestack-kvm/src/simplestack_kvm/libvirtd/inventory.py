@@ -14,7 +14,7 @@ from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domains import POLL_SECONDS
 from simplestack_kvm.libvirtd.parallel_reads import read_all
 from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.volumes import active_pools
+from simplestack_kvm.libvirtd.storages import active_pools
 from simplestack_kvm.sdk import libvirt
 
 #: How long to wait for a copy into a pool to end: libvirt refreshes no pool meanwhile.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from simplestack import Busy, Guest, GuestState, HypervisorError
+from simplestack import Busy, GuestState, HypervisorError
 from simplestack_kvm.errors import has_reason
 from simplestack_kvm.libvirtd.addresses import AddressBook
 from simplestack_kvm.libvirtd.bounded import NoResponse
@@ -25,8 +25,6 @@ from simplestack_kvm.libvirtd.parallel_reads import read_all
 from simplestack_kvm.libvirtd.records import (
     DomainRecord,
     domain_record,
-    guest_entity,
-    guest_entity_of_stats,
     state_of_code,
     stats_drives,
 )
@@ -51,7 +49,7 @@ _descriptions_lock = threading.Lock()
 
 
 @dataclass(kw_only=True, slots=True)
-class _Row:
+class Row:
     """A guest of the list, and what is known of it."""
 
     uuid: str
@@ -76,29 +74,9 @@ class _Row:
         """Read the domain's description. What libvirt cannot tell, or we cannot read, stays unknown."""
         self.record, self.is_gone = _described(self.domain)
 
-    def entity(self, host: str) -> Guest:
-        """Make the entity of what is known."""
-        sizes = self.sizes
-        if sizes is None and self.record is not None:
-            sizes = [None] * len(self.record.disks)
-        if self.record is not None and self.stats is None:
-            return guest_entity(self.record, self.state, host, sizes or (), self.ip)
-        disks = None if self.record is None else self.record.disks
-        return guest_entity_of_stats(
-            self.stats or {},
-            disks,
-            sizes or (),
-            uuid=self.uuid,
-            name=self.domain.name(),
-            state=self.state,
-            host=host,
-        )
 
-
-def list_guests(session: KvmSession, fields: frozenset[str]) -> list[Guest]:
-    """Return all domains that are there at the end, with these fields."""
-    connection = session.connection
-    host = connection.getHostname() if "host" in fields else ""
+def list_guests(session: KvmSession, fields: frozenset[str]) -> list[Row]:
+    """Return all domains that are there at the end, with what these fields need."""
     has_details = not fields <= _CHEAP_FIELDS
     rows = _rows(session, fields, has_details=has_details)
     if has_details:
@@ -121,10 +99,10 @@ def list_guests(session: KvmSession, fields: frozenset[str]) -> list[Guest]:
                 )
         for row in active:
             row.ip = row.ip or book.address_by_agent(row.domain, _of(row))
-    return [row.entity(host) for row in rows if not row.is_gone]
+    return [row for row in rows if not row.is_gone]
 
 
-def _rows(session: KvmSession, fields: frozenset[str], *, has_details: bool) -> list[_Row]:
+def _rows(session: KvmSession, fields: frozenset[str], *, has_details: bool) -> list[Row]:
     connection = session.connection
     states = connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE)
     saved: set[str] = set()
@@ -143,14 +121,14 @@ def _rows(session: KvmSession, fields: frozenset[str], *, has_details: bool) -> 
     rows = []
     for domain, stats in states:
         uuid, code = domain.UUIDString(), int(stats.get("state.state", libvirt.VIR_DOMAIN_NOSTATE))
-        row = _Row(uuid=uuid, domain=domain, state=state_of_code(code, saved=uuid in saved))
+        row = Row(uuid=uuid, domain=domain, state=state_of_code(code, saved=uuid in saved))
         if code == libvirt.VIR_DOMAIN_SHUTOFF:
             row.stats = off.get(uuid)
         rows.append(row)
     return rows
 
 
-def _describe_off(session: KvmSession, rows: Sequence[_Row]) -> None:
+def _describe_off(session: KvmSession, rows: Sequence[Row]) -> None:
     new = []
     for row in rows:
         if row.stats is not None:
@@ -161,7 +139,7 @@ def _describe_off(session: KvmSession, rows: Sequence[_Row]) -> None:
     _describe(session, new)
 
 
-def _describe(session: KvmSession, rows: Sequence[_Row]) -> None:
+def _describe(session: KvmSession, rows: Sequence[Row]) -> None:
     """Read the descriptions of guests that are off, as far as there is time."""
     by_uuid = {row.uuid: row for row in rows}
 
@@ -181,7 +159,7 @@ def _describe(session: KvmSession, rows: Sequence[_Row]) -> None:
         _keep(session, row)
 
 
-def _keep(session: KvmSession, row: _Row) -> None:
+def _keep(session: KvmSession, row: Row) -> None:
     """Keep the description of a guest that is off for later lists, or forget one that is out of date."""
     key = (session.target, row.uuid)
     with _descriptions_lock:
@@ -206,7 +184,7 @@ def _described(domain: "libvirt.virDomain") -> tuple[DomainRecord | None, bool]:
         return None, False
 
 
-def _look_at_storages(session: KvmSession, rows: Sequence[_Row], *, with_sizes: bool) -> None:
+def _look_at_storages(session: KvmSession, rows: Sequence[Row], *, with_sizes: bool) -> None:
     """Find out whether descriptions of earlier lists still hold, and the sizes of disks.
 
     What is not found out by the time of an error stays as it is: a size is unknown then.
@@ -225,7 +203,7 @@ def _look_at_storages(session: KvmSession, rows: Sequence[_Row], *, with_sizes: 
                 row.sizes = within_storage_limit(session, partial(survey.sizes, row.record.disks))
 
 
-def _confirm(session: KvmSession, survey: Survey, off: Sequence[_Row]) -> None:
+def _confirm(session: KvmSession, survey: Survey, off: Sequence[Row]) -> None:
     """Compare the descriptions of guests that are off with libvirt's statistics, which tell sizes as well.
 
     A description of an earlier list that they do not confirm is read again.
@@ -249,7 +227,7 @@ def _confirm(session: KvmSession, survey: Survey, off: Sequence[_Row]) -> None:
     _describe(session, outdated)
 
 
-def _peek(session: KvmSession, survey: Survey, rows: Sequence[_Row]) -> dict[str, Any]:
+def _peek(session: KvmSession, survey: Survey, rows: Sequence[Row]) -> dict[str, Any]:
     """Let libvirt look at the drives of guests that are off and have all drives in pools; by UUID."""
     domains = [
         row.domain
@@ -268,7 +246,7 @@ def _places(record: DomainRecord) -> list[tuple[str, str | None]]:
     return [(target, source if isinstance(source, str) else None) for target, source in record.drives]
 
 
-def _of(row: _Row) -> DomainRecord:
+def _of(row: Row) -> DomainRecord:
     """Return the description of a row that has one."""
     if row.record is None:
         raise ValueError(f"guest {row.uuid} has no description")

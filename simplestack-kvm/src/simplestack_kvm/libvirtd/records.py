@@ -1,12 +1,12 @@
-"""What libvirt says of domains, as records and entities: pure functions."""
+"""What libvirt says of domains, as records: pure functions."""
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from simplestack import Disk, Guest, GuestState, gib
+from simplestack import GuestState
 
 #: Domain states (virDomainState) that are not STOPPED.
 _STATES = {
@@ -17,7 +17,7 @@ _STATES = {
     7: GuestState.PAUSED,  # suspended by its own power management
 }
 #: libvirt writes memory in KiB, in XML and in statistics.
-_KIB_PER_MIB = 1024
+KIB_PER_MIB = 1024
 #: A path, or the names of a pool and of a volume in it.
 Source = str | tuple[str, str]
 #: Our part of a domain's metadata: the names of disks.
@@ -90,7 +90,7 @@ def domain_record(domain: ET.Element) -> DomainRecord:
         uuid=domain.findtext("uuid", "").strip().lower(),
         name=domain.findtext("name", ""),
         cpus=cpus,
-        memory_mib=None if memory is None else int(memory.text or 0) // _KIB_PER_MIB,
+        memory_mib=None if memory is None else int(memory.text or 0) // KIB_PER_MIB,
         disks=disk_records(domain),
         interfaces=tuple(_interface(found) for found in domain.iterfind("devices/interface")),
         drives=tuple(_drive(drive) for drive in domain.iterfind("devices/disk")),
@@ -137,81 +137,6 @@ def disk_names(domain: ET.Element) -> dict[str, str]:
     return {disk.get("target", ""): disk.get("name", "") for disk in found}
 
 
-def disk_entity(disk: DiskRecord, position: int, size_bytes: int | None) -> Disk:
-    """Make the entity; None as size stays unknown."""
-    return Disk(
-        id=disk.target,
-        name=disk.name,
-        number=str(position),
-        size=None if size_bytes is None else gib(size_bytes),
-        extra_info=disk.source,
-    )
-
-
-def guest_entity(
-    record: DomainRecord, state: GuestState, host: str, disk_bytes: Iterable[int | None], ip: str | None
-) -> Guest:
-    """Make the entity of a domain's description.
-
-    :param disk_bytes: the sizes of its disks; None for those that are unknown
-    """
-    return Guest(
-        id=record.uuid,
-        name=record.name,
-        cpus=record.cpus,
-        memory=record.memory_mib,
-        hdd=_sum_gib(disk_bytes),
-        paravirtualized=is_paravirtualized(disk.target for disk in record.disks),
-        ip=ip,
-        state=state,
-        host=_running_host(state, host),
-    )
-
-
-def _sum_gib(disk_bytes: Iterable[int | None]) -> float | None:
-    """Add sizes up. With one unknown, the sum is: part of it would pass for all of it."""
-    total = 0
-    for size in disk_bytes:
-        if size is None:
-            return None
-        total += size
-    return gib(total)
-
-
-def _running_host(state: GuestState, host: str) -> str | None:
-    """Return the host that a guest runs on; one that is off runs on none, though it is defined somewhere."""
-    return None if state == GuestState.STOPPED else host
-
-
-def guest_entity_of_stats(
-    stats: Mapping[str, Any],
-    disks: Iterable[DiskRecord] | None,
-    disk_bytes: Iterable[int | None],
-    *,
-    uuid: str,
-    name: str,
-    state: GuestState,
-    host: str,
-) -> Guest:
-    """Make the entity of bulk statistics of a domain that is off.
-
-    :param stats: VCPU and BALLOON; what they lack is unknown
-    :param disks: its disks; None where they are unknown
-    :param disk_bytes: their sizes; None for those that are unknown
-    """
-    cpus, memory_kib = stats.get("vcpu.current"), stats.get("balloon.current")
-    return Guest(
-        id=uuid.lower(),
-        name=name,
-        cpus=None if cpus is None else int(cpus),
-        memory=None if memory_kib is None else int(memory_kib) // _KIB_PER_MIB,
-        hdd=None if disks is None else _sum_gib(disk_bytes),
-        paravirtualized=None if disks is None else is_paravirtualized(disk.target for disk in disks),
-        state=state,
-        host=_running_host(state, host),
-    )
-
-
 def stats_drives(stats: Mapping[str, Any]) -> list[StatsDrive]:
     """Read the drives in BLOCK statistics, in the order of the devices."""
     return [
@@ -222,12 +147,6 @@ def stats_drives(stats: Mapping[str, Any]) -> list[StatsDrive]:
         )
         for number in range(int(stats.get("block.count", 0)))
     ]
-
-
-def is_paravirtualized(targets: Iterable[str]) -> bool | None:
-    """Tell whether the first disk is virtio's (``vda``); None without any disk."""
-    first = next(iter(targets), None)
-    return None if first is None else first.startswith(("vd", "xvd"))
 
 
 def _disk(disk: ET.Element, names: Mapping[str, str]) -> DiskRecord:

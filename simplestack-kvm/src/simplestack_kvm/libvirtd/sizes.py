@@ -17,7 +17,8 @@ from simplestack_kvm.errors import has_reason
 from simplestack_kvm.libvirtd.bounded import NoResponse, bounded
 from simplestack_kvm.libvirtd.records import DiskRecord, Source
 from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.volumes import active_pools, look_up_volume, volume_of
+from simplestack_kvm.libvirtd.storages import active_pools
+from simplestack_kvm.libvirtd.volumes import look_up_volume, volume_of
 from simplestack_kvm.sdk import libvirt
 
 T = TypeVar("T")

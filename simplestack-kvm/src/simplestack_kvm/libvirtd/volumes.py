@@ -12,9 +12,9 @@ from simplestack_kvm.errors import has_reason, is_locked, is_without_folder
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domain_xml import VolumeSource
 from simplestack_kvm.libvirtd.leftovers import Leftovers
-from simplestack_kvm.libvirtd.lookups import find_pool
 from simplestack_kvm.libvirtd.records import DiskRecord
 from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.storages import active_pools, available_bytes, gone_codes, refresh_pools
 from simplestack_kvm.sdk import libvirt
 
 #: Pools whose volumes are files, and so can be qcow2. The others' volumes are block devices: raw.
@@ -24,26 +24,6 @@ FILE_POOLS = frozenset({"dir", "fs", "netfs"})
 _QCOW2_SUFFIX = ".qcow2"
 
 _log = logging.getLogger(__name__)
-
-
-def choose_pool(session: KvmSession, id_or_name: str | None) -> "libvirt.virStoragePool":
-    """Return the pool that a request names, or the setting does, or the active one with most room.
-
-    :raises EntityNotFound: ``Storage``
-    """
-    wanted = id_or_name or session.settings.default_storage
-    if wanted is not None:
-        return find_pool(session, wanted)
-    available: list[tuple[int, libvirt.virStoragePool]] = []
-    for pool in active_pools(session):
-        try:
-            available.append((_available_bytes(pool), pool))
-        except libvirt.libvirtError as error:
-            if error.get_error_code() not in _gone():
-                raise
-    if not available:
-        raise EntityNotFound("Storage", "(any active pool)")
-    return max(available, key=lambda found: found[0])[1]
 
 
 def find_volume(
@@ -99,11 +79,11 @@ def copy_volume(
     :raises Conflict: a running guest uses the image, or the pool has vanished
     """
     with _vanished_is_conflict(pool):
-        available_bytes = _available_bytes(pool)
+        room_bytes = available_bytes(pool)
     _kind, capacity_bytes, allocation_bytes = _volume_info(image)
-    if allocation_bytes > available_bytes:
+    if allocation_bytes > room_bytes:
         raise InsufficientStorage(
-            f"storage {pool.name()} has {gib(available_bytes):.3g} GiB left, "
+            f"storage {pool.name()} has {gib(room_bytes):.3g} GiB left, "
             f"image {image.name()} needs {gib(allocation_bytes):.3g} GiB"
         )
     name, text = _new_volume(pool, guest_id, capacity_bytes)
@@ -158,36 +138,9 @@ def look_up_volume(
         raise
 
 
-def active_pools(session: KvmSession) -> list["libvirt.virStoragePool"]:
-    """Return the active storage pools."""
-    return session.connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
-
-
-def refresh_pools(pools: Sequence["libvirt.virStoragePool"]) -> None:
-    """Let libvirt look at pools again. One that cannot be refreshed is left as it is known."""
-    for pool in pools:
-        try:
-            pool.refresh()
-        except libvirt.libvirtError as error:
-            if not has_reason(error):
-                raise
-            # Another volume is being made in it just now, or its folder is away.
-            _log.info("storage %s could not be refreshed: %s", pool.name(), error)
-
-
 def is_block(volume: "libvirt.virStorageVol") -> bool:
     """Tell whether a volume is a block device."""
     return _volume_info(volume)[0] == libvirt.VIR_STORAGE_VOL_BLOCK
-
-
-def _gone() -> tuple[int, int]:
-    """Return libvirt's numbers for a pool that was active a moment ago."""
-    return (libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_OPERATION_INVALID)
-
-
-def _available_bytes(pool: "libvirt.virStoragePool") -> int:
-    info: Any = pool.info()  # the binding's own annotation says str
-    return int(info[3])
 
 
 def _volume_info(volume: "libvirt.virStorageVol") -> tuple[int, int, int]:
@@ -202,7 +155,7 @@ def _named(pools: Sequence["libvirt.virStoragePool"], name: str) -> list["libvir
             found.append(pool.storageVolLookupByName(name))
         except libvirt.libvirtError as error:
             # libvirt gives up a pool whose folder has vanished: what it had is in no storage now.
-            if error.get_error_code() not in (libvirt.VIR_ERR_NO_STORAGE_VOL, *_gone()):
+            if error.get_error_code() not in (libvirt.VIR_ERR_NO_STORAGE_VOL, *gone_codes()):
                 raise
     return found
 
@@ -212,7 +165,7 @@ def _vanished_is_conflict(pool: "libvirt.virStoragePool") -> Iterator[None]:
     try:
         yield
     except libvirt.libvirtError as error:
-        if has_reason(error) and (error.get_error_code() in _gone() or is_without_folder(error)):
+        if has_reason(error) and (error.get_error_code() in gone_codes() or is_without_folder(error)):
             raise Conflict(
                 f"storage {pool.name()} cannot be written to: it is not active any more, or its folder has "
                 "vanished; name another `storage`"

@@ -1,0 +1,143 @@
+"""The entities that clients see, made of libvirt's records. Pure functions."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from simplestack import Disk, Guest, GuestState, Network, Storage, gib
+from simplestack_kvm.libvirtd.records import KIB_PER_MIB, DiskRecord, DomainRecord
+from simplestack_kvm.libvirtd.storages import StoragePoolRecord
+
+
+def guest_entity(
+    record: DomainRecord, state: GuestState, host: str, disk_bytes: Iterable[int | None], ip: str | None
+) -> Guest:
+    """Make the entity of a domain's description.
+
+    :param disk_bytes: the sizes of its disks; None for those that are unknown
+    """
+    return Guest(
+        id=record.uuid,
+        name=record.name,
+        cpus=record.cpus,
+        memory=record.memory_mib,
+        hdd=_sum_gib(disk_bytes),
+        paravirtualized=is_paravirtualized(disk.target for disk in record.disks),
+        ip=ip,
+        state=state,
+        host=_running_host(state, host),
+    )
+
+
+def guest_entity_of_stats(
+    stats: Mapping[str, Any],
+    disks: Iterable[DiskRecord] | None,
+    disk_bytes: Iterable[int | None],
+    *,
+    uuid: str,
+    name: str,
+    state: GuestState,
+    host: str,
+) -> Guest:
+    """Make the entity of bulk statistics of a domain that is off.
+
+    :param stats: VCPU and BALLOON; what they lack is unknown
+    :param disks: its disks; None where they are unknown
+    :param disk_bytes: their sizes; None for those that are unknown
+    """
+    cpus, memory_kib = stats.get("vcpu.current"), stats.get("balloon.current")
+    return Guest(
+        id=uuid.lower(),
+        name=name,
+        cpus=None if cpus is None else int(cpus),
+        memory=None if memory_kib is None else int(memory_kib) // KIB_PER_MIB,
+        hdd=None if disks is None else _sum_gib(disk_bytes),
+        paravirtualized=None if disks is None else is_paravirtualized(disk.target for disk in disks),
+        state=state,
+        host=_running_host(state, host),
+    )
+
+
+def is_paravirtualized(targets: Iterable[str]) -> bool | None:
+    """Tell whether the first disk is virtio's (``vda``); None without any disk."""
+    first = next(iter(targets), None)
+    return None if first is None else first.startswith(("vd", "xvd"))
+
+
+def _sum_gib(disk_bytes: Iterable[int | None]) -> float | None:
+    """Add sizes up. With one unknown, the sum is: part of it would pass for all of it."""
+    total = 0
+    for size in disk_bytes:
+        if size is None:
+            return None
+        total += size
+    return gib(total)
+
+
+def _running_host(state: GuestState, host: str) -> str | None:
+    """Return the host that a guest runs on; one that is off runs on none, though it is defined somewhere."""
+    return None if state == GuestState.STOPPED else host
+
+
+def disk_entity(disk: DiskRecord, position: int, size_bytes: int | None) -> Disk:
+    """Make the entity; None as size stays unknown."""
+    return Disk(
+        id=disk.target,
+        name=disk.name,
+        number=str(position),
+        size=None if size_bytes is None else gib(size_bytes),
+        extra_info=disk.source,
+    )
+
+
+def storage_entity(pool: StoragePoolRecord, outstanding_bytes: int | None) -> Storage:
+    """Make the entity of a storage pool.
+
+    :param outstanding_bytes: how much more its volumes may come to occupy; None where that is unknown
+    """
+    allocated_bytes = None
+    if pool.used_bytes is not None and outstanding_bytes is not None:
+        allocated_bytes = pool.used_bytes + outstanding_bytes
+    return Storage(
+        id=pool.id,
+        name=pool.name,
+        type=pool.type,
+        used_space=_gib(pool.used_bytes),
+        allocated_space=_gib(allocated_bytes),
+        size=_gib(pool.size_bytes),
+    )
+
+
+def _gib(size_bytes: int | None) -> float | None:
+    return None if size_bytes is None else gib(size_bytes)
+
+
+def network_entity(document: ET.Element) -> Network:
+    """Make the entity of libvirt's description of a network.
+
+    ``other_config`` has ``forward_mode`` (libvirt's word, or ``isolated``), and where they are known
+    ``forward_device``, ``domain`` and ``addresses``, which is a list with commas.
+    """
+    forward = document.find("forward")
+    bridge = document.find("bridge")
+    domain = document.find("domain")
+    addresses = [_address(ip) for ip in document.iterfind("ip")]
+    config = {
+        "forward_mode": "isolated" if forward is None else forward.get("mode", "nat"),
+        "forward_device": None if forward is None else forward.get("dev"),
+        "domain": None if domain is None else domain.get("name"),
+        "addresses": ",".join(addresses),
+    }
+    return Network(
+        id=document.findtext("uuid", ""),
+        name_label=document.findtext("name", ""),
+        bridge=None if bridge is None else bridge.get("name"),
+        name_description=document.findtext("description", document.findtext("title", "")),
+        other_config={key: value for key, value in config.items() if value},
+    )
+
+
+def _address(ip: ET.Element) -> str:
+    length = ip.get("prefix") or ip.get("netmask")
+    address = ip.get("address", "")
+    return address if length is None else f"{address}/{length}"

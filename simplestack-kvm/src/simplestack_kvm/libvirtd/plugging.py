@@ -1,0 +1,124 @@
+"""Disks into guests and out of them, while a guest runs and while it is off."""
+
+import xml.etree.ElementTree as ET
+
+from simplestack import Busy, Conflict, GuestState, InvalidState
+from simplestack_kvm.errors import has_reason
+from simplestack_kvm.libvirtd.domain_xml import HOTPLUG_BUSES
+from simplestack_kvm.libvirtd.domains import (
+    document_of,
+    modification_flags,
+    require_guest_state,
+    state_of,
+    wait_until,
+)
+from simplestack_kvm.libvirtd.records import DiskRecord, disk_elements, disk_records
+from simplestack_kvm.libvirtd.undo import Step
+from simplestack_kvm.sdk import libvirt
+
+#: How long a guest may take to let go of a disk, and how often it is asked.
+DETACH_SECONDS = 20.0
+DETACH_AGAIN_SECONDS = 5.0
+#: What is tried, for errors about the guest's state.
+REMOVAL = "remove a disk of the guest"
+
+
+def reject_saved(domain: "libvirt.virDomain", attempt: str) -> None:
+    """Reject a change of the hardware of a guest that is saved to disk with the hardware that it had.
+
+    :raises InvalidState: it is
+    """
+    if not domain.isActive():
+        require_guest_state(domain, attempt, GuestState.STOPPED)
+
+
+def reject_cold_bus(domain: "libvirt.virDomain", attempt: str, bus: str) -> None:
+    """Reject a disk on a bus that takes and releases none while the guest runs.
+
+    :raises InvalidState: the guest runs, and the bus is such a one
+    """
+    if domain.isActive() and bus not in HOTPLUG_BUSES:
+        raise InvalidState(
+            f"{attempt}, whose disks are on its {bus} bus,", state_of(domain), GuestState.STOPPED
+        )
+
+
+def attach(domain: "libvirt.virDomain", disk: ET.Element) -> None:
+    """Give a guest a disk: one that runs at once, and its definition.
+
+    :param disk: its ``<disk>``
+    :raises Conflict: the guest has no free device
+    """
+    try:
+        domain.attachDeviceFlags(ET.tostring(disk, encoding="unicode"), modification_flags(domain))
+    except libvirt.libvirtError as error:
+        # An "internal error", as so much is.
+        if "No more available PCI" in (error.get_error_message() or ""):
+            raise Conflict(
+                "the guest has no free device: stop it and add the disk then, or remove another one"
+            ) from None
+        raise
+
+
+def undefining(domain: "libvirt.virDomain", disk: DiskRecord) -> Step:
+    """Return the change that takes a disk out of a guest's definition."""
+    found = []
+    if domain.isPersistent():
+        element = _element(document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), disk)
+        found = [] if element is None else [ET.tostring(element, encoding="unicode")]
+
+    def detach() -> None:
+        for text in found:
+            domain.detachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+
+    def attach() -> None:
+        defined = _element(document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), disk)
+        for text in found:
+            if defined is None:
+                domain.attachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+
+    return Step(apply=detach, undo=attach, remains=f"the guest is defined without disk {disk.target} now")
+
+
+def unplug(domain: "libvirt.virDomain", disk: DiskRecord) -> None:
+    """Take a disk out of a guest, if it runs with it.
+
+    libvirt reports success after 5 s though the guest still has it; only its description tells. So the
+    definition is changed later, and a guest that does not let go is left as it was.
+    """
+    if not domain.isActive():
+        return
+    rounds = int(DETACH_SECONDS / DETACH_AGAIN_SECONDS)
+    for number in range(rounds):
+        element = _element(document_of(domain), disk)
+        if element is None:
+            return
+        reject_cold_bus(domain, REMOVAL, disk.bus)
+        try:
+            domain.detachDeviceFlags(ET.tostring(element, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        except libvirt.libvirtError as error:
+            # QEMU rejects another attempt while it waits for the guest. The first rejection is a real one.
+            if number == 0 or not has_reason(error):
+                raise
+        if wait_until(lambda: _element(document_of(domain), disk) is None, DETACH_AGAIN_SECONDS):
+            return
+    raise Busy(
+        f"the guest does not let go of disk {disk.target}: unmount it there, or stop the guest, and try again"
+    )
+
+
+def _element(document: ET.Element, disk: DiskRecord) -> ET.Element | None:
+    """Find a disk in a description.
+
+    :raises Conflict: another one has its device: somebody changed it, or took a snapshot that is based on it
+    """
+    for element, record in zip(disk_elements(document), disk_records(document), strict=True):
+        if record.target != disk.target:
+            continue
+        if record.source != disk.source:
+            raise Conflict(
+                f"disk {disk.target} of the guest is another one now, or will be when the guest starts next: "
+                "look at it again, and stop the guest if it runs"
+            )
+        return element
+    return None
