@@ -60,7 +60,7 @@ def guest_clone(session: XenSession, guest_id: str, name: str) -> Guest:
         lambda: reference_in(session.tasks.run("VM.clone", vm.ref, name)),
         lambda ref: remove_vm(session, ref),
     )
-    return show(session, made)
+    return show_guest(session, made)
 
 
 @hookimpl
@@ -73,7 +73,7 @@ def guest_delete(session: XenSession, guest_id: str) -> None:
         raise HypervisorError(f"the guest is gone, but not {', '.join(left)}: remove that by hand")
 
 
-def show(session: XenSession, ref: str) -> Guest:
+def show_guest(session: XenSession, ref: str) -> Guest:
     """Return the entity of a VM."""
     return _shown(session, Vm(ref, session.api.read(VmRecord, "VM.get_record", ref)))
 

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from simplestack import MIB, Guest, GuestCreate, gib_to_bytes, hookimpl, parse_xml
 from simplestack_xen.errors import XapiFailure
-from simplestack_xen.hooks.guests import show
+from simplestack_xen.hooks.guests import show_guest
 from simplestack_xen.xapi.drives import create_drive, drive_values, insert
 from simplestack_xen.xapi.hardware import (
     HVM_BOOT_POLICY,
@@ -74,7 +74,7 @@ def guest_create(session: XenSession, guest: GuestCreate) -> Guest:
         _configure(session, guest, parts, ref)
         if guest.start:
             session.tasks.run("VM.start", ref, False, False)
-        return show(session, ref)
+        return show_guest(session, ref)
 
 
 def _discard(session: XenSession, ref: str) -> None:

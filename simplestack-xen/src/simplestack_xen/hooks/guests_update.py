@@ -15,7 +15,7 @@ from simplestack import (
     hookimpl,
     require_state,
 )
-from simplestack_xen.hooks.guests import show
+from simplestack_xen.hooks.guests import show_guest
 from simplestack_xen.xapi.drives import Drive, drives
 from simplestack_xen.xapi.growth import grow, require_known_bytes
 from simplestack_xen.xapi.hardware import Step, boot_steps, carry_out, cpu_steps, memory_step
@@ -88,7 +88,7 @@ def guest_update(session: XenSession, guest_id: str, changes: XenGuestUpdate) ->
         carry_out(session, undo, vm, [*steps, *_steps(vm, changes), *live])
         if growth is not None:  # the one thing that cannot be undone
             grow(session, *growth)
-        return show(session, vm.ref)
+        return show_guest(session, vm.ref)
 
 
 def _offline_steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:

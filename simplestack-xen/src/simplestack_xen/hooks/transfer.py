@@ -12,7 +12,7 @@ from simplestack import (
     LengthRequired,
     hookimpl,
 )
-from simplestack_xen.hooks.guests import show
+from simplestack_xen.hooks.guests import show_guest
 from simplestack_xen.xapi.lookups import find_guest, require_guest_state
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.storages import find_disk_sr
@@ -69,7 +69,7 @@ def guest_import(
         # XAPI leaves the end of an archive unread, so that its hanging up means nothing.
         result = session.tasks.outcome(task, "the import")
     # An archive of several VMs is not what `guest_export` writes; of those, the first one is shown.
-    return show(session, references_in(result)[0])
+    return show_guest(session, references_in(result)[0])
 
 
 def _send(transfer: Transfer, stream: ImportStream, size: int) -> bool:
