@@ -88,3 +88,36 @@ def test_the_contract_of_the_mock_forbids_every_other_package_of_core() -> None:
     packages = {name for layer in layers for name in layer.split(" | ")} - {"__main__", "mock"}
     mock = contracts["The mock imports `simplestack` and nothing below it, as any plugin"]
     assert set(mock["forbidden_modules"]) == {f"simplestack.{name}" for name in packages}
+
+
+#: Modules on top of a plugin's package, and the further modules that its hooks for guests may have.
+TOP_MODULES = {"__init__", "entities", "errors", "session", "settings"}
+MORE_HOOK_MODULES = {"guests_create", "guests_update"}
+
+
+def plugin_packages() -> list[Path]:
+    return [path / "src" / package_of(path) for path in distributions() if package_of(path) != "simplestack"]
+
+
+def stems(folder: Path) -> set[str]:
+    return {module.stem for module in folder.glob("*.py")}
+
+
+@pytest.mark.parametrize("package", plugin_packages(), ids=lambda package: package.name)
+def test_plugins_have_the_same_modules_side_by_side(package: Path) -> None:
+    entities = stems(ROOT / "simplestack-core/src/simplestack/hookspecs") - {"services"}
+    assert stems(package) == TOP_MODULES
+    assert stems(package / "hooks") - entities - MORE_HOOK_MODULES == set() != stems(package / "hooks")
+
+
+@pytest.mark.parametrize("package", plugin_packages(), ids=lambda package: package.name)
+def test_the_contracts_on_imports_hold_the_rooms_of_every_plugin(package: Path) -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract.get("containers") == [package.name]]
+    rooms = {name for layer in layers for name in layer.split(" | ")}
+    assert layers[0] == "hooks"
+    assert rooms == {path.name for path in package.iterdir() if (path / "__init__.py").is_file()} | (
+        TOP_MODULES - {"__init__"}
+    )
+    (independent,) = [contract for contract in contracts if contract["type"] == "independence"]
+    assert f"{package.name}.hooks.*" in independent["modules"]
