@@ -26,7 +26,7 @@ def tag_list(session: Session, guest_id: str) -> list[str]:
     return ["web"]
 
 
-def changed(hook: str, change: Callable[[Any], object], **arguments: str) -> Any:
+def changed(hook: str, change: Callable[[Any], object], **arguments: Any) -> Any:
     """Return the result of a hook that the inner one of two service plugins has changed."""
 
     def inner() -> Iterator[Any]:
@@ -59,13 +59,17 @@ def changed(hook: str, change: Callable[[Any], object], **arguments: str) -> Any
 def test_a_wrong_change_is_the_service_plugins_defect(
     hook: str, change: Callable[[Any], object], fault: str
 ) -> None:
-    arguments = {"guest_id": "1"} if hook == "tag_list" else {}
+    arguments: dict[str, dict[str, Any]] = {
+        "guest_list": {"fields": frozenset()},
+        "tag_list": {"guest_id": "1"},
+    }
     with pytest.raises(WrongResult, match=f"^service plugin 'service-0': {hook} returned .*{fault}"):
-        changed(hook, change, **arguments)
+        changed(hook, change, **arguments.get(hook, {}))
 
 
 def test_a_right_change_is_returned() -> None:
-    assert [guest.id for guest in changed("guest_list", lambda guests: guests.pop(0))] == ["1"]
+    guests = changed("guest_list", lambda guests: guests.pop(0), fields=frozenset())
+    assert [guest.id for guest in guests] == ["1"]
     assert changed("tag_list", lambda tags: tags.append("db"), guest_id="1") == ["web", "db"]
     assert changed("pool_info", lambda pool: pool.software_info.clear()).software_info == {}
 
@@ -81,7 +85,7 @@ def test_the_list_that_a_service_plugin_makes_is_held_to_what_the_next_one_retur
 
     inner.__name__ = operation_call.__name__
     with pytest.raises(WrongResult, match=r"^service plugin 'service-1': guest_list returned .*\[2\]"):
-        Hypervisor(guest_list, services=(inner, operation_call)).call("guest_list")
+        Hypervisor(guest_list, services=(inner, operation_call)).call("guest_list", fields=frozenset())
 
 
 def test_a_service_plugin_that_forgets_the_result_is_told_how_to_end() -> None:
@@ -94,9 +98,9 @@ def test_a_service_plugin_that_forgets_the_result_is_told_how_to_end() -> None:
 
     forgets.__name__ = mistakes.__name__ = "operation_call"
     with pytest.raises(WrongResult, match=r"'service-0' \(end its wrapper with `return \(yield\)`\): "):
-        Hypervisor(guest_list, services=(forgets,)).call("guest_list")
+        Hypervisor(guest_list, services=(forgets,)).call("guest_list", fields=frozenset())
     with pytest.raises(WrongResult, match="'service-0': guest_list returned str"):
-        Hypervisor(guest_list, services=(mistakes,)).call("guest_list")
+        Hypervisor(guest_list, services=(mistakes,)).call("guest_list", fields=frozenset())
 
 
 def test_an_export_that_a_service_plugin_loses_is_closed_before_the_next_one_goes_on() -> None:

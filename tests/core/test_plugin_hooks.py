@@ -42,9 +42,24 @@ BROKEN = {
         "@hookimpl\ndef tag_list(session, guest_id): yield 'x'",
         "tag_list: is a generator function; expected one that returns its result",
     ),
-    "wrapper": (
+    "wrapper-alone": (
         "@hookimpl(wrapper=True)\ndef tag_list(session):\n    return (yield)",
-        "tag_list: is a wrapper, which service plugins are; a hypervisor's hooks answer by themselves",
+        (
+            "tag_list: wraps hook 'tag_list', which the plugin does not implement; implement it, or remove "
+            "this"
+        ),
+    ),
+    "wrapper-old": (
+        "@hookimpl(hookwrapper=True, specname='guest_list')\ndef timed(session):\n    yield",
+        "timed: is an old-style wrapper; mark it with @hookimpl(wrapper=True) and `return (yield)`",
+    ),
+    "wrapper-plain": (
+        "@hookimpl(wrapper=True, specname='guest_list')\ndef timed(session):\n    return []",
+        "timed: has no yield; expected a generator function, which ends with `return (yield)`",
+    ),
+    "wrapper-argument": (
+        "@hookimpl(wrapper=True, specname='guest_list')\ndef timed(guest_id):\n    return (yield)",
+        "timed: unknown argument 'guest_id'; the hook has session, fields",
     ),
     "twice": (
         "@hookimpl(specname='guest_list')\ndef other(session): ...",
@@ -228,6 +243,12 @@ RIGHT = {
         "    raise NotImplementedError('none of these can start')"
     ),
     "session-unknown": "@hookimpl\ndef guest_start(session: 'Unknown', guest_id: 'Unknown') -> None: ...",
+    "wrappers": (
+        "".join(
+            f"@hookimpl(wrapper=True, specname='guest_list')\ndef {name}(session):\n    return (yield)\n"
+            for name in ("timed", "logged")
+        )
+    ),
     "helper-imported": "from json import loads as guest_info",
 }
 

@@ -13,7 +13,7 @@ from simplestack import Credentials, HypervisorUnavailable
 from simplestack.plugins.hypervisor import make_hypervisor
 from simplestack_kvm import plugin
 hypervisor = make_hypervisor(plugin, "simplestack-kvm", "0")
-print(len(hypervisor.callers) > 0)
+print(len(hypervisor.hooks) > 0)
 print(plugin.translate(ValueError("x")))
 from simplestack_kvm.libvirtd.event_loop import start_event_loop
 try:

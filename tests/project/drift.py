@@ -46,7 +46,7 @@ def pieces() -> list[Piece]:
             "{name}: give Stack, in simplestack/stack.py, the method {hooks}",
         ),
         Piece(
-            lambda row: all(hook in mock.callers for hook in row.hooks),
+            lambda row: all(map(mock.implements, row.hooks)),
             "{name}: let the mock implement {hooks} in simplestack/mock/",
         ),
         Piece(

@@ -9,6 +9,7 @@ from simplestack import Credentials, HypervisorPlugin, HypervisorSettings, Stora
 from simplestack.dispatch.call import make_call
 from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.entities.call_context import CallContext
+from simplestack.plugins.diagnosis import IMPL_MARK
 from simplestack.plugins.discovery import Service
 from simplestack.plugins.host_settings import HostSettings
 from simplestack.plugins.hypervisor import make_hypervisor
@@ -47,7 +48,8 @@ class Hypervisor:
     ) -> None:
         """Make it.
 
-        :param hooks: functions named as hooks
+        :param hooks: functions named as hooks; those that are marked already, wrappers for example, stay as
+            they are
         :param services: generator functions that wrap ``operation_call``
         :param by_host: settings of hosts that have their own
         :param audit: whether audit lines go to standard output
@@ -63,7 +65,7 @@ class Hypervisor:
                 "settings": HypervisorSettings,
                 "connect": self.connect,
                 "disconnect": self.disconnected.append,
-                "hooks": (_module(*(hookimpl(hook) for hook in hooks)),),
+                "hooks": (_module(*map(_marked, hooks)),),
                 **description,
             }
         )
@@ -99,6 +101,10 @@ class Hypervisor:
     @property
     def counts(self) -> dict[str, int]:
         return self.dispatcher.pool.counts()
+
+
+def _marked(hook: Callable[..., Any]) -> Callable[..., Any]:
+    return hook if hasattr(hook, IMPL_MARK) else hookimpl(hook)
 
 
 def _module(*functions: Callable[..., Any]) -> ModuleType:

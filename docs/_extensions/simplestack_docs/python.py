@@ -55,7 +55,7 @@ class HookFacts(SphinxDirective):
         hook = self.arguments[0]
         names = [row.name for row in OPERATIONS if hook in row.hooks]
         calls = ", ".join(f":ref:`{name} <{name}>`" for name in names)
-        having = ", ".join(found.name for found in hypervisors() if hook in found.callers)
+        having = ", ".join(found.name for found in hypervisors() if found.implements(hook))
         text = f"Called for: {calls}. Implemented by: {having or 'no installed hypervisor'}."
         return self.parse_text_to_nodes(text)
 

@@ -50,5 +50,5 @@ def _table(found: list[Hypervisor]) -> None:
 
 
 def _mark(hypervisor: Hypervisor, hooks: tuple[str, ...]) -> str:
-    implemented = sum(hook in hypervisor.callers for hook in hooks)
+    implemented = sum(map(hypervisor.implements, hooks))
     return "yes" if implemented == len(hooks) else "partly" if implemented else "-"

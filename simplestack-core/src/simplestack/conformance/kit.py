@@ -62,8 +62,8 @@ class Kit:
 
     def lacks(self, *names: str) -> list[str]:
         """Return the hooks behind these hooks and operations that the plugin does not implement."""
-        callers = self.stack.stack.hypervisor.callers
-        return [hook for name in names for hook in hooks_of(name) if hook not in callers]
+        hypervisor = self.stack.stack.hypervisor
+        return [hook for name in names for hook in hooks_of(name) if not hypervisor.implements(hook)]
 
     def needs(self, *names: str) -> None:
         """Skip the test, unless the plugin implements all of these."""

@@ -127,19 +127,20 @@ class Dispatcher:
     def _perform(self, operation: str, context: CallContext) -> Any:
         run = _current.get()
         hypervisor = self.registry.hypervisors[context.hypervisor]
-        caller = hypervisor.callers.get(operation)
-        if caller is None:
+        hook = hypervisor.hooks.get(operation)
+        if hook is None:
             raise OperationNotSupported(
                 f"{hypervisor.name} does not implement {operation} "
                 f"({hypervisor.distribution} {hypervisor.version})",
                 {"operation": operation, "hypervisor": hypervisor.name},
             )
         try:
-            return run.attempt(caller)
-        except SessionExpired:
+            return run.attempt(hook)
+        except SessionExpired as error:
+            release_frames(error)
             # What made the hypervisor forget this session may have met the others, too.
             self.pool.close_of(run.call.key)
-            return run.attempt(caller)
+            return run.attempt(hook)
 
     def _connector(self, call: Call) -> Connector:
         """Return the connector for a host: its own where it has settings of its own, else the general one."""

@@ -84,17 +84,17 @@ class HookRun:
         self._result = self.fixed_result = _NO_RESULT
         self._started_seconds = time.monotonic()
 
-    def attempt(self, caller: Callable[..., Any]) -> Any:
+    def attempt(self, hook: Callable[..., Any]) -> Any:
         """Take a session, call the hook on it, and return what the hook returns.
 
         An :class:`Export` keeps the session until its chunks are exhausted or closed.
 
-        :param caller: calls the plugin's implementation
+        :param hook: pluggy's caller of the hook
         """
         while True:
             self._slot, is_new = self._pool.take(self.call.key, self.connector, self.call)
             try:
-                result = self._hook(caller, check=not is_new)
+                result = self._hook(hook, check=not is_new)
             except _SessionDead:
                 self._pool.discard(self._slot)
                 self._pool.release(self._slot)
@@ -158,7 +158,7 @@ class HookRun:
         items = self._items
         return items is not None and len(items) == len(result) and all(map(is_, items, result))
 
-    def _hook(self, caller: Callable[..., Any], *, check: bool) -> Any:
+    def _hook(self, hook: Callable[..., Any], *, check: bool) -> Any:
         arguments = self._arguments
         settings = self.connector.settings
         is_long = self.operation in LONG_HOOKS
@@ -179,7 +179,7 @@ class HookRun:
             if check and not self._is_alive(session):
                 raise _SessionDead
             try:
-                return caller(session=session, **arguments)
+                return hook(session=session, **arguments)
             except Exception as error:
                 raise_translated(self._plugin, error)
 

@@ -17,6 +17,9 @@ What holds for all of them:
 - Arguments are matched by name: take those you need, in any order. ``session`` is what the plugin's
   ``connect`` returned. No defaults, no keyword-only arguments.
 - A function with a hook's name that is not marked is an error: mark it, or rename it.
+- A plugin can wrap a hook that it implements: mark a generator function of another name with
+  ``@hookimpl(wrapper=True, specname="guest_delete")`` and end it with ``return (yield)``. What it returns is
+  checked like the result of the hook.
 - Ids and names arrive as the client gave them, percent-decoded, at most 1,024 characters, without control
   characters; those of a path are never ``.`` or ``..``. They are data: never paste them into XML, URLs or
   commands.

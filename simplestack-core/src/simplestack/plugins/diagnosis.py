@@ -18,11 +18,17 @@ IMPL_MARK = f"{PROJECT_NAME}_impl"
 
 
 def implementations(module: object) -> Iterator[tuple[str, FunctionType]]:
-    """Yield the functions of a module that are marked with ``@hookimpl``, by the hook they implement."""
+    """Yield the functions of a module that are marked with ``@hookimpl``, by their hook; wrappers too."""
     for name, function in vars(module).items():
         mark = getattr(function, IMPL_MARK, None)
         if mark is not None and isinstance(function, FunctionType):
             yield mark.get("specname") or name, function
+
+
+def is_wrapper(function: FunctionType) -> bool:
+    """Tell whether a marked function wraps implementations of its hook, and is none itself."""
+    mark = getattr(function, IMPL_MARK)
+    return bool(mark["wrapper"] or mark["hookwrapper"])
 
 
 def check_modules(modules: tuple[ModuleType, ...]) -> None:
@@ -32,15 +38,24 @@ def check_modules(modules: tuple[ModuleType, ...]) -> None:
     """
     faults: list[str] = []
     owners: dict[str, str] = {}
+    wrapped: dict[str, str] = {}
     for module in modules:
         for hook, function in implementations(module):
             place = f"{module.__name__}.{function.__name__}"
+            faults += [f"{place}: {fault}" for fault in _faults(hook, function)]
+            if is_wrapper(function):
+                wrapped[place] = hook
+                continue
             if hook in owners:
                 faults.append(f"{place}: hook {hook!r} is implemented by {owners[hook]} already; remove one")
             owners[hook] = place
-            faults += [f"{place}: {fault}" for fault in _faults(hook, function)]
         marks = (*misplaced_marks(module), *_forgotten_marks(module))
         faults += [f"{module.__name__}.{fault}" for fault in marks]
+    faults += [
+        f"{place}: wraps hook {hook!r}, which the plugin does not implement; implement it, or remove this"
+        for place, hook in wrapped.items()
+        if hook in SPEC_PARAMETERS and hook not in owners
+    ]
     if not owners and not faults:
         names = ", ".join(module.__name__ for module in modules) or "none"
         faults.append(f"no function is marked with @hookimpl in its hook modules ({names})")
@@ -74,12 +89,15 @@ def _faults(hook: str, function: FunctionType) -> Iterator[str]:
         return
     yield from parameter_faults(function, SPEC_PARAMETERS[hook])
     mark = getattr(function, IMPL_MARK)
-    if mark["wrapper"] or mark["hookwrapper"]:
-        yield "is a wrapper, which service plugins are; a hypervisor's hooks answer by themselves"
-    elif inspect.isgeneratorfunction(function):
-        yield "is a generator function; expected one that returns its result"
+    is_generator = inspect.isgeneratorfunction(function)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         yield "is a coroutine function; hooks are called synchronously"
+    elif mark["hookwrapper"]:
+        yield "is an old-style wrapper; mark it with @hookimpl(wrapper=True) and `return (yield)`"
+    elif mark["wrapper"] and not is_generator:
+        yield "has no yield; expected a generator function, which ends with `return (yield)`"
+    elif is_generator and not mark["wrapper"]:
+        yield "is a generator function; expected one that returns its result"
 
 
 def parameter_faults(function: FunctionType, known: tuple[str, ...]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from simplestack.markers import PROJECT_NAME
 from simplestack.operations.table import BODIES, OPERATIONS, RESULTS
 from simplestack.plugins.containment import PluginCode
 from simplestack.plugins.description import HypervisorPlugin
-from simplestack.plugins.diagnosis import check_modules, implementations
+from simplestack.plugins.diagnosis import check_modules, implementations, is_wrapper
 from simplestack.plugins.errors import PluginFault
 from simplestack.plugins.narrowing import narrowed_body, narrowed_entity
 from simplestack.plugins.wording import shown
@@ -30,9 +30,11 @@ class Hypervisor:
     version: str
     #: The import package of its code.
     package: str
-    #: What calls the plugin's implementation with the hook's arguments, by hook. Clients get 501 for a hook
-    #: that is missing here.
-    callers: dict[str, Callable[..., Any]]
+    #: The manager that holds the plugin's modules and nothing else.
+    manager: pluggy.PluginManager
+    #: What calls a hook with all of its arguments: the manager's hook caller, or what ``around`` made of it.
+    #: It has the hooks that the plugin implements; for the others clients get 501.
+    hooks: Mapping[str, Callable[..., Any]]
     #: The struct that a hook's body is validated with.
     bodies: dict[str, type[Struct]]
     #: The entity that a hook returns, or a list of, by hook.
@@ -48,11 +50,11 @@ class Hypervisor:
     @property
     def operations(self) -> tuple[str, ...]:
         """The operations that it implements, wholly or in part, in the order of the REST contract."""
-        return tuple(
-            operation.name
-            for operation in OPERATIONS
-            if any(hook in self.callers for hook in operation.hooks)
-        )
+        return tuple(operation.name for operation in OPERATIONS if any(map(self.implements, operation.hooks)))
+
+    def implements(self, hook: str) -> bool:
+        """Tell whether the plugin implements a hook."""
+        return hook in self.hooks
 
     def code(self, limit_seconds: float) -> PluginCode:
         """Return what runs the plugin's code."""
@@ -70,7 +72,7 @@ class Hypervisor:
             raise PluginFault(f"around(settings) returned {shown(wrap)}; expected None or a function")
         wrapped = code.run(
             "calling what around(settings) returned",
-            lambda: {hook: wrap(hook, caller) for hook, caller in self.callers.items()},
+            lambda: {hook: wrap(hook, caller) for hook, caller in self.hooks.items()},
         )
         for hook, caller in wrapped.items():
             if not callable(caller):
@@ -78,14 +80,14 @@ class Hypervisor:
                     f"what around(settings) returned made {shown(caller)} of {hook}; "
                     "expected a function to call in its place"
                 )
-        return replace(self, callers=wrapped)
+        return replace(self, hooks=wrapped)
 
 
 def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: str) -> Hypervisor:
     """Check a plugin and register its modules in a manager of their own.
 
     A manager that holds one plugin is an allow-list by construction: no other plugin can answer, wrap or be
-    fallen through to.
+    fallen through to. The plugin's own wrappers are in it.
 
     :raises PluginFault: it does not fit the hookspecs
     """
@@ -97,7 +99,7 @@ def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: s
     try:
         for module in plugin.hooks:
             manager.register(module)
-            functions.update(implementations(module))
+            functions.update((hook, own) for hook, own in implementations(module) if not is_wrapper(own))
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginFault(str(error)) from error
@@ -107,7 +109,8 @@ def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: s
         distribution=distribution,
         version=version,
         package=plugin.hooks[0].__name__.partition(".")[0],
-        callers={hook: _caller(getattr(manager.hook, hook)) for hook in functions},
+        manager=manager,
+        hooks={hook: getattr(manager.hook, hook) for hook in functions},
         bodies=bodies,
         entities=entities,
         members={hook: frozenset(entity.__struct_fields__) for hook, entity in entities.items()},
@@ -134,20 +137,3 @@ def _types(functions: Mapping[str, FunctionType]) -> tuple[dict[str, type[Struct
     if faults:
         raise PluginFault("; ".join(faults))
     return bodies, entities
-
-
-def _caller(hook: pluggy.HookCaller) -> Callable[..., Any]:
-    """Return the only implementation of a hook, made to take all arguments of the hook.
-
-    pluggy has held it against the hookspec. What a call through it does besides is to choose among several
-    implementations, which takes longer than the rest of what core does.
-    """
-    (implementation,) = hook.get_hookimpls()
-    function, taken = implementation.function, implementation.argnames
-    if hook.spec is None or set(taken) == set(hook.spec.argnames):
-        return function
-
-    def with_some(**arguments: Any) -> Any:
-        return function(**{name: arguments[name] for name in taken})
-
-    return with_some

@@ -72,7 +72,7 @@ class Responder:
             client=client,
         )
         call = make_call(context, target, credentials)
-        if request.method == "HEAD" and operation.result is Export and operation.name in hypervisor.callers:
+        if request.method == "HEAD" and operation.result is Export and hypervisor.implements(operation.name):
             operation = _EXISTENCE_OF_GUEST
         self._perform(request, response, _Request(operation, hypervisor, call, ids, base))
 
