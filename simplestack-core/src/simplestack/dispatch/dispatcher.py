@@ -12,14 +12,9 @@ from simplestack.dispatch.frames import release_frames
 from simplestack.dispatch.hook_run import HookRun
 from simplestack.dispatch.plugin_errors import contained
 from simplestack.dispatch.streams import WatchedChunks
-from simplestack.entities.call_context import CallContext
 from simplestack.entities.transfer import Export
-from simplestack.errors import (
-    HypervisorNotFound,
-    HypervisorUnavailable,
-    OperationNotSupported,
-    SessionExpired,
-)
+from simplestack.errors import HypervisorNotFound, HypervisorUnavailable
+from simplestack.markers import hookimpl
 from simplestack.operations.table import TRANSFER_HOOKS
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.registry import Registry
@@ -51,9 +46,7 @@ class Dispatcher:
         self.pool = SessionPool(*self._pool_bounds)
         self._limits = CallLimits(threads)
         self._audit = Audit() if audit else None
-        self._operation_call = make_operation_call(
-            self._perform, registry.services, self._audit, _current.get
-        )
+        self._operation_call = make_operation_call(self, registry.services, self._audit, _current.get)
         os.register_at_fork(after_in_child=self._forget_sessions)
 
     def hypervisor(self, word: str) -> Hypervisor:
@@ -113,6 +106,11 @@ class Dispatcher:
         end()
         return result
 
+    @hookimpl
+    def operation_call(self) -> Any:
+        """Perform the operation of this thread: what service plugins wrap, and what they cannot change."""
+        return _current.get().perform()
+
     def close(self, limit_seconds: float = LOGOUT_LIMIT_SECONDS) -> None:
         """Log all sessions out.
 
@@ -123,24 +121,6 @@ class Dispatcher:
     def _forget_sessions(self) -> None:
         """Start afresh in a forked child: the sessions are the parent's."""
         self.pool = SessionPool(*self._pool_bounds)
-
-    def _perform(self, operation: str, context: CallContext) -> Any:
-        run = _current.get()
-        hypervisor = self.registry.hypervisors[context.hypervisor]
-        hook = hypervisor.hooks.get(operation)
-        if hook is None:
-            raise OperationNotSupported(
-                f"{hypervisor.name} does not implement {operation} "
-                f"({hypervisor.distribution} {hypervisor.version})",
-                {"operation": operation, "hypervisor": hypervisor.name},
-            )
-        try:
-            return run.attempt(hook)
-        except SessionExpired as error:
-            release_frames(error)
-            # What made the hypervisor forget this session may have met the others, too.
-            self.pool.close_of(run.call.key)
-            return run.attempt(hook)
 
     def _connector(self, call: Call) -> Connector:
         """Return the connector for a host: its own where it has settings of its own, else the general one."""

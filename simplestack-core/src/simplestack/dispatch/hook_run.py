@@ -9,11 +9,12 @@ from typing import Any, NoReturn, TypeVar
 from simplestack.dispatch.audit import Audit
 from simplestack.dispatch.call import Call
 from simplestack.dispatch.connector import Connector
+from simplestack.dispatch.frames import release_frames
 from simplestack.dispatch.plugin_errors import contained, raise_translated, translating
 from simplestack.dispatch.results import check_result, is_fixed
 from simplestack.dispatch.streams import RunPart, TimedUpload, WatchedChunks, close_chunks
 from simplestack.entities.transfer import Export
-from simplestack.errors import HypervisorTimeout, HypervisorUnavailable, OperationTimeout
+from simplestack.errors import HypervisorTimeout, HypervisorUnavailable, OperationTimeout, SessionExpired
 from simplestack.operations.table import LONG_HOOKS
 from simplestack.sessions.pool import SessionPool
 from simplestack.sessions.slots import Slot
@@ -84,32 +85,42 @@ class HookRun:
         self._result = self.fixed_result = _NO_RESULT
         self._started_seconds = time.monotonic()
 
-    def attempt(self, hook: Callable[..., Any]) -> Any:
-        """Take a session, call the hook on it, and return what the hook returns.
+    def perform(self) -> Any:
+        """Call the hook on a session of the pool, and return what the hook returns.
 
         An :class:`Export` keeps the session until its chunks are exhausted or closed.
 
-        :param hook: pluggy's caller of the hook
+        :raises OperationNotSupported: the plugin does not implement the hook
         """
+        hook = self.connector.hypervisor.caller(self.operation)
+        may_have_expired = True
         while True:
             self._slot, is_new = self._pool.take(self.call.key, self.connector, self.call)
             try:
-                result = self._hook(hook, check=not is_new)
+                result = self._called(hook, check=not is_new)
+                break
             except _SessionDead:
                 self._pool.discard(self._slot)
                 self._pool.release(self._slot)
-                continue
+            except SessionExpired as error:
+                self._pool.release(self._slot)
+                if not may_have_expired:
+                    raise
+                may_have_expired = False
+                release_frames(error)
+                # What made the hypervisor forget this session may have met the others, too.
+                self._pool.close_of(self.call.key)
             except BaseException:
                 self._pool.release(self._slot)
                 raise
-            if isinstance(result, Export):
-                self._export = result
-                chunks = WatchedChunks(result.chunks, self._export_ended, self._export_part)
-                result = Export(chunks, result.size)
-            else:
-                self._pool.release(self._slot)
-            self._keep(result)
-            return result
+        if isinstance(result, Export):
+            self._export = result
+            chunks = WatchedChunks(result.chunks, self._export_ended, self._export_part)
+            result = Export(chunks, result.size)
+        else:
+            self._pool.release(self._slot)
+        self._keep(result)
+        return result
 
     def returned(self, source: str, result: Any) -> Any:
         """Return what a service plugin has made of the result.
@@ -158,7 +169,7 @@ class HookRun:
         items = self._items
         return items is not None and len(items) == len(result) and all(map(is_, items, result))
 
-    def _hook(self, hook: Callable[..., Any], *, check: bool) -> Any:
+    def _called(self, hook: Callable[..., Any], *, check: bool) -> Any:
         arguments = self._arguments
         settings = self.connector.settings
         is_long = self.operation in LONG_HOOKS

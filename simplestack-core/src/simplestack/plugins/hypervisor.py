@@ -9,6 +9,7 @@ import pluggy
 from msgspec import Struct
 
 from simplestack.config.settings import HypervisorSettings
+from simplestack.errors import OperationNotSupported
 from simplestack.hookspecs import SPEC_MODULES
 from simplestack.markers import PROJECT_NAME
 from simplestack.operations.table import BODIES, OPERATIONS, RESULTS
@@ -55,6 +56,19 @@ class Hypervisor:
     def implements(self, hook: str) -> bool:
         """Tell whether the plugin implements a hook."""
         return hook in self.hooks
+
+    def caller(self, hook: str) -> Callable[..., Any]:
+        """Return what calls a hook with all of its arguments.
+
+        :raises OperationNotSupported: the plugin does not implement it
+        """
+        found = self.hooks.get(hook)
+        if found is None:
+            raise OperationNotSupported(
+                f"{self.name} does not implement {hook} ({self.distribution} {self.version})",
+                {"operation": hook, "hypervisor": self.name},
+            )
+        return found
 
     def code(self, limit_seconds: float) -> PluginCode:
         """Return what runs the plugin's code."""

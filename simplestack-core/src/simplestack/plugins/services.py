@@ -5,7 +5,6 @@ from typing import Any, Protocol
 
 import pluggy
 
-from simplestack.entities.call_context import CallContext
 from simplestack.hookspecs import services as service_specs
 from simplestack.markers import PROJECT_NAME, hookimpl
 from simplestack.plugins.diagnosis import IMPL_MARK, implementations
@@ -34,17 +33,6 @@ class Run(Protocol):
         ...
 
 
-class _Implementation:
-    """Core's implementation of ``operation_call``, the only one that is not a wrapper."""
-
-    def __init__(self, perform: Callable[[str, CallContext], Any]) -> None:
-        self._perform = perform
-
-    @hookimpl
-    def operation_call(self, operation: str, context: CallContext) -> Any:
-        return self._perform(operation, context)
-
-
 def _checkpoint(service: Service, current_run: Callable[[], Run], *, trylast: bool) -> object:
     """Return the wrapper right outside of a service plugin, which knows whose result it gets."""
     source = f"service plugin {service.name!r}"
@@ -66,14 +54,14 @@ def _checkpoint(service: Service, current_run: Callable[[], Run], *, trylast: bo
 
 
 def make_operation_call(
-    perform: Callable[[str, CallContext], Any],
+    implementation: object,
     services: Sequence[Service],
     audit: object | None,
     current_run: Callable[[], Run],
 ) -> OperationCall:
     """Make the call that every operation goes through.
 
-    :param perform: what core does; it knows the arguments, which service plugins only read
+    :param implementation: has core's ``operation_call``, the only one that is not a wrapper
     :param services: those that passed their checks
     :param audit: the wrapper that must see everything, errors of others included: the outermost
     :param current_run: returns the run of this thread, which checks what each service plugin lets out
@@ -81,7 +69,7 @@ def make_operation_call(
     """
     manager = pluggy.PluginManager(PROJECT_NAME)
     manager.add_hookspecs(service_specs)
-    manager.register(_Implementation(perform))
+    manager.register(implementation)
     for service in services:
         plugins = [(service.module, service.name), (_checkpoint(service, current_run, trylast=False), None)]
         if _is_innermost(service):

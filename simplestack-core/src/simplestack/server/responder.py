@@ -57,26 +57,7 @@ class Responder:
     def __call__(self, request: falcon.Request, response: falcon.Response, **segments: str) -> None:
         """Write the response; errors are raised, and written by the error handlers."""
         response.set_header(HEADER, request_id(request))
-        client = self._service.tokens.holder(request)
-        credentials = read_credentials(request)
-        base = f"/{segments['hypervisor']}/{segments['host']}"
-        hypervisor = self._service.dispatcher.hypervisor(segments.pop("hypervisor"))
-        target = parse_target(_decoded(segments.pop("host")))
-        ids = {name: _decoded(value) for name, value in segments.items()}
-        operation = self._operations[0] if len(self._operations) == 1 else self._sniffed(request)
-        context = CallContext(
-            hypervisor=hypervisor.name,
-            host=str(target),
-            user=credentials.username,
-            request_id=request_id(request),
-            client=client,
-        )
-        call = make_call(context, target, credentials)
-        if request.method == "HEAD" and operation.result is Export and hypervisor.implements(operation.name):
-            operation = _EXISTENCE_OF_GUEST
-        self._perform(request, response, _Request(operation, hypervisor, call, ids, base))
-
-    def _perform(self, request: falcon.Request, response: falcon.Response, asked: "_Request") -> None:
+        asked = self._read_head(request, segments)
         operation = asked.operation
         known = ("fields",) if entity_of(operation.result) is not None else ()
         query = read_query(request, *known, what=operation.name)
@@ -102,6 +83,27 @@ class Responder:
         if operation.answer is not None:
             result = operation.answer(body)
         _write(response, asked, body, result, fields)
+
+    def _read_head(self, request: falcon.Request, segments: dict[str, str]) -> "_Request":
+        """Read the path and the credentials."""
+        client = self._service.tokens.holder(request)
+        credentials = read_credentials(request)
+        base = f"/{segments['hypervisor']}/{segments['host']}"
+        hypervisor = self._service.dispatcher.hypervisor(segments.pop("hypervisor"))
+        target = parse_target(_decoded(segments.pop("host")))
+        ids = {name: _decoded(value) for name, value in segments.items()}
+        operation = self._operations[0] if len(self._operations) == 1 else self._sniffed(request)
+        context = CallContext(
+            hypervisor=hypervisor.name,
+            host=str(target),
+            user=credentials.username,
+            request_id=request_id(request),
+            client=client,
+        )
+        call = make_call(context, target, credentials)
+        if request.method == "HEAD" and operation.result is Export and hypervisor.implements(operation.name):
+            operation = _EXISTENCE_OF_GUEST
+        return _Request(operation, hypervisor, call, ids, base)
 
     def _read_body(self, request: falcon.Request, asked: "_Request") -> Any:
         max_bytes = self._service.max_json_bytes

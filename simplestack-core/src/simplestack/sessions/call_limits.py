@@ -9,7 +9,6 @@ packet switches", IEEE/ACM Transactions on Networking 6(2), 1998.)
 """
 
 import threading
-from collections import Counter
 from typing import TypeVar
 
 from simplestack.errors import HypervisorUnavailable
@@ -36,9 +35,10 @@ class CallLimits:
         self._threads = threads
         self._reserved_threads = 1 if threads is not None and threads > 1 else 0
         self._lock = threading.Lock()
-        self._calls: Counter[Place] = Counter()
-        self._calls_by_hypervisor: Counter[str] = Counter()
-        self._transfers: Counter[Place] = Counter()
+        #: What has none is not there: hosts come and go.
+        self._calls: dict[Place, int] = {}
+        self._calls_by_hypervisor: dict[str, int] = {}
+        self._transfers: dict[Place, int] = {}
         self._count = 0
 
     def begin(self, place: Place, max_calls: int, max_transfers: int | None) -> None:
@@ -48,13 +48,17 @@ class CallLimits:
         :param max_transfers: how many imports and exports the host may have, where this is one; else None
         :raises HypervisorUnavailable: the host has as many as it may
         """
+        hypervisor = place.hypervisor
         with self._lock:
-            self._check_calls(place, max_calls)
+            calls = self._calls.get(place, 0)
+            calls_of_hypervisor = self._calls_by_hypervisor.get(hypervisor, 0)
+            self._check_calls(place, calls, max_calls, calls_of_hypervisor)
             if max_transfers is not None:
-                _check_transfers(place, self._transfers[place], max_transfers)
-                self._transfers[place] += 1
-            self._calls[place] += 1
-            self._calls_by_hypervisor[place.hypervisor] += 1
+                transfers = self._transfers.get(place, 0)
+                _check_transfers(place, transfers, max_transfers)
+                self._transfers[place] = transfers + 1
+            self._calls[place] = calls + 1
+            self._calls_by_hypervisor[hypervisor] = calls_of_hypervisor + 1
             self._count += 1
 
     def end(self, place: Place, max_transfers: int | None) -> None:
@@ -66,14 +70,14 @@ class CallLimits:
             if max_transfers is not None:
                 _decrement(self._transfers, place)
 
-    def _check_calls(self, place: Place, max_calls: int) -> None:
-        calls, where = self._calls[place], place.target
+    def _check_calls(self, place: Place, calls: int, max_calls: int, calls_of_hypervisor: int) -> None:
+        where = place.target
         is_full = calls >= max_calls
         if self._threads is not None and not is_full:
             left = self._threads - self._count - self._reserved_threads
             is_full = calls >= left
             if not is_full:
-                calls, where = self._calls_by_hypervisor[place.hypervisor], place.hypervisor
+                calls, where = calls_of_hypervisor, place.hypervisor
                 is_full = calls >= _HYPERVISOR_SHARE * left
         if is_full:
             raise HypervisorUnavailable(
@@ -90,7 +94,7 @@ def _check_transfers(place: Place, transfers: int, max_transfers: int) -> None:
         )
 
 
-def _decrement(counts: Counter[K], key: K) -> None:
-    counts[key] -= 1
-    if not counts[key]:
-        del counts[key]  # hosts come and go
+def _decrement(counts: dict[K, int], key: K) -> None:
+    count = counts.pop(key) - 1
+    if count:
+        counts[key] = count
