@@ -101,6 +101,20 @@ def test_an_unknown_key_in_the_environment_is_named() -> None:
         load_configuration(environment={"SIMPLESTACK_SERVER__BNID": "x"})
 
 
+def test_hooks_are_traced_where_the_environment_or_the_file_says_so(tmp_path: Path) -> None:
+    assert load(tmp_path, "").server.trace_hooks is False
+    assert load(tmp_path, "[server]\ntrace_hooks = true").server.trace_hooks is True
+    for value, is_on in (("1", True), ("0", False), ("", True)):
+        configuration = load(tmp_path, "[server]\ntrace_hooks = true", SIMPLESTACK_TRACE_HOOKS=value)
+        assert configuration.server.trace_hooks is is_on
+    assert load(tmp_path, "", SIMPLESTACK_SERVER__TRACE_HOOKS="true").server.trace_hooks is True
+
+
+def test_a_wrong_value_of_the_traces_variable_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^SIMPLESTACK_TRACE_HOOKS: expected 1 or 0, got 'yes'$"):
+        load(tmp_path, "", SIMPLESTACK_TRACE_HOOKS="yes")
+
+
 def test_a_host_of_its_own_settings_has_the_general_ones_besides(tmp_path: Path) -> None:
     text = """
     [hypervisors.mock]

@@ -44,6 +44,7 @@ class Hypervisor:
         services: tuple[Callable[..., Any], ...] = (),
         by_host: Mapping[str, HypervisorSettings] | None = None,
         audit: bool = False,
+        trace: bool = False,
         **description: Any,
     ) -> None:
         """Make it.
@@ -53,6 +54,7 @@ class Hypervisor:
         :param services: generator functions that wrap ``operation_call``
         :param by_host: settings of hosts that have their own
         :param audit: whether audit lines go to standard output
+        :param trace: whether each call of a hook is logged
         :param description: attributes of the HypervisorPlugin
         """
         self.connected: list[Session] = []
@@ -79,7 +81,9 @@ class Hypervisor:
             service_failures=(),
             settings={NAME: HostSettings(settings or HypervisorSettings(), AllowList(["*"]), by_host or {})},
         )
-        self.dispatcher = Dispatcher(registry, max_sessions=max_sessions, threads=threads, audit=audit)
+        self.dispatcher = Dispatcher(
+            registry, max_sessions=max_sessions, threads=threads, audit=audit, trace=trace
+        )
 
     def connect(self, target: Target, credentials: Credentials, _settings: HypervisorSettings) -> Session:
         """Log in: anybody may."""

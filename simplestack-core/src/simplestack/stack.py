@@ -184,6 +184,8 @@ def _load(config: str | None) -> Dispatcher:
     registry = load_registry(configuration)
     registry.log_failures()
     registry.check_services()
-    dispatcher = Dispatcher(registry, max_sessions=server.max_sessions, threads=None, audit=False)
+    dispatcher = Dispatcher(
+        registry, max_sessions=server.max_sessions, threads=None, audit=False, trace=server.trace_hooks
+    )
     atexit.register(dispatcher.close)
     return dispatcher

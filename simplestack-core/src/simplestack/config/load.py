@@ -2,8 +2,8 @@
 
 ``SIMPLESTACK_CONFIG`` names the file. A setting ``[server] bind`` is ``SIMPLESTACK_SERVER__BIND`` in the
 environment, ``[hypervisors.kvm] transport`` is ``SIMPLESTACK_HYPERVISORS__KVM__TRANSPORT``; the environment
-wins. Values are TOML, or else plain text. Names without a double underscore are not settings: container
-platforms put theirs beside ours.
+wins. Values are TOML, or else plain text. Names without a double underscore are not settings, since container
+platforms put theirs beside ours, but for one: ``SIMPLESTACK_TRACE_HOOKS=1`` is ``[server] trace_hooks``.
 """
 
 import ipaddress
@@ -22,6 +22,7 @@ from simplestack.identity.tokens import check_token_hash
 
 _PREFIX = "SIMPLESTACK_"
 CONFIG_VARIABLE = "SIMPLESTACK_CONFIG"
+_TRACE_VARIABLE = "SIMPLESTACK_TRACE_HOOKS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def load_configuration(
         raise SettingsError(
             f"{unknown[0]}: there is no such setting; the tables are [server] and [hypervisors.NAME]"
         )
-    server = _server({**_table(raw, "server"), **(overrides or {})})
+    server = _server({**_table(raw, "server"), **_trace_setting(environment), **(overrides or {})})
     hypervisors = _table(raw, "hypervisors")
     for name in hypervisors:
         _table(hypervisors, name, "hypervisors.")
@@ -98,6 +99,13 @@ def _merge_environment(raw: dict[str, Any], environment: Mapping[str, str]) -> N
             if not isinstance(table, dict):
                 raise SettingsError(f"{variable}: {name!r} is not a table of settings")
         table[key] = _value(text)
+
+
+def _trace_setting(environment: Mapping[str, str]) -> dict[str, bool]:
+    text = environment.get(_TRACE_VARIABLE, "")
+    if text not in ("", "0", "1"):
+        raise SettingsError(f"{_TRACE_VARIABLE}: expected 1 or 0, got {text!r}")
+    return {"trace_hooks": text == "1"} if text else {}
 
 
 def _value(text: str) -> Any:

@@ -89,6 +89,9 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_sessions: Count = 256
     #: Whether each operation writes an audit line (JSON) to standard output.
     audit: bool = True
+    #: Whether each call of a hook is logged, with its arguments and its duration, as ``simplestack.hooks`` at
+    #: level ``info``. ``SIMPLESTACK_TRACE_HOOKS=1`` is short for it. It shows no secrets, bodies or images.
+    trace_hooks: bool = False
     #: Minimum log level: ``debug``, ``info``, ``warning`` or ``error``.
     log_level: Annotated[
         str,

@@ -10,6 +10,7 @@ from simplestack.dispatch.call import Call
 from simplestack.dispatch.connector import Connector
 from simplestack.dispatch.frames import release_frames
 from simplestack.dispatch.hook_run import HookRun
+from simplestack.dispatch.hook_trace import trace_hooks
 from simplestack.dispatch.plugin_errors import contained
 from simplestack.dispatch.streams import WatchedChunks
 from simplestack.entities.transfer import Export
@@ -18,7 +19,7 @@ from simplestack.markers import hookimpl
 from simplestack.operations.table import TRANSFER_HOOKS
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.registry import Registry
-from simplestack.plugins.services import make_operation_call
+from simplestack.plugins.services import make_root_manager
 from simplestack.sessions.call_limits import CallLimits
 from simplestack.sessions.pool import SessionPool
 
@@ -30,15 +31,28 @@ LOGOUT_LIMIT_SECONDS = 5.0
 _current: ContextVar[HookRun] = ContextVar("simplestack.run")
 
 
+def _current_request_id() -> str:
+    return _current.get().call.context.request_id
+
+
 class Dispatcher:
     """Performs operations of all hypervisors. One for each process."""
 
-    def __init__(self, registry: Registry, *, max_sessions: int, threads: int | None, audit: bool) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        max_sessions: int,
+        threads: int | None,
+        audit: bool,
+        trace: bool = False,
+    ) -> None:
         """Make it; nothing is connected to yet.
 
         :param max_sessions: bound on all sessions
         :param threads: how many calls can be under way at once; None where each caller has its own thread
         :param audit: whether each operation writes an audit line
+        :param trace: whether each call of a hook is logged
         """
         self.registry = registry
         self._pool_bounds = max_sessions, max_sessions if threads is None else max(1, threads // 2)
@@ -46,7 +60,12 @@ class Dispatcher:
         self.pool = SessionPool(*self._pool_bounds)
         self._limits = CallLimits(threads)
         self._audit = Audit() if audit else None
-        self._operation_call = make_operation_call(self, registry.services, self._audit, _current.get)
+        root = make_root_manager(self, registry.services, self._audit, _current.get)
+        self._operation_call = root.hook.operation_call
+        if trace:
+            trace_hooks(root, "services", _current_request_id)
+            for found in registry.plugins():
+                trace_hooks(found.manager, found.name, _current_request_id)
         os.register_at_fork(after_in_child=self._forget_sessions)
 
     def hypervisor(self, word: str) -> Hypervisor:

@@ -11,8 +11,6 @@ from simplestack.plugins.diagnosis import IMPL_MARK, implementations
 from simplestack.plugins.discovery import Service
 from simplestack.plugins.errors import PluginFault
 
-OperationCall = Callable[..., Any]
-
 
 class Run(Protocol):
     """The run of the operation that service plugins wrap."""
@@ -53,13 +51,13 @@ def _checkpoint(service: Service, current_run: Callable[[], Run], *, trylast: bo
     return Checkpoint()
 
 
-def make_operation_call(
+def make_root_manager(
     implementation: object,
     services: Sequence[Service],
     audit: object | None,
     current_run: Callable[[], Run],
-) -> OperationCall:
-    """Make the call that every operation goes through.
+) -> pluggy.PluginManager:
+    """Make the manager whose ``hook.operation_call`` every operation goes through.
 
     :param implementation: has core's ``operation_call``, the only one that is not a wrapper
     :param services: those that passed their checks
@@ -83,7 +81,7 @@ def make_operation_call(
         if outermost.plugin is not audit:
             raise PluginFault(f"service plugin {outermost.plugin_name!r} has put itself outside the audit")
     manager.check_pending()
-    return manager.hook.operation_call
+    return manager
 
 
 def _is_innermost(service: Service) -> bool:

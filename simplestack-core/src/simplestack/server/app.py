@@ -57,6 +57,7 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
         max_sessions=server.max_sessions,
         threads=server.threads,
         audit=server.audit,
+        trace=server.trace_hooks,
     )
     call_at_end(dispatcher.close)
     tokens = ServiceTokens(server.tokens)

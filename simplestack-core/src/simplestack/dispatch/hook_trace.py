@@ -1,0 +1,92 @@
+"""A line in the log for each call of a hook: with which arguments, what came of it, how long it took.
+
+pluggy calls these functions around each hook of a manager; without them, nothing is added to a call. A line
+never has a secret: of a session, a body, a stream or a result it shows the type and the size, of an error the
+class alone, for an SDK's message may have anything in it.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pluggy
+from msgspec import UNSET, Struct
+
+from simplestack.entities.call_context import CallContext
+from simplestack.entities.transfer import Export
+
+_log = logging.getLogger("simplestack.hooks")
+
+_MAX_TEXT_LENGTH = 80
+_NUMBERS = (bool, int, float)
+_COLLECTIONS = (list, tuple, set, frozenset, dict, str, bytes)
+
+
+class _Starts(threading.local):
+    """When the calls began that this thread is in: a hook may be called within another one."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+
+def trace_hooks(manager: pluggy.PluginManager, owner: str, request_id: Callable[[], str]) -> None:
+    """Log each call of a manager's hooks when it ends.
+
+    :param owner: whose hooks they are, for the log
+    :param request_id: returns the id of the request that this thread performs
+    """
+    starts = _Starts()
+
+    def before(_hook: str, _implementations: object, _arguments: object) -> None:
+        starts.seconds.append(time.perf_counter())
+
+    def after(
+        outcome: pluggy.Result[Any], hook: str, _implementations: object, arguments: Mapping[str, Any]
+    ) -> None:
+        duration_ms = 1000 * (time.perf_counter() - starts.seconds.pop())
+        call = f"{hook}({', '.join(f'{name}={_shown(name, value)}' for name, value in arguments.items())})"
+        end = _ending(outcome)
+        _log.info("request %s: %s: %s %s in %.3f ms", request_id(), owner, call, end, duration_ms)
+
+    manager.add_hookcall_monitoring(before, after)
+
+
+def _ending(outcome: pluggy.Result[Any]) -> str:
+    if outcome.exception is not None:
+        return f"raised {type(outcome.exception).__name__}"
+    return f"returned {_kind(outcome.get_result())}"
+
+
+def _shown(name: str, value: Any) -> str:
+    """Return an argument as the log may have it. What is not known to be harmless is shown by its type."""
+    if name == "session":
+        return type(value).__name__
+    if type(value) in _NUMBERS:
+        return repr(value)
+    if type(value) is str:
+        return _text(value)
+    if isinstance(value, CallContext):
+        return f"{_text(value.user)} at {value.hypervisor}/{value.host}"
+    if name == "arguments" and isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_shown(key, own)}' for key, own in value.items())}}}"
+    return _kind(value)
+
+
+def _text(value: str) -> str:
+    """Return text shortened, and with its control characters escaped."""
+    return repr(value) if len(value) <= _MAX_TEXT_LENGTH else f"{value[:_MAX_TEXT_LENGTH]!r}..."
+
+
+def _kind(value: Any) -> str:
+    """Return the type and the size of a value."""
+    if value is None:
+        return "None"
+    kind = type(value).__name__
+    if isinstance(value, Export):
+        return kind if value.size is None else f"{kind} of {value.size} bytes"
+    if isinstance(value, Struct):
+        count = sum(getattr(value, name) is not UNSET for name in value.__struct_fields__)
+        return f"{kind} of {count} fields"
+    return f"{kind} of {len(value)}" if type(value) in _COLLECTIONS else kind
