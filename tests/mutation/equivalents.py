@@ -23,12 +23,13 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
     "simplestack.sessions.time_limits": {
         "call_within: if left <= 0 and deadline.end_if_passed() and call.cancel(): LtE -> Lt": _CLOCK,
     },
-    "simplestack.dispatch.hook_run": {
-        "HookRun.returned: if result is before and self._has_its_items(result) -> if False": _SAVES_CHECK,
-        "HookRun._keep: if is_fixed(kind) -> if False": _SAVES_CHECK,
-        "HookRun._keep: self._items = tuple(result) if is_list else None: "
+    "simplestack.dispatch.operation_run": {
+        "OperationRun.returned: if result is before and self._has_its_items(result) -> "
+        "if False": _SAVES_CHECK,
+        "OperationRun.keep: if is_fixed(kind) -> if False": _SAVES_CHECK,
+        "OperationRun.keep: self._items = tuple(result) if is_list else None: "
         "tuple(result) if is_list else None -> None": _SAVES_CHECK,
-        "HookRun._has_its_items: return items is not None and len(items) == len(result) and "
+        "OperationRun._has_its_items: return items is not None and len(items) == len(result) and "
         "all(map(is_, items, result)) -> return False": _SAVES_CHECK,
     },
     "simplestack.identity.credentials": {

@@ -26,7 +26,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "simplestack.dispatch.hook_run": (
         "hook_run",
-        "changed_results",
+        "plugin_wrappers",
+        "audit_lines",
         "plugin_time_limits",
         "dispatch",
         "plugin_errors",
@@ -35,6 +36,17 @@ MODULES: dict[str, tuple[str, ...]] = {
         "session_pool",
         "hanging_sessions",
     ),
+    "simplestack.dispatch.operation_run": (
+        "changed_results",
+        "nested_calls",
+        "context_ends",
+        "audit_lines",
+        "dispatch",
+        "hook_run",
+        "plugin_time_limits",
+        "streams",
+    ),
+    "simplestack.dispatch.nested_arguments": ("nested_calls",),
     "simplestack.dispatch.connector": (
         "ends_of_sessions",
         "call_limits",

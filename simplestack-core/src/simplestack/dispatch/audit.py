@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,8 @@ class AuditLine(Struct, kw_only=True, omit_defaults=True):
     user: str
     client: str | None = None
     operation: str
+    #: The operation of the request, where a service plugin has called this one.
+    nested_in: str | None = None
     #: The ids and names in the request: of the guest, the disk, the snapshot and so on.
     ids: dict[str, str]
     #: ``ok``, or the error's name.
@@ -57,7 +60,7 @@ class Audit:
         self, operation: str, arguments: Mapping[str, Any], context: CallContext
     ) -> Generator[None, Any, Any]:
         """Write a line when the operation is over; for an export, when its last byte is sent."""
-        running = _Running(operation, arguments, context)
+        running = _Running(operation, arguments, context, None)
         try:
             result = yield
         except BaseException as error:
@@ -73,6 +76,19 @@ class Audit:
         running.end("ok")
         return result
 
+    @contextmanager
+    def nested(
+        self, operation: str, arguments: Mapping[str, Any], context: CallContext, nested_in: str
+    ) -> Generator[None, None, None]:
+        """Write a line when what a service plugin calls in the middle of an operation is over."""
+        running = _Running(operation, arguments, context, nested_in)
+        try:
+            yield
+        except BaseException as error:
+            running.end(outcome_of(error))
+            raise
+        running.end("ok")
+
     def rejected(
         self, operation: str, arguments: Mapping[str, Any], context: CallContext, error: SimplestackError
     ) -> None:
@@ -86,6 +102,8 @@ class Audit:
         context: CallContext,
         started_seconds: float,
         error: BaseException | None,
+        *,
+        nested_in: str | None,
     ) -> None:
         """Write a second line when an operation that was abandoned has ended after all."""
         outcome = "ok" if error is None else outcome_of(error)
@@ -97,6 +115,7 @@ class Audit:
             outcome,
             warnings=current_warnings.get(),
             late=True,
+            nested_in=nested_in,
         )
 
 
@@ -118,14 +137,26 @@ def end_audit() -> None:
 class _Running:
     """An operation that has no line yet."""
 
-    __slots__ = ("_arguments", "_context", "_operation", "_started_seconds", "_warnings")
+    __slots__ = (
+        "_arguments",
+        "_context",
+        "_earlier_warnings",
+        "_nested_in",
+        "_operation",
+        "_started_seconds",
+        "_warnings",
+    )
 
-    def __init__(self, operation: str, arguments: Mapping[str, Any], context: CallContext) -> None:
+    def __init__(
+        self, operation: str, arguments: Mapping[str, Any], context: CallContext, nested_in: str | None
+    ) -> None:
         self._operation = operation
         self._arguments = arguments
         self._context = context
+        self._nested_in = nested_in
         self._started_seconds = time.monotonic()
         self._warnings = current_warnings.get()  # another thread may write the line
+        self._earlier_warnings = len(self._warnings or ())
         _all_running[id(self)] = self
 
     def end(self, outcome: str, sent_bytes: int | None = None) -> None:
@@ -137,8 +168,9 @@ class _Running:
                 self._context,
                 self._started_seconds,
                 outcome,
-                warnings=self._warnings,
+                warnings=self._warnings and self._warnings[self._earlier_warnings :],
                 sent_bytes=sent_bytes,
+                nested_in=self._nested_in,
             )
 
 
@@ -152,6 +184,7 @@ def _write_line(
     warnings: list[str] | None = None,
     sent_bytes: int | None = None,
     late: bool = False,
+    nested_in: str | None = None,
 ) -> None:
     line = AuditLine(
         time=datetime.now(UTC),
@@ -161,6 +194,7 @@ def _write_line(
         user=context.user,
         client=context.client,
         operation=operation,
+        nested_in=nested_in,
         ids={name: value for name, value in arguments.items() if type(value) is str},
         outcome=outcome,
         duration_ms=round((time.monotonic() - started_seconds) * 1000, 3),

@@ -1,7 +1,6 @@
 """The call of an operation: through the service plugins, with a session from the pool, within its time."""
 
 import os
-from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any
 
@@ -9,10 +8,11 @@ from simplestack.dispatch.audit import Audit
 from simplestack.dispatch.call import Call
 from simplestack.dispatch.connector import Connector
 from simplestack.dispatch.frames import release_frames
-from simplestack.dispatch.hook_run import HookRun
 from simplestack.dispatch.hook_trace import trace_hooks
+from simplestack.dispatch.operation_run import OperationRun
 from simplestack.dispatch.plugin_errors import contained
 from simplestack.dispatch.streams import WatchedChunks
+from simplestack.entities.call_context import current_run
 from simplestack.entities.transfer import Export
 from simplestack.errors import HypervisorNotFound, HypervisorUnavailable
 from simplestack.markers import hookimpl
@@ -27,12 +27,13 @@ from simplestack.sessions.pool import SessionPool
 LOGOUT_LIMIT_SECONDS = 5.0
 
 
-#: What this thread performs. It bypasses the service plugins, which could log whatever they are given.
-_current: ContextVar[HookRun] = ContextVar("simplestack.run")
+def _current_run() -> OperationRun:
+    run: OperationRun = current_run.get()
+    return run
 
 
 def _current_request_id() -> str:
-    return _current.get().call.context.request_id
+    return _current_run().call.context.request_id
 
 
 class Dispatcher:
@@ -60,7 +61,7 @@ class Dispatcher:
         self.pool = SessionPool(*self._pool_bounds)
         self._limits = CallLimits(threads)
         self._audit = Audit() if audit else None
-        root = make_root_manager(self, registry.services, self._audit, _current.get)
+        root = make_root_manager(self, registry.services, self._audit, _current_run)
         self._operation_call = root.hook.operation_call
         if trace:
             trace_hooks(root, "services", _current_request_id)
@@ -87,7 +88,7 @@ class Dispatcher:
         :raises SimplestackError: what went wrong
         """
         connector = self._connector(call)
-        run = HookRun(call, hook, arguments, connector, self.pool, audit=self._audit)
+        run = OperationRun(call, hook, arguments, connector, self.pool, audit=self._audit)
         place = call.key.place
         max_transfers = connector.max_transfers if hook in TRANSFER_HOOKS else None
         try:
@@ -101,7 +102,7 @@ class Dispatcher:
         def end(*_: object) -> None:
             self._limits.end(place, max_transfers)
 
-        token = _current.set(run)
+        token = current_run.set(run)
         try:
             result = self._operation_call(
                 operation=hook, arguments=MappingProxyType(arguments), context=call.context
@@ -119,7 +120,8 @@ class Dispatcher:
                 raise
             raise raised from error
         finally:
-            _current.reset(token)
+            current_run.reset(token)
+            run.context = None
         if isinstance(result, Export):
             return Export(WatchedChunks(result.chunks, end), result.size)
         end()
@@ -128,7 +130,10 @@ class Dispatcher:
     @hookimpl
     def operation_call(self) -> Any:
         """Perform the operation of this thread: what service plugins wrap, and what they cannot change."""
-        return _current.get().perform()
+        run: OperationRun = current_run.get()
+        result = run.perform()
+        run.keep(result)
+        return result
 
     def close(self, limit_seconds: float = LOGOUT_LIMIT_SECONDS) -> None:
         """Log all sessions out.

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from operator import is_
 from typing import Any, NoReturn, TypeVar
 
 from simplestack.dispatch.audit import Audit
@@ -11,7 +10,7 @@ from simplestack.dispatch.call import Call
 from simplestack.dispatch.connector import Connector
 from simplestack.dispatch.frames import release_frames
 from simplestack.dispatch.plugin_errors import contained, raise_translated, translating
-from simplestack.dispatch.results import check_result, is_fixed
+from simplestack.dispatch.results import check_result
 from simplestack.dispatch.streams import RunPart, TimedUpload, WatchedChunks, close_chunks
 from simplestack.entities.transfer import Export
 from simplestack.errors import HypervisorTimeout, HypervisorUnavailable, OperationTimeout, SessionExpired
@@ -23,9 +22,6 @@ from simplestack.sessions.time_limits import Deadline, DeadlineExceeded, OnLate,
 _log = logging.getLogger("simplestack.dispatch")
 
 T = TypeVar("T")
-
-#: No result that a service plugin could return.
-_NO_RESULT = object()
 
 
 class _SessionDead(Exception):
@@ -40,24 +36,18 @@ class HookRun:
         "_audit",
         "_export",
         "_is_abandoned",
-        "_items",
+        "_nested_in",
         "_plugin",
         "_pool",
-        "_result",
         "_slot",
         "_started_seconds",
         "call",
         "connector",
-        "fixed_result",
         "operation",
     )
 
     _slot: Slot
     _export: Export | None
-    _result: Any
-    #: The result, if nothing in it can change.
-    fixed_result: Any
-    _items: tuple[Any, ...] | None
 
     def __init__(
         self,
@@ -68,10 +58,12 @@ class HookRun:
         pool: SessionPool,
         *,
         audit: Audit | None,
+        nested_in: str | None = None,
     ) -> None:
         """Prepare a call.
 
         :param arguments: the hook's arguments but the session
+        :param nested_in: the operation that a service plugin wraps, where that plugin makes this call
         """
         self.call = call
         self.operation = operation
@@ -80,9 +72,9 @@ class HookRun:
         self._plugin = connector.plugin
         self._pool = pool
         self._audit = audit
+        self._nested_in = nested_in
         self._export = None
         self._is_abandoned = False
-        self._result = self.fixed_result = _NO_RESULT
         self._started_seconds = time.monotonic()
 
     def perform(self) -> Any:
@@ -119,55 +111,7 @@ class HookRun:
             result = Export(chunks, result.size)
         else:
             self._pool.release(self._slot)
-        self._keep(result)
         return result
-
-    def returned(self, source: str, result: Any) -> Any:
-        """Return what a service plugin has made of the result.
-
-        An export that the plugin replaced by another one ends with that.
-
-        :param source: which plugin it is
-        :raises WrongResult: it is not what the operation returns
-        """
-        before = self._result
-        if result is before and self._has_its_items(result):
-            return result
-        if result is None:
-            source += " (end its wrapper with `return (yield)`)"
-        try:
-            check_result(self.connector.hypervisor, self.operation, result, source)
-        except BaseException:
-            _close(result)
-            self.raised()
-            raise
-        if isinstance(before, Export):  # then the result is one, too
-            chunks = WatchedChunks(result.chunks, lambda *_: close_chunks(before.chunks))
-            result = Export(chunks, result.size)
-        self._keep(result)
-        return result
-
-    def raised(self) -> None:
-        """Let go of the result that a service plugin does not return."""
-        if isinstance(self._result, Export):
-            close_chunks(self._result.chunks)
-        self._result = self.fixed_result = _NO_RESULT
-
-    def _keep(self, result: Any) -> None:
-        """Keep a checked result, and in what a service plugin could change it."""
-        self._result = result
-        kind: type = type(result)
-        if is_fixed(kind):
-            self.fixed_result = result
-            return
-        self.fixed_result = _NO_RESULT
-        is_list = kind is list and all(map(is_fixed, set(map(type, result))))
-        self._items = tuple(result) if is_list else None
-
-    def _has_its_items(self, result: list[Any]) -> bool:
-        """Tell whether a list that was checked has the same items as then, none of which can change."""
-        items = self._items
-        return items is not None and len(items) == len(result) and all(map(is_, items, result))
 
     def _called(self, hook: Callable[..., Any], *, check: bool) -> Any:
         arguments = self._arguments
@@ -203,7 +147,7 @@ class HookRun:
         try:
             check_result(self.connector.hypervisor, self.operation, result)
         except BaseException:
-            _close(result, self._export_part)
+            close_result(result, self._export_part)
             raise
         return result
 
@@ -269,7 +213,14 @@ class HookRun:
     def _write_late_line(self, error: BaseException | None) -> None:
         """Say in the audit how an operation ended after its client had read 504."""
         if self._audit is not None:
-            self._audit.late(self.operation, self._arguments, self.call.context, self._started_seconds, error)
+            self._audit.late(
+                self.operation,
+                self._arguments,
+                self.call.context,
+                self._started_seconds,
+                error,
+                nested_in=self._nested_in,
+            )
 
     def _fail(self, error: BaseException) -> NoReturn:
         """Raise an error of the plugin, and retire a session that it may have broken."""
@@ -282,7 +233,7 @@ class HookRun:
         raise raised from error
 
 
-def _close(result: Any, run: RunPart = lambda part: part()) -> None:
+def close_result(result: Any, run: RunPart = lambda part: part()) -> None:
     """Close a result that was rejected, where it is an export."""
     if isinstance(result, Export):
         WatchedChunks(result.chunks, lambda *_: None, run).close()

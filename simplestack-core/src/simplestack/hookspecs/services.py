@@ -26,6 +26,27 @@ def operation_call(operation: str, arguments: Mapping[str, Any], context: CallCo
     gives the result. Return it, or another of the same type. Anything else is a defect: clients get a 500,
     and the log names the plugin. An export that is not returned is closed.
 
+    :meth:`context.call <simplestack.CallContext.call>` calls another hook for the same caller. With it a
+    policy looks before it decides, or tags what a request has created:
+
+    .. code-block:: python
+
+        @hookimpl(wrapper=True)
+        def operation_call(operation, arguments, context):
+            if operation == "guest_delete":
+                if "protected" in context.call("tag_list", guest_id=arguments["guest_id"]):
+                    raise PermissionDenied("this guest is tagged 'protected'")
+            result = yield
+            if operation == "guest_create":
+                context.call("tag_create", guest_id=result.id, name=f"owner:{context.user}")
+            return result
+
+    Each call takes a session from the pool and gives it back. The operation has its own during the
+    ``yield`` alone, so one session per host is enough. Only an export keeps its session until its last
+    byte: a call after its ``yield`` needs a second one, and raises HypervisorUnavailable where none
+    becomes free. If a call after the ``yield`` raises, the client reads that error, although the
+    operation has taken effect.
+
     :param operation: the hook's name, such as ``guest_info``
     :param arguments: the hook's arguments but the session; read-only
     :param context: who asks for what; no secrets

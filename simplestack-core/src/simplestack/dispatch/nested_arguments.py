@@ -1,0 +1,45 @@
+"""The arguments of a hook that a service plugin calls: what a client's request is checked for elsewhere."""
+
+from typing import Any
+
+import msgspec
+
+from simplestack.hookspecs import SPEC_PARAMETERS
+from simplestack.operations.table import BODIES, TRANSFER_HOOKS
+from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.suggestions import did_you_mean
+
+
+def nested_arguments(hypervisor: Hypervisor, hook: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the hook's arguments but the session: those given, with what has a default, and a typed body.
+
+    :raises TypeError: there is no such hook, it streams an image, or it does not take these arguments
+    """
+    if hook not in SPEC_PARAMETERS:
+        raise TypeError(f"context.call: unknown hook {hook!r}{did_you_mean(hook, SPEC_PARAMETERS)}")
+    if hook in TRANSFER_HOOKS:
+        raise TypeError(f"context.call: {hook} transfers an image; only a client can call it")
+    known = [name for name in SPEC_PARAMETERS[hook] if name != "session"]
+    arguments = dict(given)
+    if "fields" in known:
+        arguments.setdefault("fields", hypervisor.members.get(hook, frozenset()))
+    for name in arguments:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; the hook has {', '.join(known) or 'no arguments'}"
+            raise TypeError(f"context.call({hook!r}): unknown argument {name!r}{hint}")
+    for name in known:
+        if name not in arguments:
+            raise TypeError(f"context.call({hook!r}): argument {name!r} is missing")
+    kind = hypervisor.bodies.get(hook)
+    if kind is not None:
+        name, _ = BODIES[hook]
+        arguments[name] = _body(f"context.call({hook!r}): {name}", arguments[name], kind)
+    return arguments
+
+
+def _body(place: str, given: Any, kind: type[msgspec.Struct]) -> Any:
+    """Return a body in the type that the plugin takes, checked as a client's is."""
+    try:
+        return msgspec.convert(msgspec.to_builtins(given), kind)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise TypeError(f"{place}: {error}") from None

@@ -1,0 +1,117 @@
+"""The run of the operation that a client asks for: what service plugins wrap."""
+
+from collections.abc import Mapping
+from operator import is_
+from typing import Any
+
+from simplestack.dispatch.audit import Audit
+from simplestack.dispatch.call import Call
+from simplestack.dispatch.connector import Connector
+from simplestack.dispatch.frames import release_frames
+from simplestack.dispatch.hook_run import HookRun, close_result
+from simplestack.dispatch.nested_arguments import nested_arguments
+from simplestack.dispatch.results import check_result, is_fixed
+from simplestack.dispatch.streams import WatchedChunks, close_chunks
+from simplestack.entities.call_context import CallContext
+from simplestack.entities.transfer import Export
+from simplestack.sessions.pool import SessionPool
+
+#: No result that a service plugin could return.
+_NO_RESULT = object()
+
+
+class OperationRun(HookRun):
+    """The run of an operation. It checks what service plugins return, and calls further hooks for them."""
+
+    __slots__ = ("_items", "_result", "context", "fixed_result")
+
+    _result: Any
+    #: The result, if nothing in it can change.
+    fixed_result: Any
+    _items: tuple[Any, ...] | None
+    #: What the service plugins are given; None when the operation has ended.
+    context: CallContext | None
+
+    def __init__(
+        self,
+        call: Call,
+        operation: str,
+        arguments: Mapping[str, Any],
+        connector: Connector,
+        pool: SessionPool,
+        *,
+        audit: Audit | None,
+    ) -> None:
+        """Prepare a call.
+
+        :param arguments: the hook's arguments but the session
+        """
+        super().__init__(call, operation, arguments, connector, pool, audit=audit)
+        self.context = call.context
+        self._result = self.fixed_result = _NO_RESULT
+
+    def call_nested(self, hook: str, arguments: dict[str, Any]) -> Any:
+        """Call a hook for the same caller, on a session from the pool: this run holds none meanwhile.
+
+        It is not counted against the host's calls: it has the thread of the operation.
+
+        :raises TypeError: there is no such hook, or it does not take these arguments
+        """
+        arguments = nested_arguments(self.connector.hypervisor, hook, arguments)
+        found = self.call, hook, arguments, self.connector, self._pool
+        run = HookRun(*found, audit=self._audit, nested_in=self.operation)
+        try:
+            if self._audit is None:
+                return run.perform()
+            with self._audit.nested(hook, arguments, self.call.context, self.operation):
+                return run.perform()
+        except Exception as error:
+            release_frames(error)  # the service plugin may go on
+            raise
+
+    def returned(self, source: str, result: Any) -> Any:
+        """Return what a service plugin has made of the result.
+
+        An export that the plugin replaced by another one ends with that.
+
+        :param source: which plugin it is
+        :raises WrongResult: it is not what the operation returns
+        """
+        before = self._result
+        if result is before and self._has_its_items(result):
+            return result
+        if result is None:
+            source += " (end its wrapper with `return (yield)`)"
+        try:
+            check_result(self.connector.hypervisor, self.operation, result, source)
+        except BaseException:
+            close_result(result)
+            self.raised()
+            raise
+        if isinstance(before, Export):  # then the result is one, too
+            chunks = WatchedChunks(result.chunks, lambda *_: close_chunks(before.chunks))
+            result = Export(chunks, result.size)
+        self.keep(result)
+        return result
+
+    def raised(self) -> None:
+        """Let go of the result that a service plugin does not return."""
+        if isinstance(self._result, Export):
+            close_chunks(self._result.chunks)
+        self._result = self.fixed_result = _NO_RESULT
+
+    def keep(self, result: Any) -> None:
+        """Keep a checked result, and in what a service plugin could change it."""
+        self._result = result
+        kind: type = type(result)
+        if is_fixed(kind):
+            self.fixed_result = result
+            return
+        self.fixed_result = _NO_RESULT
+        is_list = kind is list and all(map(is_fixed, set(map(type, result))))
+        self._items = tuple(result) if is_list else None
+
+    def _has_its_items(self, result: list[Any]) -> bool:
+        """Tell whether a list that was checked has the same items as then, none of which can change."""
+        items = self._items
+        return items is not None and len(items) == len(result) and all(map(is_, items, result))

@@ -1,0 +1,129 @@
+"""What an audit line says of calls that service plugins make and refuse."""
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+from msgspec import json
+
+from simplestack import (
+    CallContext,
+    EntityNotFound,
+    HypervisorSettings,
+    HypervisorTimeout,
+    OperationNotSupported,
+    warn,
+)
+from simplestack.dispatch import audit
+from simplestack.dispatch.warnings import current_warnings
+from support.dispatching import Gate, Hypervisor, Session
+from support.service import wait_for
+
+Wrapper = Generator[None, Any, Any]
+#: Returns the lines that were written since the last time.
+Written = Callable[[], list[dict[str, Any]]]
+NESTED = ("tag_list", "guest_delete", {"guest_id": "1"})
+
+
+@pytest.fixture
+def written(capfd: pytest.CaptureFixture[str]) -> Written:
+    def lines() -> list[dict[str, Any]]:
+        audit.end_audit()
+        return [json.decode(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
+
+    return lines
+
+
+def guest_delete(session: Session, guest_id: str) -> None:
+    """Delete it, and return nothing."""
+
+
+def operation_call(context: CallContext) -> Wrapper:
+    """Look at the tags of guest 1 before each operation."""
+    context.call("tag_list", guest_id="1")
+    return (yield)
+
+
+def told(line: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(line.get(key) for key in ("operation", "nested_in", "ids", "outcome"))
+
+
+def delete(hypervisor: Hypervisor, error: type[Exception] | None = None) -> None:
+    """Delete guest 7, which ends with an error."""
+    if error is None:
+        hypervisor.call("guest_delete", guest_id="7")
+        return
+    with pytest.raises(error):
+        hypervisor.call("guest_delete", guest_id="7")
+
+
+class TestNestedCalls:
+    """A line of its own, which names the request and its operation, whatever the outcome."""
+
+    @pytest.mark.parametrize(
+        ("error", "outcome"), [(None, "ok"), (EntityNotFound("Guest", "1"), "EntityNotFound")]
+    )
+    def test_its_line_comes_before_that_of_the_operation(
+        self, error: Exception | None, outcome: str, written: Written
+    ) -> None:
+        def tag_list(session: Session, guest_id: str) -> list[str]:
+            if error is not None:
+                raise error
+            return []
+
+        hypervisor = Hypervisor(tag_list, guest_delete, services=(operation_call,), audit=True)
+        delete(hypervisor, None if error is None else type(error))
+        lines = written()
+        assert [told(line) for line in lines] == [
+            (*NESTED, outcome),
+            ("guest_delete", None, {"guest_id": "7"}, outcome),
+        ]
+        assert [line["request_id"] for line in lines] == ["-", "-"]
+
+    def test_a_hook_that_the_plugin_lacks_has_one(self, written: Written) -> None:
+        hypervisor = Hypervisor(guest_delete, services=(operation_call,), audit=True)
+        delete(hypervisor, OperationNotSupported)
+        assert told(written()[0]) == (*NESTED, "NotImplementedError")
+
+    def test_one_that_hangs_ends_at_its_time_limit_and_has_a_second_one_later(self, written: Written) -> None:
+        gate = Gate()
+
+        def tag_list(session: Session, guest_id: str) -> list[str]:
+            gate.wait()
+            return []
+
+        settings = HypervisorSettings(call_timeout_seconds=0.1)
+        hypervisor = Hypervisor(
+            tag_list, guest_delete, services=(operation_call,), audit=True, settings=settings
+        )
+        delete(hypervisor, HypervisorTimeout)
+        gate.open()
+        wait_for(lambda: hypervisor.disconnected, what="the logout")
+        lines = [line for line in written() if line["operation"] == "tag_list"]
+        assert [(told(line), line.get("late")) for line in lines] == [
+            ((*NESTED, "HypervisorTimeout"), None),
+            ((*NESTED, "ok"), True),
+        ]
+
+    def test_it_has_its_own_warnings_and_the_operation_has_all(self, written: Written) -> None:
+        def tag_list(session: Session, guest_id: str) -> list[str]:
+            warn("tags may be old")
+            return []
+
+        def guest_delete(session: Session, guest_id: str) -> None:
+            warn("a volume stays")
+
+        def operation_call(context: CallContext) -> Wrapper:
+            result = yield
+            context.call("tag_list", guest_id="1")
+            return result
+
+        token = current_warnings.set([])
+        try:
+            delete(Hypervisor(tag_list, guest_delete, services=(operation_call,), audit=True))
+        finally:
+            current_warnings.reset(token)
+        assert [line["warnings"] for line in written()] == [
+            ["tags may be old"],
+            ["a volume stays", "tags may be old"],
+        ]
