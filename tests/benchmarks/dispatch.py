@@ -15,10 +15,10 @@ from simplestack import Credentials, Guest, GuestState, HypervisorPlugin, Hyperv
 from simplestack.dispatch.call import make_call
 from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.entities.call_context import CallContext
-from simplestack.plugins.discovery import Service
 from simplestack.plugins.host_settings import HostSettings
 from simplestack.plugins.hypervisor import make_hypervisor
 from simplestack.plugins.registry import Registry
+from simplestack.plugins.service_loading import Service
 from simplestack.sessions.targets import AllowList
 
 _CALLS = 20_000

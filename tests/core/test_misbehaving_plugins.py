@@ -261,7 +261,7 @@ def test_a_service_plugin_that_hangs_leaves_the_service_alive(tmp_path: Path, pl
         def operation_call(operation):
             threading.Event().wait()
             return (yield)
-        plugin = me
+        plugin = ServicePlugin(name="sulky", title="Sulky", make=lambda settings: me)
         """,
         "simplestack.services",
     )

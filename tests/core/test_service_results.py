@@ -18,7 +18,7 @@ from msgspec.structs import replace
 def operation_call(operation, arguments, context):
 {body}
 
-plugin = me
+plugin = ServicePlugin(name="{name}", title="T", make=lambda settings: me)
 """
 PASSING = "return (yield)"
 Start = Callable[..., AbstractContextManager[Service]]
@@ -30,7 +30,7 @@ def start(tmp_path: Path) -> Start:
 
     def started(**bodies: str) -> AbstractContextManager[Service]:
         for name, body in bodies.items():
-            source = SERVICE.format(body=indent(body, "    "))
+            source = SERVICE.format(name=name, body=indent(body, "    "))
             install(tmp_path / "plugins", name, source, "simplestack.services")
         return running_service(tmp_path / "service", plugins=tmp_path / "plugins")
 
@@ -197,16 +197,16 @@ def test_a_service_may_be_the_innermost_and_take_few_arguments(tmp_path: Path) -
         seen = []
         @hookimpl(wrapper=True{innermost})
         def operation_call({arguments}):
-            print("{name}", file=sys.stderr, flush=True)
+            print("wrapper {name}", file=sys.stderr, flush=True)
             return (yield)
-        plugin = me
+        plugin = ServicePlugin(name="{name}", title="T", make=lambda settings: me)
     """
     for name, innermost, arguments in (
         ("first", "", "context"),
         ("second", ", trylast=True", "operation"),
         ("third", "", ""),
     ):
-        text = source.format(name=f"wrapper {name}", innermost=innermost, arguments=arguments)
+        text = source.format(name=name, innermost=innermost, arguments=arguments)
         install(tmp_path / "plugins", name, text, "simplestack.services")
     with running_service(tmp_path / "service", plugins=tmp_path / "plugins") as service:
         assert service.get("/mock/demo/guests").status == 200

@@ -23,7 +23,7 @@ def operation_call(operation, arguments, context):
     if operation == "guest_delete" and context.user != "root":
         raise PermissionDenied(f"{context.user} may not {operation} {arguments['guest_id']}")
     return (yield)
-plugin = me
+plugin = ServicePlugin(name="policy", title="Policy", make=lambda settings: me)
 """
 
 

@@ -18,7 +18,7 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 import simplestack
-from simplestack import HypervisorPlugin, SimplestackError
+from simplestack import HypervisorPlugin, ServicePlugin, SimplestackError
 from simplestack.docstrings import markdown, read_docstring
 from simplestack.hookspecs import SPEC_MODULES
 from simplestack.operations.table import OPERATIONS
@@ -29,6 +29,9 @@ from simplestack_docs.installed import hypervisors
 from simplestack_docs.prose import Cell, inline, table
 from simplestack_docs.schemas import members_table
 from simplestack_docs.sections import section
+
+#: The descriptions of plugins.
+_DESCRIPTIONS = (HypervisorPlugin, ServicePlugin)
 
 
 class HookModules(SphinxDirective):
@@ -81,21 +84,24 @@ def _link(name: str) -> nodes.Node | None:
 
 
 class PluginFields(SphinxDirective):
-    """``plugin-fields``: what a hypervisor plugin's description says."""
+    """``plugin-fields NAME``: what the description of a plugin says."""
+
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Return a table, in the order of the source."""
-        module = HypervisorPlugin.__module__
-        comments = ModuleAnalyzer.for_module(module).attr_docs
-        (source,) = ast.parse(inspect.getsource(HypervisorPlugin)).body
+        name = self.arguments[0]
+        description = getattr(simplestack, name)
+        comments = ModuleAnalyzer.for_module(description.__module__).attr_docs
+        (source,) = ast.parse(inspect.getsource(description)).body
         kinds = {
             statement.target.id: ast.unparse(statement.annotation)
             for statement in ast.walk(source)
             if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
         }
         rows: list[list[Cell]] = []
-        for field in dataclasses.fields(HypervisorPlugin):
-            meaning = markdown("\n".join(comments["HypervisorPlugin", field.name]))
+        for field in dataclasses.fields(description):
+            meaning = markdown("\n".join(comments[name, field.name]))
             label = [nodes.literal(field.name, field.name)]
             rows.append([label, f"`{kinds[field.name]}`", _default(field), inline(meaning, _link)])
         return [table(("field", "type", "default", "meaning"), rows)]
@@ -104,6 +110,8 @@ class PluginFields(SphinxDirective):
 def _default(field: dataclasses.Field[Any]) -> str:
     if field.default is dataclasses.MISSING:
         return "required"
+    if isinstance(field.default, type):
+        return f"`{field.default.__name__}`"
     return "" if callable(field.default) or field.default is None else f"`{field.default!r}`"
 
 
@@ -147,15 +155,15 @@ def _complete(_app: Sphinx, _what: str, name: str, item: Any, _options: object, 
         lines += ["", f".. hook-facts:: {short}", ""]
     elif isinstance(item, type) and issubclass(item, Struct):
         lines += ["", f".. struct-members:: {short}", ""]
-    elif item is HypervisorPlugin:
-        lines += ["", ".. plugin-fields::", ""]
+    elif item in _DESCRIPTIONS:
+        lines += ["", f".. plugin-fields:: {short}", ""]
 
 
 def _sign(
     _app: Sphinx, _what: str, _name: str, item: Any, _options: object, signature: str, returns: str
 ) -> tuple[str, str] | None:
     """Leave the signature of what has a table of its members to that table."""
-    has_table = isinstance(item, type) and issubclass(item, (Struct, HypervisorPlugin))
+    has_table = isinstance(item, type) and issubclass(item, (Struct, *_DESCRIPTIONS))
     return ("", "") if has_table else (signature, returns)
 
 

@@ -1,7 +1,7 @@
 """What a plugin's author and a script's author import. What is not here is private."""
 
 from simplestack.config.errors import SettingsError
-from simplestack.config.settings import HypervisorSettings
+from simplestack.config.settings import HypervisorSettings, ServiceSettings
 from simplestack.dispatch.warnings import warn
 from simplestack.entities.call_context import CallContext
 from simplestack.entities.disk import Disk, DiskCreate, DiskUpdate
@@ -68,6 +68,7 @@ from simplestack.identity.credentials import Credentials
 from simplestack.ids import is_uuid
 from simplestack.markers import hookimpl
 from simplestack.plugins.description import HypervisorPlugin
+from simplestack.plugins.service_description import ServicePlugin
 from simplestack.sessions.targets import Target
 from simplestack.sessions.time_limits import DeadlineExceeded, call_or_abandon, time_left_seconds
 from simplestack.stack import Stack
@@ -127,6 +128,8 @@ __all__ = [
     "Pool",
     "RequestTimeout",
     "ServiceBusy",
+    "ServicePlugin",
+    "ServiceSettings",
     "SessionExpired",
     "SettingsError",
     "SimplestackError",

@@ -61,7 +61,7 @@ _FORGETFUL = """
 def operation_call(operation, context):
     result = yield
     return None if context.hypervisor == "wild" and operation == "pool_info" else result
-plugin = me
+plugin = ServicePlugin(name="forgetful", title="Forgetful", make=lambda settings: me)
 """
 _GOOD = """
 @hookimpl

@@ -19,4 +19,5 @@ def check_config(config: Path | None) -> None:
     for warning in start_warnings(configuration, registry):
         click.echo(f"warning: {warning}", err=True)
     names = ", ".join(hypervisor.name for hypervisor in registry.plugins()) or "none"
-    click.echo(f"ok: listens on {configuration.server.bind}, hypervisors: {names}")
+    services = ", ".join(service.name for service in registry.services) or "none"
+    click.echo(f"ok: listens on {configuration.server.bind}, hypervisors: {names}, services: {services}")

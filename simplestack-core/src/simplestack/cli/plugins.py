@@ -21,7 +21,11 @@ def plugins(config: Path | None) -> None:
     for hypervisor in found:
         click.echo(_line(hypervisor))
     for service in registry.services:
-        click.echo(f"{service.name:10} {service.distribution} {service.version}  service")
+        click.echo(f"{service.name:10} {service.distribution} {service.version}  {service.title} (service)")
+    for off in registry.services_off:
+        name, its = off.installed.name, off.installed
+        title = f"{off.plugin.title} (service, off: add {name!r} to server.services)"
+        click.echo(f"{name:10} {its.distribution} {its.version}  {title}")
     for name, distribution in registry.absent():
         click.echo(f"{name:10} not installed; `pip install {distribution}` adds it")
     click.echo()

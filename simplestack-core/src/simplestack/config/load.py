@@ -23,14 +23,17 @@ from simplestack.identity.tokens import check_token_hash
 _PREFIX = "SIMPLESTACK_"
 CONFIG_VARIABLE = "SIMPLESTACK_CONFIG"
 _TRACE_VARIABLE = "SIMPLESTACK_TRACE_HOOKS"
+#: Tables that have a table for each plugin.
+_PLUGIN_TABLES = ("hypervisors", "services")
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All settings: the server's checked, the hypervisors' as written, for their plugins to check."""
+    """All settings: the server's checked, those of plugins as written, for the plugins to check."""
 
     server: ServerSettings
     hypervisors: dict[str, dict[str, Any]]
+    services: dict[str, dict[str, Any]]
     #: Whether the service is bound to more than loopback.
     exposed: bool
 
@@ -50,22 +53,21 @@ def load_configuration(
         path = Path(environment[CONFIG_VARIABLE])
     raw = {} if path is None else _read(path)
     _merge_environment(raw, environment)
-    unknown = sorted(set(raw) - {"server", "hypervisors"})
+    unknown = sorted(set(raw) - {"server", *_PLUGIN_TABLES})
     if unknown:
         raise SettingsError(
-            f"{unknown[0]}: there is no such setting; the tables are [server] and [hypervisors.NAME]"
+            f"{unknown[0]}: there is no such setting; the tables are [server], [hypervisors.NAME] and "
+            "[services.NAME]"
         )
     server = _server({**_table(raw, "server"), **_trace_setting(environment), **(overrides or {})})
-    hypervisors = _table(raw, "hypervisors")
-    for name in hypervisors:
-        _table(hypervisors, name, "hypervisors.")
+    hypervisors, services = (_tables(raw, kind) for kind in _PLUGIN_TABLES)
     exposed = not is_loopback(server.bind)
     if exposed and server.hypervisors is None:
         raise SettingsError(
             f"server.hypervisors is missing: a service that listens on {server.bind} must say which of the "
             'installed plugins answer, such as hypervisors = ["kvm"]'
         )
-    return Configuration(server, hypervisors, exposed)
+    return Configuration(server, hypervisors, services, exposed)
 
 
 def is_loopback(bind: str) -> bool:
@@ -120,6 +122,12 @@ def _table(raw: Mapping[str, Any], name: str, place: str = "") -> dict[str, Any]
     if not isinstance(found, dict):
         raise SettingsError(f"{place}{name}: expected a table of settings, got {found!r}")
     return found
+
+
+def _tables(raw: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    """Return the tables of all plugins of a kind."""
+    tables = _table(raw, kind)
+    return {name: _table(tables, name, f"{kind}.") for name in tables}
 
 
 def _server(raw: dict[str, Any]) -> ServerSettings:

@@ -47,6 +47,10 @@ class HypervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     hosts: dict[str, dict[str, Any]] = {}
 
 
+class ServiceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of a service plugin: ``[services.NAME]``. A plugin that has any subclasses it."""
+
+
 class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the service itself: ``[server]``."""
 
@@ -54,8 +58,9 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     bind: str = "127.0.0.1:8081"
     #: Names of the installed plugins that answer. All of them while bound to loopback.
     hypervisors: list[str] | None = None
-    #: Names of the installed service plugins that wrap every operation. All of them by default. The service
-    #: does not start without one that is in use and cannot be loaded: it may be a policy.
+    #: Names of the service plugins to use. Default: all installed ones, except those that are off unless they
+    #: are named here. The service does not start without one that is in use and cannot be loaded: it may be a
+    #: policy.
     services: list[str] | None = None
     #: Time limit for each step of loading a plugin, such as its import. A plugin that takes longer is not
     #: used.

@@ -1,4 +1,4 @@
-"""The one hook that service plugins (audit, policy, metering) wrap: entry points ``simplestack.services``."""
+"""What service plugins, such as policies, implement: :class:`~simplestack.ServicePlugin` describes one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +16,23 @@ def operation_call(operation: str, arguments: Mapping[str, Any], context: CallCo
 
     .. code-block:: python
 
-        @hookimpl(wrapper=True)
-        def operation_call(operation, arguments, context):
-            if operation == "guest_delete" and context.user != "admin":
-                raise PermissionDenied("only admin deletes guests")
-            return (yield)
+        class Settings(ServiceSettings, frozen=True, kw_only=True):
+            #: Who may delete guests.
+            admins: list[str] = []
+
+        class Policy:
+            def __init__(self, settings):
+                self._admins = settings.admins
+
+            @hookimpl(wrapper=True)
+            def operation_call(self, operation, arguments, context):
+                if operation == "guest_delete" and context.user not in self._admins:
+                    raise PermissionDenied(f"{context.user} may not delete guests")
+                return (yield)
+
+        plugin = ServicePlugin(name="policy", title="Policy", settings=Settings, make=Policy)
+
+    Its entry point is ``policy = "my_package:plugin"`` in the group ``simplestack.services``.
 
     What is raised before the ``yield`` rejects the call: nothing has been connected to then. The ``yield``
     gives the result. Return it, or another of the same type. Anything else is a defect: clients get a 500,

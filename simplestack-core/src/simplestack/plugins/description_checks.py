@@ -1,13 +1,14 @@
 """What is wrong with a plugin's description: the attribute, what was found, what is expected."""
 
 import dataclasses
-import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from simplestack.config.settings import HypervisorSettings
+from simplestack.plugins.attribute_checks import function_faults, switch_faults, title_faults
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.plugins.errors import PluginFault
 from simplestack.plugins.examples import read_example_file
@@ -44,11 +45,15 @@ def check_description(plugin: Any, place: str, name: str) -> HypervisorPlugin[An
     found = {attribute.name: getattr(plugin, attribute.name) for attribute in _ATTRIBUTES}
     faults = [
         *_name_faults(found["name"], found["aliases"], name),
-        *_title_faults(found["title"]),
-        *(fault for attribute in _ARGUMENTS for fault in _function_faults(attribute, found[attribute])),
+        *title_faults(found["title"]),
+        *(
+            fault
+            for attribute, arguments in _ARGUMENTS.items()
+            for fault in function_faults(attribute, found[attribute], arguments)
+        ),
         *_hooks_faults(found["hooks"]),
-        *settings_faults(found["settings"]),
-        *(fault for switch in _SWITCHES for fault in _switch_faults(switch, found[switch])),
+        *settings_faults(found["settings"], HypervisorSettings),
+        *(fault for switch in _SWITCHES for fault in switch_faults(switch, found[switch])),
         *_examples_faults(found["examples"]),
     ]
     if faults:
@@ -75,33 +80,6 @@ def _name_faults(name: Any, aliases: Any, expected: str) -> Iterator[str]:
             )
 
 
-def _title_faults(title: Any) -> Iterator[str]:
-    if not isinstance(title, str) or not title.isprintable() or not title.strip():
-        yield f"title is {shown(title)}; expected a line of text, such as title='KVM (libvirt)'"
-
-
-def _function_faults(attribute: str, function: Any) -> Iterator[str]:
-    arguments = _ARGUMENTS[attribute]
-    call = f"{attribute}({', '.join(arguments)})"
-    if not callable(function):
-        yield f"{attribute} is {shown(function)}; expected a function that core calls as {call}"
-        return
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        yield f"{attribute} is a coroutine function; core calls {call} synchronously"
-        return
-    if inspect.isgeneratorfunction(function):
-        yield f"{attribute} is a generator function; core calls {call} once: use return"
-        return
-    try:
-        signature = inspect.signature(function)
-    except (ValueError, TypeError):  # written in C: it does not tell
-        return
-    try:
-        signature.bind(*arguments)
-    except TypeError as error:
-        yield f"{attribute} takes {signature}; core calls {call}: {error}"
-
-
 def _hooks_faults(hooks: Any) -> Iterator[str]:
     if not isinstance(hooks, tuple):
         yield f"hooks is {shown(hooks)}; expected a tuple of modules, such as hooks=(guests,)"
@@ -109,11 +87,6 @@ def _hooks_faults(hooks: Any) -> Iterator[str]:
     for module in hooks:
         if not isinstance(module, ModuleType):
             yield f"hooks has {shown(module)} in it; expected modules only, such as hooks=(guests,)"
-
-
-def _switch_faults(attribute: str, value: Any) -> Iterator[str]:
-    if not isinstance(value, bool):
-        yield f"{attribute} is {shown(value)}; expected True or False"
 
 
 def _examples_faults(examples: Any) -> Iterator[str]:

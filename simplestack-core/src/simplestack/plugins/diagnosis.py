@@ -4,8 +4,9 @@ pluggy finds the same faults, but reports the first only, by the object's repr a
 """
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
+from typing import Any
 
 from simplestack.hookspecs import SPEC_PARAMETERS
 from simplestack.markers import PROJECT_NAME
@@ -49,7 +50,7 @@ def check_modules(modules: tuple[ModuleType, ...]) -> None:
             if hook in owners:
                 faults.append(f"{place}: hook {hook!r} is implemented by {owners[hook]} already; remove one")
             owners[hook] = place
-        marks = (*misplaced_marks(module), *_forgotten_marks(module))
+        marks = (*_misplaced_marks(module), *_forgotten_marks(module))
         faults += [f"{module.__name__}.{fault}" for fault in marks]
     faults += [
         f"{place}: wraps hook {hook!r}, which the plugin does not implement; implement it, or remove this"
@@ -63,7 +64,7 @@ def check_modules(modules: tuple[ModuleType, ...]) -> None:
         raise PluginFault("; ".join(faults))
 
 
-def misplaced_marks(module: ModuleType) -> Iterator[str]:
+def _misplaced_marks(module: ModuleType) -> Iterator[str]:
     """Yield marked objects that are not functions; pluggy would call some of them."""
     for name, value in vars(module).items():
         if _is_marked(value) and not isinstance(value, FunctionType):
@@ -100,7 +101,7 @@ def _faults(hook: str, function: FunctionType) -> Iterator[str]:
         yield "is a generator function; expected one that returns its result"
 
 
-def parameter_faults(function: FunctionType, known: tuple[str, ...]) -> Iterator[str]:
+def parameter_faults(function: Callable[..., Any], known: tuple[str, ...]) -> Iterator[str]:
     """Yield what is wrong with the parameters of an implementation.
 
     :param known: the parameters of its hookspec

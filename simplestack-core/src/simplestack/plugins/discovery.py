@@ -6,7 +6,6 @@ pluggy's own loader stops at the first import that fails, and lets one distribut
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, TypeVar
 
 from simplestack.config.settings import PLUGIN_TIMEOUT_SECONDS
@@ -17,19 +16,18 @@ from simplestack.plugins.entry_points import HYPERVISOR_GROUP, SERVICE_GROUP, In
 from simplestack.plugins.errors import LoadFailure, PluginFault
 from simplestack.plugins.hypervisor import Hypervisor, make_hypervisor
 from simplestack.plugins.imports import load_object
-from simplestack.plugins.service_checks import check_service
+from simplestack.plugins.service_checks import check_service_description
+from simplestack.plugins.service_description import ServicePlugin
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """A service plugin: what wraps every operation."""
+class DescribedService:
+    """A service plugin whose description passed its checks. It has no settings yet, and no hooks."""
 
-    name: str
-    distribution: str
-    version: str
-    module: ModuleType
+    plugin: ServicePlugin[Any]
+    installed: Installed
 
 
 def load_hypervisors(
@@ -46,13 +44,13 @@ def load_hypervisors(
 
 def load_services(
     enabled: Collection[str] | None, limit_seconds: float = PLUGIN_TIMEOUT_SECONDS
-) -> tuple[list[Service], list[LoadFailure]]:
-    """Load the installed service plugins.
+) -> tuple[list[DescribedService], list[LoadFailure]]:
+    """Load the descriptions of the installed service plugins.
 
     :param enabled: names of those to load; None loads all
     :param limit_seconds: time limit for each step of loading one
     """
-    return _without_twins(*_load_each(SERVICE_GROUP, enabled, limit_seconds, _load_service))
+    return _load_each(SERVICE_GROUP, enabled, limit_seconds, _load_service)
 
 
 def _load_each(
@@ -95,10 +93,11 @@ def _checked(plugin: Any, installed: Installed) -> Hypervisor:
     return make_hypervisor(description, installed.distribution, installed.version)
 
 
-def _load_service(installed: Installed, code: PluginCode) -> Service:
+def _load_service(installed: Installed, code: PluginCode) -> DescribedService:
     found = load_object(installed, code)
-    module = code.run("checking it", lambda: check_service(found, installed.point.value))
-    return Service(installed.name, installed.distribution, installed.version, module)
+    place, name = installed.point.value, installed.name
+    plugin = code.run("checking it", lambda: check_service_description(found, place, name))
+    return DescribedService(plugin, installed)
 
 
 def _without_clashes(
@@ -115,20 +114,4 @@ def _without_clashes(
             continue
         words.update(dict.fromkeys(hypervisor.plugin.aliases, hypervisor.name))
         kept.append(hypervisor)
-    return kept, failures
-
-
-def _without_twins(
-    services: list[Service], failures: list[LoadFailure]
-) -> tuple[list[Service], list[LoadFailure]]:
-    """Drop a service plugin whose module another one has, too: pluggy registers an object once."""
-    names: dict[int, str] = {}
-    kept: list[Service] = []
-    for service in services:
-        other = names.setdefault(id(service.module), service.name)
-        if other == service.name:
-            kept.append(service)
-            continue
-        reason = f"its entry point names the same module as that of {other!r}; remove one"
-        failures.append(LoadFailure(service.name, service.distribution, service.version, reason))
     return kept, failures

@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import msgspec
 
 from simplestack.config.errors import SettingsError
 from simplestack.config.load import Configuration
 from simplestack.config.settings import HypervisorSettings
 from simplestack.plugins.containment import PluginCode
-from simplestack.plugins.errors import PluginFault
 from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.plugins.plugin_settings import make_settings
 from simplestack.sessions.targets import AllowList
 
 
@@ -32,7 +29,8 @@ def read_settings(configuration: Configuration, hypervisor: Hypervisor, code: Pl
     """
     name = hypervisor.name
     raw = configuration.hypervisors.get(name, {})
-    general = _convert(raw, hypervisor, f"hypervisors.{name}", code)
+    kind: type[HypervisorSettings] = hypervisor.plugin.settings
+    general = make_settings(raw, kind, f"hypervisors.{name}", code)
     allowed = general.allowed_hosts
     if allowed is None:
         if configuration.exposed:
@@ -48,27 +46,8 @@ def read_settings(configuration: Configuration, hypervisor: Hypervisor, code: Pl
         for unfit in ("hosts", "allowed_hosts"):
             if unfit in changes:
                 raise SettingsError(f"{place}.{unfit}: cannot be set for one host")
-        by_host[host.lower().strip("[]")] = _convert(merged, hypervisor, place, code)
+        by_host[host.lower().strip("[]")] = make_settings(merged, kind, place, code)
     try:
         return HostSettings(general, AllowList(allowed), by_host)
     except ValueError as error:
         raise SettingsError(f"hypervisors.{name}.allowed_hosts: {error}") from None
-
-
-def _convert(raw: dict[str, Any], hypervisor: Hypervisor, place: str, code: PluginCode) -> HypervisorSettings:
-    kind: type[HypervisorSettings] = hypervisor.plugin.settings
-
-    def convert() -> HypervisorSettings | msgspec.ValidationError:
-        try:
-            return msgspec.convert(raw, kind)
-        except msgspec.ValidationError as error:
-            return error
-
-    made = code.run(f"making {kind.__name__}", convert)
-    if not isinstance(made, msgspec.ValidationError):
-        return made
-    error = SettingsError.of(made, place, kind)
-    if raw:
-        raise error
-    # Nobody has set anything for this plugin, which may be installed without being wanted.
-    raise PluginFault(f"it cannot be used with its default settings: {error}. Set [{place}]")

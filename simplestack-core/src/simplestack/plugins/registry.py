@@ -3,19 +3,18 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
 
 from simplestack.config.errors import SettingsError
 from simplestack.config.load import Configuration
 from simplestack.config.settings import HypervisorSettings
 from simplestack.plugins.containment import PluginCode
-from simplestack.plugins.discovery import Service, load_hypervisors, load_services
+from simplestack.plugins.discovery import DescribedService, load_hypervisors
 from simplestack.plugins.entry_points import HYPERVISOR_GROUP, SERVICE_GROUP, installed_names
 from simplestack.plugins.errors import LoadFailure, PluginFault
 from simplestack.plugins.host_settings import HostSettings, read_settings
 from simplestack.plugins.hypervisor import Hypervisor
-from simplestack.plugins.wording import shown
+from simplestack.plugins.plugin_settings import settings_warnings
+from simplestack.plugins.service_loading import Service, load_services_in_use
 from simplestack.sessions.targets import AllowList
 from simplestack.suggestions import did_you_mean
 
@@ -43,6 +42,8 @@ class Registry:
     settings: Mapping[str, HostSettings]
     #: What the plugins say about their settings, general and for single hosts.
     warning_lines: tuple[str, ...] = ()
+    #: Service plugins that are installed, and off because the settings do not name them.
+    services_off: tuple[DescribedService, ...] = ()
 
     def plugins(self) -> list[Hypervisor]:
         """Return each hypervisor once, sorted by name."""
@@ -108,8 +109,8 @@ def load_registry(configuration: Configuration) -> Registry:
     server = configuration.server
     limit_seconds = server.plugin_timeout_seconds
     hypervisors, failures = load_hypervisors(server.hypervisors, limit_seconds)
-    services, service_failures = load_services(server.services, limit_seconds)
     _check_names(configuration)
+    services = load_services_in_use(configuration)
     in_use: list[Hypervisor] = []
     settings: dict[str, HostSettings] = {}
     warning_lines: list[str] = []
@@ -126,11 +127,12 @@ def load_registry(configuration: Configuration) -> Registry:
         warning_lines += lines
     return Registry(
         hypervisors={word: found for found in in_use for word in (found.name, *found.plugin.aliases)},
-        services=tuple(services),
+        services=services.in_use,
         failures=tuple(failures),
-        service_failures=tuple(service_failures),
+        service_failures=services.failures,
         settings=settings,
-        warning_lines=tuple(warning_lines),
+        warning_lines=(*warning_lines, *services.warning_lines),
+        services_off=services.off,
     )
 
 
@@ -139,9 +141,7 @@ def _warnings(hypervisor: Hypervisor, settings: HostSettings, code: PluginCode) 
     lines: list[str] = []
     places = {"": settings.general} | {f" at {host}": own for host, own in settings.by_host.items()}
     for place, own in places.items():
-        said: Any = code.run("warnings(settings)", partial(hypervisor.plugin.warnings, own))
-        if not isinstance(said, list) or not all(isinstance(line, str) for line in said):
-            raise PluginFault(f"warnings(settings) returned {shown(said)}; expected a list of str")
+        said = settings_warnings(hypervisor.plugin.warnings, own, code)
         lines += [f"{hypervisor.name}{place}: {line}" for line in said]
     return lines
 
@@ -156,6 +156,7 @@ def _check_names(configuration: Configuration) -> None:
         ("server.hypervisors", HYPERVISOR_GROUP, server.hypervisors or []),
         ("hypervisors", HYPERVISOR_GROUP, configuration.hypervisors),
         ("server.services", SERVICE_GROUP, server.services or []),
+        ("services", SERVICE_GROUP, configuration.services),
     ):
         installed = installed_names(group)
         for name in names:

@@ -1,50 +1,100 @@
-"""What is wrong with a service plugin: it wraps ``operation_call``, and does nothing else."""
+"""What is wrong with a service plugin: its description, and the hooks of the object that it makes."""
 
+import dataclasses
 import inspect
+import re
 from collections.abc import Iterator
-from types import FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 import pluggy
 
+from simplestack.config.settings import ServiceSettings
 from simplestack.hookspecs import services
 from simplestack.markers import PROJECT_NAME
-from simplestack.plugins.diagnosis import IMPL_MARK, implementations, misplaced_marks, parameter_faults
+from simplestack.plugins.attribute_checks import function_faults, switch_faults, title_faults
+from simplestack.plugins.diagnosis import IMPL_MARK, parameter_faults
 from simplestack.plugins.errors import PluginFault
+from simplestack.plugins.service_description import ServicePlugin
+from simplestack.plugins.settings_checks import settings_faults
 from simplestack.plugins.wording import shown
 from simplestack.suggestions import did_you_mean
 
+_NAME = re.compile(r"\A[a-z][a-z0-9_-]{0,62}\Z")
 _HOOK = services.operation_call.__name__
 _PARAMETERS = tuple(inspect.signature(services.operation_call).parameters)
 
 
-def check_service(found: Any, place: str) -> ModuleType:
-    """Return a service plugin's module, which fits the hookspec.
+def check_service_description(plugin: Any, place: str, name: str) -> ServicePlugin[Any]:
+    """Return a description that core can use: a copy, since a subclass may compute its attributes.
 
-    :param found: what the entry point names
-    :param place: where it is: ``simplestack_example``
+    :param plugin: what the entry point names
+    :param place: where it is: ``simplestack_example:plugin``
+    :param name: the entry point's name
+    :raises PluginFault: with everything that is wrong
+    """
+    if not isinstance(plugin, ServicePlugin):
+        advice = ""
+        if isinstance(plugin, ModuleType):
+            advice = (
+                f": write plugin = ServicePlugin(name={name!r}, title=..., make=...) in it, where "
+                "make(settings) returns the object that has the hooks, and change the entry point to "
+                f"'{plugin.__name__}:plugin'"
+            )
+        raise PluginFault(f"{place} is {shown(plugin)}; expected a simplestack.ServicePlugin{advice}")
+    found = {field.name: getattr(plugin, field.name) for field in dataclasses.fields(ServicePlugin)}
+    faults = [
+        *_name_faults(found["name"], name),
+        *title_faults(found["title"]),
+        *function_faults("make", found["make"], ("settings",)),
+        *function_faults("warnings", found["warnings"], ("settings",)),
+        *settings_faults(found["settings"], ServiceSettings),
+        *switch_faults("opt_in", found["opt_in"]),
+    ]
+    if faults:
+        raise PluginFault("; ".join(faults))
+    return ServicePlugin(**found)
+
+
+def _name_faults(name: Any, expected: str) -> Iterator[str]:
+    if name != expected:
+        yield f"name is {shown(name)}; expected {expected!r}, the name of its entry point"
+    elif not _NAME.match(name):
+        yield (
+            f"{name!r} cannot be a service plugin's name; expected up to 63 lower-case letters, digits, '_' "
+            "and '-', a letter first"
+        )
+
+
+def checked_hooks(made: Any) -> object:
+    """Return an object that has nothing but the hooks of a service plugin, which fit the hookspecs.
+
+    :param made: what ``make`` returned
     :raises PluginFault: with everything that does not fit
     """
-    if not isinstance(found, ModuleType):
-        raise PluginFault(f"{place} is {shown(found)}; expected a module with a wrapper of {_HOOK}")
-    faults = list(_module_faults(found))
+    if isinstance(made, type):
+        raise PluginFault(f"make(settings) returned {shown(made)}; expected an object of it")
+    hooks = SimpleNamespace(**dict(_implementations(made)))
+    faults = list(_hook_faults(made))
     if not faults:
         try:
             manager = pluggy.PluginManager(PROJECT_NAME)
             manager.add_hookspecs(services)
-            manager.register(found)
+            manager.register(hooks)
             manager.check_pending()
         except pluggy.PluginValidationError as error:
             faults.append(str(error))
     if faults:
         raise PluginFault("; ".join(faults))
-    return found
+    return hooks
 
 
-def _module_faults(module: ModuleType) -> Iterator[str]:
-    yield from misplaced_marks(module)
-    wrappers: list[FunctionType] = []
-    for hook, function in implementations(module):
+def _hook_faults(made: object) -> Iterator[str]:
+    for name, value in _marked(made):
+        if not inspect.isroutine(value):
+            yield f"{name}: is marked with @hookimpl, but is {shown(value)}; expected a function or a method"
+    wrappers: list[FunctionType | MethodType] = []
+    for hook, function in _implementations(made):
         if hook == _HOOK:
             wrappers.append(function)
         else:
@@ -54,12 +104,16 @@ def _module_faults(module: ModuleType) -> Iterator[str]:
         names = " and ".join(function.__name__ for function in wrappers)
         yield f"{names} all implement {_HOOK}; remove all but one"
     elif not wrappers:
-        yield f"it has no function named {_HOOK} that is marked with @hookimpl(wrapper=True)"
-    for function in wrappers:
-        yield from (f"{function.__name__}: {fault}" for fault in _wrapper_faults(function))
+        kind = "function" if isinstance(made, ModuleType) else "method"
+        yield (
+            f"make(settings) returned {shown(made)}, which has no {kind} {_HOOK} marked with "
+            "@hookimpl(wrapper=True)"
+        )
+    for wrapper in wrappers:
+        yield from (f"{wrapper.__name__}: {fault}" for fault in _wrapper_faults(wrapper))
 
 
-def _wrapper_faults(function: FunctionType) -> Iterator[str]:
+def _wrapper_faults(function: FunctionType | MethodType) -> Iterator[str]:
     mark = getattr(function, IMPL_MARK)
     if not mark["wrapper"]:
         yield "must be marked with @hookimpl(wrapper=True)"
@@ -70,3 +124,18 @@ def _wrapper_faults(function: FunctionType) -> Iterator[str]:
     elif not inspect.isgeneratorfunction(function):
         yield "has no yield; expected a generator function, which ends with `return (yield)`"
     yield from parameter_faults(function, _PARAMETERS)
+
+
+def _implementations(made: object) -> Iterator[tuple[str, FunctionType | MethodType]]:
+    """Yield the marked functions of an object by the hook they implement."""
+    for name, value in _marked(made):
+        if isinstance(value, FunctionType | MethodType):
+            yield getattr(value, IMPL_MARK)["specname"] or name, value
+
+
+def _marked(made: object) -> Iterator[tuple[str, Any]]:
+    """Yield everything in an object that is marked with ``@hookimpl``, by name."""
+    for name in dir(made):
+        value = getattr(made, name)
+        if isinstance(getattr(value, IMPL_MARK, None), dict):
+            yield name, value

@@ -7,9 +7,9 @@ import pluggy
 
 from simplestack.hookspecs import services as service_specs
 from simplestack.markers import PROJECT_NAME, hookimpl
-from simplestack.plugins.diagnosis import IMPL_MARK, implementations
-from simplestack.plugins.discovery import Service
+from simplestack.plugins.diagnosis import IMPL_MARK
 from simplestack.plugins.errors import PluginFault
+from simplestack.plugins.service_loading import Service
 
 
 class Run(Protocol):
@@ -69,7 +69,7 @@ def make_root_manager(
     manager.add_hookspecs(service_specs)
     manager.register(implementation)
     for service in services:
-        plugins = [(service.module, service.name), (_checkpoint(service, current_run, trylast=False), None)]
+        plugins = [(service.hooks, service.name), (_checkpoint(service, current_run, trylast=False), None)]
         if _is_innermost(service):
             # Of those that are called last, the one that is registered last is the innermost.
             plugins = [(_checkpoint(service, current_run, trylast=True), None), plugins[0]]
@@ -85,4 +85,5 @@ def make_root_manager(
 
 
 def _is_innermost(service: Service) -> bool:
-    return any(getattr(function, IMPL_MARK)["trylast"] for _, function in implementations(service.module))
+    trylast: bool = getattr(service.hooks.operation_call, IMPL_MARK)["trylast"]
+    return trylast

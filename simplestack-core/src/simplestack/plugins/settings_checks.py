@@ -6,22 +6,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from msgspec import NODEFAULT
+from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields
 
-from simplestack.config.settings import HypervisorSettings
 from simplestack.plugins.wording import shown
 
 #: msgspec's message about a value in a struct's field.
 _AT_FIELD = re.compile(r"(?P<what>.*) - at `\$\.(?P<name>\w+).*`\Z")
-_CORE_TYPES = {field.name: field.type for field in fields(HypervisorSettings)}
 
 
-def settings_faults(settings: Any) -> Iterator[str]:
-    """Yield what is wrong with the attribute ``settings`` of a description."""
-    if not (isinstance(settings, type) and issubclass(settings, HypervisorSettings)):
-        yield f"settings is {shown(settings)}; expected a subclass of simplestack.HypervisorSettings"
+def settings_faults(settings: Any, base: type[Struct]) -> Iterator[str]:
+    """Yield what is wrong with the attribute ``settings`` of a description.
+
+    :param base: the struct that it has to be a subclass of
+    """
+    if not (isinstance(settings, type) and issubclass(settings, base)):
+        yield f"settings is {shown(settings)}; expected a subclass of simplestack.{base.__name__}"
         return
+    core_types = {field.name: field.type for field in fields(base)}
     try:
         known = fields(settings)
     except Exception as error:  # evaluates annotations, which may name anything
@@ -30,8 +32,8 @@ def settings_faults(settings: Any) -> Iterator[str]:
     defaults: dict[str, Any] = {}
     for field in known:
         place = f"{settings.__name__}.{field.name}"
-        if field.name in _CORE_TYPES and field.type != _CORE_TYPES[field.name]:
-            yield f"settings: {place} has another type than in HypervisorSettings; change its default alone"
+        if field.name in core_types and field.type != core_types[field.name]:
+            yield f"settings: {place} has another type than in {base.__name__}; change its default alone"
         try:
             default = field.default if field.default_factory is NODEFAULT else field.default_factory()
         except Exception as error:
@@ -42,7 +44,7 @@ def settings_faults(settings: Any) -> Iterator[str]:
     yield from _default_faults(settings, defaults)
 
 
-def _default_faults(settings: type[HypervisorSettings], defaults: dict[str, Any]) -> Iterator[str]:
+def _default_faults(settings: type[Struct], defaults: dict[str, Any]) -> Iterator[str]:
     """Yield the first default that its own type rejects: msgspec checks what operators write, not defaults.
 
     All are converted at once, by the struct: msgspec 0.22 frees the pattern of a type like

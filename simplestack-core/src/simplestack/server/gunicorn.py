@@ -70,7 +70,14 @@ class GunicornService(BaseApplication):
             _log.warning("%s", line)
         names = ", ".join(found.name for found in self._registry.plugins()) or "none"
         scheme = "http" if configuration.server.certificate is None else "https"
-        _log.info("ready at %s://%s, hypervisors: %s", scheme, configuration.server.bind, names)
+        services = ", ".join(service.name for service in self._registry.services) or "none"
+        _log.info(
+            "ready at %s://%s, hypervisors: %s, services: %s",
+            scheme,
+            configuration.server.bind,
+            names,
+            services,
+        )
 
 
 def start_warnings(configuration: Configuration, registry: Registry) -> list[str]:
