@@ -45,13 +45,13 @@ BROKEN_HOOKS = {
     "nothing": (
         "def operation_call(): yield\n",
         (
-            "make(settings) returned module plugin_nothing, which has no function operation_call marked with "
-            "@hookimpl(wrapper=True)"
+            "make(settings) returned module plugin_nothing, which has no hooks; expected a function "
+            "operation_call marked with @hookimpl(wrapper=True), or service_routes marked with @hookimpl"
         ),
     ),
     "other-hook": (
         f"{WRAPPER}@hookimpl\ndef guest_list(session): ...\n",
-        "guest_list: unknown hook 'guest_list'; a service plugin has 'operation_call' alone",
+        "guest_list: unknown hook 'guest_list'; a service plugin has operation_call and service_routes",
     ),
     "misspelt": (
         f"{WRAPPER}@hookimpl(wrapper=True)\ndef operation_cal():\n    return (yield)\n",
@@ -59,7 +59,23 @@ BROKEN_HOOKS = {
     ),
     "twice": (
         f"{WRAPPER}@hookimpl(wrapper=True, specname='operation_call')\ndef other():\n    return (yield)\n",
-        "operation_call and other all implement operation_call; remove all but one",
+        "operation_call and other both implement operation_call; remove one",
+    ),
+    "routes-wrapper": (
+        "@hookimpl(wrapper=True)\ndef service_routes(app):\n    return (yield)\n",
+        "service_routes: is a wrapper; mark it with @hookimpl alone",
+    ),
+    "routes-generator": (
+        "@hookimpl\ndef service_routes(app): yield\n",
+        "service_routes: is a generator function; core calls it once: use return",
+    ),
+    "routes-coroutine": (
+        "@hookimpl\nasync def service_routes(app): ...\n",
+        "service_routes: is a coroutine function; hooks are called synchronously",
+    ),
+    "routes-argument": (
+        "@hookimpl\ndef service_routes(ap): ...\n",
+        "service_routes: unknown argument 'ap'; did you mean 'app'?",
     ),
     "marked-object": (
         f"{WRAPPER}import functools\nother = hookimpl(functools.partial(print))\n",
@@ -78,8 +94,8 @@ BROKEN_OBJECTS = {
     "no-method": (
         "def operation_call(self): yield",
         (
-            "make(settings) returned an object of class Policy, which has no method operation_call marked "
-            "with @hookimpl(wrapper=True)"
+            "make(settings) returned an object of class Policy, which has no hooks; expected a method "
+            "operation_call marked with @hookimpl(wrapper=True), or service_routes marked with @hookimpl"
         ),
     ),
     "method-argument": (
@@ -128,8 +144,8 @@ BROKEN_DESCRIPTIONS = {
     "make-nothing": (
         "make=lambda settings: None",
         (
-            "make(settings) returned None, which has no method operation_call marked with "
-            "@hookimpl(wrapper=True)"
+            "make(settings) returned None, which has no hooks; expected a method operation_call marked with "
+            "@hookimpl(wrapper=True), or service_routes marked with @hookimpl"
         ),
     ),
     "make-class": (

@@ -63,6 +63,7 @@ from simplestack.errors import (
     Unauthorized,
     require_state,
 )
+from simplestack.hookspecs.services import Routes
 from simplestack.identity.accounts import check_account
 from simplestack.identity.credentials import Credentials
 from simplestack.ids import is_uuid
@@ -127,6 +128,7 @@ __all__ = [
     "PermissionDenied",
     "Pool",
     "RequestTimeout",
+    "Routes",
     "ServiceBusy",
     "ServicePlugin",
     "ServiceSettings",

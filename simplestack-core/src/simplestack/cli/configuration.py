@@ -41,9 +41,12 @@ def load_to_serve(
 
     :raises click.ClickException: a setting is wrong, or a service plugin could not be loaded
     """
+    from simplestack.server.plugin_pages import service_pages  # noqa: PLC0415  other commands start without it
+
     configuration, registry = load(config, overrides)
     try:
         registry.check_services()
+        service_pages(registry, configuration.server.plugin_timeout_seconds)
     except SettingsError as error:
         for failure in registry.failures:
             click.echo(f"not loaded: {failure}", err=True)

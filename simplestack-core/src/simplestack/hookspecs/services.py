@@ -1,10 +1,28 @@
 """What service plugins, such as policies, implement: :class:`~simplestack.ServicePlugin` describes one."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from simplestack.entities.call_context import CallContext
 from simplestack.markers import hookspec
+
+
+class Routes(Protocol):
+    """The part of the REST service's falcon application that is a service plugin's own."""
+
+    def add_route(self, uri_template: str, resource: object, **options: Any) -> None:
+        """Add a resource, as ``falcon.App.add_route`` does.
+
+        :param uri_template: a path below ``/_NAME``, where NAME is the plugin's
+        """
+        ...
+
+    def add_error_handler(self, exception: type[BaseException], handler: Callable[..., None]) -> None:
+        """Handle an exception class of the plugin's package, as ``falcon.App.add_error_handler`` does.
+
+        :param handler: called as ``handler(request, response, error, parameters)``
+        """
+        ...
 
 
 @hookspec(firstresult=True)
@@ -62,4 +80,37 @@ def operation_call(operation: str, arguments: Mapping[str, Any], context: CallCo
     :param operation: the hook's name, such as ``guest_info``
     :param arguments: the hook's arguments but the session; read-only
     :param context: who asks for what; no secrets
+    """
+
+
+@hookspec
+def service_routes(app: Routes) -> None:
+    """Add pages of the plugin's own to the REST service, below ``/_NAME/``.
+
+    Called when the service starts: in each worker, and before that in the process that forks them, to see
+    whether it succeeds. The service does not start where it fails. Falcon is imported here or in a module of
+    the pages, not with the plugin, which loads without the server, too.
+
+    .. code-block:: python
+
+        class Counts:
+            def __init__(self, counts):
+                self._counts = counts
+
+            def on_get(self, request, response):
+                response.media = self._counts
+
+        class Metering:
+            ...
+
+            @hookimpl
+            def service_routes(self, app):
+                app.add_route("/_metering/counts", Counts(self._counts))
+
+    Core has checked the client's service token when a page is called; ``request.context.client`` is the name
+    of its holder, or None where the service asks for none. A page may raise a
+    :class:`~simplestack.SimplestackError`: it becomes the same JSON error as an operation's. Segments of the
+    path arrive percent-encoded.
+
+    :param app: where to add routes and error handlers
     """

@@ -21,8 +21,12 @@ from simplestack.plugins.wording import shown
 from simplestack.suggestions import did_you_mean
 
 _NAME = re.compile(r"\A[a-z][a-z0-9_-]{0,62}\Z")
-_HOOK = services.operation_call.__name__
-_PARAMETERS = tuple(inspect.signature(services.operation_call).parameters)
+_WRAPPED = services.operation_call.__name__
+_ROUTES = services.service_routes.__name__
+_PARAMETERS = {
+    spec.__name__: tuple(inspect.signature(spec).parameters)
+    for spec in (services.operation_call, services.service_routes)
+}
 
 
 def check_service_description(plugin: Any, place: str, name: str) -> ServicePlugin[Any]:
@@ -93,37 +97,46 @@ def _hook_faults(made: object) -> Iterator[str]:
     for name, value in _marked(made):
         if not inspect.isroutine(value):
             yield f"{name}: is marked with @hookimpl, but is {shown(value)}; expected a function or a method"
-    wrappers: list[FunctionType | MethodType] = []
+    owners: dict[str, str] = {}
     for hook, function in _implementations(made):
-        if hook == _HOOK:
-            wrappers.append(function)
-        else:
-            hint = did_you_mean(hook, [_HOOK]) or f"; a service plugin has {_HOOK!r} alone"
-            yield f"{function.__name__}: unknown hook {hook!r}{hint}"
-    if len(wrappers) > 1:
-        names = " and ".join(function.__name__ for function in wrappers)
-        yield f"{names} all implement {_HOOK}; remove all but one"
-    elif not wrappers:
+        name = function.__name__
+        if hook in owners:
+            yield f"{owners[hook]} and {name} both implement {hook}; remove one"
+        owners[hook] = name
+        yield from (f"{name}: {fault}" for fault in _function_faults(hook, function))
+    if not owners:
         kind = "function" if isinstance(made, ModuleType) else "method"
         yield (
-            f"make(settings) returned {shown(made)}, which has no {kind} {_HOOK} marked with "
-            "@hookimpl(wrapper=True)"
+            f"make(settings) returned {shown(made)}, which has no hooks; expected a {kind} {_WRAPPED} marked "
+            f"with @hookimpl(wrapper=True), or {_ROUTES} marked with @hookimpl"
         )
-    for wrapper in wrappers:
-        yield from (f"{wrapper.__name__}: {fault}" for fault in _wrapper_faults(wrapper))
 
 
-def _wrapper_faults(function: FunctionType | MethodType) -> Iterator[str]:
+def _function_faults(hook: str, function: FunctionType | MethodType) -> Iterator[str]:
     mark = getattr(function, IMPL_MARK)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        yield "is a coroutine function; hooks are called synchronously"
+    elif hook == _WRAPPED:
+        yield from _wrapper_faults(function, mark)
+    elif hook == _ROUTES:
+        if mark["wrapper"] or mark["hookwrapper"]:
+            yield "is a wrapper; mark it with @hookimpl alone"
+        elif inspect.isgeneratorfunction(function):
+            yield "is a generator function; core calls it once: use return"
+    else:
+        hint = did_you_mean(hook, _PARAMETERS) or f"; a service plugin has {' and '.join(_PARAMETERS)}"
+        yield f"unknown hook {hook!r}{hint}"
+        return
+    yield from parameter_faults(function, _PARAMETERS[hook])
+
+
+def _wrapper_faults(function: FunctionType | MethodType, mark: dict[str, Any]) -> Iterator[str]:
     if not mark["wrapper"]:
         yield "must be marked with @hookimpl(wrapper=True)"
     if mark["tryfirst"]:
         yield "must not be marked tryfirst: the audit is outermost"
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        yield "is a coroutine function; hooks are called synchronously"
-    elif not inspect.isgeneratorfunction(function):
+    if not inspect.isgeneratorfunction(function):
         yield "has no yield; expected a generator function, which ends with `return (yield)`"
-    yield from parameter_faults(function, _PARAMETERS)
 
 
 def _implementations(made: object) -> Iterator[tuple[str, FunctionType | MethodType]]:

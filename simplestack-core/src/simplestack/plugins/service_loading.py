@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from simplestack.config.load import Configuration
+from simplestack.plugins.containment import PluginCode
 from simplestack.plugins.discovery import DescribedService, load_services
 from simplestack.plugins.errors import LoadFailure, PluginFault
 from simplestack.plugins.plugin_settings import make_settings, settings_warnings
@@ -21,6 +22,21 @@ class Service:
     #: What has its hooks as attributes, and is registered with pluggy.
     hooks: Any
     title: str = ""
+    #: The import package of its code.
+    package: str = ""
+
+    @property
+    def wraps_operations(self) -> bool:
+        """Whether it wraps ``operation_call``."""
+        return hasattr(self.hooks, "operation_call")
+
+    def code(self, limit_seconds: float) -> PluginCode:
+        """Return what runs the plugin's code."""
+        return PluginCode(self.name, self.distribution, self.version, self.package, limit_seconds)
+
+    def failure(self, reason: str) -> LoadFailure:
+        """Return the failure to use it."""
+        return LoadFailure(self.name, self.distribution, self.version, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +90,5 @@ def _started(found: DescribedService, configuration: Configuration) -> tuple[Ser
     lines = settings_warnings(plugin.warnings, settings, code)
     made = code.run("make(settings)", partial(plugin.make, settings))
     hooks = code.run("checking what make(settings) returned", partial(checked_hooks, made))
-    return Service(plugin.name, installed.distribution, installed.version, hooks, plugin.title), lines
+    where = installed.distribution, installed.version
+    return Service(plugin.name, *where, hooks, plugin.title, code.package), lines

@@ -69,6 +69,8 @@ def make_root_manager(
     manager.add_hookspecs(service_specs)
     manager.register(implementation)
     for service in services:
+        if not service.wraps_operations:
+            continue
         plugins = [(service.hooks, service.name), (_checkpoint(service, current_run, trylast=False), None)]
         if _is_innermost(service):
             # Of those that are called last, the one that is registered last is the innermost.

@@ -16,7 +16,7 @@ from simplestack.server.documents import OpenApiPage, ReferencePage
 from simplestack.server.ending import call_at_end
 from simplestack.server.meta import Health, HypervisorPage, Index
 from simplestack.server.paths import RawPath
-from simplestack.server.plugin_pages import mount_pages
+from simplestack.server.plugin_pages import Admission, mount_pages, service_pages
 from simplestack.server.problems import add_error_handlers
 from simplestack.server.responder import Service
 from simplestack.server.router import add_routes
@@ -50,6 +50,7 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     """Make the application out of what has been loaded.
 
     :param local_only: reject clients that are not on this machine
+    :raises SettingsError: a service plugin cannot add its pages
     """
     server = configuration.server
     dispatcher = Dispatcher(
@@ -61,7 +62,7 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     )
     call_at_end(dispatcher.close)
     tokens = ServiceTokens(server.tokens)
-    app = Application(middleware=[RawPath(), *([_LocalOnly()] if local_only else [])])
+    app = Application(middleware=[RawPath(), *([_LocalOnly()] if local_only else []), Admission(tokens)])
     app.server_settings = server
     add_error_handlers(app)
     add_routes(app, Service(dispatcher, tokens, server.max_json_bytes))
@@ -71,6 +72,8 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     app.add_route("/docs", ReferencePage())
     app.add_route("/docs/{asset}", ReferencePage())
     app.add_route("/{hypervisor}", HypervisorPage(dispatcher, tokens))
+    for pages in service_pages(registry, server.plugin_timeout_seconds):
+        pages.add_to(app)
     dispatcher.registry = mount_pages(registry, app, tokens.holder, server.plugin_timeout_seconds)
     return app
 

@@ -1,28 +1,35 @@
-"""Pages that plugins add to the REST service. A plugin that fails at it is not used."""
+"""Pages that plugins add to the REST service, each below a path of its own."""
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import falcon
+import pluggy
 
+from simplestack.hookspecs import services
+from simplestack.markers import PROJECT_NAME
 from simplestack.plugins.errors import LoadFailure, PluginFault
 from simplestack.plugins.registry import Registry
 from simplestack.plugins.wording import shown
+from simplestack.server.authentication import ServiceTokens
+from simplestack.server.request_id import HEADER, request_id
 
 _log = logging.getLogger("simplestack.plugins")
 
 
 class Pages:
-    """What a plugin's ``mount`` gets: the part of the falcon application that is the plugin's own.
+    """What a plugin's hook gets: the part of the falcon application that is the plugin's own.
 
-    It is added to the service once ``mount`` has returned: a route cannot be taken back.
+    It is added to the service once the hook has returned: a route cannot be taken back.
     """
 
-    def __init__(self, name: str, package: str) -> None:
+    def __init__(self, name: str, package: str, hook: str) -> None:
         self._prefix = f"/_{name}"
         self._package = package
+        self._hook = hook
         #: Rejects at once what falcon does.
         self._trial: falcon.App[Any, Any] = falcon.App()
         self._additions: list[Callable[[Any], None]] = []
@@ -34,7 +41,7 @@ class Pages:
         """
         path = str(uri_template)
         if path != self._prefix and not path.startswith(f"{self._prefix}/"):
-            raise PluginFault(f"mount adds a route at {path!r}; expected one below '{self._prefix}/'")
+            raise PluginFault(f"{self._hook} adds a route at {path!r}; expected one below '{self._prefix}/'")
         self._add(lambda app: app.add_route(path, resource, **options))
 
     def add_error_handler(self, exception: type[BaseException], handler: Callable[..., None]) -> None:
@@ -44,7 +51,7 @@ class Pages:
         """
         if exception.__module__.partition(".")[0] != self._package:
             raise PluginFault(
-                f"mount adds an error handler for {shown(exception)}; "
+                f"{self._hook} adds an error handler for {shown(exception)}; "
                 f"expected an exception class of the package {self._package}"
             )
         self._add(lambda app: app.add_error_handler(exception, handler))
@@ -59,6 +66,46 @@ class Pages:
         self._additions.append(addition)
 
 
+class Admission:
+    """Middleware: only clients that the service serves reach the pages of plugins."""
+
+    def __init__(self, tokens: ServiceTokens) -> None:
+        self._tokens = tokens
+
+    def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Check the client's service token.
+
+        :raises Unauthorized: it has none, or a wrong one
+        """
+        if request.path.startswith("/_"):  # as no hypervisor's name does
+            response.set_header(HEADER, request_id(request))
+            request.context.client = self._tokens.holder(request)
+
+
+def service_pages(registry: Registry, limit_seconds: float) -> list[Pages]:
+    """Return the pages of all service plugins.
+
+    :param limit_seconds: time limit for each plugin
+    :raises SettingsError: a plugin fails at it
+    """
+    found: list[Pages] = []
+    failures: list[LoadFailure] = []
+    for service in registry.services:
+        pages = Pages(service.name, service.package, "service_routes")
+        manager = pluggy.PluginManager(PROJECT_NAME)
+        manager.add_hookspecs(services)
+        manager.register(service.hooks)
+        try:
+            add_routes = partial(manager.hook.service_routes, app=pages)
+            service.code(limit_seconds).run("service_routes(app)", add_routes)
+        except PluginFault as fault:
+            failures.append(service.failure(str(fault)))
+            continue
+        found.append(pages)
+    replace(registry, service_failures=tuple(failures)).check_services()
+    return found
+
+
 def mount_pages(registry: Registry, app: Any, admit: Callable[[Any], Any], limit_seconds: float) -> Registry:
     """Let each plugin add its pages; return the registry without those that failed at it.
 
@@ -66,7 +113,7 @@ def mount_pages(registry: Registry, app: Any, admit: Callable[[Any], Any], limit
     :param limit_seconds: time limit for each plugin
     """
     for found in registry.plugins():
-        pages = Pages(found.name, found.package)
+        pages = Pages(found.name, found.package, "mount")
         settings = registry.settings[found.name].general
         code = found.code(limit_seconds)
         try:
