@@ -38,7 +38,7 @@ from simplestack.entities.network import (
 from simplestack.entities.pool import Host, Pool
 from simplestack.entities.snapshot import Snapshot
 from simplestack.entities.storage import Storage
-from simplestack.entities.transfer import CHUNK_BYTES, Export, ImportStream
+from simplestack.entities.transfer import CHUNK_BYTES, Export, ImportStream, WrappableStream
 from simplestack.errors import (
     Busy,
     Conflict,
@@ -140,6 +140,7 @@ __all__ = [
     "Storage",
     "Target",
     "Unauthorized",
+    "WrappableStream",
     "call_or_abandon",
     "check_account",
     "gib",

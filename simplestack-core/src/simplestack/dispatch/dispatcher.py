@@ -13,7 +13,7 @@ from simplestack.dispatch.operation_run import OperationRun
 from simplestack.dispatch.plugin_errors import contained
 from simplestack.dispatch.streams import WatchedChunks
 from simplestack.entities.call_context import current_run
-from simplestack.entities.transfer import Export
+from simplestack.entities.transfer import Export, WrappableStream
 from simplestack.errors import HypervisorNotFound, HypervisorUnavailable
 from simplestack.markers import hookimpl
 from simplestack.operations.table import TRANSFER_HOOKS
@@ -22,6 +22,7 @@ from simplestack.plugins.registry import Registry
 from simplestack.plugins.services import make_root_manager
 from simplestack.sessions.call_limits import CallLimits
 from simplestack.sessions.pool import SessionPool
+from simplestack.sessions.time_limits import Deadline, current_deadline
 
 #: How long a process that ends waits for hosts to take its logouts.
 LOGOUT_LIMIT_SECONDS = 5.0
@@ -61,6 +62,7 @@ class Dispatcher:
         self.pool = SessionPool(*self._pool_bounds)
         self._limits = CallLimits(threads)
         self._audit = Audit() if audit else None
+        self._has_services = bool(registry.services)
         root = make_root_manager(self, registry.services, self._audit, _current_run)
         self._operation_call = root.hook.operation_call
         if trace:
@@ -88,6 +90,8 @@ class Dispatcher:
         :raises SimplestackError: what went wrong
         """
         connector = self._connector(call)
+        if "stream" in arguments:
+            arguments = {**arguments, "stream": WrappableStream(arguments["stream"])}
         run = OperationRun(call, hook, arguments, connector, self.pool, audit=self._audit)
         place = call.key.place
         max_transfers = connector.max_transfers if hook in TRANSFER_HOOKS else None
@@ -103,6 +107,7 @@ class Dispatcher:
             self._limits.end(place, max_transfers)
 
         token = current_run.set(run)
+        limit = current_deadline.set(Deadline(run.limit_seconds) if self._has_services else None)
         try:
             result = self._operation_call(
                 operation=hook, arguments=MappingProxyType(arguments), context=call.context
@@ -120,6 +125,7 @@ class Dispatcher:
                 raise
             raise raised from error
         finally:
+            current_deadline.reset(limit)
             current_run.reset(token)
             run.context = None
         if isinstance(result, Export):

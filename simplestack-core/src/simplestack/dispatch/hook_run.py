@@ -77,6 +77,13 @@ class HookRun:
         self._is_abandoned = False
         self._started_seconds = time.monotonic()
 
+    @property
+    def limit_seconds(self) -> float:
+        """The operation's time limit."""
+        settings = self.connector.settings
+        is_long = self.operation in LONG_HOOKS
+        return settings.long_call_timeout_seconds if is_long else settings.call_timeout_seconds
+
     def perform(self) -> Any:
         """Call the hook on a session of the pool, and return what the hook returns.
 
@@ -86,25 +93,30 @@ class HookRun:
         """
         hook = self.connector.hypervisor.caller(self.operation)
         may_have_expired = True
-        while True:
-            self._slot, is_new = self._pool.take(self.call.key, self.connector, self.call)
-            try:
-                result = self._called(hook, check=not is_new)
-                break
-            except _SessionDead:
-                self._pool.discard(self._slot)
-                self._pool.release(self._slot)
-            except SessionExpired as error:
-                self._pool.release(self._slot)
-                if not may_have_expired:
+        # Each attempt has its own limit. What else is done meanwhile, as logging a session out, has none.
+        limit = current_deadline.set(None)
+        try:
+            while True:
+                self._slot, is_new = self._pool.take(self.call.key, self.connector, self.call)
+                try:
+                    result = self._called(hook, check=not is_new)
+                    break
+                except _SessionDead:
+                    self._pool.discard(self._slot)
+                    self._pool.release(self._slot)
+                except SessionExpired as error:
+                    self._pool.release(self._slot)
+                    if not may_have_expired:
+                        raise
+                    may_have_expired = False
+                    release_frames(error)
+                    # What made the hypervisor forget this session may have met the others, too.
+                    self._pool.close_of(self.call.key)
+                except BaseException:
+                    self._pool.release(self._slot)
                     raise
-                may_have_expired = False
-                release_frames(error)
-                # What made the hypervisor forget this session may have met the others, too.
-                self._pool.close_of(self.call.key)
-            except BaseException:
-                self._pool.release(self._slot)
-                raise
+        finally:
+            current_deadline.reset(limit)
         if isinstance(result, Export):
             self._export = result
             chunks = WatchedChunks(result.chunks, self._export_ended, self._export_part)
@@ -116,18 +128,17 @@ class HookRun:
     def _called(self, hook: Callable[..., Any], *, check: bool) -> Any:
         arguments = self._arguments
         settings = self.connector.settings
-        is_long = self.operation in LONG_HOOKS
-        limit_seconds = settings.long_call_timeout_seconds if is_long else settings.call_timeout_seconds
+        limit_seconds = self.limit_seconds
         deadline = Deadline(limit_seconds)
         if "stream" in arguments:
             stream = TimedUpload(
-                arguments["stream"],
+                arguments["stream"].source,
                 arguments["size"],
                 deadline,
                 between_seconds=settings.call_timeout_seconds,
                 afterwards_seconds=limit_seconds,
             )
-            arguments = {**arguments, "stream": stream}
+            arguments = {**arguments, "stream": arguments["stream"].wrapped(stream)}
         session = self._slot.session
 
         def checked() -> Any:

@@ -1,8 +1,8 @@
 """The run of the operation that a client asks for: what service plugins wrap."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import is_
-from typing import Any
+from typing import Any, TypeVar
 
 from simplestack.dispatch.audit import Audit
 from simplestack.dispatch.call import Call
@@ -15,6 +15,9 @@ from simplestack.dispatch.streams import WatchedChunks, close_chunks
 from simplestack.entities.call_context import CallContext
 from simplestack.entities.transfer import Export
 from simplestack.sessions.pool import SessionPool
+from simplestack.sessions.time_limits import Deadline, current_deadline
+
+T = TypeVar("T")
 
 #: No result that a service plugin could return.
 _NO_RESULT = object()
@@ -89,7 +92,7 @@ class OperationRun(HookRun):
             self.raised()
             raise
         if isinstance(before, Export):  # then the result is one, too
-            chunks = WatchedChunks(result.chunks, lambda *_: close_chunks(before.chunks))
+            chunks = WatchedChunks(result.chunks, lambda *_: close_chunks(before.chunks), self._service_part)
             result = Export(chunks, result.size)
         self.keep(result)
         return result
@@ -110,6 +113,14 @@ class OperationRun(HookRun):
         self.fixed_result = _NO_RESULT
         is_list = kind is list and all(map(is_fixed, set(map(type, result))))
         self._items = tuple(result) if is_list else None
+
+    def _service_part(self, part: Callable[[], T]) -> T:
+        """Let a service plugin fetch a chunk of an export that it has wrapped."""
+        token = current_deadline.set(Deadline(self.connector.settings.call_timeout_seconds))
+        try:
+            return part()
+        finally:
+            current_deadline.reset(token)
 
     def _has_its_items(self, result: list[Any]) -> bool:
         """Tell whether a list that was checked has the same items as then, none of which can change."""

@@ -1,6 +1,6 @@
 """Streams of guest images, in and out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +20,45 @@ class ImportStream(Protocol):
         :raises HypervisorTimeout: the call was abandoned: its time limit had passed before this read
         """
         ...
+
+
+class WrappableStream:
+    """The argument ``stream`` of an import, as service plugins get it: the client's bytes, not to be read.
+
+    .. code-block:: python
+
+        class Counted:
+            def __init__(self, stream):
+                self._stream = stream
+                self.total_bytes = 0
+
+            def read(self, size):
+                piece = self._stream.read(size)
+                self.total_bytes += len(piece)
+                return piece
+
+        if operation == "guest_import":
+            arguments["stream"].wrap(Counted)
+    """
+
+    def __init__(self, source: ImportStream) -> None:
+        #: What core reads from.
+        self.source = source
+        self._wrappers: list[Callable[[ImportStream], ImportStream]] = []
+
+    def wrap(self, wrapper: Callable[[ImportStream], ImportStream]) -> None:
+        """Let the hypervisor read from ``wrapper(stream)``, which reads from ``stream``.
+
+        :param wrapper: called when the hook is about to run, after the ``yield`` of the service plugin, and
+            once more where core calls the hook again with another session
+        """
+        self._wrappers.append(wrapper)
+
+    def wrapped(self, stream: ImportStream) -> ImportStream:
+        """Return a stream with all wrappers around it, the one that was added last outermost."""
+        for wrapper in self._wrappers:
+            stream = wrapper(stream)
+        return stream
 
 
 @dataclass(frozen=True)

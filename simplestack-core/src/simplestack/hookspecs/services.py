@@ -78,7 +78,8 @@ def operation_call(operation: str, arguments: Mapping[str, Any], context: CallCo
     operation has taken effect.
 
     :param operation: the hook's name, such as ``guest_info``
-    :param arguments: the hook's arguments but the session; read-only
+    :param arguments: the hook's arguments but the session; read-only. The ``stream`` of an import is a
+        :class:`~simplestack.WrappableStream`
     :param context: who asks for what; no secrets
     """
 

@@ -80,6 +80,9 @@ def time_left_seconds() -> float:
 
     A plugin that waits for the hypervisor, for a task to end for example, waits no longer than this and then
     undoes what it began: at the deadline core abandons the call, unless the plugin ``enforces_time_limits``.
+
+    In a service plugin's ``operation_call``, it is the time that is left of the operation's limit since the
+    call came. For each chunk of an export that the plugin has wrapped, it is ``call_timeout_seconds``.
     """
     deadline = current_deadline.get()
     return math.inf if deadline is None else deadline.left_seconds
