@@ -15,7 +15,7 @@ from simplestack.entities.guest import GuestCreate, GuestUpdate, PowerRequest, R
 from simplestack.entities.media import MediaRequest
 from simplestack.entities.network import NetworkCreate, NetworkInterfaceCreate, NetworkInterfaceUpdate
 from simplestack.errors import InvalidArguments
-from simplestack.mock.laboratory.rules import Rule
+from simplestack.fault_injection import Rule
 from simplestack.operations.model import JsonBody
 from simplestack.operations.table import OPERATIONS
 from simplestack.server.bodies import decode_json

@@ -3,11 +3,13 @@
 import gzip
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from simplestack.operations.model import Operation
 from simplestack.operations.table import OPERATIONS
+from support.faults import RULES, settings
 from support.service import Service, running_service
 
 BASE = "/mock/encoded"
@@ -54,9 +56,8 @@ def test_a_request_without_a_body_may_have_any_content_encoding(service: Service
     assert service.get(f"{BASE}/guests", headers={"Content-Encoding": "gzip"}).status == 200
 
 
-def test_an_encoded_body_is_415_on_the_pages_of_the_mock(tmp_path_factory: pytest.TempPathFactory) -> None:
-    config = "[hypervisors.mock]\nlaboratory = true\n"
-    with running_service(tmp_path_factory.mktemp("laboratory"), config) as service:
+def test_an_encoded_body_is_415_on_the_pages_of_fault_injection(tmp_path: Path) -> None:
+    with running_service(tmp_path / "service", settings(tmp_path / "faults.sqlite3")) as service:
         body = gzip.compress(b'{"action": "delay", "delay_seconds": 1}')
-        answer = service.post("/_mock/w/rules", body, headers={"Content-Encoding": "gzip"})
+        answer = service.post(RULES, body, headers={"Content-Encoding": "gzip"})
         assert (answer.status, answer.error) == (415, "UnsupportedMediaType")

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from simplestack.operations.model import Operation
 from simplestack.operations.table import OPERATIONS
+from support.faults import RULES, settings
 from support.service import Service, running_service
 
 BASE = "/mock/paths"
@@ -135,15 +137,13 @@ def test_a_request_for_a_whole_url_is_held_to_the_same_rules(service: Service, g
     assert service.get(f"{BASE}/guests/{guest}").status == 200
 
 
-def test_the_rules_hold_behind_a_prefix_and_on_the_pages_of_the_mock(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    config = "[hypervisors.mock]\nlaboratory = true\n"
-    with running_service(tmp_path_factory.mktemp("prefixed"), config, prefix="/stack") as service:
+def test_the_rules_hold_behind_a_prefix_and_on_the_pages_of_a_service_plugin(tmp_path: Path) -> None:
+    config = settings(tmp_path / "faults.sqlite3")
+    with running_service(tmp_path / "service", config, prefix="/stack") as service:
         assert service.get("/stack/").json["name"] == "simplestack"
-        made = service.post("/stack/_mock/w/rules", {"action": "delay", "delay_seconds": 0.01})
+        made = service.post(f"/stack{RULES}", {"action": "delay", "delay_seconds": 0.01})
         assert made.status == 201, made
-        for path in ("/stack/_mock/w/rules/", "/stack/_mock/w/"):
+        for path in (f"/stack{RULES}/", "/stack/_fault_injection/"):
             assert service.delete(path).error == "RouteNotFound"
-        assert service.delete("/stack/_mock/%2e%2e/rules").error == "InvalidArguments"
-        assert len(service.get("/stack/_mock/w/rules").json) == 1
+        assert service.delete("/stack/_fault_injection/%2e%2e/rules").error == "InvalidArguments"
+        assert len(service.get(f"/stack{RULES}").json) == 1

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from simplestack.operations.model import Operation
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.narrowing import entity_of
 from support.distributions import install
+from support.faults import RULES, add_rule, settings
 from support.service import Service, running_service
 
 BASE = "/mock/queries"
@@ -114,25 +116,21 @@ def test_an_unknown_query_parameter_is_400_on_every_page(service: Service, path:
         assert service.request("HEAD", f"{path}?{query}").status == 400
 
 
-def test_an_unknown_query_parameter_is_400_on_the_pages_of_the_mock(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    config = "[hypervisors.mock]\nlaboratory = true\n"
-    with running_service(tmp_path_factory.mktemp("laboratory"), config) as service:
-        rule = service.post("/_mock/w/rules", {"action": "delay", "delay_seconds": 0.01}).headers["location"]
+def test_an_unknown_query_parameter_is_400_on_the_pages_of_fault_injection(tmp_path: Path) -> None:
+    with running_service(tmp_path / "service", settings(tmp_path / "faults.sqlite3")) as service:
+        rule = add_rule(service, action="delay", delay_seconds=0.01).headers["location"]
         for method, path in (
-            ("GET", "/_mock/w"),
-            ("DELETE", "/_mock/w"),
-            ("POST", "/_mock/w/guests"),
-            ("GET", "/_mock/w/rules"),
-            ("POST", "/_mock/w/rules"),
-            ("DELETE", "/_mock/w/rules"),
+            ("GET", "/_fault_injection"),
+            ("DELETE", "/_fault_injection"),
+            ("GET", RULES),
+            ("POST", RULES),
+            ("DELETE", RULES),
             ("GET", rule),
             ("DELETE", rule),
         ):
             answer = service.request(method, f"{path}?rule=1")
             assert (answer.status, answer.error) == (400, "InvalidArguments"), (method, path)
-        assert len(service.get("/_mock/w/rules").json) == 1
+        assert len(service.get(RULES).json) == 1
 
 
 def test_fields_of_an_operation_that_a_plugin_lacks_do_not_hide_the_501(

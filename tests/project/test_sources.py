@@ -81,13 +81,16 @@ def test_the_contracts_on_imports_cover_every_distribution() -> None:
     assert set(plugins["source_modules"]) == packages - {"simplestack"}
 
 
-def test_the_contract_of_the_mock_forbids_every_other_package_of_core() -> None:
+@pytest.mark.parametrize(("package", "title"), [("mock", "The mock"), ("fault_injection", "Fault injection")])
+def test_the_contract_of_a_plugin_in_core_forbids_every_other_package_of_core(
+    package: str, title: str
+) -> None:
     linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     contracts = {contract["name"]: contract for contract in linter["contracts"]}
     layers = contracts["The packages of core import only those below them"]["layers"]
-    packages = {name for layer in layers for name in layer.split(" | ")} - {"__main__", "mock"}
-    mock = contracts["The mock imports `simplestack` and nothing below it, as any plugin"]
-    assert set(mock["forbidden_modules"]) == {f"simplestack.{name}" for name in packages}
+    packages = {name for layer in layers for name in layer.split(" | ")} - {"__main__", package}
+    plugin = contracts[f"{title} imports `simplestack` and nothing below it, as any plugin"]
+    assert set(plugin["forbidden_modules"]) == {f"simplestack.{name}" for name in packages}
 
 
 #: Modules on top of a plugin's package, and the further modules that its hooks for guests may have.

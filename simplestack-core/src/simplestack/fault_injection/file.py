@@ -1,0 +1,218 @@
+"""Rules and counts of calls in an SQLite file. Each call is one transaction, so that the n-th is the n-th."""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from simplestack import Busy, CallContext, EntityNotFound
+from simplestack.fault_injection.rules import CallCount, Report, Rule
+
+#: "SSfi", which tells the file from other applications' (https://www.sqlite.org/fileformat.html#application_id).
+_APPLICATION_ID = 0x53536669
+_SCHEMA_VERSION = 1
+#: How long a call waits for others.
+_BUSY_SECONDS = 20
+#: SQLite's integers have 63 bits.
+_MAX_NUMBER = 2**63 - 1
+_TABLES = (
+    """
+CREATE TABLE rule (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    rule BLOB NOT NULL,
+    calls INTEGER NOT NULL DEFAULT 0,
+    hits INTEGER NOT NULL DEFAULT 0
+)
+""",
+    """
+CREATE TABLE call (
+    hypervisor TEXT NOT NULL, host TEXT NOT NULL, operation TEXT NOT NULL, calls INTEGER NOT NULL,
+    PRIMARY KEY (hypervisor, host, operation)
+) WITHOUT ROWID
+""",
+)
+_COUNT_CALL = """
+INSERT INTO call (hypervisor, host, operation, calls) VALUES (?, ?, ?, 1)
+ON CONFLICT DO UPDATE SET calls = calls + 1
+"""
+_CALLS = """
+SELECT hypervisor, host, operation, calls FROM call
+WHERE hypervisor = IFNULL(?, hypervisor) AND host = IFNULL(?, host) ORDER BY hypervisor, host, operation
+"""
+_FORGET_CALLS = "DELETE FROM call WHERE hypervisor = IFNULL(?, hypervisor) AND host = IFNULL(?, host)"
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Rule).decode
+
+
+class Faults:
+    """The rules of a file, for tests in Python and for the pages of the service.
+
+    .. code-block:: python
+
+        faults = Faults("faults.sqlite3")
+        faults.add(Rule(operation="guest_create", action="error", error="Busy", times=1))
+
+    Any number of threads and processes may use one file. It holds nothing open between two calls, so that it
+    may be made before a process forks.
+    """
+
+    def __init__(self, file: str | Path, rules: Iterable[Rule] = ()) -> None:
+        """Make the file where there is none.
+
+        :param rules: those that a new file begins with
+        :raises ValueError: it cannot be made, or is another application's
+        """
+        self._path = Path(file).expanduser()
+        self._first_rules = tuple(rules)
+        try:
+            with self._writing():
+                pass
+        except (OSError, sqlite3.Error) as error:
+            raise ValueError(f"{file} cannot be used for the rules of fault injection: {error}") from error
+
+    def add(self, rule: Rule) -> Report:
+        """Set a rule; return it with its id."""
+        with self._writing() as connection:
+            return Report(id=_insert(connection, rule), rule=rule, calls=0, hits=0)
+
+    def rules(self, hypervisor: str | None = None, host: str | None = None) -> list[Report]:
+        """Return the rules, oldest first.
+
+        :param hypervisor: only those that name it
+        :param host: only those that name it
+        """
+        with self._writing() as connection:
+            return [*_named(connection, hypervisor, host)]
+
+    def remove(self, number: int) -> None:
+        """Remove a rule. Calls that hang because of it go on.
+
+        :raises EntityNotFound: ``Rule``
+        """
+        with self._writing() as connection:
+            if not 0 < number <= _MAX_NUMBER or not _delete(connection, number):
+                raise EntityNotFound("Rule", str(number))
+
+    def remove_rules(self, hypervisor: str | None = None, host: str | None = None) -> None:
+        """Remove all rules, or those that name a hypervisor or a host."""
+        with self._writing() as connection:
+            for report in _named(connection, hypervisor, host):
+                _delete(connection, report.id)
+
+    def calls(self, hypervisor: str | None = None, host: str | None = None) -> list[CallCount]:
+        """Return how often each hook was called, at all hosts or at some."""
+        with self._writing() as connection:
+            return [
+                CallCount(hypervisor=hypervisor, host=host, operation=operation, calls=calls)
+                for hypervisor, host, operation, calls in connection.execute(
+                    _CALLS, (hypervisor, host and host.lower())
+                )
+            ]
+
+    def forget_calls(self, hypervisor: str | None = None, host: str | None = None) -> None:
+        """Count calls from 0 again, of all hosts or of some."""
+        with self._writing() as connection:
+            connection.execute(_FORGET_CALLS, (hypervisor, host and host.lower()))
+
+    def has(self, number: int) -> bool:
+        """Tell whether a rule has not been removed."""
+        with self._writing() as connection:
+            found = connection.execute("SELECT 1 FROM rule WHERE number = ?", (number,)).fetchone()
+            return found is not None
+
+    def count(self, operation: str, arguments: Mapping[str, Any], context: CallContext) -> list[Report]:
+        """Count a call, and return the rules that happen to it."""
+        due = []
+        with self._writing() as connection:
+            connection.execute(_COUNT_CALL, (context.hypervisor, context.host.lower(), operation))
+            for report in _read(connection):
+                if not report.rule.matches(operation, arguments, context):
+                    continue
+                is_due = report.rule.is_due(report.calls + 1)
+                connection.execute(
+                    "UPDATE rule SET calls = calls + 1, hits = hits + ? WHERE number = ?", (is_due, report.id)
+                )
+                if is_due:
+                    due.append(report)
+        return due
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Hold the right to write: what is done inside happens as a whole, or not at all.
+
+        :raises Busy: others kept writing for `_BUSY_SECONDS`
+        """
+        _create_private(self._path)
+        with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
+            # A process that crashes loses nothing; a machine that does, may.
+            connection.execute("PRAGMA synchronous = OFF")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                raise Busy("the rules of fault injection are in use by others: try again") from error
+            try:
+                self._prepare(connection)
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Make the tables of a new file.
+
+        :raises ValueError: the file is another application's, or another version's
+        """
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        if (application, version) == (_APPLICATION_ID, _SCHEMA_VERSION):
+            return
+        (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
+        if tables or application or version:
+            raise ValueError(f"{self._path} is not a file of rules of this version: name another file")
+        for table in _TABLES:
+            connection.execute(table)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        for rule in self._first_rules:
+            _insert(connection, rule)
+
+
+def _create_private(path: Path) -> None:
+    # Only ever a new file: to open and close an existing one would drop SQLite's locks on it in this process
+    # (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
+
+
+def _insert(connection: sqlite3.Connection, rule: Rule) -> int:
+    number = connection.execute("INSERT INTO rule (rule) VALUES (?)", (_encode(rule),)).lastrowid
+    return int(number or 0)
+
+
+def _read(connection: sqlite3.Connection) -> list[Report]:
+    rows = connection.execute("SELECT number, rule, calls, hits FROM rule ORDER BY number").fetchall()
+    return [
+        Report(id=number, rule=_decode(rule), calls=calls, hits=hits) for number, rule, calls, hits in rows
+    ]
+
+
+def _named(connection: sqlite3.Connection, hypervisor: str | None, host: str | None) -> Iterator[Report]:
+    """Yield the rules that name a hypervisor and a host, where these are given."""
+    for report in _read(connection):
+        named = report.rule.host and report.rule.host.lower()
+        if hypervisor in {None, report.rule.hypervisor} and (host is None or host.lower() == named):
+            yield report
+
+
+def _delete(connection: sqlite3.Connection, number: int) -> bool:
+    return connection.execute("DELETE FROM rule WHERE number = ?", (number,)).rowcount > 0
