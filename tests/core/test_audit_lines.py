@@ -1,6 +1,6 @@
 """What an audit line says of calls that service plugins make and refuse."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -9,9 +9,12 @@ from msgspec import json
 from simplestack import (
     CallContext,
     EntityNotFound,
+    Export,
     HypervisorSettings,
     HypervisorTimeout,
+    HypervisorUnavailable,
     OperationNotSupported,
+    PermissionDenied,
     warn,
 )
 from simplestack.dispatch import audit
@@ -55,6 +58,88 @@ def delete(hypervisor: Hypervisor, error: type[Exception] | None = None) -> None
         return
     with pytest.raises(error):
         hypervisor.call("guest_delete", guest_id="7")
+
+
+def refusing(error: BaseException) -> Hypervisor:
+    """Make a hypervisor with a policy that raises an error before each operation."""
+
+    def operation_call() -> Wrapper:
+        raise error
+        yield
+
+    return Hypervisor(guest_delete, services=(operation_call,), audit=True)
+
+
+class TestReasons:
+    """A line has the message that its client reads."""
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            (PermissionDenied("guest 7 is tagged 'protected'"), "guest 7 is tagged 'protected'"),
+            (HypervisorUnavailable("the quota service is down"), "the quota service is down"),
+            (PermissionDenied("two\n lines\x1b[2J"), "two lines\x1b[2J"),
+            (PermissionDenied("half a pair: \ud800"), "half a pair: ?"),
+            (PermissionDenied("x" * 301), "x" * 300 + "..."),
+            (PermissionDenied(""), None),
+            (PermissionDenied(None), None),  # type: ignore[arg-type]  # as a plugin may write it
+            (KeyError("secret"), None),
+        ],
+    )
+    def test_it_says_why_a_policy_refuses(
+        self, error: Exception, reason: str | None, written: Written
+    ) -> None:
+        delete(refusing(error), type(error))
+        (line,) = written()
+        assert line.get("reason") == reason
+        assert line["outcome"] == getattr(error, "name", "InternalError")
+
+    def test_control_characters_are_escaped(self, capfd: pytest.CaptureFixture[str]) -> None:
+        delete(refusing(PermissionDenied("\x1b[2J")), PermissionDenied)
+        audit.end_audit()
+        assert r'"reason":"\u001b[2J"' in capfd.readouterr().out
+
+    def test_what_goes_well_has_none(self, written: Written) -> None:
+        delete(Hypervisor(guest_delete, audit=True))
+        assert "reason" not in written()[0]
+
+    def test_the_error_of_a_hook_has_one(self, written: Written) -> None:
+        def tag_list(session: Session, guest_id: str) -> list[str]:
+            raise EntityNotFound("Guest", guest_id)
+
+        delete(Hypervisor(tag_list, guest_delete, services=(operation_call,), audit=True), EntityNotFound)
+        assert [line["reason"] for line in written()] == ["Guest:1 not found"] * 2
+
+    def test_one_that_ends_late_has_its_own(self, written: Written) -> None:
+        gate = Gate()
+
+        def guest_delete(session: Session, guest_id: str) -> None:
+            gate.wait()
+            raise EntityNotFound("Guest", guest_id)
+
+        settings = HypervisorSettings(call_timeout_seconds=0.1)
+        hypervisor = Hypervisor(guest_delete, audit=True, settings=settings)
+        delete(hypervisor, HypervisorTimeout)
+        gate.open()
+        wait_for(lambda: hypervisor.disconnected, what="the logout")
+        assert [line["reason"] for line in written()] == [
+            "lab did not answer within 0.1 s; whether the operation took effect is unknown",
+            "Guest:7 not found",
+        ]
+
+    def test_an_export_that_breaks_off_has_one(self, written: Written) -> None:
+        def chunks() -> Iterator[bytes]:
+            yield b"one"
+            raise HypervisorUnavailable("the storage is gone")
+
+        def guest_export(session: Session, guest_id: str) -> Export:
+            return Export(chunks(), 6)
+
+        export = Hypervisor(guest_export, audit=True).call("guest_export", guest_id="1")
+        with pytest.raises(HypervisorUnavailable):
+            list(export.chunks)
+        (line,) = written()
+        assert (line["reason"], line["outcome"]) == ("the storage is gone", "HypervisorUnavailable")
 
 
 class TestNestedCalls:

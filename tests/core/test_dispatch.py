@@ -161,12 +161,12 @@ def test_a_call_that_is_rejected_has_an_audit_line(is_on: bool, capfd: pytest.Ca
     settings = HypervisorSettings(max_transfers_per_host=1)
     hypervisor = Hypervisor(guest_export, settings=settings, audit=is_on)
     export = hypervisor.call("guest_export", guest_id="1")
-    with pytest.raises(HypervisorUnavailable):
+    with pytest.raises(HypervisorUnavailable) as caught:
         hypervisor.call("guest_export", guest_id="2")
     lines = audit_lines(capfd)
-    assert [(line["ids"], line["outcome"]) for line in lines] == [
-        ({"guest_id": "2"}, "HypervisorUnavailable"),
-        ({"guest_id": "1"}, "ServiceStopped"),
+    assert [(line["ids"], line["outcome"], line.get("reason")) for line in lines] == [
+        ({"guest_id": "2"}, "HypervisorUnavailable", caught.value.message),
+        ({"guest_id": "1"}, "ServiceStopped", None),
     ][: 2 * is_on]
     export.chunks.close()
 

@@ -36,7 +36,8 @@ def test_a_policy_refuses_before_anything_is_connected_to_and_the_audit_says_so(
         assert (answer.status, answer.error) == (403, "PermissionDenied")
         assert answer.json["message"] == "admin may not guest_delete 42"
         assert service.get("/healthz").json["sessions"] == 0
-        assert service.audit_of("refused")["outcome"] == "PermissionDenied"
+        line = service.audit_of("refused")
+        assert (line["outcome"], line["reason"]) == ("PermissionDenied", answer.json["message"])
         assert service.get("/").json["services"] == {"policy": "1.0"}
 
 
@@ -59,6 +60,7 @@ def test_an_operation_leaves_one_audit_line(service: Service) -> None:
         "operation": "guest_shutdown",
         "ids": {"guest_id": guest},
         "outcome": "InvalidState",
+        "reason": "cannot shut down guest 'audited' while it is STOPPED: it must be STARTED",
     }
     assert service.audit_of("a-1")["outcome"] == "ok"
     service.delete(f"/mock/demo/guests/{guest}")

@@ -16,6 +16,7 @@ from simplestack.entities.transfer import Export
 from simplestack.errors import SimplestackError
 from simplestack.markers import hookimpl
 from simplestack.operations.table import OPERATIONS
+from simplestack.wording import one_line
 
 
 class AuditLine(Struct, kw_only=True, omit_defaults=True):
@@ -34,6 +35,8 @@ class AuditLine(Struct, kw_only=True, omit_defaults=True):
     ids: dict[str, str]
     #: ``ok``, or the error's name.
     outcome: str
+    #: The message of the error that the client got, shortened.
+    reason: str | None = None
     duration_ms: float
     #: Whether the operation ended after its client had been told that it took too long.
     late: bool = False
@@ -43,6 +46,8 @@ class AuditLine(Struct, kw_only=True, omit_defaults=True):
     bytes: int | None = None
 
 
+#: A message may quote what a client has sent.
+_MAX_REASON_LENGTH = 300
 _encode = json.Encoder().encode
 _output = AuditOutput()
 _all_running: "dict[int, _Running]" = {}
@@ -64,13 +69,15 @@ class Audit:
         try:
             result = yield
         except BaseException as error:
-            running.end(outcome_of(error))
+            running.fail(error)
             raise
         if isinstance(result, Export):
 
             def ended(error: BaseException | None, complete: bool, sent_bytes: int) -> None:
-                outcome = "ok" if complete else "ClientDisconnected" if error is None else outcome_of(error)
-                running.end(outcome, sent_bytes)
+                if error is None:
+                    running.end("ok" if complete else "ClientDisconnected", sent_bytes=sent_bytes)
+                else:
+                    running.fail(error, sent_bytes)
 
             return Export(WatchedChunks(result.chunks, ended), result.size)
         running.end("ok")
@@ -85,7 +92,7 @@ class Audit:
         try:
             yield
         except BaseException as error:
-            running.end(outcome_of(error))
+            running.fail(error)
             raise
         running.end("ok")
 
@@ -93,7 +100,8 @@ class Audit:
         self, operation: str, arguments: Mapping[str, Any], context: CallContext, error: SimplestackError
     ) -> None:
         """Write the line of an operation that did not even begin."""
-        _write_line(operation, arguments, context, time.monotonic(), outcome_of(error))
+        started = time.monotonic()
+        _write_line(operation, arguments, context, started, outcome_of(error), reason=reason_of(error))
 
     def late(
         self,
@@ -113,6 +121,7 @@ class Audit:
             context,
             started_seconds,
             outcome,
+            reason=reason_of(error),
             warnings=current_warnings.get(),
             late=True,
             nested_in=nested_in,
@@ -125,6 +134,14 @@ def outcome_of(error: BaseException) -> str:
         return error.name
     outcome: str = getattr(error, "audit_outcome", SimplestackError.name)
     return outcome
+
+
+def reason_of(error: BaseException | None) -> str | None:
+    """Return the message that the client reads; None where it reads none of the error's own."""
+    if not isinstance(error, SimplestackError) or not isinstance(error.message, str):
+        return None
+    text = one_line(error.message)
+    return (text if len(text) <= _MAX_REASON_LENGTH else f"{text[:_MAX_REASON_LENGTH]}...") or None
 
 
 def end_audit() -> None:
@@ -159,7 +176,11 @@ class _Running:
         self._earlier_warnings = len(self._warnings or ())
         _all_running[id(self)] = self
 
-    def end(self, outcome: str, sent_bytes: int | None = None) -> None:
+    def fail(self, error: BaseException, sent_bytes: int | None = None) -> None:
+        """Write the line of an operation that has raised an error."""
+        self.end(outcome_of(error), reason=reason_of(error), sent_bytes=sent_bytes)
+
+    def end(self, outcome: str, *, reason: str | None = None, sent_bytes: int | None = None) -> None:
         """Write the operation's line, once."""
         if _all_running.pop(id(self), None) is not None:
             _write_line(
@@ -168,6 +189,7 @@ class _Running:
                 self._context,
                 self._started_seconds,
                 outcome,
+                reason=reason,
                 warnings=self._warnings and self._warnings[self._earlier_warnings :],
                 sent_bytes=sent_bytes,
                 nested_in=self._nested_in,
@@ -181,6 +203,7 @@ def _write_line(
     started_seconds: float,
     outcome: str,
     *,
+    reason: str | None = None,
     warnings: list[str] | None = None,
     sent_bytes: int | None = None,
     late: bool = False,
@@ -197,6 +220,7 @@ def _write_line(
         nested_in=nested_in,
         ids={name: value for name, value in arguments.items() if type(value) is str},
         outcome=outcome,
+        reason=reason,
         duration_ms=round((time.monotonic() - started_seconds) * 1000, 3),
         late=late,
         warnings=warnings or [],

@@ -3,6 +3,8 @@
 import logging
 from contextvars import ContextVar
 
+from simplestack.wording import one_line
+
 _log = logging.getLogger("simplestack.dispatch")
 
 #: Collects the warnings of one request.
@@ -18,8 +20,7 @@ def warn(message: str) -> None:
 
     :param message: what was left and why, for the client: without paths of the host
     """
-    # A name that the message quotes may hold anything, also what no JSON can have.
-    text = " ".join(message.encode(errors="replace").decode().split())
+    text = one_line(message)
     warnings = current_warnings.get()
     if warnings is None:
         _log.warning("%s", text)

@@ -52,9 +52,10 @@ def operation_call(operation: str, arguments: Mapping[str, Any], context: CallCo
 
     Its entry point is ``policy = "my_package:plugin"`` in the group ``simplestack.services``.
 
-    What is raised before the ``yield`` rejects the call: nothing has been connected to then. The ``yield``
-    gives the result. Return it, or another of the same type. Anything else is a defect: clients get a 500,
-    and the log names the plugin. An export that is not returned is closed.
+    What is raised before the ``yield`` rejects the call: nothing has been connected to then. The audit
+    line has the error's message as its ``reason``. The ``yield`` gives the result. Return it, or another
+    of the same type. Anything else is a defect: clients get a 500, and the log names the plugin. An
+    export that is not returned is closed.
 
     :meth:`context.call <simplestack.CallContext.call>` calls another hook for the same caller. With it a
     policy looks before it decides, or tags what a request has created:
