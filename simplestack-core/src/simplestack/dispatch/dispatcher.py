@@ -28,13 +28,9 @@ from simplestack.sessions.time_limits import Deadline, current_deadline
 LOGOUT_LIMIT_SECONDS = 5.0
 
 
-def _current_run() -> OperationRun:
-    run: OperationRun = current_run.get()
-    return run
-
-
 def _current_request_id() -> str:
-    return _current_run().call.context.request_id
+    run: OperationRun = current_run.get()
+    return run.call.context.request_id
 
 
 class Dispatcher:
@@ -63,7 +59,7 @@ class Dispatcher:
         self._limits = CallLimits(threads)
         self._audit = Audit() if audit else None
         self._has_services = bool(registry.services)
-        root = make_root_manager(self, registry.services, self._audit, _current_run)
+        root = make_root_manager(self, registry.services, self._audit, current_run.get)
         self._operation_call = root.hook.operation_call
         if trace:
             trace_hooks(root, "services", _current_request_id)
@@ -127,7 +123,7 @@ class Dispatcher:
         finally:
             current_deadline.reset(limit)
             current_run.reset(token)
-            run.context = None
+            run.has_ended = True
         if isinstance(result, Export):
             return Export(WatchedChunks(result.chunks, end), result.size)
         end()

@@ -1,20 +1,15 @@
 """The run of the operation that a client asks for: what service plugins wrap."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from operator import is_
 from typing import Any, TypeVar
 
-from simplestack.dispatch.audit import Audit
-from simplestack.dispatch.call import Call
-from simplestack.dispatch.connector import Connector
 from simplestack.dispatch.frames import release_frames
 from simplestack.dispatch.hook_run import HookRun, close_result
 from simplestack.dispatch.nested_arguments import nested_arguments
 from simplestack.dispatch.results import check_result, is_fixed
 from simplestack.dispatch.streams import WatchedChunks, close_chunks
-from simplestack.entities.call_context import CallContext
 from simplestack.entities.transfer import Export
-from simplestack.sessions.pool import SessionPool
 from simplestack.sessions.time_limits import Deadline, current_deadline
 
 T = TypeVar("T")
@@ -26,32 +21,12 @@ _NO_RESULT = object()
 class OperationRun(HookRun):
     """The run of an operation. It checks what service plugins return, and calls further hooks for them."""
 
-    __slots__ = ("_items", "_result", "context", "fixed_result")
-
-    _result: Any
+    #: Whether the service plugins have returned: what they were given is of no use any more.
+    has_ended = False
     #: The result, if nothing in it can change.
-    fixed_result: Any
-    _items: tuple[Any, ...] | None
-    #: What the service plugins are given; None when the operation has ended.
-    context: CallContext | None
-
-    def __init__(
-        self,
-        call: Call,
-        operation: str,
-        arguments: Mapping[str, Any],
-        connector: Connector,
-        pool: SessionPool,
-        *,
-        audit: Audit | None,
-    ) -> None:
-        """Prepare a call.
-
-        :param arguments: the hook's arguments but the session
-        """
-        super().__init__(call, operation, arguments, connector, pool, audit=audit)
-        self.context = call.context
-        self._result = self.fixed_result = _NO_RESULT
+    fixed_result: Any = _NO_RESULT
+    _result: Any = _NO_RESULT
+    _items: tuple[Any, ...] | None = None
 
     def call_nested(self, hook: str, arguments: dict[str, Any]) -> Any:
         """Call a hook for the same caller, on a session from the pool: this run holds none meanwhile.

@@ -48,7 +48,7 @@ class CallContext(Struct, frozen=True, kw_only=True):
         :raises RuntimeError: the wrapper that was given this context has returned, or this is another thread
         """
         run = current_run.get()
-        if run is None or run.context is not self:
+        if run is None or run.has_ended or run.call.context is not self:
             raise RuntimeError(
                 f"context.call({hook!r}): works in the thread of the request, until the wrapper has returned"
             )
