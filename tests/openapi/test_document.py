@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +73,12 @@ def test_an_operation_says_which_hypervisors_have_it(document: Any) -> None:
     assert operations["guest_info"]["x-simplestack-hypervisors"] == {"guest_info": ["kvm", "mock", "xen"]}
 
 
-def test_members_and_parameters_are_explained_with_their_units(document: Any) -> None:
+def test_fields_and_parameters_are_explained_with_their_units(document: Any) -> None:
     schemas = document["components"]["schemas"]
-    assert schemas["Guest"]["properties"]["memory"]["description"].startswith("MiB; null where")
-    assert schemas["GuestUpdate"]["properties"]["hdd"]["description"].startswith("GiB. Grows the last disk")
+    assert schemas["Guest"]["properties"]["memory"]["description"].startswith("Memory in MiB; null if")
+    assert schemas["GuestUpdate"]["properties"]["hdd"]["description"].startswith(
+        "New sum of the disks in GiB"
+    )
     unexplained = [
         parameter["name"]
         for operation in operations_of(document).values()
@@ -83,6 +86,25 @@ def test_members_and_parameters_are_explained_with_their_units(document: Any) ->
         if "$ref" not in parameter and not parameter["description"]
     ]
     assert unexplained == []
+
+
+def test_texts_are_written_for_clients(hypervisors: dict[str, Hypervisor]) -> None:
+    def texts(value: Any) -> Iterator[str]:
+        if isinstance(value, list):
+            for item in value:
+                yield from texts(item)
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                if key in {"summary", "description"} and isinstance(item, str):
+                    yield item
+                elif key != "examples":
+                    yield from texts(item)
+
+    written = list(texts(openapi_document([hypervisors["mock"]])))
+    assert len(written) > 100
+    internal = re.compile(r"\b(hooks?|wire|members?|answers?|refuse[sd]?|subclass|struct|Plugins:|root of)\b")
+    assert [text for text in written if internal.search(text)] == []
+    assert [text for text in written if ".;" in text] == []
 
 
 def test_names_and_ids_that_become_segments_of_paths_are_never_dots(document: Any) -> None:
@@ -115,7 +137,7 @@ def test_every_response_to_an_unknown_query_parameter_is_documented(document: An
 def test_summaries_are_plain_text_and_descriptions_markdown(document: Any) -> None:
     create = operations_of(document)["guest_create"]
     assert "start starts it at once" in create["summary"]
-    assert "`guest_import`: Make a guest from an image" in create["description"]
+    assert "`guest_import`: Create a guest from an image" in create["description"]
     assert not [name for name, its in operations_of(document).items() if "`" in its["summary"]]
 
 

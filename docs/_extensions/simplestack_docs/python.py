@@ -1,7 +1,8 @@
-"""The hook reference and the public names: what autodoc does not know of this project.
+"""Directives for the hook reference and the public names.
 
-``hook-modules`` has a section for each module of hookspecs, ``error-tree`` shows which error is a kind of
-which, ``error-classes`` documents each. To hooks it adds who implements them, to structs their members.
+``hook-modules`` has a section for each module of hookspecs, ``error-tree`` shows the class hierarchy of
+errors, ``error-classes`` documents each error. Hooks also show which hypervisors implement them, structs
+their fields.
 """
 
 import ast
@@ -27,7 +28,7 @@ from simplestack.server.openapi.schemas import Schemas
 from simplestack.server.problems import status_of
 from simplestack_docs.installed import hypervisors
 from simplestack_docs.prose import Cell, inline, table
-from simplestack_docs.schemas import members_table
+from simplestack_docs.schemas import fields_table
 from simplestack_docs.sections import section
 
 #: The descriptions of plugins.
@@ -63,8 +64,8 @@ class HookFacts(SphinxDirective):
         return self.parse_text_to_nodes(text)
 
 
-class StructMembers(SphinxDirective):
-    """``struct-members NAME``: the members of a public struct."""
+class StructFields(SphinxDirective):
+    """``struct-fields NAME``: the fields of a public struct."""
 
     required_arguments = 1
 
@@ -73,7 +74,7 @@ class StructMembers(SphinxDirective):
         struct = getattr(simplestack, self.arguments[0])
         is_body = struct.__struct_config__.forbid_unknown_fields
         schemas = Schemas(bodies=[struct] if is_body else [], results=[] if is_body else [struct])
-        return [members_table(schemas.components[struct.__name__], is_body=is_body, link=_link)]
+        return [fields_table(schemas.components[struct.__name__], is_body=is_body, link=_link)]
 
 
 def _link(name: str) -> nodes.Node | None:
@@ -84,7 +85,7 @@ def _link(name: str) -> nodes.Node | None:
 
 
 class PluginFields(SphinxDirective):
-    """``plugin-fields NAME``: what the description of a plugin says."""
+    """``plugin-fields NAME``: the fields of a plugin's description."""
 
     required_arguments = 1
 
@@ -116,7 +117,7 @@ def _default(field: dataclasses.Field[Any]) -> str:
 
 
 class ErrorTree(SphinxDirective):
-    """``error-tree``: each public error below what it is a kind of, with its status."""
+    """``error-tree``: each public error below its base class, with its status."""
 
     def run(self) -> list[nodes.Node]:
         """Return a nested list."""
@@ -137,7 +138,7 @@ class ErrorClasses(SphinxDirective):
     """``error-classes``: the documentation of each error."""
 
     def run(self) -> list[nodes.Node]:
-        """Return what autodoc has of them."""
+        """Return the documentation by autodoc."""
         names = [error.__name__ for error in _tree(SimplestackError)]
         return self.parse_text_to_nodes("".join(f".. autoclass:: simplestack.{name}\n" for name in names))
 
@@ -149,12 +150,12 @@ def _tree(error: type[SimplestackError]) -> Iterator[type[SimplestackError]]:
 
 
 def _complete(_app: Sphinx, _what: str, name: str, item: Any, _options: object, lines: list[str]) -> None:
-    """Add to a docstring what the sources say elsewhere."""
+    """Add tables and lists of implementations to docstrings."""
     short = name.rpartition(".")[2]
     if short in SPECS and SPECS[short] is item:
         lines += ["", f".. hook-facts:: {short}", ""]
     elif isinstance(item, type) and issubclass(item, Struct):
-        lines += ["", f".. struct-members:: {short}", ""]
+        lines += ["", f".. struct-fields:: {short}", ""]
     elif item in _DESCRIPTIONS:
         lines += ["", f".. plugin-fields:: {short}", ""]
 
@@ -162,7 +163,7 @@ def _complete(_app: Sphinx, _what: str, name: str, item: Any, _options: object, 
 def _sign(
     _app: Sphinx, _what: str, _name: str, item: Any, _options: object, signature: str, returns: str
 ) -> tuple[str, str] | None:
-    """Leave the signature of what has a table of its members to that table."""
+    """Remove the signature of classes that have a table of their fields."""
     has_table = isinstance(item, type) and issubclass(item, (Struct, *_DESCRIPTIONS))
     return ("", "") if has_table else (signature, returns)
 
@@ -172,7 +173,7 @@ def setup(app: Sphinx) -> None:
     app.setup_extension("sphinx.ext.autodoc")
     app.add_directive("hook-modules", HookModules)
     app.add_directive("hook-facts", HookFacts)
-    app.add_directive("struct-members", StructMembers)
+    app.add_directive("struct-fields", StructFields)
     app.add_directive("plugin-fields", PluginFields)
     app.add_directive("error-tree", ErrorTree)
     app.add_directive("error-classes", ErrorClasses)

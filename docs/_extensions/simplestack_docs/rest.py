@@ -1,4 +1,4 @@
-"""The OpenAPI document of the installed hypervisors, which the REST reference is made of."""
+"""The OpenAPI document of the installed hypervisors, the source of the REST reference."""
 
 import functools
 import re
@@ -12,7 +12,7 @@ from simplestack.operations.table import OPERATIONS
 from simplestack.server.openapi import openapi_document
 from simplestack_docs.installed import hypervisors
 
-#: One error in the description of a failure.
+#: One error in the description of an error response.
 _REASON = re.compile(r"^- `(?P<name>\w+)`: (?P<when>.*)$", re.MULTILINE)
 
 Reason = tuple[int, str, str]
@@ -25,7 +25,7 @@ def document() -> Mapping[str, Any]:
 
 
 def operations() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Yield the operations of the document that hypervisors answer, with method and path."""
+    """Yield method, path and operation object of the operations below the base path."""
     for path, item in document()["paths"].items():
         for method, operation in item.items():
             if "x-simplestack-operations" in operation:

@@ -11,21 +11,20 @@ from msgspec import UNSET
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from simplestack.errors import EntityNotFound
 from simplestack.plugins.examples import Example
 from simplestack.server.openapi.examples import read_examples
 from simplestack.wording import uncapitalized
 from simplestack_docs.installed import hypervisors
 from simplestack_docs.prose import code, inline, paragraph, paragraphs, table
 from simplestack_docs.rest import common_reasons, document, link, operations, reasons
-from simplestack_docs.schemas import kind, members_table
+from simplestack_docs.schemas import fields_table, kind
 from simplestack_docs.sections import section
 
 _JSON = "application/json"
 
 
 class Reference(SphinxDirective):
-    """``rest-reference``: a section for each kind of thing, and in it one for each operation."""
+    """``rest-reference``: a section for each entity, with a section for each of its operations."""
 
     def run(self) -> list[nodes.Node]:
         """Return the sections, in the order of the contract."""
@@ -51,7 +50,7 @@ class Reference(SphinxDirective):
         content += paragraphs(operation["description"], link)
         content += self._parameters(operation)
         content += self._body(operation)
-        content += self._answer(operation)
+        content += self._response(operation)
         content += self._failures(operation)
         content.append(self._having(operation))
         content += self._examples(method, path, names)
@@ -71,32 +70,32 @@ class Reference(SphinxDirective):
             if media != _JSON:
                 found.append(paragraph(f"Body, `{media}`: the image, as a stream."))
                 continue
-            note = "" if body["required"] else " It may be left out."
+            note = "" if body["required"] else " The body is optional."
             for name in _references(content["schema"]):
                 schema = document()["components"]["schemas"][name]
                 found.append(paragraph(f"Body, JSON, `{name}`: {schema['description']}{note}", link))
-                found.append(members_table(schema, is_body=True, link=link))
+                found.append(fields_table(schema, is_body=True, link=link))
         return found
 
-    def _answer(self, operation: Mapping[str, Any]) -> list[nodes.Node]:
+    def _response(self, operation: Mapping[str, Any]) -> list[nodes.Node]:
         status, response = next(iter(operation["responses"].items()))
-        parts = [f"Answers {status} {HTTPStatus(int(status)).phrase}"]
+        parts = [f"Response: {status} {HTTPStatus(int(status)).phrase}"]
         if "content" in response:
             ((media, content),) = response["content"].items()
-            parts.append(f" with {_answered(content['schema']) if media == _JSON else 'a stream of bytes'}")
-        if response["description"] != "Done.":
+            parts.append(f" with {_kinds(content['schema']) if media == _JSON else 'a stream of bytes'}")
+        if response["description"] != "Success.":
             parts.append(f": {uncapitalized(response['description']).rstrip('.')}")
         parts.append(".")
         if "Location" in response["headers"]:
-            parts.append(" `Location` is its path.")
+            parts.append(" `Location` is the path of the new entity.")
         if any(its.get("name") == "fields" for its in operation["parameters"]):
-            parts.append(" `?fields=` trims it to the members named.")
+            parts.append(" `?fields=` limits it to the listed fields.")
         return [paragraph("".join(parts), link)]
 
     def _failures(self, operation: Mapping[str, Any]) -> list[nodes.Node]:
         own = [reason for reason in reasons(operation) if reason not in common_reasons()]
         rows = [
-            ([nodes.Text(str(status))], [_error(name)], inline(_when(name, when), link))
+            ([nodes.Text(str(status))], [_error(name)], inline(f"{when[0].upper()}{when[1:]}", link))
             for status, name, when in own
         ]
         return [table(("status", "error", "when"), rows)] if rows else []
@@ -115,9 +114,9 @@ class Reference(SphinxDirective):
         by_name = operation["x-simplestack-hypervisors"]
         parts = []
         for name, having in by_name.items():
-            which = ", ".join(f"`{hypervisor}`" for hypervisor in having) or "none of the installed ones"
+            which = ", ".join(f"`{hypervisor}`" for hypervisor in having) or "none of those installed"
             parts.append(f"{which} (`{name}`)" if len(by_name) > 1 else which)
-        return paragraph(f"Hypervisors that have it: {'; '.join(parts)}.")
+        return paragraph(f"Supported by: {'; '.join(parts)}.")
 
 
 def _references(schema: Mapping[str, Any]) -> list[str]:
@@ -125,8 +124,8 @@ def _references(schema: Mapping[str, Any]) -> list[str]:
     return [choice["$ref"].rpartition("/")[2] for choice in choices]
 
 
-def _answered(schema: Mapping[str, Any]) -> str:
-    """Return in words what an answer is, without what ``?fields=`` makes of it."""
+def _kinds(schema: Mapping[str, Any]) -> str:
+    """Return the types of a response in words, without the types for ``?fields=``."""
     texts = [kind(choice) for choice in schema.get("anyOf", [schema])]
     return " or ".join(text for text in texts if not text.endswith("Fields`"))
 
@@ -142,11 +141,6 @@ def _example(method: str, path: str, example: Example) -> Iterator[nodes.Node]:
 
 def _pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _when(name: str, when: str) -> str:
-    """Complete the hookspecs' words: what is not found they only name."""
-    return f"No such {when}" if name == EntityNotFound.name else f"{when[0].upper()}{when[1:]}"
 
 
 def _error(name: str) -> nodes.reference:

@@ -1,7 +1,7 @@
-"""What the REST reference has besides the operations themselves.
+"""The overview tables of the REST reference.
 
-``rest-operations`` is a table of all operations, ``rest-entities`` has a section for each type that bodies
-and answers are made of, ``rest-errors`` is a table of all errors.
+``rest-operations`` is a table of all operations, ``rest-entities`` has a section for each type of bodies and
+responses, ``rest-errors`` is a table of all errors.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,12 +20,12 @@ from simplestack.server.problems import HTTP_ERRORS, http_problem, status_of
 from simplestack_docs.installed import hypervisors
 from simplestack_docs.prose import Cell, inline, paragraph, paragraphs, table
 from simplestack_docs.rest import document, link
-from simplestack_docs.schemas import kind, members_table
+from simplestack_docs.schemas import fields_table, kind
 from simplestack_docs.sections import section
 
 
 class OperationsTable(SphinxDirective):
-    """``rest-operations``: all operations, and who has them."""
+    """``rest-operations``: all operations, and the hypervisors that support them."""
 
     def run(self) -> list[nodes.Node]:
         """Return the table."""
@@ -63,7 +63,7 @@ class Entities(SphinxDirective):
         content = paragraphs(schema["description"], link)
         if "properties" in schema:
             is_body = schema.get("additionalProperties") is False
-            content.append(members_table(schema, is_body=is_body, link=link))
+            content.append(fields_table(schema, is_body=is_body, link=link))
         else:
             content.append(paragraph(f"{kind(schema)}."))
         return section(self, [name], nodes.literal(name, name), content)
@@ -82,7 +82,7 @@ class Errors(SphinxDirective):
         }
         for status, (name, when) in {500: http_problem(500), **HTTP_ERRORS}.items():
             meaning = f"{when[0].upper()}{when[1:]}."
-            # The layers below the operations refuse some things by the same name: the class tells them all.
+            # The HTTP layers use some names of the error classes, whose docstring covers both uses.
             if status == 500 or (status, name) not in meanings:
                 meanings[status, name] = meaning
         rows = []

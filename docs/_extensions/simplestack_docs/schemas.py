@@ -1,4 +1,4 @@
-"""JSON Schemas in words: what a member is, and its limits."""
+"""JSON Schemas in words: the types of fields, and their limits."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from simplestack_docs.prose import Cell, Link, inline, no_link, table
 Schema = Mapping[str, Any]
 
 _REFERENCE = "#/components/schemas/"
-#: Regular expressions that have words of their own. That no name has control characters is said once for all.
+#: Words for regular expressions. The page says once that names have no control characters.
 _PATTERNS = {
     ecma_pattern(NAME_PATTERN): "",
     ecma_pattern(NAME_OR_EMPTY_PATTERN): "",
@@ -21,24 +21,25 @@ _PATTERNS = {
 }
 
 
-def members_table(schema: Schema, *, is_body: bool, link: Link = no_link) -> nodes.table:
-    """Return a table of an object's members.
+def fields_table(schema: Schema, *, is_body: bool, link: Link = no_link) -> nodes.table:
+    """Return a table of an object's fields.
 
-    :param is_body: whether clients send it: then it has defaults, and members that may be left out
+    :param is_body: whether it is a request body: then the table says which fields are required, and the
+        defaults
     """
     required = set(schema.get("required", ()))
     rows: list[list[Cell]] = []
-    for name, member in schema["properties"].items():
-        row: list[Cell] = [[nodes.literal(name, name)], inline(kind(member), link)]
+    for name, field in schema["properties"].items():
+        row: list[Cell] = [[nodes.literal(name, name)], inline(kind(field), link)]
         if is_body:
-            row.append([nodes.Text("required")] if name in required else inline(_default(member)))
-        rows.append([*row, inline(member.get("description", ""), link)])
-    heads = ("member", "is", "default", "meaning") if is_body else ("member", "is", "meaning")
+            row.append([nodes.Text("required")] if name in required else inline(_default(field)))
+        rows.append([*row, inline(field.get("description", ""), link)])
+    heads = ("field", "type", "default", "meaning") if is_body else ("field", "type", "meaning")
     return table(heads, rows)
 
 
-def _default(member: Schema) -> str:
-    default = member.get("default")
+def _default(field: Schema) -> str:
+    default = field.get("default")
     return "" if default in (None, "", [], {}) else f"`{json.dumps(default)}`"
 
 

@@ -10,7 +10,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from simplestack.docstrings import member_comments
+from simplestack.docstrings import field_comments
 from simplestack_docs.prose import inline, table
 from simplestack_docs.sections import note_anchor
 
@@ -50,7 +50,7 @@ def settings_of(kind: type[msgspec.Struct]) -> Iterator[Setting]:
 
     :raises ValueError: one has no comment that says what it means
     """
-    comments = member_comments(kind)
+    comments = field_comments(kind)
     structs = [above for above in kind.__mro__[1:] if issubclass(above, msgspec.Struct)]
     inherited = {name for above in structs if above is not msgspec.Struct for name in above.__struct_fields__}
     for field in msgspec.structs.fields(kind):

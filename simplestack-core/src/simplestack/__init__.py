@@ -1,4 +1,4 @@
-"""What a plugin's author and a script's author import. What is not here is private."""
+"""The public API for plugins and scripts. Everything that is not here is private."""
 
 from simplestack.config.errors import SettingsError
 from simplestack.config.settings import HypervisorSettings, ServiceSettings

@@ -1,7 +1,6 @@
-"""What the sources say of themselves, for the documents that are made from them.
+"""Docstrings and comments of the sources as data, for the OpenAPI document and the reference pages.
 
-Hookspecs have docstrings, members of structs have ``#:`` comments. Both are written once, where a reader of
-the code wants them, and the OpenAPI document and the reference pages show them.
+Hookspecs have docstrings, and fields of structs have ``#:`` comments.
 """
 
 import inspect
@@ -13,77 +12,77 @@ from typing import Any
 
 from msgspec import Struct
 
-_FIELD = re.compile(r"^:(?P<kind>param|returns?|raises)(?: (?P<name>[\w.]+))?: ?", re.MULTILINE)
+_SECTION = re.compile(r"^:(?P<kind>param|returns?|raises)(?: (?P<name>[\w.]+))?: ?", re.MULTILINE)
 _ROLE = re.compile(r":[a-z]+:`~?(?:[\w.]+\.)?(\w+)`")
 _COMMENT = re.compile(r"\A    #: ?(?P<text>.*)")
-_MEMBER = re.compile(r"\A    (?P<name>[a-z]\w*)\s*:")
+_FIELD = re.compile(r"\A    (?P<name>[a-z]\w*)\s*:")
 
 
 @dataclass(frozen=True, slots=True)
 class Docstring:
-    """A docstring, taken apart. All texts are Markdown."""
+    """The parts of a docstring, in Markdown."""
 
-    #: Its first sentence or paragraph.
+    #: The first paragraph.
     summary: str
-    #: What follows, up to the first field.
+    #: The paragraphs between the summary and the first ``:param:``, ``:returns:`` or ``:raises:``.
     description: str
-    #: What each parameter means, by its name.
+    #: Meaning of each parameter, by name.
     parameters: dict[str, str] = field(default_factory=dict)
     returns: str = ""
-    #: When each exception is raised, by its class's name.
+    #: When each exception is raised, by class name.
     raises: dict[str, str] = field(default_factory=dict)
 
 
 def read_docstring(documented: Callable[..., Any] | type | ModuleType) -> Docstring:
-    """Take the docstring of a function or a class apart.
+    """Split the docstring of a function, a class or a module into its parts.
 
-    :raises ValueError: it has none
+    :raises ValueError: there is no docstring
     """
     text = inspect.getdoc(documented)
     if not text:
         raise ValueError(f"{documented.__name__} has no docstring")
-    fields = list(_FIELD.finditer(text))
-    prose = text[: fields[0].start()] if fields else text
+    sections = list(_SECTION.finditer(text))
+    prose = text[: sections[0].start()] if sections else text
     summary, _, description = prose.partition("\n\n")
     parameters: dict[str, str] = {}
     raises: dict[str, str] = {}
     returns = ""
-    ends = [*(found.start() for found in fields[1:]), len(text)]
-    for found, end in zip(fields, ends, strict=False):  # a docstring without fields has an end all the same
-        meaning = markdown(text[found.end() : end])
-        match found["kind"]:
+    ends = [*(section.start() for section in sections[1:]), len(text)]
+    for section, end in zip(sections, ends, strict=False):  # without sections there is an end, but no section
+        meaning = markdown(text[section.end() : end])
+        match section["kind"]:
             case "param":
-                parameters[found["name"]] = meaning
+                parameters[section["name"]] = meaning
             case "raises":
-                raises[found["name"]] = meaning
+                raises[section["name"]] = meaning
             case _:
                 returns = meaning
     return Docstring(markdown(summary), markdown(description), parameters, returns, raises)
 
 
-def member_comments(kind: type) -> dict[str, str]:
-    """Return the ``#:`` comments of a struct's members, those that it inherits included, by member."""
-    found: dict[str, str] = {}
+def field_comments(kind: type) -> dict[str, str]:
+    """Return the ``#:`` comments of a struct's fields by field name, including inherited fields."""
+    comments: dict[str, str] = {}
     for owner in reversed(kind.__mro__):
         if issubclass(owner, Struct) and owner is not Struct:
-            found |= _own_comments(owner)
-    return found
+            comments |= _own_comments(owner)
+    return comments
 
 
 def _own_comments(kind: type) -> dict[str, str]:
-    found: dict[str, str] = {}
+    comments: dict[str, str] = {}
     comment: list[str] = []
     for line in inspect.getsource(kind).splitlines():
         if text := _COMMENT.match(line):
             comment.append(text["text"])
-        elif member := _MEMBER.match(line):
+        elif declaration := _FIELD.match(line):
             if comment:
-                found[member["name"]] = markdown(" ".join(comment))
+                comments[declaration["name"]] = markdown(" ".join(comment))
             comment = []
-    return found
+    return comments
 
 
 def markdown(text: str) -> str:
-    """Return reStructuredText of the kind that the sources use as Markdown, paragraphs on a line each."""
+    """Convert the sources' reStructuredText to Markdown, with each paragraph on one line."""
     text = _ROLE.sub(r"``\1``", inspect.cleandoc(text)).replace("``", "`")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n")).strip()

@@ -1,7 +1,7 @@
-"""What can go wrong, as plugins raise it and clients read it. Nothing here knows HTTP.
+"""The errors that plugins raise and clients read. Nothing here knows HTTP.
 
-``name`` is what clients see as ``error``; ``details`` are further members of the error's body, so they
-must never hold a secret. Messages say what was tried, what was found and what to do.
+``name`` is the ``error`` field of the response, ``details`` are its additional fields: never put a secret
+into them. A message says what was tried, what was wrong and what to do.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from typing import Self
 
 
 class SimplestackError(Exception):
-    """The root of all errors that a client may see.
+    """The base class of all errors that a client may see.
 
-    :param message: what was wrong and what to do, for the client's eyes
-    :param details: JSON values that become members of the error's body
+    :param message: what was wrong and what to do, in words for the client
+    :param details: JSON values that become fields of the error response
     """
 
     name = "InternalError"
@@ -25,31 +25,31 @@ class SimplestackError(Exception):
 
 
 class InvalidArguments(SimplestackError):
-    """A field or a query parameter of the request is missing, unknown, of a wrong type or out of range."""
+    """A field or query parameter of the request is missing, unknown, of the wrong type or out of range."""
 
     name = "InvalidArguments"
 
 
 class Unauthorized(SimplestackError):
-    """No credentials, unreadable ones, or the hypervisor refused them."""
+    """The credentials are missing or malformed, or the hypervisor rejected them."""
 
     name = "Unauthorized"
 
 
 class PermissionDenied(SimplestackError):
-    """The caller is known and may not do this."""
+    """The user does not have permission for this operation."""
 
     name = "PermissionDenied"
 
 
 class HostNotAllowed(PermissionDenied):
-    """The settings do not let this hypervisor's plugin connect to that host."""
+    """The host is not in the service's ``allowed_hosts`` for this hypervisor."""
 
     name = "HostNotAllowed"
 
 
 class EntityNotFound(SimplestackError):
-    """The thing that an id names does not exist, or does not belong to the guest named with it.
+    """No entity has this id, or it belongs to another guest than the one in the request.
 
     :param entity: the entity's type, such as ``Guest``
     :param entity_id: the id as the client gave it
@@ -64,25 +64,25 @@ class EntityNotFound(SimplestackError):
 
 
 class HypervisorNotFound(SimplestackError):
-    """No installed and enabled plugin has this name."""
+    """No plugin of this name is installed and enabled."""
 
     name = "HypervisorNotFound"
 
 
 class Conflict(SimplestackError):
-    """A name, a device or an address is taken, or an id is ambiguous."""
+    """A name, a device or an address is already in use, or a name is ambiguous."""
 
     name = "Conflict"
 
 
 class InvalidState(SimplestackError):
-    """The guest's power state does not allow this.
+    """The guest's power state does not allow this operation.
 
     Clients read ``cannot delete guest 'web' while it is STARTED: it must be STOPPED``.
 
     :param attempt: what was tried, such as ``delete guest 'web'``
-    :param current: the state found, such as ``STARTED``
-    :param needed: the state or states that would allow it
+    :param current: the current state, such as ``STARTED``
+    :param needed: the state or states that allow it
     """
 
     name = "InvalidState"
@@ -95,7 +95,7 @@ class InvalidState(SimplestackError):
 
     @classmethod
     def of_template(cls, attempt: str, needed: str = "a guest made from the template") -> Self:
-        """Return the error for an operation that no template allows, whatever its power state."""
+        """Return the error for an operation that is not allowed on templates."""
         error = cls(attempt, "a template", needed)
         error.details["current"] = "TEMPLATE"
         return error
@@ -114,7 +114,7 @@ def require_state(current: str, *needed: str, attempt: str) -> None:
 
 
 class Busy(SimplestackError):
-    """Another operation holds the guest; the same request may succeed soon."""
+    """Another operation on the guest is in progress. Retry later."""
 
     name = "Busy"
 
@@ -124,7 +124,7 @@ class Busy(SimplestackError):
 
 
 class LengthRequired(SimplestackError):
-    """The hypervisor cannot take a body of unknown length: send Content-Length."""
+    """The hypervisor cannot read a body of unknown length: send Content-Length."""
 
     name = "LengthRequired"
 
@@ -136,13 +136,13 @@ class PayloadTooLarge(SimplestackError):
 
 
 class RequestTimeout(SimplestackError):
-    """The request did not arrive in time, or slower than the service accepts."""
+    """The request did not arrive in time, or arrived more slowly than the service accepts."""
 
     name = "RequestTimeout"
 
 
 class ServiceBusy(SimplestackError):
-    """The service already waits for as many slow clients as it can. Retry later, or over a faster link."""
+    """The service already serves its maximum number of slow clients. Retry later, or over a faster link."""
 
     name = "ServiceBusy"
 
@@ -152,16 +152,16 @@ class ServiceBusy(SimplestackError):
 
 
 class OperationNotSupported(SimplestackError):
-    """The plugin does not implement the operation, or this hypervisor cannot do it.
+    """The plugin does not implement this operation, or the hypervisor does not support it.
 
-    Plugins raise the built-in :class:`NotImplementedError`; it becomes this.
+    Plugins raise the built-in :class:`NotImplementedError`, which core converts to this error.
     """
 
     name = "NotImplementedError"
 
 
 class HypervisorError(SimplestackError):
-    """The hypervisor failed the operation.
+    """The hypervisor reported an error.
 
     :param message: what was tried, with the hypervisor's own text
     :param code: the hypervisor's own error code
@@ -174,9 +174,9 @@ class HypervisorError(SimplestackError):
 
 
 class HypervisorUnavailable(SimplestackError):
-    """Cannot connect, the connection broke, or no session is free. Retry later.
+    """The hypervisor cannot be reached, the connection broke, or no session is free. Retry later.
 
-    The session it happened on is discarded.
+    Core discards the session.
     """
 
     name = "HypervisorUnavailable"
@@ -187,27 +187,30 @@ class HypervisorUnavailable(SimplestackError):
 
 
 class SessionExpired(HypervisorUnavailable):
-    """The hypervisor has forgotten the session, and nothing has been done on it yet.
+    """The hypervisor has ended the session, and the hook has done nothing yet.
 
-    Core makes a new session and calls the hook once more, with the same arguments. So a hook may raise it
-    only while it has changed nothing and has read nothing of a client's stream.
+    Core connects again and calls the hook once more with the same arguments. So raise it only before the hook
+    has changed anything or read from the client's stream.
     """
 
 
 class HypervisorTimeout(SimplestackError):
-    """The hypervisor did not answer in time. The session it happened on is discarded."""
+    """The hypervisor did not respond in time.
+
+    Core discards the session.
+    """
 
     name = "HypervisorTimeout"
 
 
 class OperationTimeout(HypervisorTimeout):
-    """The hypervisor answers, but what was asked for did not happen in time.
+    """The hypervisor responds, but the operation did not finish in time.
 
-    A guest that ignores its ACPI power button, for example. The session stays in use.
+    For example, the guest ignored the ACPI shutdown request. The session stays in use.
     """
 
 
 class InsufficientStorage(SimplestackError):
-    """The storage has no room for this."""
+    """The storage does not have enough free space."""
 
     name = "InsufficientStorage"

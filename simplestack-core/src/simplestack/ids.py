@@ -1,4 +1,4 @@
-"""Ids that clients send."""
+"""IDs that clients send."""
 
 import re
 
@@ -6,8 +6,8 @@ _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether a text is a UUID in its usual form, with hyphens, in upper or lower case.
+    """Return whether a text is a UUID with hyphens, in upper or lower case.
 
-    Many SDKs fail in their own way for other texts: ask before passing an id on.
+    Check an ID before you give it to an SDK: SDKs fail in different ways for other texts.
     """
     return _UUID.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""The two pluggy markers. They import pluggy alone, so that a plugin's modules load fast."""
+"""The pluggy markers for hookspecs and hooks. This module imports only pluggy, so that plugins load fast."""
 
 import pluggy
 

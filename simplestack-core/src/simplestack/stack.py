@@ -1,4 +1,4 @@
-"""The operations without HTTP, for scripts and tests: the same call that the server makes."""
+"""The operations as Python methods, without HTTP, for scripts and tests."""
 
 import atexit
 import functools
@@ -38,7 +38,7 @@ R = TypeVar("R")
 
 
 def _operation(spec: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate["Stack", P], R]:
-    """Make a method out of a hookspec: the same parameters, without the session."""
+    """Return a method with the parameters of a hookspec, without the session."""
     _, *parameters = inspect.signature(spec).parameters.values()
     signature = inspect.Signature(parameters)
 
@@ -59,9 +59,9 @@ class Stack:
             for guest in stack.guest_list():
                 print(guest.id, guest.name)
 
-    The methods are the hooks of :mod:`simplestack.hookspecs`, and raise
-    :class:`~simplestack.SimplestackError`. Entities come and go as structs. Sessions are pooled; those of the
-    process are logged out when it exits.
+    Each hook of :mod:`simplestack.hookspecs` is a method. The methods take and return structs, and raise
+    :class:`~simplestack.SimplestackError`. All stacks of a process share a pool of sessions, which are logged
+    out when the process exits.
     """
 
     def __init__(
@@ -73,19 +73,19 @@ class Stack:
         *,
         config: str | Path | None = None,
     ) -> None:
-        """Prepare calls; nothing is connected to yet.
+        """Load the plugin. The first call connects to the host.
 
         :param hypervisor: name or alias of an installed plugin
         :param host: ``name[:port]``
-        :param config: a TOML file of settings; else ``SIMPLESTACK_CONFIG`` names it
-        :raises SettingsError: a setting is wrong
-        :raises HypervisorNotFound: there is no such plugin
-        :raises InvalidArguments: the host cannot be one
+        :param config: TOML file with settings. Default: the file that ``SIMPLESTACK_CONFIG`` names
+        :raises SettingsError: a setting is invalid
+        :raises HypervisorNotFound: no plugin has this name
+        :raises InvalidArguments: `host` is not a valid host
         """
         self._dispatcher = _dispatcher(None if config is None else str(config))
-        found = self._dispatcher.hypervisor(hypervisor)
+        plugin = self._dispatcher.hypervisor(hypervisor)
         target = parse_target(host)
-        context = CallContext(hypervisor=found.name, host=str(target), user=username, request_id="-")
+        context = CallContext(hypervisor=plugin.name, host=str(target), user=username, request_id="-")
         self._call = make_call(context, target, Credentials(username, password))
 
     def __enter__(self) -> Self:
@@ -97,29 +97,29 @@ class Stack:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Log idle sessions to this host out."""
+        """Log out the idle sessions of this host."""
         self._dispatcher.pool.close_at(self._call.key.place, LOGOUT_LIMIT_SECONDS)
 
     @property
     def hypervisor(self) -> Hypervisor:
-        """The loaded plugin: what it implements, and with which bodies and entities."""
+        """The plugin, with its operations, body types and entity types."""
         return self._dispatcher.hypervisor(self._call.context.hypervisor)
 
     def session_counts(self) -> dict[str, int]:
-        """Return how many ``sessions`` this process has, and how many ``busy_sessions`` are in use."""
+        """Return the number of ``sessions`` of this process, and of those in use (``busy_sessions``)."""
         return self._dispatcher.pool.counts()
 
     def call(self, hook: str, arguments: dict[str, Any]) -> Any:
-        """Call a hook by its name.
+        """Call a hook by name.
 
-        :param arguments: the hook's arguments but the session
+        :param arguments: the arguments without the session
         """
         return self._dispatcher.call(self._call, hook, arguments)
 
     def guest_list(self, fields: Iterable[str] | None = None) -> list[Guest]:
         """List all guests.
 
-        :param fields: the members that matter, which may save round trips; None for all
+        :param fields: the fields that you need; fewer can be faster. None for all
         """
         known = self.hypervisor.members.get("guest_list", frozenset())
         wanted = known if fields is None else frozenset(fields)
@@ -178,7 +178,7 @@ def _dispatcher(config: str | None) -> Dispatcher:
 
 @functools.cache
 def _load(config: str | None) -> Dispatcher:
-    """Load plugins and settings once for each file: all stacks of a process share its sessions."""
+    """Load plugins and settings once for each file, so that all stacks of a process share sessions."""
     configuration = load_configuration(None if config is None else Path(config))
     server = configuration.server
     registry = load_registry(configuration)

@@ -1,16 +1,16 @@
-"""Suggestions in messages about misspelt names."""
+"""Suggestions ("did you mean") in messages about unknown names."""
 
 import difflib
 from collections.abc import Iterable
 
-#: A longer word is no misspelt name, and comparing it would take time.
+#: Longer words are not compared: they are not misspelt names, and comparing them takes long.
 _MAX_COMPARED = 100
 
 
 def did_you_mean(word: str, known: Iterable[str], quote: str = "'") -> str:
-    """Return the end of a message that suggests the closest known name; empty where none is close.
+    """Return the end of a message that suggests the most similar known name, or an empty string.
 
-    :param quote: what the message puts around names
+    :param quote: the quotation mark around the name
     """
     if len(word) > _MAX_COMPARED:
         return ""

@@ -1,4 +1,4 @@
-"""Wording that messages of all layers share."""
+"""Wording of messages in all packages."""
 
 
 def one_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""XML of hypervisors, parsed without document types: no entity can be defined, let alone expanded."""
+"""Parse XML from hypervisors. Document types are rejected, so XML cannot define entities."""
 
 import xml.etree.ElementTree as ET
 
@@ -16,10 +16,10 @@ class _NoDoctype(ET.TreeBuilder):
 
 
 def parse_xml(text: str, source: str) -> ET.Element:
-    """Parse an XML document of a hypervisor's, and return its root.
+    """Parse an XML document from a hypervisor and return its root element.
 
     :param source: what the document is, for messages, such as ``libvirt's XML``
-    :raises HypervisorError: it is not well-formed, or has a document type declaration
+    :raises HypervisorError: the document is not well-formed, or has a document type declaration
     """
     try:
         return ET.fromstring(text, ET.XMLParser(target=_NoDoctype()))  # noqa: S314  see _NoDoctype

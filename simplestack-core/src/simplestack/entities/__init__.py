@@ -1,1 +1,1 @@
-"""The values that cross the hook boundary, and their limits."""
+"""The values that hooks take and return, with their units and limits."""

@@ -1,4 +1,4 @@
-"""What is known of a call besides its arguments, and how a service plugin looks around before it decides."""
+"""The context of a call: hypervisor, host, user and request ID, and further calls for the same user."""
 
 from contextvars import ContextVar
 from typing import Any
@@ -11,17 +11,17 @@ current_run: ContextVar[Any] = ContextVar("simplestack.run", default=None)
 
 
 class CallContext(Struct, frozen=True, kw_only=True):
-    """Who asks for an operation, and where. Holds no secret that a service plugin could log."""
+    """Who calls an operation, and on which host. It has no secrets, so service plugins may log it."""
 
     #: The plugin's name, not an alias.
     hypervisor: str
-    #: As the client named it.
+    #: The host as the client wrote it.
     host: str
-    #: Who logs in at the hypervisor.
+    #: The user name at the hypervisor.
     user: str
-    #: Leads to the request in the log; ``-`` for calls of a :class:`~simplestack.Stack`.
+    #: The ID of the request in the log; ``-`` for calls of a :class:`~simplestack.Stack`.
     request_id: str
-    #: Name of the service token that the request came with.
+    #: The name of the service token in the request; None without one.
     client: str | None = None
 
     def call(self, hook: str, /, **arguments: Any) -> Any:

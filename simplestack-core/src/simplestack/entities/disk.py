@@ -8,33 +8,33 @@ from simplestack.entities.limits import Name, SizeGiB
 class Disk(Struct, frozen=True, kw_only=True):
     """A virtual disk that is attached to a guest."""
 
-    #: Unique within its guest.
+    #: ID of the disk, unique within its guest. Stable and URL-safe.
     id: str
-    #: What people call it; where nobody named it, what the hypervisor calls it.
+    #: Display name; if nobody has set one, the hypervisor's own name of the disk.
     name: str
     #: Position of the device in the guest.
     number: str
-    #: GiB; null while it is unknown, for example because the storage does not respond.
+    #: Size in GiB; null if it is unknown, for example because the storage does not respond.
     size: float | None
-    #: Where the hypervisor keeps it: VDI uuid, datastore path, volume path.
+    #: Where the hypervisor keeps the disk: VDI UUID, datastore path or volume path.
     extra_info: str | None = None
 
 
 class DiskCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new, empty disk."""
 
-    #: GiB
+    #: Size in GiB.
     size: SizeGiB
-    #: The hypervisor makes one up when absent.
+    #: Display name. Default: the hypervisor chooses.
     name: Name | None = None
-    #: Id or name of the storage that holds it; the hypervisor chooses when absent.
+    #: ID or name of the storage. Default: the hypervisor chooses.
     storage_id: Name | None = None
 
 
 class DiskUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Changes to a disk. A disk only grows."""
+    """Changes to a disk. Omitted fields keep their values."""
 
-    #: The new name.
+    #: New display name.
     name: Name | UnsetType = UNSET
-    #: GiB
+    #: New size in GiB. It must not be smaller than the current size.
     size: SizeGiB | UnsetType = UNSET

@@ -1,4 +1,4 @@
-"""Guests: virtual machines, whatever their hypervisor calls them."""
+"""Guests: virtual machines."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
@@ -9,7 +9,7 @@ from simplestack.entities.limits import Cpus, MemoryMiB, Name, SizeGiB
 
 
 class GuestState(StrEnum):
-    """Power states. ``PAUSED`` covers paused in memory and suspended to disk."""
+    """Power state of a guest. ``PAUSED`` means paused in memory or suspended to disk."""
 
     STARTED = "STARTED"
     STOPPED = "STOPPED"
@@ -17,79 +17,79 @@ class GuestState(StrEnum):
 
 
 class Guest(Struct, frozen=True, kw_only=True):
-    """A guest as every hypervisor shows it. A plugin may return a subclass with more members."""
+    """A guest. Some hypervisors add fields."""
 
-    #: Outlives sessions and is safe in a URL; a UUID.
+    #: UUID of the guest. Stable and URL-safe.
     id: str
-    #: What people call it.
+    #: Display name.
     name: str
-    #: Virtual CPUs; null where the hypervisor does not say how many.
+    #: Number of virtual CPUs; null if the hypervisor does not report it.
     cpus: int | None
-    #: MiB; null where the hypervisor does not say how much.
+    #: Memory in MiB; null if the hypervisor does not report it.
     memory: int | None
-    #: GiB, the sum of the guest's disks, 0 without any; null while the size of one of them is unknown.
+    #: Sum of the guest's disks in GiB, 0 without disks; null if the size of a disk is unknown.
     hdd: float | None
-    #: Whether it uses paravirtual devices; null where the hypervisor does not tell.
+    #: Whether the guest uses paravirtual devices; null if the hypervisor does not report it.
     paravirtualized: bool | None = None
-    #: Whether the hypervisor's tools in the guest are current; null where that is not known.
+    #: Whether the hypervisor's tools in the guest are up to date; null if that is unknown.
     tools_up_to_date: bool | None = None
-    #: The first address known.
+    #: First known IP address of the guest; null if none is known.
     ip: str | None = None
-    #: Its power state.
+    #: Power state.
     state: GuestState
-    #: Name of the host it runs on.
+    #: Name of the host that runs the guest; null if no host does.
     host: str | None = None
 
 
 class NewDisk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An empty disk that is made together with its guest."""
+    """An empty disk of a new guest."""
 
-    #: GiB
+    #: Size in GiB.
     size: SizeGiB
-    #: The hypervisor makes one up when absent.
+    #: Display name. Default: the hypervisor chooses.
     name: Name | None = None
-    #: Id or name of the storage that holds it; the guest's ``storage`` by default.
+    #: ID or name of the storage. Default: the guest's ``storage``.
     storage: Name | None = None
 
 
 class NewNetworkInterface(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A network interface that is made together with its guest."""
+    """A network interface of a new guest."""
 
-    #: Name or id of a network.
+    #: Name or ID of a network.
     network: Name
 
 
 class GuestCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a new guest shall be: a copy of ``template``, or built from ``image`` and ``disks``."""
+    """A new guest: a copy of ``template``, or created from ``image`` and ``disks``."""
 
-    #: What people will call it.
+    #: Display name.
     name: Name
-    #: MiB. Needed unless a template gives it.
+    #: Memory in MiB. Required without ``template``. Default: the template's memory.
     memory: MemoryMiB | None = None
-    #: 1, or as many as the template has.
+    #: Number of virtual CPUs. Default: the template's, or 1.
     cpus: Cpus | None = None
-    #: Id or name of what to clone.
+    #: ID or name of the guest or template to copy.
     template: Name | None = None
-    #: Name of a volume in a storage; its copy becomes the first disk, which the guest boots from.
+    #: Name of a volume in a storage. The guest boots from a copy of it, its first disk.
     image: Name | None = None
-    #: Empty disks, after the image's.
+    #: Empty disks. They come after the disk from ``image``.
     disks: list[NewDisk] = []
-    #: In the order of their devices.
+    #: Network interfaces in device order.
     network_interfaces: list[NewNetworkInterface] = []
-    #: Name of an ISO image that is put into the guest's CD drive.
+    #: Name of the ISO image in the guest's CD drive.
     iso: Name | None = None
-    #: Id or name of the storage for disks that name none.
+    #: ID or name of the storage for disks that do not name one.
     storage: Name | None = None
-    #: Whether it gets paravirtual devices; the template's or the hypervisor's habit when absent.
+    #: Whether the guest gets paravirtual devices. Default: the template's setting, else the hypervisor's.
     paravirtualized: bool | None = None
-    #: Whether it is started once it exists.
+    #: Whether to start the guest after it is created.
     start: bool = False
 
-    #: What `__post_init__` refuses, as JSON Schema says it.
+    #: The checks of `__post_init__` as JSON Schema.
     schema_rules: ClassVar[dict[str, object]] = {
         "anyOf": [
-            {"required": [member], "properties": {member: {"not": {"type": "null"}}}}
-            for member in ("memory", "template")
+            {"required": [field], "properties": {field: {"not": {"type": "null"}}}}
+            for field in ("memory", "template")
         ],
         "not": {
             "required": ["template", "image"],
@@ -98,7 +98,7 @@ class GuestCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     }
 
     def __post_init__(self) -> None:
-        """Refuse what no hypervisor could make sense of."""
+        """Reject combinations of fields that no hypervisor supports."""
         if self.memory is None and self.template is None:
             raise ValueError("`memory` is missing: send a whole number of MiB, or the `template` to copy")
         if self.template is not None and self.image is not None:
@@ -106,49 +106,49 @@ class GuestCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class GuestUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Changes to a guest. A member that is absent stays as it is."""
+    """Changes to a guest. Omitted fields keep their values."""
 
-    #: The new name.
+    #: New display name.
     name: Name | UnsetType = UNSET
-    #: MiB
+    #: Memory in MiB.
     memory: MemoryMiB | UnsetType = UNSET
-    #: Virtual CPUs.
+    #: Number of virtual CPUs.
     cpus: Cpus | UnsetType = UNSET
-    #: GiB. Grows the last disk so that the sum of the disks is this; less than the sum is refused.
+    #: New sum of the disks in GiB: the last disk grows. It must not be smaller than the current sum.
     hdd: SizeGiB | UnsetType = UNSET
-    #: Whether it gets paravirtual devices.
+    #: Whether the guest gets paravirtual devices.
     paravirtualized: bool | UnsetType = UNSET
     #: Whether the guest is a template.
     template: bool | UnsetType = UNSET
 
 
 class GuestClone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The name of a guest's copy."""
+    """A copy of a guest."""
 
-    #: What people will call the copy.
+    #: Display name of the copy.
     name: Name
 
 
 class PowerRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The power action asked for."""
+    """A power action."""
 
-    #: ``stop`` asks the guest's operating system to shut down, ``force_stop`` cuts the power.
+    #: Power action. ``stop`` asks the guest's operating system to shut down, ``force_stop`` cuts the power.
     state: Annotated[
         Literal["start", "stop", "force_stop", "pause", "resume"], Meta(extra={"words": "a power state"})
     ]
 
 
 class RebootRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``force`` resets the guest without asking it."""
+    """How to reboot a guest."""
 
-    #: Whether to reset the guest without asking its operating system.
+    #: Reset the guest without asking its operating system.
     force: bool = False
 
 
 class ActionResult(Struct, frozen=True, kw_only=True):
-    """The answer to a power action that succeeded."""
+    """The result of a successful power action."""
 
-    #: The power action that was asked for, or ``reboot``.
+    #: The ``state`` of the request, or ``reboot``.
     action: str
-    #: Always ``ok``: what fails is an error.
+    #: Always ``ok``. A failed action is an error response.
     message: str = "ok"

@@ -34,7 +34,7 @@ _PATTERN_WORDS = {
 
 
 def _matching(pattern: str, min_length: int | None = None, max_length: int | None = None) -> Meta:
-    """Describe text that matches a pattern, with the words that clients read where it does not."""
+    """Describe text that matches a pattern, with the words for the error message."""
     words = {"words": _PATTERN_WORDS[pattern]}
     return Meta(pattern=pattern, min_length=min_length, max_length=max_length, extra=words)
 
@@ -51,7 +51,7 @@ AbsolutePath = Annotated[str, _matching(_ABSOLUTE_PATH)]
 Description = Annotated[str, Meta(max_length=4096)]
 #: Memory in MiB.
 MemoryMiB = Annotated[int, Meta(ge=1, le=MAX_MEMORY_MIB, extra={"words": "a whole number of MiB"})]
-#: A disk's size in GiB; fractions are allowed.
+#: Size of a disk in GiB. Fractions are allowed.
 SizeGiB = Annotated[float, Meta(gt=0, le=MAX_DISK_GIB, extra={"words": "a number of GiB"})]
 #: Virtual CPUs.
 Cpus = Annotated[int, Meta(ge=1, le=MAX_CPUS)]
@@ -60,11 +60,11 @@ Mac = Annotated[str, _matching(MAC_PATTERN)]
 
 
 def gib(size_bytes: int) -> float:
-    """Bytes as GiB: an int where that is exact, so that a 10 GiB disk reads ``10`` on the wire."""
+    """Convert bytes to GiB. Whole numbers are ints, so 10 GiB is ``10`` in JSON, not ``10.0``."""
     whole, rest = divmod(size_bytes, GIB)
     return whole if rest == 0 else size_bytes / GIB
 
 
 def gib_to_bytes(size_gib: float) -> int:
-    """GiB as bytes, rounded up to a whole 512-byte sector."""
+    """Convert GiB to bytes, rounded up to a whole 512-byte sector."""
     return -(-round(size_gib * GIB) // 512) * 512

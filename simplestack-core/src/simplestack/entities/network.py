@@ -1,4 +1,4 @@
-"""Networks and the guests' interfaces on them."""
+"""Networks, and network interfaces of guests."""
 
 from typing import Annotated, Literal
 
@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from simplestack.entities.limits import MAX_RATE_BITS, Description, Mac, Name
 
 VlanTag = Annotated[int, Meta(ge=1, le=4094)]
-#: False alone; true names no rate.
+#: Only false: true would not say which rate.
 NoRate = Annotated[bool, Meta(extra_json_schema={"const": False})]
 LockingMode = Annotated[
     Literal["network_default", "locked", "unlocked", "disabled"], Meta(extra={"words": "a locking mode"})
@@ -16,84 +16,85 @@ RateBits = Annotated[int, Meta(ge=0, le=MAX_RATE_BITS, extra={"words": "a whole 
 
 
 class Network(Struct, frozen=True, kw_only=True):
-    """A network that guests' interfaces join."""
+    """A network that guests can connect to."""
 
-    #: Outlives sessions and is safe in a URL.
+    #: ID of the network. Stable and URL-safe.
     id: str
-    #: What people call it.
+    #: Display name.
     name_label: str
-    #: The bridge on the host that interfaces are plugged into, where there is one.
+    #: Bridge on the host; null if the network has none.
     bridge: str | None = None
-    #: For people.
+    #: Description.
     name_description: str = ""
-    #: The hypervisor's own settings of it.
+    #: Settings of the network that only this hypervisor has.
     other_config: dict[str, str] = {}
 
 
 class NetworkCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A network on a VLAN of the physical interface under another network."""
+    """A new network on a VLAN of the physical interface that another network uses."""
 
-    #: What people will call it.
+    #: Display name.
     name: Name
-    #: For people.
+    #: Description.
     description: Description = ""
-    #: Name of the network whose physical interface carries the VLAN.
+    #: Name of the network that uses the physical interface.
     from_network: Name
-    #: The VLAN's tag.
+    #: VLAN ID.
     vlan: VlanTag
-    #: The hypervisor's own settings of it.
+    #: Settings of the network that only this hypervisor has.
     other_config: dict[str, str] = {}
 
 
 class NetworkInterface(Struct, frozen=True, kw_only=True):
     """A guest's network interface."""
 
-    #: The MAC address.
+    #: MAC address: the ID of the interface within its guest.
     id: str
     #: Position of the device in the guest.
     number: str
     #: The same as ``id``.
     mac: str
-    #: Name of its network.
+    #: Name of the network; null if it is unknown.
     network: str | None
-    #: Which addresses the guest may use, as XAPI's ``VIF.locking_mode``; null where there is no such thing.
+    #: Which addresses the guest may use, as XAPI's ``VIF.locking_mode``; null if the hypervisor has no such
+    #: mode.
     locking_mode: str | None = None
-    #: IPv4 addresses that the guest may use while ``locking_mode`` is ``locked``.
+    #: IPv4 addresses that the guest may use when ``locking_mode`` is ``locked``.
     ipv4_allowed: list[str] = []
-    #: IPv6 addresses that the guest may use while ``locking_mode`` is ``locked``.
+    #: IPv6 addresses that the guest may use when ``locking_mode`` is ``locked``.
     ipv6_allowed: list[str] = []
-    #: bit/s; null is unlimited.
+    #: Rate limit in bit/s; null means unlimited.
     ratelimit: int | None = None
-    #: Whether it is plugged in.
+    #: Whether the interface is connected.
     active: bool
 
 
 class NetworkInterfaceCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new network interface."""
 
-    #: Name or id of a network.
+    #: Name or ID of a network.
     network: Name
-    #: Made up when absent.
+    #: MAC address. Default: a generated one.
     mac: Mac | None = None
 
 
 class NetworkInterfaceUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Changes to a network interface. A member that is absent stays as it is."""
+    """Changes to a network interface. Omitted fields keep their values."""
 
-    #: Name or id of the network to move to.
+    #: Name or ID of the new network.
     network: Name | UnsetType = UNSET
-    #: Whether it is plugged in.
+    #: Whether the interface is connected.
     active: bool | UnsetType = UNSET
-    #: bit/s; null, false and 0 lift the limit.
+    #: Rate limit in bit/s. Null, false and 0 remove the limit.
     ratelimit: RateBits | NoRate | UnsetType | None = UNSET
     #: Which addresses the guest may use, as XAPI's ``VIF.locking_mode``.
     locking_mode: LockingMode | UnsetType = UNSET
-    #: All IPv4 addresses that the guest may use while ``locking_mode`` is ``locked``.
+    #: All IPv4 addresses that the guest may use when ``locking_mode`` is ``locked``.
     ipv4_allowed: list[str] | UnsetType = UNSET
-    #: All IPv6 addresses that the guest may use while ``locking_mode`` is ``locked``.
+    #: All IPv6 addresses that the guest may use when ``locking_mode`` is ``locked``.
     ipv6_allowed: list[str] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        """Refuse ``ratelimit: true``, which names no rate."""
+        """Reject ``ratelimit: true``, which does not say which rate."""
         if self.ratelimit is True:
             raise ValueError("`ratelimit` is true: send a whole number of bit/s, or false for no limit")

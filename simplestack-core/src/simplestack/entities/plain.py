@@ -1,4 +1,4 @@
-"""Text and numbers of classes that libraries derive from `str`, `int` and `float`, as JSON has them."""
+"""Convert strings and numbers of subclasses of `str`, `int` and `float` to plain ones for JSON."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {str: str.__str__, int: int.__int__, 
 def plain(value: Any) -> Any:
     """Return the plain value: msgspec calls this for a value whose class it does not know.
 
-    :raises NotImplementedError: JSON cannot have it
+    :raises NotImplementedError: the value has no form in JSON
     """
     for kind, convert in _PLAIN.items():
         if isinstance(value, kind):

@@ -4,28 +4,28 @@ from msgspec import Struct
 
 
 class Pool(Struct, frozen=True, kw_only=True):
-    """What the connection reaches as a whole: a pool, a cluster, or one host."""
+    """A pool, a cluster or a single host."""
 
-    #: Outlives sessions.
+    #: ID of the pool. Stable and URL-safe.
     id: str
     #: The same as ``id``.
     uuid: str
-    #: Address of the pool's master.
+    #: Address of the pool master.
     master: str
-    #: MiB
+    #: Memory in MiB that hosts and guests use.
     used_memory: int
-    #: MiB
+    #: Total memory in MiB.
     total_memory: int
-    #: At least ``version``.
+    #: Versions of the hypervisor's software, at least ``version``.
     software_info: dict[str, str]
 
 
 class Host(Struct, frozen=True, kw_only=True):
     """A machine that runs guests."""
 
-    #: Outlives sessions and is safe in a URL.
+    #: ID of the host. Stable and URL-safe.
     id: str
-    #: What people call it.
+    #: Display name.
     name: str
-    #: Where the pool reaches it.
+    #: Network address of the host within the pool.
     address: str

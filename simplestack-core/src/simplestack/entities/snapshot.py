@@ -6,22 +6,22 @@ from simplestack.entities.limits import Name
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """A moment of a guest that it can go back to."""
+    """A snapshot of a guest."""
 
-    #: Outlives sessions and is safe in a URL.
+    #: ID of the snapshot. Stable and URL-safe.
     id: str
-    #: What people call it.
+    #: Display name.
     name: str
-    #: The guest's power state at that moment.
+    #: The guest's power state when the snapshot was taken.
     state: str | None = None
-    #: Names from the first snapshot down to this one, joined by ``/``.
+    #: Names of the snapshots from the first one to this one, joined by ``/``.
     path: str | None = None
-    #: RFC 3339, UTC.
+    #: Time of the snapshot in RFC 3339, UTC.
     created: str | None = None
 
 
 class SnapshotCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new snapshot; without a name it gets the UTC time."""
+    """A new snapshot."""
 
-    #: What people will call it; the UTC time when absent.
+    #: Display name. Default: the UTC time.
     name: Name | UnsetType = UNSET

@@ -4,17 +4,17 @@ from msgspec import Struct
 
 
 class Storage(Struct, frozen=True, kw_only=True):
-    """A place that holds disks. All sizes are in GiB, and null while they are unknown."""
+    """A storage for disks or ISO images. Sizes are in GiB, and null if they are unknown."""
 
-    #: Outlives sessions and is safe in a URL.
+    #: ID of the storage. Stable and URL-safe.
     id: str
-    #: What people call it.
+    #: Display name.
     name: str
-    #: The hypervisor's own word: ``nfs``, ``lvm``, ``dir``, ``iso``, ...
+    #: The hypervisor's type of storage: ``nfs``, ``lvm``, ``dir``, ``iso``, ...
     type: str
-    #: Physically used.
+    #: Physically used space in GiB.
     used_space: float | None
-    #: Promised to disks; more than ``used_space`` where disks are sparse.
+    #: Sum of the disks' virtual sizes in GiB; larger than ``used_space`` if disks are sparse.
     allocated_space: float | None
-    #: All that it can hold.
+    #: Capacity in GiB.
     size: float | None

@@ -6,7 +6,7 @@ from simplestack.entities.limits import PathName
 
 
 class TagCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A tag to put on a guest."""
+    """A new tag of a guest."""
 
     #: The tag.
     name: PathName

@@ -1,4 +1,4 @@
-"""Streams of guest images, in and out."""
+"""Streams of guest images: imports and exports."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,15 +9,16 @@ CHUNK_BYTES = 1024 * 1024
 
 
 class ImportStream(Protocol):
-    """The client's bytes. Reading blocks until the client has sent them."""
+    """The image that a client uploads. Reading blocks until the client has sent the bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, fewer only at the end, ``b""`` after it.
+        """Return up to `size` bytes: fewer only at the end of the image, and ``b""`` after it.
 
-        :raises InvalidArguments: the client went away or sent fewer bytes than it had announced
+        :raises InvalidArguments: the client disconnected or sent fewer bytes than it had announced
         :raises RequestTimeout: the client sends too slowly
-        :raises ServiceBusy: the client is slow, and so are too many others
-        :raises HypervisorTimeout: the call was abandoned: its time limit had passed before this read
+        :raises ServiceBusy: the client is slow, and the service already serves its maximum number of slow
+            clients
+        :raises HypervisorTimeout: the call has exceeded its time limit and was abandoned
         """
         ...
 
@@ -63,12 +64,12 @@ class WrappableStream:
 
 @dataclass(frozen=True)
 class Export:
-    """A guest's image on its way to the client.
+    """A guest's image for the client.
 
-    Everything that can be refused is refused before an Export is returned: by then the client has read a
-    200. ``chunks`` is closed (``close()`` where it is a generator) when the client has gone away, too.
+    Check everything before you return an Export: after that, the client has status 200. Core closes
+    ``chunks`` (``close()`` if it is a generator) also when the client disconnects.
     """
 
     chunks: Iterator[bytes]
-    #: Bytes in all, where that is known beforehand.
+    #: Size in bytes; None if it is not known in advance.
     size: int | None = None

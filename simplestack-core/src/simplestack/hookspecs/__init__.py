@@ -1,6 +1,6 @@
-"""The contract between core and the hypervisor plugins: one hook for each atomic operation.
+"""The contract between core and hypervisor plugins: one hook for each atomic operation.
 
-Each module holds the specs of one entity. A plugin implements a hook as a function of the same name,
+Each module has the hookspecs of one entity. A plugin implements a hook as a function of the same name,
 marked with :data:`simplestack.hookimpl`, in a module that its description lists:
 
 .. code-block:: python
@@ -12,35 +12,35 @@ marked with :data:`simplestack.hookimpl`, in a module that its description lists
             raise EntityNotFound("Guest", guest_id)
         return Guest(...)
 
-What holds for all of them:
+Rules for all hooks:
 
-- Arguments are matched by name: take those you need, in any order. ``session`` is what the plugin's
-  ``connect`` returned. No defaults, no keyword-only arguments.
-- A function with a hook's name that is not marked is an error: mark it, or rename it.
+- Arguments are matched by name: take those that you need, in any order. ``session`` is what the plugin's
+  ``connect`` returned. Do not use defaults or keyword-only arguments.
+- A function with a hook's name but without the marker is an error: mark it, or rename it.
 - A plugin can wrap a hook that it implements: mark a generator function of another name with
-  ``@hookimpl(wrapper=True, specname="guest_delete")`` and end it with ``return (yield)``. What it returns is
-  checked like the result of the hook.
-- Ids and names arrive as the client gave them, percent-decoded, at most 1,024 characters, without control
-  characters; those of a path are never ``.`` or ``..``. They are data: never paste them into XML, URLs or
-  commands.
-- What a hook returns is checked. All fields of an entity, with those that your subclass adds, have the types
-  that they are annotated with. An ``id`` becomes part of a path: it is not empty, ``.`` or ``..``, and has no
-  control characters. Anything else is a defect: clients get a 500, and the log names item, field and types.
+  ``@hookimpl(wrapper=True, specname="guest_delete")`` and end it with ``return (yield)``. Core checks what it
+  returns like the result of the hook.
+- IDs and names are what the client sent, percent-decoded: at most 1,024 characters, without control
+  characters. Those from a path are never ``.`` or ``..``. Treat them as data: never paste them into XML, URLs
+  or commands.
+- Core checks what a hook returns. Every field of an entity, including the fields of your subclass, must have
+  its annotated type. An ``id`` becomes part of a path: it must not be empty, ``.`` or ``..``, and must not
+  have control characters. Otherwise clients get 500, and the log names the item, the field and the types.
 - Bodies are validated structs. Annotate the parameter with a subclass of the struct to accept more fields,
-  and the result with a subclass of the entity to return more. These annotations are evaluated when the plugin
-  is loaded; one that is not the hook's type is an error. Clients read what is wrong with a field in words
-  made from its type; ``Annotated[int, Meta(ge=1, extra={"words": "a whole number of MiB"})]`` adds its unit.
-- An id that does not exist, or whose disk, interface or snapshot belongs to another guest, raises
-  :class:`~simplestack.EntityNotFound`.
-- What a docstring says is the REST contract's reference too, but for paragraphs that begin with "Plugins:".
-- A hook that a plugin leaves out answers 501 NotImplementedError; one that raises
-  :class:`NotImplementedError` with a reason does too. Nobody writes stubs.
-- A hook whose session the hypervisor has forgotten raises :class:`~simplestack.SessionExpired`, if nothing
-  has been done yet: core makes a new session and calls it again.
-- Any other error of the SDK is translated into a :class:`~simplestack.SimplestackError`. What is not
-  translated is a defect and answers 500.
-- A failure half-way leaves nothing behind: no half-made guest, volume, task or session.
-- A list costs a constant number of round trips, whatever its length.
+  and the return value with a subclass of the entity to return more. Core evaluates the annotations when it
+  loads the plugin; one that is neither the hook's type nor a subclass is an error. Error messages describe a
+  field by its type; ``Annotated[int, Meta(ge=1, extra={"words": "a whole number of MiB"})]`` adds the unit.
+- Raise :class:`~simplestack.EntityNotFound` for an ID that does not exist, and for a disk, interface or
+  snapshot of another guest.
+- The docstrings of the hooks are also the REST reference, except paragraphs that begin with "Plugins:".
+- Leave out hooks that the hypervisor cannot support: clients get 501 NotImplementedError. To reject a single
+  call in this way, raise :class:`NotImplementedError` with the reason. Do not write stubs.
+- When the hypervisor has ended the session and the hook has done nothing yet, raise
+  :class:`~simplestack.SessionExpired`: core connects again and repeats the call.
+- Translate all other errors of the SDK into a :class:`~simplestack.SimplestackError`. An untranslated error
+  is a defect: clients get 500.
+- A call that fails leaves nothing behind: no partial guest, volume, task or session.
+- A list takes a constant number of round trips, whatever its length.
 """
 
 import inspect
@@ -61,7 +61,7 @@ from simplestack.hookspecs import (
 )
 from simplestack.markers import PROJECT_NAME
 
-#: In the order of the REST contract.
+#: The modules with hookspecs, in the order of the REST contract.
 SPEC_MODULES = (
     pools,
     hosts,

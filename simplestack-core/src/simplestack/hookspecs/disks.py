@@ -1,4 +1,4 @@
-"""Hooks of guests' disks. CD drives are not disks."""
+"""List, add, rename, grow and delete the disks of guests. CD drives are not disks."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from simplestack.markers import hookspec
 
 @hookspec(firstresult=True)
 def disk_list(session: Any, guest_id: str) -> list[Disk]:
-    """List a guest's disks, in the order of their devices.
+    """List a guest's disks in device order.
 
     :raises EntityNotFound: ``Guest``
     """
@@ -16,11 +16,11 @@ def disk_list(session: Any, guest_id: str) -> list[Disk]:
 
 @hookspec(firstresult=True)
 def disk_create(session: Any, guest_id: str, disk: DiskCreate) -> Disk:
-    """Make an empty disk and attach it; hot when the guest runs.
+    """Create an empty disk and attach it. A running guest gets it without a restart.
 
     :raises EntityNotFound: ``Guest`` or ``Storage``
-    :raises Conflict: no free device
-    :raises InsufficientStorage: no room in the storage
+    :raises Conflict: the guest has no free device
+    :raises InsufficientStorage: the storage does not have enough free space
     """
 
 
@@ -28,7 +28,7 @@ def disk_create(session: Any, guest_id: str, disk: DiskCreate) -> Disk:
 def disk_info(session: Any, guest_id: str, disk_id: str) -> Disk:
     """Show one disk of a guest.
 
-    :raises EntityNotFound: ``Guest``, or ``Disk`` when it is not this guest's
+    :raises EntityNotFound: ``Guest``, or ``Disk`` if it does not belong to this guest
     """
 
 
@@ -37,18 +37,18 @@ def disk_update(session: Any, guest_id: str, disk_id: str, changes: DiskUpdate) 
     """Rename or grow a disk.
 
     :raises EntityNotFound: ``Guest`` or ``Disk``
-    :raises InvalidArguments: a size below the present one
-    :raises Conflict: it is in use, and its storage lets it grow only while it is not
-    :raises InsufficientStorage: no room in the storage
+    :raises InvalidArguments: `size` is smaller than the current size
+    :raises Conflict: the disk is in use, and its storage can only grow disks that are not
+    :raises InsufficientStorage: the storage does not have enough free space
     """
 
 
 @hookspec(firstresult=True)
 def disk_delete(session: Any, guest_id: str, disk_id: str) -> None:
-    """Detach a disk and remove it with its data; hot when the guest runs.
+    """Detach a disk and delete it with its data, also while the guest runs.
 
-    Done only when the guest has let go of it.
+    The response comes after the guest has released the disk.
 
     :raises EntityNotFound: ``Guest`` or ``Disk``
-    :raises Busy: the guest does not let go of it
+    :raises Busy: the guest does not release the disk
     """

@@ -1,4 +1,4 @@
-"""Hooks of guests: what they are. Their power, disks and so on have modules of their own."""
+"""List, create, change, clone and delete guests."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from simplestack.markers import hookspec
 
 @hookspec(firstresult=True)
 def guest_list(session: Any, fields: frozenset[str]) -> list[Guest]:
-    """List all guests: full entities, without templates, snapshots and control domains.
+    """List all guests, without templates, snapshots and control domains. Items have all fields.
 
-    Plugins: one guest that is in an odd state must not fail the whole list.
+    Plugins: a guest in an unexpected state must not fail the whole list.
 
-    :param fields: members the client asked for. All members where it asked for none in particular. What is
-        not in it need not be found out, where that saves a round trip: the member's default will do.
+    :param fields: the fields that the client asked for; all fields if it did not choose. Return the default
+        of any other field when that saves a round trip.
     """
 
 
@@ -27,36 +27,38 @@ def guest_info(session: Any, guest_id: str) -> Guest:
 
 @hookspec(firstresult=True)
 def guest_create(session: Any, guest: GuestCreate) -> Guest:
-    """Make a guest: from a template, from an image, or with empty disks; ``start`` starts it at once.
+    """Create a guest from a template, from an image, or with empty disks. ``start`` starts it at once.
 
-    When any step fails, everything that was made before it is removed again.
+    If a step fails, everything that was created before it is removed.
 
     :returns: the new guest
     :raises EntityNotFound: ``Guest`` (the template), ``Image``, ``Storage``, ``Network`` or ``ISO``
-    :raises Conflict: the name is taken, or a name in the request is ambiguous
-    :raises InsufficientStorage: no room for the disks
+    :raises Conflict: another guest has this name, or a name in the request is ambiguous
+    :raises InsufficientStorage: the storage does not have enough free space for the disks
     """
 
 
 @hookspec(firstresult=True)
 def guest_update(session: Any, guest_id: str, changes: GuestUpdate) -> Guest:
-    """Change a guest. What the body does not name stays. Everything that can be refused is refused first.
+    """Change a guest. Fields that the request omits keep their values.
+
+    As much as possible is checked before anything is changed.
 
     :returns: the guest after the change
     :raises EntityNotFound: ``Guest``
-    :raises Conflict: the name is taken
-    :raises InvalidArguments: ``hdd`` below the sum of the disks, or without any disk
-    :raises InvalidState: a change that this power state does not allow
-    :raises InsufficientStorage: no room for the disk to grow
+    :raises Conflict: another guest has this name
+    :raises InvalidArguments: ``hdd`` is smaller than the sum of the disks, or the guest has no disk
+    :raises InvalidState: the guest's power state does not allow this change
+    :raises InsufficientStorage: the storage does not have enough free space for the disk to grow
     """
 
 
 @hookspec(firstresult=True)
 def guest_delete(session: Any, guest_id: str) -> None:
-    """Remove a stopped guest for good, with its own disks and its snapshots.
+    """Permanently delete a stopped guest with its own disks and its snapshots.
 
-    ISO images, and disks that another guest uses too, stay. The guest goes before its disks, so that a
-    refusal by the hypervisor does not leave a guest stripped of them.
+    ISO images and disks that another guest also uses are kept. The guest is deleted before its disks: if the
+    hypervisor rejects the deletion, the guest still has them.
 
     :raises EntityNotFound: ``Guest``
     :raises InvalidState: the guest is not stopped
@@ -65,11 +67,11 @@ def guest_delete(session: Any, guest_id: str) -> None:
 
 @hookspec(firstresult=True)
 def guest_clone(session: Any, guest_id: str, name: str) -> Guest:
-    """Make an independent copy of a stopped guest: new id, new MAC addresses, disks of its own.
+    """Create an independent copy of a stopped guest, with a new ID, new MAC addresses and its own disks.
 
     :returns: the copy
     :raises EntityNotFound: ``Guest``
-    :raises Conflict: the name is taken
-    :raises InvalidState: the guest is not stopped and the hypervisor needs it to be
-    :raises InsufficientStorage: no room for the copy's disks
+    :raises Conflict: another guest has this name
+    :raises InvalidState: the guest is not stopped, and the hypervisor can only clone stopped guests
+    :raises InsufficientStorage: the storage does not have enough free space for the copy's disks
     """

@@ -1,4 +1,4 @@
-"""Hooks of hosts."""
+"""Show the hosts of a pool."""
 
 from typing import Any
 

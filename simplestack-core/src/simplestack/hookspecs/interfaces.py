@@ -1,4 +1,4 @@
-"""Hooks of guests' network interfaces. Their id is the MAC address, in any letter case."""
+"""List, add, change and remove network interfaces of guests. Their ID is the MAC address, in any case."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from simplestack.markers import hookspec
 
 @hookspec(firstresult=True)
 def network_interface_list(session: Any, guest_id: str) -> list[NetworkInterface]:
-    """List a guest's network interfaces, in the order of their devices.
+    """List a guest's network interfaces in device order.
 
     :raises EntityNotFound: ``Guest``
     """
@@ -18,10 +18,10 @@ def network_interface_list(session: Any, guest_id: str) -> list[NetworkInterface
 def network_interface_create(
     session: Any, guest_id: str, interface: NetworkInterfaceCreate
 ) -> NetworkInterface:
-    """Add a network interface; hot when the guest runs.
+    """Add a network interface. A running guest gets it without a restart.
 
     :raises EntityNotFound: ``Guest`` or ``Network``
-    :raises Conflict: the MAC address is taken
+    :raises Conflict: another network interface has this MAC address
     """
 
 
@@ -29,7 +29,7 @@ def network_interface_create(
 def network_interface_info(session: Any, guest_id: str, interface_id: str) -> NetworkInterface:
     """Show one network interface of a guest.
 
-    :raises EntityNotFound: ``Guest``, or ``NetworkInterface`` when it is not this guest's
+    :raises EntityNotFound: ``Guest``, or ``NetworkInterface`` if it does not belong to this guest
     """
 
 
@@ -37,7 +37,7 @@ def network_interface_info(session: Any, guest_id: str, interface_id: str) -> Ne
 def network_interface_update(
     session: Any, guest_id: str, interface_id: str, changes: NetworkInterfaceUpdate
 ) -> NetworkInterface:
-    """Change a network interface without losing it.
+    """Change a network interface. It stays attached to the guest.
 
     :raises EntityNotFound: ``Guest``, ``NetworkInterface`` or ``Network``
     """
@@ -45,7 +45,7 @@ def network_interface_update(
 
 @hookspec(firstresult=True)
 def network_interface_delete(session: Any, guest_id: str, interface_id: str) -> None:
-    """Remove a network interface; hot when the guest runs.
+    """Remove a network interface, also while the guest runs.
 
     :raises EntityNotFound: ``Guest`` or ``NetworkInterface``
     """

@@ -1,4 +1,4 @@
-"""Hooks of the CD drive."""
+"""Insert and eject ISO images."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from simplestack.markers import hookspec
 
 @hookspec(firstresult=True)
 def media_info(session: Any, guest_id: str) -> Media:
-    """Show what is in a guest's CD drive.
+    """Show which ISO image is in a guest's CD drive.
 
     :raises EntityNotFound: ``Guest``
     """
@@ -16,7 +16,7 @@ def media_info(session: Any, guest_id: str) -> Media:
 
 @hookspec(firstresult=True)
 def media_mount(session: Any, guest_id: str, name: str) -> None:
-    """Put an ISO image into the CD drive, in place of what is there; make the drive where there is none.
+    """Insert an ISO image into the CD drive, instead of the current one. A guest without a CD drive gets one.
 
     :param name: the image's name, as ``media_info`` shows it
     :raises EntityNotFound: ``Guest`` or ``ISO``
@@ -25,7 +25,7 @@ def media_mount(session: Any, guest_id: str, name: str) -> None:
 
 @hookspec(firstresult=True)
 def media_unmount(session: Any, guest_id: str) -> None:
-    """Empty the CD drive; an empty or missing one is no error.
+    """Eject the ISO image. This succeeds also if the drive is empty or the guest has none.
 
     :raises EntityNotFound: ``Guest``
     """

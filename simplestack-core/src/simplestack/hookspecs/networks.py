@@ -1,4 +1,4 @@
-"""Hooks of networks."""
+"""List networks, and create networks on VLANs."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from simplestack.markers import hookspec
 
 @hookspec(firstresult=True)
 def network_list(session: Any) -> list[Network]:
-    """List the networks that guests can join."""
+    """List the networks that guests can connect to."""
 
 
 @hookspec(firstresult=True)
@@ -21,8 +21,8 @@ def network_info(session: Any, network_id: str) -> Network:
 
 @hookspec(firstresult=True)
 def network_vlan_create(session: Any, network: NetworkCreate) -> Network:
-    """Make a network on a VLAN of the physical interface that ``network.from_network`` uses.
+    """Create a network on a VLAN of the physical interface that ``from_network`` uses.
 
     :raises EntityNotFound: ``Network`` (the one named in ``from_network``)
-    :raises Conflict: the name, or the VLAN on that interface, is taken
+    :raises Conflict: another network has this name, or already uses this VLAN on the interface
     """

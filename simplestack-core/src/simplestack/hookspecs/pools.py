@@ -1,4 +1,4 @@
-"""Hook of the pool."""
+"""Show the pool, the cluster or the single host."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from simplestack.markers import hookspec
 
 @hookspec(firstresult=True)
 def pool_info(session: Any) -> Pool:
-    """Show the pool, cluster or single host that the session reaches.
+    """Show the pool, the cluster or the single host at this address.
 
-    Memory is in MiB, over all hosts: ``used_memory`` is what hosts and guests occupy now.
+    Memory is the sum of all hosts, in MiB. ``used_memory`` is what hosts and guests use now.
 
     :returns: the pool; ``master`` is the address of its master, or of the host itself
     """

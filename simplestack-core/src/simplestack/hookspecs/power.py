@@ -1,4 +1,4 @@
-"""Hooks of power: one each for the wire's ``PUT power`` states, and for ``PUT reboot``."""
+"""Start, stop, pause, resume and reboot guests."""
 
 from typing import Any
 
@@ -10,45 +10,47 @@ def guest_start(session: Any, guest_id: str) -> None:
     """Start a stopped guest (``{"state": "start"}``).
 
     :raises EntityNotFound: ``Guest``
-    :raises InvalidState: it is not stopped
+    :raises InvalidState: the guest to start is not stopped
     """
 
 
 @hookspec(firstresult=True)
 def guest_shutdown(session: Any, guest_id: str, force: bool) -> None:
-    """Stop a guest, and return when it has stopped (``stop``; with `force`, ``force_stop``).
+    """Stop a guest, and return when it has stopped (``stop``, or ``force_stop`` with `force`).
 
-    Without `force` its operating system is asked to shut down. With it the power is cut, which works in any
-    state but stopped.
+    ``stop`` asks the guest's operating system to shut down. ``force_stop`` cuts the power of a started or
+    paused guest.
 
     :raises EntityNotFound: ``Guest``
-    :raises InvalidState: it is stopped already, or paused and not `force`
+    :raises InvalidState: the guest to stop is stopped already, or it is paused and `force` is not set
     :raises OperationTimeout: the guest did not stop in time
     """
 
 
 @hookspec(firstresult=True)
 def guest_suspend(session: Any, guest_id: str) -> None:
-    """Pause a running guest (``pause``); whether in memory or to disk is the hypervisor's habit.
+    """Pause a running guest (``pause``).
+
+    The hypervisor keeps its memory in RAM or writes it to disk.
 
     :raises EntityNotFound: ``Guest``
-    :raises InvalidState: it is not running
+    :raises InvalidState: the guest to pause is not running
     """
 
 
 @hookspec(firstresult=True)
 def guest_resume(session: Any, guest_id: str) -> None:
-    """Let a paused guest go on (``resume``).
+    """Resume a paused guest (``resume``).
 
     :raises EntityNotFound: ``Guest``
-    :raises InvalidState: it is not paused
+    :raises InvalidState: the guest to resume is not paused
     """
 
 
 @hookspec(firstresult=True)
 def guest_reboot(session: Any, guest_id: str, force: bool) -> None:
-    """Reboot a running guest: ask its operating system, or reset it with `force`.
+    """Ask the operating system of a running guest to reboot, or reset the guest with `force`.
 
     :raises EntityNotFound: ``Guest``
-    :raises InvalidState: it is not running
+    :raises InvalidState: the guest is not running
     """

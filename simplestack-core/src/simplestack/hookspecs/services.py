@@ -1,4 +1,4 @@
-"""What service plugins, such as policies, implement: :class:`~simplestack.ServicePlugin` describes one."""
+"""The hooks of service plugins, such as policies. :class:`~simplestack.ServicePlugin` describes a plugin."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -29,8 +29,8 @@ class Routes(Protocol):
 def operation_call(operation: str, arguments: Mapping[str, Any], context: CallContext) -> Any:
     """Perform an operation of any hypervisor.
 
-    Core has the only implementation. A service plugin wraps it, and so sees every operation, those added
-    later included:
+    Core has the only implementation. A service plugin wraps it, so it sees every operation, including
+    operations that are added later:
 
     .. code-block:: python
 
@@ -52,10 +52,10 @@ def operation_call(operation: str, arguments: Mapping[str, Any], context: CallCo
 
     Its entry point is ``policy = "my_package:plugin"`` in the group ``simplestack.services``.
 
-    What is raised before the ``yield`` rejects the call: nothing has been connected to then. The audit
-    line has the error's message as its ``reason``. The ``yield`` gives the result. Return it, or another
-    of the same type. Anything else is a defect: clients get a 500, and the log names the plugin. An
-    export that is not returned is closed.
+    Raise an error before the ``yield`` to reject the call before core connects to the host; the audit line
+    has the error's message as its ``reason``. The ``yield`` returns the result. Return it, or another result
+    of the same type; otherwise clients get 500, and the log names the plugin. Core closes an export that is
+    not returned.
 
     :meth:`context.call <simplestack.CallContext.call>` calls another hook for the same caller. With it a
     policy looks before it decides, or tags what a request has created:
@@ -79,9 +79,9 @@ def operation_call(operation: str, arguments: Mapping[str, Any], context: CallCo
     operation has taken effect.
 
     :param operation: the hook's name, such as ``guest_info``
-    :param arguments: the hook's arguments but the session; read-only. The ``stream`` of an import is a
+    :param arguments: the hook's arguments without the session; read-only. The ``stream`` of an import is a
         :class:`~simplestack.WrappableStream`
-    :param context: who asks for what; no secrets
+    :param context: hypervisor, host, user and request ID; no secrets
     """
 
 

@@ -1,4 +1,4 @@
-"""Hooks of snapshots. A snapshot id of another guest is not found."""
+"""List, take, revert to and delete snapshots of guests."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ def snapshot_list(session: Any, guest_id: str) -> list[Snapshot]:
 
 @hookspec(firstresult=True)
 def snapshot_create(session: Any, guest_id: str, name: str) -> Snapshot:
-    """Take a snapshot of a guest, in any power state.
+    """Take a snapshot of a guest. The guest may be in any power state.
 
-    :param name: as the client gave it, or the UTC time
+    :param name: the name from the request, or the UTC time
     :raises EntityNotFound: ``Guest``
-    :raises InsufficientStorage: no room for it
+    :raises InsufficientStorage: the storage does not have enough free space
     """
 
 
@@ -28,13 +28,13 @@ def snapshot_create(session: Any, guest_id: str, name: str) -> Snapshot:
 def snapshot_info(session: Any, guest_id: str, snapshot_id: str) -> Snapshot:
     """Show one snapshot of a guest.
 
-    :raises EntityNotFound: ``Guest``, or ``Snapshot`` when it is not this guest's
+    :raises EntityNotFound: ``Guest``, or ``Snapshot`` if it does not belong to this guest
     """
 
 
 @hookspec(firstresult=True)
 def snapshot_revert(session: Any, guest_id: str, snapshot_id: str) -> Snapshot:
-    """Take the guest back to a snapshot: its settings and what is on its disks.
+    """Restore a guest's settings and disks from a snapshot.
 
     :raises EntityNotFound: ``Guest`` or ``Snapshot``
     """
@@ -42,7 +42,7 @@ def snapshot_revert(session: Any, guest_id: str, snapshot_id: str) -> Snapshot:
 
 @hookspec(firstresult=True)
 def snapshot_delete(session: Any, guest_id: str, snapshot_id: str) -> None:
-    """Remove a snapshot; those taken after it stay.
+    """Delete a snapshot. Later snapshots are kept.
 
     :raises EntityNotFound: ``Guest`` or ``Snapshot``
     """

@@ -1,4 +1,4 @@
-"""Hooks of storages."""
+"""Show the storages of disks and ISO images."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from simplestack.markers import hookspec
 
 @hookspec(firstresult=True)
 def storage_list(session: Any) -> list[Storage]:
-    """List the storages that guests' disks and ISO images can lie in, those in use only.
+    """List the active storages for disks and ISO images.
 
     Sizes are in GiB, not rounded.
     """

@@ -1,4 +1,4 @@
-"""Hooks of tags."""
+"""List, add and remove tags of guests."""
 
 from typing import Any
 
@@ -15,16 +15,16 @@ def tag_list(session: Any, guest_id: str) -> list[str]:
 
 @hookspec(firstresult=True)
 def tag_create(session: Any, guest_id: str, name: str) -> list[str]:
-    """Put a tag on a guest; one that is there already is no error.
+    """Add a tag to a guest. This succeeds also if the guest already has the tag.
 
-    :returns: all the guest's tags, sorted
+    :returns: all tags of the guest, sorted
     :raises EntityNotFound: ``Guest``
     """
 
 
 @hookspec(firstresult=True)
 def tag_delete(session: Any, guest_id: str, name: str) -> None:
-    """Take a tag off a guest.
+    """Remove a tag from a guest.
 
-    :raises EntityNotFound: ``Guest``, or ``Tag`` when the guest has no such tag
+    :raises EntityNotFound: ``Guest``, or ``Tag`` if the guest does not have it
     """

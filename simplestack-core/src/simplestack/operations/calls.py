@@ -1,4 +1,4 @@
-"""How the bodies of some operations become calls of hooks."""
+"""Choose the hook and its arguments from a request body."""
 
 from datetime import UTC, datetime
 
@@ -17,49 +17,49 @@ _POWER = {
     "pause": HookCall("guest_suspend", {}),
     "resume": HookCall("guest_resume", {}),
 }
-#: They write the guest's memory to a storage, or read it from there.
+#: Hooks that write the guest's memory to a storage or read it from there.
 POWER_HOOKS_THAT_MOVE_MEMORY = ("guest_suspend", "guest_resume")
 POWER_HOOKS = tuple(dict.fromkeys(call.hook for call in _POWER.values()))
 
 
 def power(body: PowerRequest) -> HookCall:
-    """One hook for each state that can be asked for."""
+    """Return the hook for a power state."""
     return _POWER[body.state]
 
 
-def power_answer(body: PowerRequest) -> ActionResult:
-    """First-generation clients read back the word they sent."""
+def power_response(body: PowerRequest) -> ActionResult:
+    """Return the ``state`` of the request, which first-generation clients expect."""
     return ActionResult(action=body.state)
 
 
 def reboot(body: RebootRequest) -> HookCall:
-    """A body without ``force`` asks the guest's operating system."""
+    """Return the hook that reboots a guest, with or without ``force``."""
     return HookCall("guest_reboot", {"force": body.force})
 
 
-def reboot_answer(_body: RebootRequest) -> ActionResult:
-    """Say that it was done."""
+def reboot_response(_body: RebootRequest) -> ActionResult:
+    """Return the response to a reboot."""
     return ActionResult(action="reboot")
 
 
 def clone(body: GuestClone) -> HookCall:
-    """The hook takes the name itself."""
+    """Return the hook that clones a guest. It takes the name instead of the body."""
     return HookCall("guest_clone", {"name": body.name})
 
 
 def media(body: MediaRequest) -> HookCall:
-    """No name ejects."""
+    """Return the hook that inserts an image, or ejects it if the body has no name."""
     if body.name:
         return HookCall("media_mount", {"name": body.name})
     return HookCall("media_unmount", {})
 
 
 def snapshot(body: SnapshotCreate) -> HookCall:
-    """A snapshot without a name gets the time."""
+    """Return the hook that takes a snapshot. Its default name is the UTC time."""
     name = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if body.name is UNSET else body.name
     return HookCall("snapshot_create", {"name": name})
 
 
 def tag(body: TagCreate) -> HookCall:
-    """The hook takes the name itself."""
+    """Return the hook that adds a tag. It takes the name instead of the body."""
     return HookCall("tag_create", {"name": body.name})

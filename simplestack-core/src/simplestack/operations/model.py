@@ -1,4 +1,4 @@
-"""What a row of the operations table says."""
+"""The type of the rows of the operations table."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-#: Path of one host: every operation is below it.
+#: Path of one host. The paths of all operations start with it.
 BASE_PATH = "/{hypervisor}/{host}"
 
 
 class HookCall(NamedTuple):
-    """Which hook answers a request, with which arguments besides the session and the ids of the path."""
+    """The hook for a request, and its arguments without the session."""
 
     hook: str
     arguments: dict[str, Any]
@@ -23,41 +23,40 @@ class JsonBody:
 
     type: type[Struct]
     required: bool = True
-    #: The hook's argument that takes the whole body. A plugin may narrow its type there.
+    #: Name of the hook's argument that takes the body. A plugin may annotate it with a subclass of `type`.
     argument: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamBody:
-    """A raw image in the request."""
+    """A disk image in the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One of the operations of the REST contract: the only place that knows its path."""
+    """An operation of the REST contract. Its path is only here."""
 
     name: str
     method: str
-    #: Below :data:`BASE_PATH`; names in braces are arguments of the hook.
+    #: Path below :data:`BASE_PATH`. Names in braces are arguments of the hook.
     path: str
-    #: What the hook returns: an entity, ``list`` of one, ``Export``, or None.
+    #: Type that the hook returns: an entity, a ``list`` of entities, ``Export``, or None.
     result: Any
     status: int = 200
-    #: What it does, where that is not what its first hook's docstring says first.
+    #: What the operation does. Default: the first sentence of its first hook's docstring.
     summary: str | None = None
     body: JsonBody | StreamBody | None = None
-    #: Path of the thing made, below the base path: from the ids of the path, the result's ``id`` or the
-    #: body's members.
+    #: Path of the created entity below the base path. Names in braces are IDs from the path, or the result's
+    #: ``id`` or the body's ``name``.
     location: str | None = None
-    #: Whether it copies or writes out a guest's data, so that it may take an hour; where only some of its
-    #: hooks do, those.
+    #: Whether the operation copies a guest's disks or memory, which may take an hour; or the hooks that do.
     moves_data: bool | tuple[str, ...] = False
-    #: The hooks that it may call; the first unless `choose` says which.
+    #: Hooks that the operation may call. It calls the first one, unless `choose` is set.
     hooks: tuple[str, ...] = ()
-    #: Turns the body into a call, where it is not simply passed on.
+    #: Chooses the hook and its arguments from the body. Default: the first hook gets the body.
     choose: Callable[[Any], HookCall] | None = None
-    #: Makes the answer from the body, where it is not what the hook returned.
-    answer: Callable[[Any], Struct] | None = None
+    #: Makes the response from the request's body. Default: the response is what the hook returned.
+    response: Callable[[Any], Struct] | None = None
 
     def __post_init__(self) -> None:
         if not self.hooks:
@@ -65,18 +64,22 @@ class Operation:
 
     @property
     def route(self) -> str:
-        """The whole path, with the names of its variables in braces."""
+        """The path including :data:`BASE_PATH`, with names in braces."""
         return BASE_PATH + self.path.rstrip("/")
 
     @property
     def long_hooks(self) -> tuple[str, ...]:
-        """The hooks that copy or write out a guest's data."""
+        """The hooks that copy a guest's disks or memory."""
         if isinstance(self.moves_data, tuple):
             return self.moves_data
         return self.hooks if self.moves_data else ()
 
     def call(self, ids: Mapping[str, str], body: Any) -> HookCall:
-        """Say which hook to call for a request, and with what but the session."""
+        """Return the hook to call for a request, and its arguments without the session.
+
+        :param ids: the IDs in the path, by name
+        :param body: the decoded body, or None
+        """
         if self.choose is not None:
             hook, arguments = self.choose(body)
             return HookCall(hook, {**ids, **arguments})

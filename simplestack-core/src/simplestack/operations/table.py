@@ -1,7 +1,7 @@
-"""The operations of the REST contract, each written down once.
+"""The table of all operations of the REST contract.
 
-The router, the `Stack` facade and the command line's lists come from here. To add an operation: write its
-hookspec, its row, the mock's implementation and a test, then the plugins'.
+The router, the OpenAPI document, the command line and the tests use it. CONTRIBUTING.md describes how to add
+an operation.
 """
 
 from simplestack.entities.disk import Disk, DiskCreate, DiskUpdate
@@ -44,7 +44,7 @@ OPERATIONS = (
         name="storage_guest_import",
         method="POST",
         path="/storages/{storage_id}/guests",
-        summary="Make a guest from an image, with its disks in this storage.",
+        summary="Create a guest from an image, with its disks in this storage.",
         body=StreamBody(),
         hooks=("guest_import",),
         result=Guest,
@@ -103,7 +103,7 @@ OPERATIONS = (
         hooks=calls.POWER_HOOKS,
         choose=calls.power,
         result=None,
-        answer=calls.power_answer,
+        response=calls.power_response,
         moves_data=calls.POWER_HOOKS_THAT_MOVE_MEMORY,
     ),
     Operation(
@@ -114,7 +114,7 @@ OPERATIONS = (
         hooks=("guest_reboot",),
         choose=calls.reboot,
         result=None,
-        answer=calls.reboot_answer,
+        response=calls.reboot_response,
     ),
     Operation(name="disk_list", method="GET", path=f"{_GUEST}/disks", result=list[Disk]),
     Operation(
@@ -142,7 +142,7 @@ OPERATIONS = (
         name="media_mount",
         method="PUT",
         path=f"{_GUEST}/media_device",
-        summary="Put an ISO image into a guest's CD drive, or empty it.",
+        summary="Insert an ISO image into a guest's CD drive, or eject it.",
         body=JsonBody(type=MediaRequest),
         hooks=("media_mount", "media_unmount"),
         choose=calls.media,
@@ -226,19 +226,19 @@ OPERATIONS = (
     Operation(name="tag_delete", method="DELETE", path=f"{_GUEST}/tags/{{name}}", result=None, status=204),
 )
 
-#: Every hook that some operation calls.
+#: All hooks that operations call.
 HOOKS = tuple(dict.fromkeys(hook for operation in OPERATIONS for hook in operation.hooks))
-#: The type that each hook must return.
+#: By hook: the type that it must return.
 RESULTS = {hook: operation.result for operation in OPERATIONS for hook in operation.hooks}
-#: The argument that takes the body, and its type, of the hooks that take it whole.
+#: By hook: the name and type of the argument that takes the body.
 BODIES = {
     operation.name: (operation.body.argument, operation.body.type)
     for operation in OPERATIONS
     if isinstance(operation.body, JsonBody) and operation.body.argument is not None
 }
-#: The hooks that may take as long as `long_call_timeout_seconds` says.
+#: Hooks with the time limit `long_call_timeout_seconds`.
 LONG_HOOKS = frozenset(hook for operation in OPERATIONS for hook in operation.long_hooks)
-#: The hooks that stream an image.
+#: Hooks that stream an image.
 TRANSFER_HOOKS = frozenset(
     hook
     for operation in OPERATIONS

@@ -1,4 +1,4 @@
-"""What is outside the base path: the service, its plugins, its health."""
+"""The pages outside the base path: service, plugins, health."""
 
 from importlib.metadata import version
 from typing import Any
@@ -16,53 +16,53 @@ from simplestack.server.request_id import HEADER, request_id
 
 
 class PluginSummary(Struct, frozen=True, kw_only=True):
-    """A hypervisor plugin that this service has."""
+    """A hypervisor plugin of this service."""
 
-    #: For people.
+    #: Title for people.
     title: str
-    #: Of its distribution.
+    #: Version of the distribution.
     version: str
-    #: What pip installs.
+    #: Name of the distribution on PyPI.
     distribution: str
-    #: Other words for it in the URL.
+    #: Other names of the hypervisor in URLs.
     aliases: list[str]
 
 
 class ServiceSummary(Struct, frozen=True, kw_only=True):
-    """What this server is, and its plugins."""
+    """The service and its plugins."""
 
     #: Always ``simplestack``.
     name: str
-    #: The version of simplestack-core.
+    #: Version of simplestack-core.
     version: str
-    #: The hypervisors, by the word in the URL.
+    #: Hypervisor plugins, by name in URLs.
     hypervisors: dict[str, PluginSummary]
-    #: Versions of the service plugins, by name.
+    #: Versions of the plugins that extend the service, by name.
     services: dict[str, str]
 
 
 class PluginDetails(PluginSummary, frozen=True, kw_only=True):
-    """A hypervisor plugin and what it can do."""
+    """A hypervisor plugin and its operations."""
 
-    #: The word in the URL.
+    #: Name of the hypervisor in URLs.
     name: str
-    #: Whether it implements an operation, for each of the contract.
+    #: Whether the hypervisor supports an operation, for all operations.
     operations: dict[str, bool]
 
 
 class HealthReport(Struct, frozen=True, kw_only=True):
-    """That a worker answers."""
+    """Health of a worker process."""
 
     #: Always ``ok``.
     status: str
-    #: Sessions that this worker holds with hypervisors, idle ones included.
+    #: Number of sessions of this worker with hypervisors, including idle ones.
     sessions: int
-    #: Those of them that a request is using.
+    #: Number of these sessions that requests use.
     busy_sessions: int
 
 
 class _Page:
-    """A resource that answers GET and HEAD with JSON."""
+    """A resource with a JSON response to GET and HEAD."""
 
     def _send(self, request: falcon.Request, response: falcon.Response, content: Any) -> None:
         response.set_header(HEADER, request_id(request))
@@ -70,16 +70,16 @@ class _Page:
         response.data = json_text(content)
 
     def on_head(self, request: falcon.Request, response: falcon.Response, **segments: str) -> None:
-        """Answer as GET does; the server leaves the body out."""
+        """Respond as to GET. The server omits the body."""
         self.on_get(request, response, **segments)
 
     def on_get(self, request: falcon.Request, response: falcon.Response, **segments: str) -> None:
-        """Answer with what the page shows."""
+        """Send the page."""
         raise NotImplementedError
 
 
 class Index(_Page):
-    """``GET /``: what this server is, its plugins and their versions."""
+    """``GET /``: the service, its plugins and their versions."""
 
     def __init__(self, dispatcher: Dispatcher, tokens: ServiceTokens) -> None:
         self._dispatcher = dispatcher
@@ -96,14 +96,14 @@ class Index(_Page):
             ServiceSummary(
                 name="simplestack",
                 version=version("simplestack-core"),
-                hypervisors={found.name: PluginSummary(**_summary(found)) for found in registry.plugins()},
+                hypervisors={each.name: PluginSummary(**_summary(each)) for each in registry.plugins()},
                 services={service.name: service.version for service in registry.services},
             ),
         )
 
 
 class HypervisorPage(_Page):
-    """``GET /{hypervisor}``: one plugin, and which operations it implements."""
+    """``GET /{hypervisor}``: a plugin and the operations that it implements."""
 
     def __init__(self, dispatcher: Dispatcher, tokens: ServiceTokens) -> None:
         self._dispatcher = dispatcher
@@ -113,29 +113,29 @@ class HypervisorPage(_Page):
         """Show one hypervisor."""
         self._tokens.holder(request)
         read_query(request)
-        found = self._dispatcher.hypervisor(segments["hypervisor"])
-        implemented = found.operations
+        hypervisor = self._dispatcher.hypervisor(segments["hypervisor"])
+        implemented = hypervisor.operations
         operations = {operation.name: operation.name in implemented for operation in OPERATIONS}
-        details = PluginDetails(name=found.name, operations=operations, **_summary(found))
+        details = PluginDetails(name=hypervisor.name, operations=operations, **_summary(hypervisor))
         self._send(request, response, details)
 
 
 class Health(_Page):
-    """``GET /healthz``: whether this worker answers, and how many sessions it has. Needs no token."""
+    """``GET /healthz``: whether this worker responds, and its number of sessions. It needs no token."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
 
     def on_get(self, request: falcon.Request, response: falcon.Response, **_segments: str) -> None:
-        """Say that all is well."""
+        """Send the health report."""
         read_query(request)
         self._send(request, response, HealthReport(status="ok", **self._dispatcher.pool.counts()))
 
 
-def _summary(found: Hypervisor) -> dict[str, Any]:
+def _summary(hypervisor: Hypervisor) -> dict[str, Any]:
     return {
-        "title": found.plugin.title,
-        "version": found.version,
-        "distribution": found.distribution,
-        "aliases": list(found.plugin.aliases),
+        "title": hypervisor.plugin.title,
+        "version": hypervisor.version,
+        "distribution": hypervisor.distribution,
+        "aliases": list(hypervisor.plugin.aliases),
     }

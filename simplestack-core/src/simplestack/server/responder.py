@@ -1,4 +1,4 @@
-"""The one responder of all operations: read the request, make the call, write the response."""
+"""The responder of all operations: read the request, make the call, write the response."""
 
 import codecs
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ MAX_ID_LENGTH = 1024
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the responders share."""
+    """What all responders use."""
 
     dispatcher: Dispatcher
     tokens: ServiceTokens
@@ -48,14 +48,14 @@ class Service:
 
 
 class Responder:
-    """Serves one method of one path. Two operations share ``POST /guests``: JSON creates, images import."""
+    """Serves one method of a path. ``POST /guests`` has two operations: JSON creates, an image imports."""
 
     def __init__(self, service: Service, operations: tuple[Operation, ...]) -> None:
         self._service = service
         self._operations = operations
 
     def __call__(self, request: falcon.Request, response: falcon.Response, **segments: str) -> None:
-        """Write the response; errors are raised, and written by the error handlers."""
+        """Write the response. The error handlers write error responses."""
         response.set_header(HEADER, request_id(request))
         asked = self._read_head(request, segments)
         operation = asked.operation
@@ -66,11 +66,11 @@ class Responder:
         if isinstance(operation.body, StreamBody):
             hook = operation.hooks[0]
             arguments = {"storage_id": None, **arguments, "stream": body, "size": body.size}
-        # Empty where the plugin lacks the hook, which is for the call to say.
-        members = asked.hypervisor.members.get(hook, frozenset())
-        fields = parse_fields(query["fields"], members) if "fields" in query and members else None
+        # Empty if the plugin lacks the hook; then the call raises the error.
+        known_fields = asked.hypervisor.members.get(hook, frozenset())
+        fields = parse_fields(query["fields"], known_fields) if "fields" in query and known_fields else None
         if "fields" in SPEC_PARAMETERS[hook]:
-            arguments["fields"] = members if fields is None else fields
+            arguments["fields"] = known_fields if fields is None else fields
         request.env["simplestack.audited"] = True
         warnings: list[str] = []
         token = current_warnings.set(warnings)
@@ -80,8 +80,8 @@ class Responder:
             current_warnings.reset(token)
         if warnings:
             response.set_header(WARNING_HEADER, warning_header(warnings))
-        if operation.answer is not None:
-            result = operation.answer(body)
+        if operation.response is not None:
+            result = operation.response(body)
         _write(response, asked, body, result, fields)
 
     def _read_head(self, request: falcon.Request, segments: dict[str, str]) -> "_Request":
@@ -114,14 +114,14 @@ class Responder:
             case StreamBody():
                 upload = upload_of(request)
                 if upload.is_empty:
-                    raise InvalidArguments("an image is required as the body")
+                    raise InvalidArguments("the body is empty: send an image")
                 return upload
             case None:
                 discard_body(request, max_bytes)
                 return None
 
     def _sniffed(self, request: falcon.Request) -> Operation:
-        """Tell a create from an import: by the body's first bytes, since old clients label both as JSON."""
+        """Choose create or import by the body's first bytes: first-generation clients label both as JSON."""
         head = upload_of(request).peek(SNIFF_BYTES)
         is_raw = request.content_type == "application/octet-stream"
         looks_like_json = head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{" and not is_raw
@@ -141,7 +141,7 @@ class _Request(NamedTuple):
     base: str
 
 
-#: A HEAD of an export must not start one.
+#: HEAD of an export must not start an export.
 _EXISTENCE_OF_GUEST = Operation(name="guest_info", method="HEAD", path="", result=Export)
 
 
@@ -153,8 +153,7 @@ def _decoded(segment: str) -> str:
         raise InvalidArguments(f"{segment[:100]!r} in the path is not percent-encoded UTF-8") from None
     if CONTROL_CHARACTER.search(text) or len(text) > MAX_ID_LENGTH:
         raise InvalidArguments(
-            f"{segment[:100]!r} in the path is longer than {MAX_ID_LENGTH} characters "
-            "or has control characters"
+            f"{segment[:100]!r} in the path has more than {MAX_ID_LENGTH} characters, or control characters"
         )
     return text
 
@@ -177,7 +176,7 @@ def _write(
         return
     if operation.location is not None:
         response.set_header("Location", _location(asked, body, result))
-    if operation.result is None and operation.answer is None:
+    if operation.result is None and operation.response is None:
         return
     response.content_type = falcon.MEDIA_JSON
     response.data = json_text(result if fields is None else trimmed(result, fields))

@@ -1,8 +1,8 @@
-"""The OpenAPI 3.1 document: the REST contract as machines read it.
+"""Generate the OpenAPI 3.1 document.
 
-Nothing is written down twice for it. Paths and methods come from the operations table, bodies and answers
-from the structs that validate them (the plugins' own included), explanations from the docstrings of the
-hookspecs and the comments of the members, errors from what the hookspecs raise.
+Paths and methods come from the operations table, schemas from the structs that validate bodies and results
+(including those of plugins), descriptions from the docstrings of hookspecs and the comments of fields, and
+errors from the ``:raises:`` lines of hookspecs.
 """
 
 from simplestack.server.openapi.document import openapi_document

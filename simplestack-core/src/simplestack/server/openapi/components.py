@@ -1,4 +1,4 @@
-"""What the operations of the document share: parameters, headers, security schemes, schemas."""
+"""The components of the document: parameters, headers, security schemes, schemas."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def components(
             "Error": ERROR_SCHEMA,
             "Id": {
                 "title": "Id",
-                "description": "Use it as responses show it, percent-encoded. `.` and `..` are never ids.",
+                "description": "The ID from a response, percent-encoded. `.` and `..` are not valid IDs.",
                 "type": "string",
                 "minLength": 1,
                 "maxLength": MAX_ID_LENGTH,
@@ -34,10 +34,14 @@ def components(
                 "name": "hypervisor",
                 "in": "path",
                 "required": True,
-                "description": "The hypervisor's name, or an alias of it.",
+                "description": "Name or alias of the hypervisor.",
                 "schema": {
                     "type": "string",
-                    "enum": [word for found in hypervisors for word in (found.name, *found.plugin.aliases)],
+                    "enum": [
+                        word
+                        for hypervisor in hypervisors
+                        for word in (hypervisor.name, *hypervisor.plugin.aliases)
+                    ],
                 },
             },
             "host": {
@@ -53,30 +57,30 @@ def components(
                 "name": "X-Request-Id",
                 "in": "header",
                 "required": False,
-                "description": "Joins the request with the service's log. One of up to 128 characters out of "
-                "`A-Za-z0-9._~+/=:-` is kept, any other is replaced.",
+                "description": "ID to find the request in the service's log: up to 128 of the characters "
+                "`A-Za-z0-9._~+/=:-`. The service replaces any other value.",
                 "schema": {"type": "string"},
             },
         },
         "headers": {
             "RequestId": {
-                "description": "The id under which the service's log has this request.",
+                "description": "ID of this request in the service's log.",
                 "required": True,
                 "schema": {"type": "string"},
             },
             "Location": {
-                "description": "Path of what was made.",
+                "description": "Path of the created resource, without scheme and host.",
                 "required": True,
                 "schema": {"type": "string", "format": "uri-reference"},
             },
             "Warning": {
-                "description": "What the operation left undone, or could not find out, although it "
-                "succeeded. Percent-encoded UTF-8; several warnings have `; ` between them.",
+                "description": "What a successful operation could not do or find out. Percent-encoded UTF-8. "
+                "Several warnings are separated by `; `.",
                 "required": False,
                 "schema": {"type": "string"},
             },
             "RetryAfter": {
-                "description": "Seconds after which the same request may succeed.",
+                "description": "Number of seconds to wait before the next attempt.",
                 "required": False,
                 "schema": {"type": "integer", "minimum": 0},
             },
@@ -86,7 +90,7 @@ def components(
 
 
 def _security_schemes(*, with_service_token: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    schemes: dict[str, Any] = {
         "hypervisor_token": {
             "type": "apiKey",
             "in": "header",
@@ -95,15 +99,15 @@ def _security_schemes(*, with_service_token: bool) -> dict[str, Any]:
         }
     }
     if with_service_token:
-        found["service_token"] = {
+        schemes["service_token"] = {
             "type": "http",
             "scheme": "bearer",
-            "description": "A token of this service; its operator has them.",
+            "description": "A token for this service, from its operator.",
         }
-        found["first_generation_service_token"] = {
+        schemes["first_generation_service_token"] = {
             "type": "apiKey",
             "in": "header",
             "name": "X-Simplestack-Token",
-            "description": "The same token, where clients of the first Simplestack send it.",
+            "description": "The same token, in the header that first-generation clients send.",
         }
-    return found
+    return schemes

@@ -1,4 +1,4 @@
-"""The whole document."""
+"""Put the OpenAPI document together."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -23,12 +23,12 @@ def openapi_document(
 ) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of a service that has these hypervisors.
 
-    With all of a service's hypervisors it has all operations of the contract. With one alone, it has those
-    that this one implements, with its own bodies and answers.
+    With one hypervisor, it has the operations that this hypervisor implements, with its own body and response
+    types. Otherwise it has all operations of the contract.
 
-    :param base_url: where the service is, such as the path that a proxy puts in front
-    :param asks_for_service_token: whether requests need a service token besides the hypervisor's
-    :raises PluginFault: a plugin's examples have become wrong since it was loaded
+    :param base_url: URL of the service, such as the path prefix of a proxy
+    :param asks_for_service_token: whether requests need a service token
+    :raises PluginFault: the examples of a plugin became invalid after it was loaded
     """
     rows = _rows(hypervisors)
     schemas = Schemas(
@@ -36,7 +36,7 @@ def openapi_document(
         results=[*(kind for row in rows for kind in result_kinds(row, hypervisors)), *pages.KINDS],
     )
     describer = Describer(
-        hypervisors, rows, {found.name: read_examples(found) for found in hypervisors}, schemas
+        hypervisors, rows, {each.name: read_examples(each) for each in hypervisors}, schemas
     )
     paths: dict[str, Any] = {}
     by_place: dict[tuple[str, str], list[Operation]] = {}
@@ -68,12 +68,12 @@ def openapi_document(
 
 _SERVICE_TOKENS: list[dict[str, list[str]]] = [{"service_token": []}, {"first_generation_service_token": []}]
 _DESCRIPTION = """\
-Each request names a hypervisor and a host, and brings the credentials for it. The service connects, does one
-thing and answers. A hypervisor that cannot do what is asked for answers 501 `NotImplementedError`;
-`x-simplestack-hypervisors` of an operation names those that can.
+Each request names a hypervisor and a host in its path, and has the credentials for the host in a header. An
+operation that a hypervisor does not support fails with status 501 and the error `NotImplementedError`.
+`x-simplestack-hypervisors` lists the hypervisors that support an operation.
 
-Memory is in MiB, disks and storages are in GiB, network rates in bit/s, times in UTC as RFC 3339 has them.
-Members may be added to answers at any time; clients ignore those that they do not know.\
+Memory is in MiB, disks and storages are in GiB, network rates are in bit/s, times are in RFC 3339, UTC.
+New fields can be added to responses at any time: ignore fields that you do not know.\
 """
 
 

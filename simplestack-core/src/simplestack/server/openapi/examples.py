@@ -7,9 +7,9 @@ from simplestack.plugins.hypervisor import Hypervisor
 
 
 def read_examples(hypervisor: Hypervisor) -> Mapping[str, Example]:
-    """Return a plugin's examples by operation; none where it brings none.
+    """Return a plugin's examples by operation. The result is empty if it has none.
 
-    :raises PluginFault: the plugin's file has become wrong since the plugin was loaded
+    :raises PluginFault: the file became invalid after the plugin was loaded
     """
     path = hypervisor.plugin.examples
     return {} if path is None else read_example_file(path)

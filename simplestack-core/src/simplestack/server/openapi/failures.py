@@ -1,4 +1,4 @@
-"""The answers of operations that fail: which errors each can have, from what its hookspecs raise."""
+"""The error responses of operations, from the ``:raises:`` lines of their hookspecs."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -9,9 +9,9 @@ from simplestack import errors
 from simplestack.docstrings import read_docstring
 from simplestack.errors import SimplestackError
 from simplestack.operations.model import JsonBody, Operation
-from simplestack.server.problems import HTTP_ERRORS, status_of
+from simplestack.server.problems import HTTP_ERRORS, http_problem, status_of
 
-#: What any operation of any hypervisor can answer.
+#: Errors that every operation can return.
 _ANY: tuple[type[SimplestackError], ...] = (
     errors.InvalidArguments,
     errors.Unauthorized,
@@ -28,49 +28,59 @@ _ANY: tuple[type[SimplestackError], ...] = (
 #: The schema of every error.
 ERROR_SCHEMA: dict[str, Any] = {
     "title": "Error",
-    "description": "What every error looks like. Some have further members.",
+    "description": "An error. Some errors have additional fields.",
     "type": "object",
     "properties": {
-        "error": {"type": "string", "description": "The error's name, for programs."},
-        "message": {"type": "string", "description": "What was wrong and what to do, for people."},
-        "request_id": {"type": "string", "description": "Joins the answer with the service's log."},
-        "current": {"type": "string", "description": "`InvalidState`: the state found."},
-        "needed": {"type": "string", "description": "`InvalidState`: what would allow it."},
+        "error": {"type": "string", "description": "Name of the error, for programs."},
+        "message": {
+            "type": "string",
+            "description": "What was wrong and what to do, for people. The wording may change.",
+        },
+        "request_id": {"type": "string", "description": "ID of the request in the service's log."},
+        "current": {"type": "string", "description": "`InvalidState`: the current state."},
+        "needed": {"type": "string", "description": "`InvalidState`: the states that allow the operation."},
         "code": {"description": "`HypervisorError`: the hypervisor's own error code."},
-        "operation": {"type": "string", "description": "`NotImplementedError`: the hook that is missing."},
-        "hypervisor": {"type": "string", "description": "`NotImplementedError`: whose it is."},
+        "operation": {
+            "type": "string",
+            "description": "`NotImplementedError`: the operation that is not supported.",
+        },
+        "hypervisor": {
+            "type": "string",
+            "description": "`NotImplementedError`: the hypervisor that does not support it.",
+        },
     },
     "required": ["error", "message", "request_id"],
 }
-#: What any operation rejects in a body, whether it reads the body or not.
+#: Why operations that read no JSON body return 415.
 _ENCODED = "the body has a Content-Encoding"
-#: Statuses whose clients are told when to try again.
+#: Statuses with a Retry-After header.
 _RETRIED = {status_of(errors.Busy), status_of(errors.HypervisorUnavailable)}
 
 
 def failures(operations: Iterable[Operation], specs: Iterable[Callable[..., Any]]) -> dict[str, Any]:
-    """Return the OpenAPI responses for what can go wrong.
+    """Return the OpenAPI error responses of operations.
 
-    :param operations: those that share a method and a path
+    :param operations: operations with the same method and path
     :param specs: the hookspecs that they call
     """
     reasons: defaultdict[int, dict[str, str]] = defaultdict(dict)
     for kind in (*_ANY, *(kind for operation in operations for kind in _by_shape(operation))):
-        reasons[status_of(kind)][kind.name] = read_docstring(kind).summary
+        reasons[status_of(kind)][kind.name] = _meaning(kind)
     name, message = HTTP_ERRORS[HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
     takes_json = any(isinstance(operation.body, JsonBody) for operation in operations)
     reasons[HTTPStatus.UNSUPPORTED_MEDIA_TYPE][name] = message if takes_json else _ENCODED
     for spec in specs:
-        for name, when in read_docstring(spec).raises.items():
+        for name, condition in read_docstring(spec).raises.items():
             raised: type[SimplestackError] = getattr(errors, name)
-            known = reasons[status_of(raised)].get(raised.name, "")
-            is_new = known in {"", when, read_docstring(raised).summary}
+            when = f"no such {condition}" if raised is errors.EntityNotFound else condition
+            known = reasons[status_of(raised)].get(raised.name, "").rstrip(".")
+            is_new = known in {"", when, _meaning(raised).rstrip(".")}
             reasons[status_of(raised)][raised.name] = when if is_new else f"{known}; {when}"
     return {str(status): _response(status, reasons[status]) for status in sorted(reasons)}
 
 
 def _by_shape(operation: Operation) -> Iterator[type[SimplestackError]]:
-    """Yield what an operation can answer because of its body, or because it changes a guest."""
+    """Yield the errors of an operation that has a body, or that changes a guest."""
     if operation.body is not None:
         yield errors.PayloadTooLarge
         yield errors.RequestTimeout
@@ -80,14 +90,21 @@ def _by_shape(operation: Operation) -> Iterator[type[SimplestackError]]:
 
 
 def page_failures(kinds: Iterable[type[SimplestackError]]) -> dict[str, Any]:
-    """Return the OpenAPI responses for some errors, each with a status of its own, and for a defect."""
+    """Return the OpenAPI error responses for errors with different statuses, and for an internal error."""
     every: tuple[type[SimplestackError], ...] = (*kinds, SimplestackError)
-    reasons = {status_of(kind): {kind.name: read_docstring(kind).summary} for kind in every}
+    reasons = {status_of(kind): {kind.name: _meaning(kind)} for kind in every}
     return {str(status): _response(status, its) for status, its in reasons.items()}
 
 
+def _meaning(kind: type[SimplestackError]) -> str:
+    """Return when an error is returned, in words for clients."""
+    if kind is SimplestackError:  # only a defect has no class of its own
+        return http_problem(500)[1]
+    return read_docstring(kind).summary
+
+
 def share(paths: dict[str, Any]) -> dict[str, Any]:
-    """Take the failures that several operations have in common out of the paths, and return them by name."""
+    """Replace the error responses in paths with references, and return the responses by name."""
     shared: dict[str, Any] = {}
     names: dict[str, str] = {}
     for item in paths.values():

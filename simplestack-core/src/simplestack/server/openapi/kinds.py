@@ -1,4 +1,4 @@
-"""Which types the hypervisors take and return: core's, or what their plugins narrow them to."""
+"""The body and response types of an operation: core's, and the plugins' own subclasses."""
 
 from collections.abc import Sequence
 from typing import Any, get_origin
@@ -13,17 +13,17 @@ from simplestack.plugins.narrowing import entity_of
 
 
 def body_kinds(operation: Operation, hypervisors: Sequence[Hypervisor]) -> list[type[Struct]]:
-    """Return the structs that validate an operation's JSON body, each once; none where it has none."""
+    """Return the structs that validate an operation's JSON body, without duplicates."""
     if not isinstance(operation.body, JsonBody):
         return []
     core_kind = operation.body.type
-    kinds = [found.bodies.get(operation.name, core_kind) for found in _having(operation, hypervisors)]
+    kinds = [each.bodies.get(operation.name, core_kind) for each in _having(operation, hypervisors)]
     return list(dict.fromkeys(kinds)) or [core_kind]
 
 
 def result_kinds(operation: Operation, hypervisors: Sequence[Hypervisor]) -> list[Any]:
-    """Return the types of an operation's JSON answer, each once; none where it has none."""
-    if operation.answer is not None:
+    """Return the types of an operation's JSON response, without duplicates."""
+    if operation.response is not None:
         return [ActionResult]
     if operation.result is None or operation.result is Export:
         return []
@@ -31,7 +31,7 @@ def result_kinds(operation: Operation, hypervisors: Sequence[Hypervisor]) -> lis
     if core_kind is None:
         return [operation.result]
     hook = operation.hooks[0]
-    entities = [found.entities.get(hook, core_kind) for found in _having(operation, hypervisors)]
+    entities = [each.entities.get(hook, core_kind) for each in _having(operation, hypervisors)]
     distinct = list(dict.fromkeys(entities)) or [core_kind]
     if get_origin(operation.result) is list:
         return [list[entity] for entity in distinct]  # type: ignore[valid-type]  # made while running
@@ -39,4 +39,4 @@ def result_kinds(operation: Operation, hypervisors: Sequence[Hypervisor]) -> lis
 
 
 def _having(operation: Operation, hypervisors: Sequence[Hypervisor]) -> list[Hypervisor]:
-    return [found for found in hypervisors if operation.name in found.operations]
+    return [hypervisor for hypervisor in hypervisors if operation.name in hypervisor.operations]

@@ -1,4 +1,4 @@
-"""Links: which requests the answer to one request makes possible."""
+"""OpenAPI links: the requests that can follow a response."""
 
 import re
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ _PARAMETER = re.compile(r"{(\w+)}")
 
 
 def links(operation: Operation, rows: Sequence[Operation]) -> dict[str, Any]:
-    """Return OpenAPI links by the name of the operation that they lead to.
+    """Return the OpenAPI links of an operation, by the name of the linked operation.
 
-    What was made leads to all that can be done with it, a list to its items.
+    A created entity links to all its operations, and a list links to its items.
 
-    :param rows: the operations that the document has
+    :param rows: the operations of the document
     """
     if operation.location is not None:
-        return _to_what_was_made(operation, operation.location, rows)
+        return _from_created(operation, operation.location, rows)
     if operation.method == "GET" and operation.name.endswith("_list") and entity_of(operation.result):
         return _from_list(operation, rows)
     return {}
@@ -29,17 +29,17 @@ def parameters(path: str) -> list[str]:
     return _PARAMETER.findall(path)
 
 
-def _to_what_was_made(operation: Operation, location: str, rows: Sequence[Operation]) -> dict[str, Any]:
+def _from_created(operation: Operation, location: str, rows: Sequence[Operation]) -> dict[str, Any]:
     named = "name" if isinstance(operation.body, JsonBody) and not entity_of(operation.result) else "id"
     source = f"$request.body#/{named}" if named == "name" else "$response.body#/id"
     inherited = {name: f"$request.path.{name}" for name in parameters(operation.path)}
     pattern = re.compile(re.sub(r"{\w+}", r"{\\w+}", location) + r"(/|\Z)")
-    found = {}
+    linked = {}
     for other in rows:
         names = parameters(other.path)
         if pattern.match(other.path) and len(names) == len(parameters(location)):
-            found[other.name] = _link(other, inherited | {names[-1]: source})
-    return found
+            linked[other.name] = _link(other, inherited | {names[-1]: source})
+    return linked
 
 
 def _from_list(operation: Operation, rows: Sequence[Operation]) -> dict[str, Any]:

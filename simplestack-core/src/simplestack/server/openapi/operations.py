@@ -25,22 +25,22 @@ _STREAM: Schema = {"type": "string", "contentMediaType": BINARY, "minLength": 1}
 SPECS: Mapping[str, Callable[..., Any]] = {
     name: vars(module)[name] for module in SPEC_MODULES for name in SPEC_PARAMETERS if name in vars(module)
 }
-#: What the arguments in paths are.
+#: Descriptions of the path parameters.
 PATH_PARAMETERS = {
-    "host_id": "Id of a host of the pool.",
-    "storage_id": "Id of a storage.",
-    "guest_id": "Id of a guest.",
-    "disk_id": "Id of a disk of this guest.",
-    "network_id": "Id of a network.",
-    "interface_id": "MAC address of a network interface of this guest, in any letter case.",
-    "snapshot_id": "Id of a snapshot of this guest.",
+    "host_id": "ID of a host of the pool.",
+    "storage_id": "ID of a storage.",
+    "guest_id": "ID of a guest.",
+    "disk_id": "ID of a disk of this guest.",
+    "network_id": "ID of a network.",
+    "interface_id": "MAC address of a network interface of this guest, in upper or lower case.",
+    "snapshot_id": "ID of a snapshot of this guest.",
     "name": "A tag of this guest.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Describer:
-    """Describes operations as the given hypervisors have them."""
+    """Makes OpenAPI operation objects for some hypervisors."""
 
     hypervisors: Sequence[Hypervisor]
     #: All that the document has.
@@ -50,7 +50,7 @@ class Describer:
     schemas: Schemas
 
     def describe(self, rows: Sequence[Operation]) -> dict[str, Any]:
-        """Return the operation object of the rows that share a method and a path."""
+        """Return the operation object for rows with the same method and path."""
         first = rows[0]
         hooks = list(dict.fromkeys(hook for row in rows for hook in row.hooks))
         specs = [SPECS[hook] for hook in hooks]
@@ -61,7 +61,7 @@ class Describer:
             "description": _description(hooks),
             "x-simplestack-operations": [row.name for row in rows],
             "x-simplestack-hypervisors": {
-                row.name: [found.name for found in self.hypervisors if row.name in found.operations]
+                row.name: [each.name for each in self.hypervisors if row.name in each.operations]
                 for row in rows
             },
             "parameters": self._parameters(rows),
@@ -74,7 +74,7 @@ class Describer:
         return described
 
     def _parameters(self, rows: Sequence[Operation]) -> list[dict[str, Any]]:
-        found = [_parameter("hypervisor"), _parameter("host")]
+        all_parameters = [_parameter("hypervisor"), _parameter("host")]
         for name in parameters(rows[0].path):
             parameter = {
                 "name": name,
@@ -88,17 +88,17 @@ class Describer:
                 for hypervisor, example in self._examples_of(rows)
                 if name in example.parameters
             }
-            found.append({**parameter, "examples": values} if values else parameter)
-        members = {
-            member
+            all_parameters.append({**parameter, "examples": values} if values else parameter)
+        fields = {
+            field
             for row in rows
             for kind in result_kinds(row, self.hypervisors)
             if (entity := entity_of(kind)) is not None and entity_of(row.result) is not None
-            for member in entity.__struct_fields__
+            for field in entity.__struct_fields__
         }
-        if members:
-            found.append(_fields(sorted(members)))
-        return [*found, _parameter("request_id")]
+        if fields:
+            all_parameters.append(_fields(sorted(fields)))
+        return [*all_parameters, _parameter("request_id")]
 
     def _body(self, row: Operation) -> dict[str, Any]:
         if row.body is None:
@@ -121,16 +121,16 @@ class Describer:
         }
         if first.location is not None:
             headers["Location"] = {"$ref": "#/components/headers/Location"}
-        answer = {"description": _returns(first), "headers": headers}
+        response = {"description": _returns(first), "headers": headers}
         kinds = [kind for row in rows for kind in result_kinds(row, self.hypervisors)]
         if first.result is Export:
-            answer["content"] = {BINARY: {"schema": _STREAM}}
+            response["content"] = {BINARY: {"schema": _STREAM}}
         elif kinds:
-            answer["content"] = {JSON: self._answer(rows, list(dict.fromkeys(kinds)))}
-        found = links(first, self.rows)
-        return {**answer, "links": found} if found else answer
+            response["content"] = {JSON: self._json_content(rows, list(dict.fromkeys(kinds)))}
+        linked = links(first, self.rows)
+        return {**response, "links": linked} if linked else response
 
-    def _answer(self, rows: Sequence[Operation], kinds: Sequence[Any]) -> dict[str, Any]:
+    def _json_content(self, rows: Sequence[Operation], kinds: Sequence[Any]) -> dict[str, Any]:
         schemas = [self.schemas.of(kind) for kind in kinds]
         if entity_of(rows[0].result) is not None:
             schemas += [self._trimmed(kind) for kind in kinds]
@@ -156,7 +156,7 @@ class Describer:
 
 
 def tag_of(row: Operation) -> str:
-    """Return the tag of an operation: the module of its first hookspec."""
+    """Return the tag of an operation: the name of the module of its first hookspec."""
     return SPECS[row.hooks[0]].__module__.rpartition(".")[2]
 
 
@@ -164,7 +164,7 @@ def _parameter(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/parameters/{name}"}
 
 
-def _fields(members: list[str]) -> dict[str, Any]:
+def _fields(names: list[str]) -> dict[str, Any]:
     return {
         "name": "fields",
         "in": "query",
@@ -172,23 +172,26 @@ def _fields(members: list[str]) -> dict[str, Any]:
         "Fewer fields can make the response faster.",
         "style": "form",
         "explode": False,
-        "schema": {"type": "array", "items": {"type": "string", "enum": members}, "minItems": 1},
+        "schema": {"type": "array", "items": {"type": "string", "enum": names}, "minItems": 1},
     }
 
 
 def _summary(rows: Sequence[Operation]) -> str:
-    """Say what it does, as plain text: only descriptions are Markdown."""
+    """Return what the rows do, as plain text: OpenAPI allows Markdown only in descriptions."""
     texts = [row.summary or read_docstring(SPECS[row.hooks[0]]).summary for row in rows]
     return " ".join(texts).replace("`", "")
 
 
 def _returns(row: Operation) -> str:
     text = read_docstring(SPECS[row.hooks[0]]).returns
-    return f"{text[0].upper()}{text[1:]}." if text else "Done."
+    return f"{text[0].upper()}{text[1:]}." if text else "Success."
 
 
 def _description(hooks: Sequence[str]) -> str:
-    """Join what the hookspecs say to clients: of a single hook what follows its summary, of several all."""
+    """Return the docstrings of the hooks without the paragraphs for plugins.
+
+    A single hook's summary is left out: it is the summary of the operation.
+    """
     texts = {}
     for hook in hooks:
         doc = read_docstring(SPECS[hook])

@@ -1,4 +1,4 @@
-"""The pages outside the base path: what the service is, its plugins, its health, this document."""
+"""The paths outside the base path: service, plugins, health, this document."""
 
 from typing import Any
 
@@ -7,15 +7,16 @@ from simplestack.server.meta import HealthReport, PluginDetails, ServiceSummary
 from simplestack.server.openapi.failures import page_failures
 from simplestack.server.openapi.schemas import Schema, Schemas
 
-TAG = {"name": "service", "description": "What the service itself is."}
-#: What the pages answer with.
+TAG = {"name": "service", "description": "The service itself, its plugins and its health."}
+#: Types of their responses.
 KINDS = (ServiceSummary, PluginDetails, HealthReport)
 
 _HYPERVISOR = {"$ref": "#/components/parameters/hypervisor"}
 _ONLY_HYPERVISOR = {
     "name": "hypervisor",
     "in": "query",
-    "description": "The hypervisor whose own document is wanted: its operations, bodies and answers alone.",
+    "description": "Name or alias of a hypervisor: the document has only its operations, with its own "
+    "body and response types.",
     "schema": {"type": "string"},
 }
 
@@ -23,18 +24,20 @@ _ONLY_HYPERVISOR = {
 def paths(schemas: Schemas, security: list[dict[str, list[str]]]) -> dict[str, Any]:
     """Return the path items of the pages.
 
-    :param security: what they ask for; the health report asks for nothing
+    :param security: the required tokens; the health report requires none
     """
     document = {"type": "object", "required": ["openapi", "info", "paths", "components"]}
     by_path = {
-        "/": _page("service_info", "Show what this server is, and its plugins.", schemas.of(ServiceSummary)),
+        "/": _page(
+            "service_info", "Show the versions of the service and its plugins.", schemas.of(ServiceSummary)
+        ),
         "/{hypervisor}": _page(
             "plugin_info",
-            "Show one hypervisor plugin, and which operations it implements.",
+            "Show a hypervisor plugin and the operations that it implements.",
             schemas.of(PluginDetails),
             _HYPERVISOR,
         ),
-        "/healthz": _page("health_info", "Show that a worker answers.", schemas.of(HealthReport)),
+        "/healthz": _page("health_info", "Check that the service responds.", schemas.of(HealthReport)),
         "/openapi.json": _page("document_info", "Get this document.", document, _ONLY_HYPERVISOR),
     }
     for path, page in by_path.items():
@@ -47,11 +50,11 @@ def paths(schemas: Schemas, security: list[dict[str, list[str]]]) -> dict[str, A
                 *([errors.HypervisorNotFound] if page["parameters"] else []),
             ]
         )
-    by_path["/openapi.json"]["responses"]["304"] = {"description": "The client has it already."}
+    by_path["/openapi.json"]["responses"]["304"] = {"description": "The document has not changed."}
     return {path: {"get": page} for path, page in by_path.items()}
 
 
-def _page(name: str, summary: str, answer: Schema, *parameters: dict[str, Any]) -> dict[str, Any]:
+def _page(name: str, summary: str, response: Schema, *parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         "operationId": name,
         "tags": [TAG["name"]],
@@ -59,9 +62,9 @@ def _page(name: str, summary: str, answer: Schema, *parameters: dict[str, Any]) 
         "parameters": list(parameters),
         "responses": {
             "200": {
-                "description": "Done.",
+                "description": "Success.",
                 "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}},
-                "content": {"application/json": {"schema": answer}},
+                "content": {"application/json": {"schema": response}},
             }
         },
     }

@@ -1,4 +1,4 @@
-"""JSON Schemas of bodies and answers."""
+"""JSON Schemas of request and response bodies."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from simplestack.docstrings import markdown, member_comments
+from simplestack.docstrings import field_comments, markdown
 
 Schema = dict[str, Any]
 
@@ -15,26 +15,26 @@ _REFERENCE = "#/components/schemas/"
 
 
 class Schemas:
-    """The schemas of all types in the document, by reference, and their definitions.
+    """The schemas of all types in the document, and references to them.
 
-    An answer has all its members, always; only ``?fields=`` leaves some out, and its answer has a schema of
-    its own. In a body, members with defaults may be left out.
+    In a response, all fields are required; a response to ``?fields=`` has its own schema. In a request,
+    fields with a default are optional.
     """
 
     def __init__(self, bodies: Iterable[Any], results: Iterable[Any]) -> None:
-        """Describe types.
+        """Make the schemas.
 
-        :param bodies: what clients send
-        :param results: what they get; entities, or lists of them
+        :param bodies: types of request bodies
+        :param results: types of responses: entities, or lists of entities
         """
         bodies, results = tuple(dict.fromkeys(bodies)), tuple(dict.fromkeys(results))
-        structs = tuple(dict.fromkeys(found for kind in (*bodies, *results) for found in _structs(kind)))
+        structs = tuple(dict.fromkeys(struct for kind in (*bodies, *results) for struct in _structs(kind)))
         asked = (*bodies, *results, *structs)
         schemas, self.components = msgspec.json.schema_components(asked, ref_template=f"{_REFERENCE}{{name}}")
         self._by_type: dict[Any, Schema] = dict(zip(asked, schemas, strict=True))
-        answered = {found for kind in results for found in _structs(kind)}
+        returned = {struct for kind in results for struct in _structs(kind)}
         for struct in structs:
-            self._complete(struct, is_answer=struct in answered)
+            self._complete(struct, is_response=struct in returned)
         for schema in self.components.values():
             schema["description"] = markdown(schema.get("description", ""))
         _translate_patterns(self.components)
@@ -45,12 +45,12 @@ class Schemas:
         return self._by_type[kind]
 
     def trimmed(self, struct: type[Struct]) -> Schema:
-        """Return the schema of an entity of which ``?fields=`` chose members."""
+        """Return the schema of an entity with only the fields that ``?fields=`` lists."""
         name = f"{self._name(struct)}Fields"
         whole = self.components[self._name(struct)]
         self.components[name] = {
             "title": name,
-            "description": f"Some members of {self._name(struct)}, as `?fields=` chose them.",
+            "description": f"The fields of {self._name(struct)} that `?fields=` lists.",
             "type": "object",
             "properties": whole["properties"],
             "required": ["id"] if "id" in whole["properties"] else [],
@@ -60,35 +60,35 @@ class Schemas:
     def _name(self, struct: type[Struct]) -> str:
         return str(self._by_type[struct]["$ref"]).removeprefix(_REFERENCE)
 
-    def _complete(self, struct: type[Struct], *, is_answer: bool) -> None:
+    def _complete(self, struct: type[Struct], *, is_response: bool) -> None:
         schema = self.components[self._name(struct)]
-        comments = member_comments(struct)
-        for member, its in schema["properties"].items():
-            if is_answer:
+        comments = field_comments(struct)
+        for field, its in schema["properties"].items():
+            if is_response:
                 its.pop("default", None)
-            if member in comments:
-                schema["properties"][member] = {**its, "description": comments[member]}
-        if is_answer:
+            if field in comments:
+                schema["properties"][field] = {**its, "description": comments[field]}
+        if is_response:
             schema["required"] = list(schema["properties"])
         schema.update(getattr(struct, "schema_rules", {}))
 
 
 def ecma_pattern(pattern: str) -> str:
-    r"""Return a regular expression as ECMA-262 has it, which JSON Schema wants: no ``\A``, no ``\Z``."""
+    r"""Convert a regular expression to ECMA-262, as in JSON Schema: ``^`` for ``\A``, ``$`` for ``\Z``."""
     return re.sub(r"\A\\A", "^", re.sub(r"\\Z\Z", "$", pattern))
 
 
 def _structs(kind: Any) -> Iterator[type[Struct]]:
-    """Yield the structs that a type is made of, itself included."""
+    """Yield the structs in a type, including the type itself."""
     seen: set[type[Struct]] = set()
     waiting = [msgspec.inspect.type_info(kind)]
     while waiting:
         match waiting.pop():
-            case msgspec.inspect.StructType(cls=found, fields=fields):
-                if found not in seen:
-                    seen.add(found)
+            case msgspec.inspect.StructType(cls=struct, fields=fields):
+                if struct not in seen:
+                    seen.add(struct)
                     waiting += [field.type for field in fields]
-                    yield found
+                    yield struct
             case msgspec.inspect.UnionType(types=types):
                 waiting += types
             case msgspec.inspect.CollectionType(item_type=item):
@@ -100,7 +100,7 @@ def _structs(kind: Any) -> Iterator[type[Struct]]:
 
 
 def _translate_patterns(schema: Any) -> None:
-    """Write regular expressions as JSON Schema wants them."""
+    """Convert the regular expressions in a schema for JSON Schema."""
     match schema:
         case dict():
             for key, value in schema.items():
