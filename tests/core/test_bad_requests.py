@@ -22,12 +22,12 @@ def encoded(data: bytes) -> str:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (None, "there is no hypervisor token"),
-        ("", "there is no hypervisor token"),
+        (None, "the hypervisor token is missing"),
+        ("", "the hypervisor token is missing"),
         ("not base64!", "is not base64"),
         ("YWRtaW46c2VjcmV", "is not base64"),  # without its padding
         (encoded(b"admin"), "no colon"),
-        (encoded(b":secret"), "names no user"),
+        (encoded(b":secret"), "the user name in the hypervisor token is empty"),
         (encoded(b"ad\xffmin:secret"), "is not base64 of UTF-8"),
         (encoded(b"ad\nmin:secret"), "control characters"),
         ("TODO", "no colon|is not base64"),
@@ -245,7 +245,7 @@ def test_what_is_not_http_gets_an_error_of_the_same_shape(service: Service, text
 
 
 def test_a_request_without_host_is_400_by_http_1_1_alone(service: Service) -> None:
-    assert b"an HTTP/1.1 request needs a Host header" in service.raw(b"GET /healthz HTTP/1.1\r\n\r\n")
+    assert b"the Host header is missing" in service.raw(b"GET /healthz HTTP/1.1\r\n\r\n")
     assert service.raw(b"GET /healthz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200 ")
 
 

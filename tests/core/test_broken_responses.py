@@ -120,7 +120,7 @@ def test_a_client_that_leaves_in_an_export_is_one_line_without_a_traceback(servi
         )
         connection.recv(1000)
     (line,) = lines_about(service, "broken-3")
-    assert "request broken-3: the client went away after " in line
+    assert "request broken-3: the client disconnected after " in line
     assert " INFO " in line
     assert service.audit_of("broken-3")["outcome"] == "ClientDisconnected"
     assert "Socket error" not in service.log

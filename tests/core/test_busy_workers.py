@@ -131,7 +131,7 @@ def test_connections_are_given_back_where_no_thread_can_be_started(tmp_path: Pat
         )
         assert service.stop() == 0
     assert "Traceback" not in service.log
-    assert "no thread could be started" in service.log
+    assert "cannot start a thread" in service.log
 
 
 def test_what_a_stopping_worker_cuts_off_is_in_the_log(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_what_a_stopping_worker_cuts_off_is_in_the_log(tmp_path: Path) -> None:
         (line,) = [line for line in service.log.splitlines() if "cut off: " in line and "stopping" in line]
         assert "unread-1" in line
         assert "busy-1" in line
-        assert "not begun: all threads were busy" in service.log
+        assert "not started: all threads were busy" in service.log
 
 
 @pytest.mark.parametrize("leaves", [True, False], ids=["leaves", "does-not-read"])
@@ -175,5 +175,5 @@ def test_a_list_that_its_client_does_not_take_is_one_line_with_the_id(tmp_path: 
                 wait_for(lambda: "request unread-2: " in service.log, what="the line")
         wait_for(lambda: "request unread-2: " in service.log, what="the line")
         (line,) = [line for line in service.log.splitlines() if "request unread-2: " in line]
-        assert ("the client went away" if leaves else "the client was cut off") in line
+        assert ("the client disconnected" if leaves else "the client was cut off") in line
         assert leaves or line.endswith("of the response: it reads too slowly")

@@ -1,4 +1,4 @@
-"""New connections: how many a worker accepts, and which go when there are too many."""
+"""Accept connections, and close the longest waiting one when there are too many."""
 
 import errno
 import logging
@@ -17,12 +17,12 @@ from simplestack.server.tls_socket import TlsSocket
 
 _log = logging.getLogger("simplestack.server")
 
-#: How long a worker waits before it accepts more, for each connection that it has, and for how many at most.
+#: Delay before a worker accepts connections, per connection that it has, and the largest number counted.
 _YIELD_SECONDS = 0.0001
 _YIELDING_CONNECTIONS = 10
-#: How often the log says that there are too many connections.
+#: Minimum time between two warnings about too many connections.
 _WARNING_SECONDS = 60.0
-#: What `accept` fails with when the process or the machine has no room for one more.
+#: Errors of `accept` when the process or the machine has no file or memory left.
 _NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -40,11 +40,11 @@ class Acceptor:
         self._next_warning_seconds = 0.0
 
     def accept(self, listener: Any) -> bool:
-        """Accept connections, after a moment in which a worker with fewer of them may accept them.
+        """Accept connections, after a short delay in which a worker with fewer connections can accept them.
 
-        Kept connections stay where they are. Accepted as they come, most may land in one process.
+        A connection stays with its worker. Without the delay, one worker could get most of them.
 
-        :return: whether to go on; else after a while
+        :return: whether to accept more now; otherwise at the next tick
         """
         count = self._reception.count
         if count:
@@ -54,16 +54,19 @@ class Acceptor:
                 return False
             try:
                 client, address = listener.accept()
-            except (BlockingIOError, ConnectionError):  # another worker was faster, or the client has left
+            except (
+                BlockingIOError,
+                ConnectionError,
+            ):  # another worker accepted it, or the client disconnected
                 return True
             except OSError as error:
                 if error.errno in _NO_ROOM:
                     return self._make_room()
-                _log.warning("a connection could not be accepted: %s", error)
+                _log.warning("cannot accept a connection: %s", error)
                 return False
             try:
                 sock = self._socket(client)
-            except OSError:  # the client has left
+            except OSError:  # the client disconnected
                 client.close()
                 continue
             self._reception.welcome(Connection(self._cfg, sock, address, listener.getsockname()))
@@ -79,5 +82,5 @@ class Acceptor:
         if now >= self._next_warning_seconds:
             self._next_warning_seconds = now + _WARNING_SECONDS
             count = self._reception.count
-            _log.warning("there are too many connections (%d): the one that waits the longest goes", count)
+            _log.warning("too many connections (%d): closing the one that has waited the longest", count)
         return self._reception.drop_longest()

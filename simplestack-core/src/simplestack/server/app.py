@@ -25,19 +25,19 @@ App = falcon.App[Any, Any]
 
 
 class Application(App):
-    """The application, with the settings that its worker needs."""
+    """The WSGI application, with the settings for its worker."""
 
     server_settings: ServerSettings
 
 
 def create_app(config: str | Path | None = None) -> App:
-    """Make the application for any WSGI server: ``gunicorn 'simplestack.server:create_app()'``.
+    """Create the application for any WSGI server: ``gunicorn 'simplestack.server:create_app()'``.
 
-    The server says where it listens, not our settings. So without explicit `hypervisors` and `allowed_hosts`
-    the application answers clients on this machine only.
+    The WSGI server chooses the address, so Simplestack does not know it. Unless `hypervisors` and each
+    `allowed_hosts` are set, the application serves only clients on the same machine.
 
-    :param config: the TOML file; else ``SIMPLESTACK_CONFIG`` names it
-    :raises SettingsError: a setting is unknown or wrong
+    :param config: TOML file with settings. Default: the file that ``SIMPLESTACK_CONFIG`` names
+    :raises SettingsError: a setting is unknown or invalid
     """
     configuration = load_configuration(None if config is None else Path(config))
     registry = load_registry(configuration)
@@ -47,9 +47,9 @@ def create_app(config: str | Path | None = None) -> App:
 
 
 def make_app(configuration: Configuration, registry: Registry, *, local_only: bool = False) -> App:
-    """Make the application out of what has been loaded.
+    """Create the application from loaded settings and plugins.
 
-    :param local_only: reject clients that are not on this machine
+    :param local_only: reject clients on other machines
     :raises SettingsError: a service plugin cannot add its pages
     """
     server = configuration.server
@@ -86,10 +86,10 @@ def _is_explicit(configuration: Configuration) -> bool:
 
 
 class _LocalOnly:
-    """Prevents others from using a service without settings as a relay into a network."""
+    """Prevents other machines from using a service without settings as a relay into its network."""
 
     def process_request(self, request: falcon.Request, _response: falcon.Response) -> None:
-        """Reject clients of other machines."""
+        """Reject clients on other machines."""
         peer = request.env.get("REMOTE_ADDR", "")
         try:
             is_local = ipaddress.ip_address(peer).is_loopback
@@ -97,6 +97,6 @@ class _LocalOnly:
             is_local = peer == ""  # a Unix socket has no address
         if not is_local:
             raise PermissionDenied(
-                "this service has no settings for other machines: its operator must give server.hypervisors "
-                "and each hypervisor's allowed_hosts"
+                "this service accepts only clients on its own machine; to serve others, set "
+                "server.hypervisors and allowed_hosts of each hypervisor"
             )

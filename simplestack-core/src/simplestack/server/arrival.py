@@ -1,15 +1,15 @@
-"""Tell when enough of a request has arrived for a thread to begin with it.
+"""Detect when enough of a request has arrived to give it to a thread.
 
-A thread that reads a request waits for its client. So the main loop gathers the bytes, and a thread gets the
-request when its head and its body are there, or the first part of a large body. This only counts bytes:
-gunicorn's parser judges them, and gets at once what looks malformed here.
+A thread that reads a request waits for its client. So the main loop collects the bytes, and gives the request
+to a thread when its header and its body have arrived, or the first part of a large body. This module only
+counts bytes: gunicorn's parser checks them, and gets a request at once that looks malformed here.
 """
 
 import re
 
-#: The longest head of a request. Proxies and servers accept 8 to 32 KiB.
+#: Maximum size of a request's header. Other proxies and servers accept 8 to 32 KiB.
 MAX_HEAD_BYTES = 64 * 1024
-#: How much of a body the main loop gathers.
+#: Maximum part of a body that the main loop collects.
 GATHERED_BODY_BYTES = 64 * 1024
 #: gunicorn's limit for the request line, and for the line before a chunk.
 _MAX_LINE_BYTES = 8190
@@ -23,11 +23,11 @@ _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?")
 
 
 class HeadTooLarge(Exception):
-    """The head of a request has more than `MAX_HEAD_BYTES` bytes."""
+    """The header of a request has more than `MAX_HEAD_BYTES` bytes."""
 
 
 class Arrival:
-    """A request whose bytes are arriving."""
+    """A request that is being received."""
 
     __slots__ = ("_body_start", "_next_chunk", "_scanned", "_wanted", "expects_continue")
 
@@ -44,14 +44,14 @@ class Arrival:
 
     @property
     def has_head(self) -> bool:
-        """Whether the head is complete."""
+        """Whether the header is complete."""
         return self._body_start is not None
 
     def is_enough(self, arrived: bytearray) -> bool:
-        """Tell whether a thread may begin with the request.
+        """Return whether a thread can start to process the request.
 
         :param arrived: all bytes of the request so far
-        :raises HeadTooLarge: the head is too long
+        :raises HeadTooLarge: the header is too long
         """
         if self._body_start is None:
             end = arrived.find(_END_OF_HEAD, max(0, self._scanned - len(_END_OF_HEAD) + 1))
@@ -66,7 +66,7 @@ class Arrival:
         return self._wanted is not None and len(arrived) >= self._wanted
 
     def _looks_malformed(self, arrived: bytearray) -> bool:
-        """Tell whether gunicorn's parser would reject this head although it is not complete."""
+        """Return whether gunicorn's parser would reject this incomplete header."""
         begin, self._scanned = self._scanned, len(arrived)
         if _BARE_LINE_FEED.search(arrived, begin):
             return True
@@ -76,20 +76,20 @@ class Arrival:
         return not _REQUEST_LINE.match(arrived)
 
     def _read_framing(self, arrived: bytearray, body_start: int) -> None:
-        """Find out how long the body is. Where the head contradicts itself, it has none here."""
-        found = _FRAMING.findall(arrived, 0, body_start - len(_END_OF_HEAD))
-        if not found:
+        """Read the length of the body. A contradictory header counts as one without a body."""
+        framing = _FRAMING.findall(arrived, 0, body_start - len(_END_OF_HEAD))
+        if not framing:
             return
-        fields = {name.lower(): value for name, value in found}
+        fields = {name.lower(): value for name, value in framing}
         lengths = fields.keys() & {b"content-length", b"transfer-encoding"}
-        if len(fields) < len(found) or len(lengths) != 1:
+        if len(fields) < len(framing) or len(lengths) != 1:
             return
         if b"transfer-encoding" in fields:
             self._next_chunk, self._wanted = body_start, None
         elif _LENGTH.fullmatch(fields[b"content-length"]):
             self._wanted = body_start + min(int(fields[b"content-length"]), GATHERED_BODY_BYTES)
         line = _REQUEST_LINE.match(arrived)
-        # HTTP/1.0 clients do not know it: RFC 9110 section 10.1.1.
+        # Not for HTTP/1.0 clients: RFC 9110 section 10.1.1.
         self.expects_continue = (
             fields.get(b"expect", b"").strip().lower() == b"100-continue"
             and line is not None
@@ -108,7 +108,7 @@ class Arrival:
                 self._wanted = 0  # malformed
                 break
             if int(size[1], 16) == 0:
-                # Behind the last chunk there are trailers and a blank line.
+                # After the last chunk come trailers and a blank line.
                 last = arrived.find(_END_OF_HEAD, end)
                 if last >= 0:
                     self._wanted = last + len(_END_OF_HEAD)

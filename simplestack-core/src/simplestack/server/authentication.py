@@ -1,4 +1,4 @@
-"""Who asks: the hypervisor's credentials, and the service's own tokens."""
+"""Read the credentials for the hypervisor, and check service tokens."""
 
 import binascii
 import hmac
@@ -11,19 +11,19 @@ from simplestack.identity.credentials import Credentials
 from simplestack.identity.tokens import token_hash
 
 _TOKEN_VARIABLE = "HTTP_X_SIMPLESTACK_HYPERVISOR_TOKEN"  # noqa: S105  a header's name
-#: What first-generation clients send in place of a service token.
+#: First-generation clients send this instead of a service token.
 _PLACEHOLDER = "TODO"
 _HOW = "send X-Simplestack-Hypervisor-Token: base64 of user:password; `simplestack token USER` makes one"
 
 
 def read_credentials(request: falcon.Request) -> Credentials:
-    """Return the user and the password for the hypervisor.
+    """Return the user name and the password for the hypervisor.
 
-    :raises Unauthorized: there are none, or they cannot be read
+    :raises Unauthorized: the header is missing or malformed
     """
     token = request.env.get(_TOKEN_VARIABLE)
     if not token:
-        raise Unauthorized(f"there is no hypervisor token; {_HOW}")
+        raise Unauthorized(f"the hypervisor token is missing; {_HOW}")
     try:
         text = binascii.a2b_base64(token, strict_mode=True).decode()
     except (binascii.Error, ValueError):
@@ -32,26 +32,32 @@ def read_credentials(request: falcon.Request) -> Credentials:
     if not colon:
         raise Unauthorized(f"the hypervisor token has no colon between user and password; {_HOW}")
     if not username or not username.isprintable() or "\0" in password:
-        raise Unauthorized(f"the hypervisor token names no user, or one with control characters; {_HOW}")
+        raise Unauthorized(
+            "the user name in the hypervisor token is empty or has control characters, or the password has a "
+            f"NUL character; {_HOW}"
+        )
     return Credentials(username, password)
 
 
 class ServiceTokens:
-    """The tokens that this service was told to ask for; without any, it asks for none."""
+    """The service tokens from the settings. Without any, requests need none."""
 
     def __init__(self, hashes: Mapping[str, str]) -> None:
-        """Take the holders' names and the hashes of their tokens."""
+        """Set the hashes of the tokens.
+
+        :param hashes: by the name of the token's holder
+        """
         self._hashes = dict(hashes)
 
     @property
     def are_asked_for(self) -> bool:
-        """Whether requests need one."""
+        """Whether requests need a service token."""
         return bool(self._hashes)
 
     def holder(self, request: falcon.Request) -> str | None:
-        """Return whose token the request bears; None when the service asks for none.
+        """Return the holder of the request's service token; None if requests need none.
 
-        :raises Unauthorized: it bears none, or one that nobody holds
+        :raises Unauthorized: the token is missing or unknown
         """
         if not self.are_asked_for:
             return None
@@ -61,10 +67,12 @@ class ServiceTokens:
         if not given and header != _PLACEHOLDER:
             given = header
         hashed = token_hash(given)
-        found = None
+        holder = None
         for name, known in self._hashes.items():
             if hmac.compare_digest(hashed, known):
-                found = name
-        if not given or found is None:
-            raise Unauthorized("this service asks for a service token in Authorization: Bearer")
-        return found
+                holder = name
+        if not given or holder is None:
+            raise Unauthorized(
+                "the service token is missing or unknown; send it as Authorization: Bearer TOKEN"
+            )
+        return holder

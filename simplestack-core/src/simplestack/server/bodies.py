@@ -1,4 +1,4 @@
-"""Request bodies: JSON by its real length and within bounds, images as streams."""
+"""Read request bodies: JSON with a size limit, images as streams."""
 
 from typing import TypeVar
 
@@ -14,16 +14,16 @@ from simplestack.server.problems import HttpProblem
 
 S = TypeVar("S", bound=Struct)
 
-#: The first bytes of the images that hypervisors make, wherever they lie.
+#: Signatures of image formats, with their offsets.
 _MAGICS = ((257, b"ustar"), (0, b"QFI\xfb"), (0, b"\x1f\x8b"))
-#: Enough to see each of them.
+#: Number of bytes that includes all signatures.
 SNIFF_BYTES = 512
 
 _JSON_TYPES = ("application/json", "text/json")
 
 
 class Upload:
-    """The body of a request, read piece by piece and held to the length that the client announced."""
+    """The body of a request, read in pieces. It must have the length that the client announced."""
 
     def __init__(self, request: falcon.Request) -> None:
         self.size = request.content_length
@@ -35,11 +35,11 @@ class Upload:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the client announced no body at all."""
+        """Whether the client announced no body."""
         return not self._is_chunked and not self.size
 
     def peek(self, size: int) -> bytes:
-        """Return the next bytes, and keep them for `read`."""
+        """Return the next bytes without consuming them."""
         if len(self._peeked) < size:
             self._peeked += self._take(size - len(self._peeked))
         return self._peeked[:size]
@@ -47,7 +47,7 @@ class Upload:
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes, fewer only at the end.
 
-        :raises InvalidArguments: the client went away, or sent less than it had announced
+        :raises InvalidArguments: the client disconnected, or sent fewer bytes than it had announced
         """
         if not self._peeked:
             return self._take(size)
@@ -75,7 +75,7 @@ class Upload:
         return piece
 
     def _receive(self, size: int) -> bytes:
-        if self._failure is not None:  # a chunked body that broke off looks complete to the next read
+        if self._failure is not None:  # after a broken chunk the next read would return no error
             raise self._failure
         try:
             return self._stream.read(size)  # type: ignore[no-any-return]  # WSGI's input is untyped
@@ -88,9 +88,9 @@ class Upload:
 
 
 def upload_of(request: falcon.Request) -> Upload:
-    """Return the request's body, the same each time: what was peeked at is not lost.
+    """Return the request's body. Repeated calls return the same object, so peeked bytes are kept.
 
-    :raises HttpProblem: the client has encoded it
+    :raises HttpProblem: the body has a Content-Encoding
     """
     upload: Upload | None = request.env.get("simplestack.upload")
     if upload is None:
@@ -103,8 +103,8 @@ def upload_of(request: falcon.Request) -> Upload:
 def read_json(request: falcon.Request, kind: type[S], *, required: bool, max_bytes: int) -> S:
     """Read and validate a JSON body.
 
-    :raises InvalidArguments: there is none, it is malformed, or a field is wrong: the message names it
-    :raises PayloadTooLarge: it is larger than `max_bytes`
+    :raises InvalidArguments: the body is missing or malformed, or a field is invalid: the message names it
+    :raises PayloadTooLarge: the body is larger than `max_bytes`
     """
     text = _read_all(upload_of(request), max_bytes)
     if not text.strip():
@@ -119,9 +119,9 @@ def read_json(request: falcon.Request, kind: type[S], *, required: bool, max_byt
 
 
 def discard_body(request: falcon.Request, max_bytes: int) -> None:
-    """Read a body that nobody looks at.
+    """Read and ignore a body.
 
-    :raises PayloadTooLarge: it is larger than `max_bytes`
+    :raises PayloadTooLarge: the body is larger than `max_bytes`
     """
     if request.env.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in request.env:
         _read_all(upload_of(request), max_bytes)
@@ -130,7 +130,7 @@ def discard_body(request: falcon.Request, max_bytes: int) -> None:
 def decode_json(text: bytes, kind: type[S]) -> S:
     """Decode a JSON object.
 
-    :raises InvalidArguments: the message says which field is wrong, its value and what to send
+    :raises InvalidArguments: the message names the invalid field, its value and what to send
     """
     try:
         try:
@@ -143,7 +143,7 @@ def decode_json(text: bytes, kind: type[S]) -> S:
         reason = "the body is not JSON: send it in UTF-8"
     except RecursionError:
         reason = "the body is nested too deeply: send JSON with fewer levels"
-    # In our words: msgspec's name no remedy.
+    # Not msgspec's message: it does not say what to send.
     raise InvalidArguments(reason)
 
 
@@ -153,15 +153,15 @@ def _decode(text: bytes, kind: type[S]) -> S:
     except msgspec.ValidationError as error:
         if "got `float`" not in str(error):
             raise
-    # JSON has one kind of number: 512.0 is an integer, too.
+    # In JSON, 512.0 is an integer, too.
     msgspec.json.decode(text)  # rejects what Python's decoder accepts, such as numbers that are too large
     return msgspec.convert(load_json(text.decode()), kind, str_keys=True)
 
 
 def check_json_type(request: falcon.Request) -> None:
-    """Pass a body that may be JSON by its label.
+    """Check that the Content-Type is JSON or missing.
 
-    :raises HttpProblem: its label says that it is something else
+    :raises HttpProblem: the Content-Type is another
     """
     if request.content_type is not None and not is_labelled_json(request):
         raise HttpProblem(
@@ -172,21 +172,20 @@ def check_json_type(request: falcon.Request) -> None:
 
 
 def is_labelled_json(request: falcon.Request) -> bool:
-    """Tell whether the Content-Type says JSON."""
+    """Return whether the Content-Type is JSON."""
     label = (request.content_type or "").partition(";")[0].strip().lower()
     return label in _JSON_TYPES or label.endswith("+json")
 
 
 def looks_like_image(head: bytes) -> bool:
-    """Tell by its first bytes whether a body is an image: tar, qcow2 or gzip."""
+    """Return whether a body starts like an image: tar, qcow2 or gzip."""
     return any(head[offset : offset + len(magic)] == magic for offset, magic in _MAGICS)
 
 
 def _check_encoding(request: falcon.Request) -> None:
-    """Reject a body that is compressed: by its first bytes it could pass for an image.
+    """Reject a compressed body, which could be mistaken for an image.
 
-    :raises HttpProblem: its Content-Encoding is another than ``identity``, or its Transfer-Encoding another
-        than ``chunked``
+    :raises HttpProblem: the Content-Encoding is not ``identity``, or the Transfer-Encoding is not ``chunked``
     """
     coding = request.env.get("HTTP_TRANSFER_ENCODING")
     if coding is not None and coding.strip().lower() != "chunked":

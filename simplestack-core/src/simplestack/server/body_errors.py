@@ -1,7 +1,7 @@
-"""What is wrong with a JSON body, in words for clients.
+"""Error messages for invalid JSON bodies.
 
-The words come from the body's type, so the types of plugins have them, too. ``Meta(extra={"words": ...})``
-says what a value is, where its type does not: "a whole number of MiB", "a power state".
+The words come from the body's type, so they work for plugin types, too. ``Meta(extra={"words": ...})``
+describes a value when its type does not: "a whole number of MiB", "a power state".
 """
 
 import codecs
@@ -26,10 +26,10 @@ _EXCERPT_LENGTH = 20
 
 
 def malformed_reason(text: bytes) -> str:
-    """Say where text is not JSON, or which of its strings is not Unicode.
+    """Return the error message for text that is not JSON, or that has invalid Unicode.
 
-    :raises UnicodeDecodeError: it is not UTF-8
-    :raises RecursionError: it is nested too deeply
+    :raises UnicodeDecodeError: the text is not UTF-8
+    :raises RecursionError: the JSON is nested too deeply
     """
     if text.startswith(codecs.BOM_UTF8):
         return "the body starts with a byte order mark: send JSON without a byte order mark"
@@ -38,8 +38,8 @@ def malformed_reason(text: bytes) -> str:
     except json.JSONDecodeError as error:
         what = error.msg.removesuffix(" at")
         place = f"line {error.lineno}, column {error.colno}"
-        found = error.doc[error.pos : error.pos + _EXCERPT_LENGTH]
-        where = f"at {place}, near {found!r}" if found else f"at {place}, where the body ends"
+        excerpt = error.doc[error.pos : error.pos + _EXCERPT_LENGTH]
+        where = f"at {place}, near {excerpt!r}" if excerpt else f"at {place}, where the body ends"
         return f"the body is not JSON: {uncapitalized(what)} {where}"
     # Python accepts what msgspec rejects: JSON that escapes half of a surrogate pair.
     what = next(_surrogates(value, ""), "the body has half of a surrogate pair")
@@ -47,10 +47,10 @@ def malformed_reason(text: bytes) -> str:
 
 
 def body_fault(text: bytes, kind: type[Struct]) -> str:
-    """Say which field of a body is wrong, what it is and what to send instead.
+    """Return the error message for an invalid field: its name, its value and what to send.
 
-    :raises UnicodeDecodeError: it is not UTF-8
-    :raises RecursionError: it is nested too deeply
+    :raises UnicodeDecodeError: the text is not UTF-8
+    :raises RecursionError: the JSON is nested too deeply
     """
     try:
         value = load_json(text.decode())
@@ -62,9 +62,9 @@ def body_fault(text: bytes, kind: type[Struct]) -> str:
 
 
 def _surrogates(value: Any, path: str) -> Iterator[str]:
-    """Yield what has half of a surrogate pair.
+    """Yield the strings with half of a surrogate pair, in words.
 
-    :param path: of the value in the body, empty for the body itself
+    :param path: path of the value in the body, empty for the body itself
     """
     if isinstance(value, str):
         yield from _halves(value, _place(path))
@@ -83,9 +83,9 @@ def _halves(text: str, place: str) -> Iterator[str]:
 
 
 def _fault(value: Any, kind: Any, path: str) -> str | None:
-    """Say what is wrong with a value; None where nothing is.
+    """Return the error message for an invalid value; None if it is valid.
 
-    :param path: of the value in the body, empty for the body itself
+    :param path: path of the value in the body, empty for the body itself
     """
     error = _error(value, kind)
     if error is None:
@@ -94,7 +94,7 @@ def _fault(value: Any, kind: Any, path: str) -> str | None:
     containers = [choice for choice in map(bare, choices) if _holds(choice, value)]
     if len(containers) == 1:
         fault = _fault_within(value, containers[0], path)
-        if fault or _is_struct(containers[0]):  # whose own check may reject fields that are right one by one
+        if fault or _is_struct(containers[0]):  # its own check may reject a combination of valid fields
             return fault or _own_reason(error, path)
     valid = [choice for choice in choices if bare(choice) is not NoneType]
     words, values = accepted_choices(valid[0]) if len(valid) == 1 else (None, "")
@@ -119,10 +119,10 @@ def _fault_within(value: Any, container: Any, path: str) -> str | None:
 
 
 def _first_wrong(items: list[Any], kind: Any) -> int | None:
-    """Return the place of the first item that does not have the type, at little cost for many."""
+    """Return the index of the first item of the wrong type, by binary search."""
     if _error(items, list[kind]) is None:
         return None
-    start, end = 0, len(items)  # one of these is the first
+    start, end = 0, len(items)  # the first invalid item is in this range
     while end - start > 1:
         middle = (start + end) // 2
         if _error(items[start:middle], list[kind]) is None:
@@ -161,7 +161,7 @@ def _error(value: Any, kind: Any) -> msgspec.ValidationError | None:
 
 
 def _own_reason(error: msgspec.ValidationError, path: str) -> str | None:
-    """Say why a struct's own ``__post_init__`` rejects values that have the right types."""
+    """Return the error message of a struct's ``__post_init__``."""
     if error.__cause__ is None:
         return None
     reason = str(error.__cause__) or "these values do not go together"
@@ -169,7 +169,7 @@ def _own_reason(error: msgspec.ValidationError, path: str) -> str | None:
 
 
 def _choices(kind: Any) -> list[Any]:
-    """Return the types that a client can choose from."""
+    """Return the types of a union, or the type itself."""
     union = bare(kind)
     if get_origin(union) in (Union, UnionType):
         return [choice for choice in get_args(union) if choice is not UnsetType]
@@ -182,7 +182,7 @@ def _is_struct(container: Any) -> bool:
 
 
 def _holds(container: Any, value: Any) -> bool:
-    """Tell whether a type is one of objects or arrays with parts, as the value is."""
+    """Return whether the type and the value are both objects, or both arrays."""
     origin = get_origin(container) or container
     if not isinstance(origin, type):
         return False

@@ -1,7 +1,7 @@
-"""Bodies of known length, received into the very bytes that the application gets.
+"""Read large bodies of known length without copying them.
 
-Gunicorn's readers put each piece through two buffers. Of a large body the copies, and the memory that the
-allocator gives back to the kernel and takes again for each, then cost more than the receiving.
+Gunicorn's readers copy each piece through two buffers. For a large body, copying and allocating cost more
+time than receiving.
 """
 
 import logging
@@ -18,15 +18,15 @@ from simplestack.server.client_socket import ClientSocket
 
 _log = logging.getLogger("simplestack.server")
 
-#: For less, gunicorn's reading ahead is the better way.
+#: Minimum size. For smaller bodies, gunicorn's read-ahead is faster.
 _LARGE_BYTES = 64 * 1024
-#: How long a thread reads what is left of an upload that was rejected. The main loop reads the rest.
+#: How long a thread reads the rest of a rejected upload. After that, the main loop does.
 _DRAIN_SECONDS = 0.2
 _DRAIN_PIECE_BYTES = 1024**2
 
 
 def read_directly(request: Any) -> None:
-    """Replace a large body of one of gunicorn's requests, where its length is known."""
+    """Replace the body of a gunicorn request if it is large and its length is known."""
     reader = request.body.reader
     if not isinstance(reader, LengthReader) or reader.length < _LARGE_BYTES:
         return
@@ -36,8 +36,8 @@ def read_directly(request: Any) -> None:
 
 
 def drain(body: Any, sock: ClientSocket) -> bool:
-    """Read the rest of a body for a moment; tell whether the next request can be read after it."""
-    if body.failed:  # where the next request begins is unknown
+    """Read the rest of a body for a short time. Return whether the next request can be read."""
+    if body.failed:  # the start of the next request is unknown
         return False
     if _is_complete(body.reader):
         return True
@@ -45,9 +45,9 @@ def drain(body: Any, sock: ClientSocket) -> bool:
     try:
         while body.read(_DRAIN_PIECE_BYTES):
             pass
-    except (OSError, ParseException, SimplestackError) as error:  # the client has gone away, or is too slow
-        # The type alone: the message may quote what the client sent.
-        _log.debug("the rest of a body could not be read: %s", type(error).__name__)
+    except (OSError, ParseException, SimplestackError) as error:  # the client disconnected, or is too slow
+        # Not the message: it may quote what the client sent.
+        _log.debug("cannot read the rest of a body: %s", type(error).__name__)
         return False
     finally:
         sock.read_until_seconds = None
@@ -55,14 +55,14 @@ def drain(body: Any, sock: ClientSocket) -> bool:
 
 
 def _is_complete(reader: LengthReader | ChunkedReader) -> bool:
-    """Tell whether a reader has received all of its body."""
+    """Return whether a reader has received the whole body."""
     if isinstance(reader, LengthReader):
         return reader.length == 0
     return reader.parser is None
 
 
 class _DirectBody(Body):
-    """A body that hands on what its reader returns."""
+    """A body that returns its reader's bytes without copying."""
 
     def read(self, size: int | None = None) -> bytes:
         """Return as much as is asked for, less at the end only."""
@@ -77,7 +77,7 @@ class _DirectBody(Body):
 
 
 class _DirectReader(LengthReader):
-    """Takes what was read ahead, and the rest from the socket in one piece."""
+    """Reads the bytes that gunicorn has read ahead, and then from the socket."""
 
     def __init__(self, unreader: SocketUnreader, length: int) -> None:
         super().__init__(unreader, length)
@@ -93,7 +93,7 @@ class _DirectReader(LengthReader):
             self.unreader.unread(ahead[size:])
         pieces = [ahead[:size]] if ahead else []
         missing = size - sum(map(len, pieces))
-        # A client that is slow ends the wait early.
+        # A slow client makes `recv` return less.
         while missing and (piece := self._socket.recv(missing, MSG_WAITALL)):
             pieces.append(piece)
             missing -= len(piece)

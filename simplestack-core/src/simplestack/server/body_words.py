@@ -1,4 +1,4 @@
-"""Values and types of JSON bodies, in words for clients."""
+"""Values and types of JSON bodies, in words for error messages."""
 
 import json
 import math
@@ -29,7 +29,7 @@ from msgspec.inspect import (
 )
 
 _SHOWN_LENGTH = 60
-#: Types that are one thing, whatever their limits.
+#: Words for types without limits.
 _PLAIN_WORDS: dict[type[Type], str] = {
     NoneType: "null",
     BytesType: "bytes in base64",
@@ -42,7 +42,7 @@ _PLAIN_WORDS: dict[type[Type], str] = {
 
 
 def shown(value: Any) -> str:
-    """Return what a client sent, cut where it is long."""
+    """Return a value in words. Long values are shortened."""
     match value:
         case str():
             return _shown_string(value)
@@ -64,18 +64,18 @@ def _shown_string(text: str) -> str:
 
 
 def shown_name(name: str) -> str:
-    """Return the name of a field as a client sent it, on one line and cut where it is long."""
+    """Return the name of a field on one line. Long names are shortened."""
     cut = name if len(name) <= _SHOWN_LENGTH else f"{name[:_SHOWN_LENGTH]}..."
     return cut if cut.isprintable() and "`" not in cut else repr(cut)[1:-1].replace("`", "'")
 
 
 def accepted(kinds: Iterable[Any]) -> str:
-    """Return what a client can send for a value that may have one of these types."""
+    """Return the values that these types accept, in words."""
     return _listed([words for kind in kinds for words in _words_of(kind)])
 
 
 def accepted_choices(kind: Any) -> tuple[str | None, str]:
-    """Return what the values of a type with few values are, where it says so, and these values."""
+    """Return the words for an enumeration or a literal type, if it has any, and its values."""
     info = msgspec.inspect.type_info(kind)
     if isinstance(info, Metadata) and isinstance(info.type, LiteralType | EnumType):
         return (info.extra or {}).get("words"), accepted([kind])
@@ -83,7 +83,7 @@ def accepted_choices(kind: Any) -> tuple[str | None, str]:
 
 
 def bare(kind: Any) -> Any:
-    """Return a type without its annotations."""
+    """Return a type without ``Annotated``."""
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
@@ -98,9 +98,9 @@ def _literal(value: Any) -> str:
 
 
 def _words(info: Type, name: str | None = None) -> list[str]:
-    """Return what a type accepts: several words for one of few values.
+    """Return what a type accepts: one item for each value of an enumeration or literal, otherwise one phrase.
 
-    :param name: what its values are, where the type itself does not say that
+    :param name: words for the values; None describes the type
     """
     match info:
         case Metadata(extra_json_schema={"const": value}):
@@ -112,7 +112,7 @@ def _words(info: Type, name: str | None = None) -> list[str]:
         case LiteralType(values=values):
             words = list(map(_literal, values))
         case EnumType(cls=enumeration):
-            words = [_literal(member.value) for member in enumeration]
+            words = [_literal(choice.value) for choice in enumeration]
         case BoolType():
             words = ["true", "false"]
         case _:

@@ -1,6 +1,6 @@
-"""The socket of a client. The main loop never waits on it, threads wait as `Patience` lets them.
+"""The socket of a client. The main loop never blocks on it; threads wait within the limits of `Patience`.
 
-gunicorn's parser and responses use it in place of a socket, and read first what the main loop has received.
+Gunicorn's parser and responses use it instead of a socket, and first read what the main loop has received.
 """
 
 import errno
@@ -16,17 +16,17 @@ from socket import MSG_DONTWAIT, SHUT_WR, SO_LINGER, SO_RCVTIMEO, SO_SNDTIMEO, S
 from simplestack.errors import RequestTimeout, ServiceBusy
 from simplestack.server.patience import ClientLimits, Patience
 
-#: How often a waiting thread checks whether it may wait on.
+#: How often a waiting thread checks whether it may keep waiting.
 SLICE_SECONDS = 0.1
-#: ``struct timeval``. Set at the socket, which spares a system call for each piece.
+#: ``struct timeval``. As an option of the socket, it saves a system call per piece.
 _SLICE = struct.pack("@ll", 0, int(SLICE_SECONDS * 1_000_000))
 _RECEIVE_BYTES = 16 * 1024
-#: The head of a response is sent together with a body up to this size.
+#: The header of a response is sent together with a body of up to this size.
 _JOINED_BYTES = 64 * 1024
-#: Makes the kernel send a reset when the socket is closed: ``struct linger``.
+#: ``struct linger``: the kernel sends a reset when the socket is closed.
 _RESET_AT_CLOSE = struct.pack("@ii", 1, 0)
 _NOTHING = memoryview(b"")
-#: What a socket raises that is not ready.
+#: Exceptions of a socket that is not ready.
 WAITS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -36,19 +36,19 @@ class ClientSocket:
     def __init__(self, sock: socket, limits: ClientLimits) -> None:
         self.sock = sock
         self.patience = Patience(limits)
-        #: What has arrived and was not read by a thread.
+        #: Received bytes that no thread has read.
         self.arrived = bytearray()
-        #: The event of `selectors` that the last `receive` or `send_unsent` waits for.
+        #: The `selectors` event that the last `receive` or `send_unsent` waits for.
         self.awaited = EVENT_READ
-        #: What a thread has left to the main loop to send.
+        #: The rest of a response, which the main loop sends.
         self.unsent = _NOTHING
-        #: Whether what threads send is the end of a response, so that the main loop can send it.
+        #: Whether a thread is sending the last part of a response, which the main loop can finish.
         self.sends_last = False
-        #: The id of the request whose response is sent.
+        #: ID of the request whose response is being sent.
         self.request_id = ""
-        #: Deadline for threads that read (`time.monotonic`); None is no deadline.
+        #: Deadline of reading threads (`time.monotonic`); None means no deadline.
         self.read_until_seconds: float | None = None
-        #: Why the service gave the client up while it was sending to it.
+        #: Why the service stopped sending to the client.
         self.failure = ""
         self._held = b""
         self._holds_next = False
@@ -61,24 +61,24 @@ class ClientSocket:
         return self.sock.fileno()
 
     def setblocking(self, _flag: bool) -> None:
-        """Stay as it is: gunicorn calls this where its own sockets change hands."""
+        """Do nothing: gunicorn calls this for its own sockets."""
 
-    # What the main loop does.
+    # For the main loop.
 
     def shake_hands(self) -> int:
-        """Go on with the handshake; return the event of `selectors` that it waits for, 0 when it is done.
+        """Continue the handshake. Return the `selectors` event that it waits for, or 0 when it is done.
 
-        :raises OSError: there can be none with this client
+        :raises OSError: the handshake failed
         """
         return 0
 
     @property
     def has_input(self) -> bool:
-        """Whether there is something to read that no poll would tell of."""
+        """Whether there are received bytes that `poll` would not report."""
         return bool(self.arrived)
 
     def receive(self) -> bool:
-        """Take what has arrived; tell whether more may come.
+        """Read what has arrived. Return whether more can come.
 
         :raises OSError: the connection is broken
         """
@@ -92,52 +92,52 @@ class ClientSocket:
         return bool(part)
 
     def send_unsent(self) -> int:
-        """Send what can be sent now of what threads have left, and return how much it was."""
+        """Send as much of `unsent` as possible without waiting. Return the number of bytes."""
         self.awaited = EVENT_WRITE
         try:
             count = self._send_now(self.unsent)
         except WAITS as error:
             self.awaited = _event_of(error, EVENT_WRITE)
             return 0
-        # An empty part would keep all of it in memory, as long as the connection is idle.
+        # An empty slice would keep the whole response in memory while the connection is idle.
         self.unsent = self.unsent[count:] if count < len(self.unsent) else _NOTHING
         return count
 
     def end_sending(self) -> None:
-        """Tell the client that nothing more is sent."""
+        """Tell the client that the response is complete."""
         self.sock.shutdown(SHUT_WR)
 
     def close(self, *, reset: bool = False) -> None:
-        """Close the connection; with a reset, so that no client takes a response for complete."""
+        """Close the connection. With `reset`, the client sees that the response is not complete."""
         with suppress(OSError):
             if reset:
                 self.sock.setsockopt(SOL_SOCKET, SO_LINGER, _RESET_AT_CLOSE)
             self.sock.close()
 
-    # What threads do.
+    # For threads.
 
     def has_input_within(self, seconds: float) -> bool:
-        """Wait for a moment for the client to send something."""
+        """Wait for input from the client."""
         return bool(self._poll.poll(seconds * 1000))
 
     def begin_response(self, give_up: Callable[[], None]) -> None:
-        """Hold the head of a response back, so that it is sent together with what comes after it.
+        """Delay the header of a response, to send it together with the body.
 
-        :param give_up: is called when the client is too slow with its request: the response is to be the last
+        :param give_up: called when the client sends its request too slowly, to make the response the last one
         """
         self._holds_next = True
         self._give_up = give_up
 
     def end_response(self) -> None:
-        """Send as usual again."""
+        """Stop delaying."""
         self._holds_next = self.sends_last = False
         self._held = b""
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Receive up to `size` bytes.
 
-        :raises RequestTimeout: the client has sent too little in too long a time
-        :raises ServiceBusy: it is slow, and there are too many such clients
+        :raises RequestTimeout: the client is slower than the minimum rate
+        :raises ServiceBusy: the client is slow, and there are too many slow clients
         """
         if self.arrived:
             part = bytes(self.arrived[:size])
@@ -146,7 +146,7 @@ class ClientSocket:
         while True:
             started = time.monotonic()
             if self.read_until_seconds is not None and started > self.read_until_seconds:
-                raise TimeoutError("the time to read from the client is up")
+                raise TimeoutError("the deadline for reading from the client has passed")
             try:
                 received = self._receive_soon(size, flags)
             except WAITS:
@@ -160,14 +160,14 @@ class ClientSocket:
                 return received
 
     def send(self, data: bytes) -> int:
-        """Send everything at once, and return how much that is."""
+        """Send everything. Return the number of bytes."""
         self._send_all(memoryview(data))
         return len(data)
 
     def sendall(self, data: bytes) -> None:
-        """Send everything, or leave the end of a response to the main loop.
+        """Send everything. The main loop may send the last part of a response.
 
-        :raises OSError: the client has gone away, or the service gave it up
+        :raises OSError: the client disconnected, or is too slow
         """
         if self._holds_next:
             self._holds_next = False
@@ -186,7 +186,7 @@ class ClientSocket:
             self._send_all(memoryview(data))
 
     def flush(self) -> None:
-        """Send a head that nothing came after."""
+        """Send a delayed header that has no body."""
         if self._held:
             held, self._held = self._held, b""
             self._send_all(memoryview(held))
@@ -205,7 +205,7 @@ class ClientSocket:
                 raise ConnectionAbortedError(errno.EPIPE, error.message) from None
             rest = rest[count:]
 
-    # What depends on the kind of socket. Each raises one of `WAITS` where the client is not ready.
+    # Different for TLS sockets. Each raises one of `WAITS` if the client is not ready.
 
     def _prepare(self) -> None:
         self.sock.setsockopt(SOL_SOCKET, SO_RCVTIMEO, _SLICE)
@@ -226,7 +226,7 @@ class ClientSocket:
 
 
 def _event_of(error: Exception, usual: int) -> int:
-    """Return the event that a socket waits for: TLS may have to write before it reads, and vice versa."""
+    """Return the event that a socket waits for: TLS may need to write before it can read, and vice versa."""
     if isinstance(error, ssl.SSLWantReadError):
         return EVENT_READ
     return EVENT_WRITE if isinstance(error, ssl.SSLWantWriteError) else usual

@@ -1,4 +1,4 @@
-"""A client's connection, which the main loop and the threads hand to each other."""
+"""A client's connection. Either the main loop or a thread has it."""
 
 from collections.abc import Callable
 from enum import Enum, auto
@@ -13,21 +13,21 @@ from simplestack.server.client_socket import ClientSocket
 
 
 class Stage(Enum):
-    """What the main loop waits for, at a connection that no thread has."""
+    """What the main loop waits for on a connection."""
 
     HANDSHAKE = auto()
     #: The first byte of a request.
     IDLE = auto()
     #: The rest of a request.
     ARRIVING = auto()
-    #: The client takes a response.
+    #: The client reads a response.
     SENDING = auto()
-    #: The client closes its side, too.
+    #: The client closes its side of the connection.
     CLOSING = auto()
 
 
 class Connection(TConn):
-    """What gunicorn needs to know of a connection, and where it stands in the main loop."""
+    """A connection of gunicorn, with its state in the main loop."""
 
     sock: ClientSocket  # type: ignore[assignment]  # it has all that gunicorn calls
     parser: RequestParser
@@ -37,34 +37,35 @@ class Connection(TConn):
         self.parser = RequestParser(cfg, sock, client)  # type: ignore[arg-type]  # as above
         self.initialized = True
         self.arrival = Arrival()
-        #: Whether the client has been told to send the body of its request.
+        #: Whether ``100 Continue`` was sent.
         self.has_continued = False
-        #: Whether the next request may come on it, once the response is sent.
+        #: Whether to keep the connection after the response.
         self.is_kept = True
-        #: Whether its client may be sending the rest of a body that nobody reads.
+        #: Whether the client may still be sending a rejected body.
         self.has_body_left = False
-        #: Whether a reset ends it: nothing less tells the client that the response is not complete.
+        #: Whether to end the connection with a reset, which tells the client that the response is not
+        #: complete.
         self.must_reset = False
         self.stage = Stage.IDLE
         self.since_seconds = 0.0
         self.deadline_seconds = 0.0
-        #: For the least rate: what has come or gone since the stage's window began.
+        #: For the minimum rate: bytes received or sent in the current window.
         self.window_bytes = 0
-        #: The events that the main loop waits for; 0 while a thread has it.
+        #: Events that the main loop waits for; 0 while a thread has the connection.
         self.watched = 0
-        #: What the main loop calls when it happens.
+        #: Callback of the main loop for these events.
         self.on_event: Callable[[object], None] | None = None
 
     def expect_request(self) -> None:
-        """Begin with the next request; what was read ahead with the last one belongs to it."""
+        """Prepare for the next request, which may already have been read together with the last one."""
         self.arrival = Arrival()
         self.has_continued = False
         self.sock.arrived[:0] = self.parser.unreader.take_buffered()
 
     def has_request(self) -> bool:
-        """Tell whether enough of a request is here for a thread to begin with it.
+        """Return whether enough of a request has arrived to give it to a thread.
 
-        :raises HeadTooLarge: its head is too long
+        :raises HeadTooLarge: the header is too long
         """
         arrived = self.sock.arrived
         return bool(arrived) and self.arrival.is_enough(arrived)

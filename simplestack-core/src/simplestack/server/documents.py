@@ -1,4 +1,4 @@
-"""``GET /openapi.json`` and ``GET /docs``: the reference, for programs and for people."""
+"""``GET /openapi.json`` and ``GET /docs``: the API reference for programs and for people."""
 
 import hashlib
 import importlib.util
@@ -16,18 +16,18 @@ from simplestack.server.json_text import json_text
 from simplestack.server.queries import read_query
 from simplestack.server.request_id import HEADER, request_id
 
-#: Distribution and package that bring Swagger UI: the distribution's own part, for Flask, stays unused.
+#: Package with the files of Swagger UI. Its code for Flask is not used.
 _ASSETS = "flask_swagger_ui"
-#: What the page loads, and what it is.
+#: Files of the page, with their content types.
 _FILES = {
     "swagger-ui.css": "text/css; charset=utf-8",
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
     "favicon-32x32.png": "image/png",
 }
 _OWN_FILES = {"reference.js": "text/javascript; charset=utf-8"}
-#: How many documents are kept: one for each hypervisor and root path.
+#: Maximum number of cached documents, one for each hypervisor and root path.
 _MOST_DOCUMENTS = 64
-#: Swagger UI sets styles from its scripts and has its icons in data URLs; nothing comes from elsewhere.
+#: Swagger UI sets styles in scripts and has icons in data URLs. Nothing is loaded from other servers.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -35,7 +35,7 @@ _POLICY = (
 
 
 class OpenApiPage:
-    """``GET /openapi.json``: the document, made once in each worker."""
+    """``GET /openapi.json``: the OpenAPI document, cached in each worker."""
 
     def __init__(self, dispatcher: Dispatcher, tokens: ServiceTokens) -> None:
         self._dispatcher = dispatcher
@@ -44,14 +44,14 @@ class OpenApiPage:
         self._lock = threading.Lock()
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
-        """Answer with the document, or with 304 where the client has it."""
+        """Send the document, or 304 if the client has it."""
         self._tokens.holder(request)
         word = read_query(request, "hypervisor").get("hypervisor")
         name = None if word is None else self._dispatcher.hypervisor(word).name
         with self._lock:
             key = name, request.root_path
             if key not in self._made:
-                if len(self._made) >= _MOST_DOCUMENTS:  # a proxy names the root path, as it likes
+                if len(self._made) >= _MOST_DOCUMENTS:  # a proxy can send any root path
                     self._made.clear()
                 self._made[key] = self._make(*key)
             document, etag = self._made[key]
@@ -82,11 +82,11 @@ class OpenApiPage:
 
 
 class ReferencePage:
-    """``GET /docs``: Swagger UI, with all that it loads from this service."""
+    """``GET /docs``: Swagger UI. It loads all files from this service."""
 
     def on_get(self, request: falcon.Request, response: falcon.Response, asset: str | None = None) -> None:
-        """Answer with the page, or with a file that it loads."""
-        # The page hands its own query on to `/openapi.json`.
+        """Send the page, or one of its files."""
+        # The page passes its query to `/openapi.json`.
         read_query(request, *(("hypervisor",) if asset is None else ()))
         name = asset or "reference.html"
         content_type = {**_FILES, **_OWN_FILES, "reference.html": falcon.MEDIA_HTML}.get(name)
@@ -109,7 +109,7 @@ class ReferencePage:
 
 @cache
 def _file(name: str) -> bytes:
-    """Return a file, the same bytes to all who ask: clients that do not read them share the memory.
+    """Return a file. It is cached, so slow clients share its memory.
 
     :raises OperationNotSupported: Swagger UI is not installed
     """
@@ -122,12 +122,12 @@ def _file(name: str) -> bytes:
 def _assets() -> Path:
     """Return the folder of Swagger UI's files.
 
-    :raises OperationNotSupported: they are not installed
+    :raises OperationNotSupported: Swagger UI is not installed
     """
-    found = importlib.util.find_spec(_ASSETS)
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec(_ASSETS)
+    if spec is None or not spec.submodule_search_locations:
         raise OperationNotSupported(
-            "the interactive reference is not installed: `pip install 'simplestack-core[docs]'` adds it; "
-            "/openapi.json is there without"
+            "the interactive reference is not installed: install it with "
+            "`pip install 'simplestack-core[docs]'`, or use /openapi.json"
         )
-    return Path(found.submodule_search_locations[0], "dist")
+    return Path(spec.submodule_search_locations[0], "dist")

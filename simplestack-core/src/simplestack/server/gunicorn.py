@@ -1,4 +1,4 @@
-"""Running under gunicorn, with our settings as its configuration."""
+"""Run the service with gunicorn, configured from our settings."""
 
 import logging
 import os
@@ -16,12 +16,12 @@ from simplestack.server.worker import STOP_SIGNALS
 
 _log = logging.getLogger("simplestack.server")
 
-#: Tells the workers of one start of the service from those of the next.
+#: Environment variable that identifies one start of the service, for its workers.
 INSTANCE_VARIABLE = "SIMPLESTACK_INSTANCE"
 
 
 class GunicornService(BaseApplication):
-    """Gunicorn's application: each worker makes its own app, after the fork."""
+    """Gunicorn's application. Each worker creates its own app after the fork."""
 
     def __init__(self, configuration: Configuration, registry: Registry) -> None:
         self._configuration = configuration
@@ -30,7 +30,7 @@ class GunicornService(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
-        """Translate our settings into gunicorn's."""
+        """Set gunicorn's configuration from our settings."""
         server = self._configuration.server
         settings: dict[str, Any] = {
             "bind": server.bind,
@@ -51,7 +51,7 @@ class GunicornService(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """Make the app; called in each worker."""
+        """Create the app. Gunicorn calls this in each worker."""
         return make_app(self._configuration, self._registry)
 
     def run(self) -> None:
@@ -68,7 +68,7 @@ class GunicornService(BaseApplication):
         configuration = self._configuration
         for line in start_warnings(configuration, self._registry):
             _log.warning("%s", line)
-        names = ", ".join(found.name for found in self._registry.plugins()) or "none"
+        names = ", ".join(hypervisor.name for hypervisor in self._registry.plugins()) or "none"
         scheme = "http" if configuration.server.certificate is None else "https"
         services = ", ".join(service.name for service in self._registry.services) or "none"
         _log.info(
@@ -81,18 +81,18 @@ class GunicornService(BaseApplication):
 
 
 def start_warnings(configuration: Configuration, registry: Registry) -> list[str]:
-    """Return what an operator should know about how the service starts."""
+    """Return the warnings that the service logs when it starts."""
     warnings = registry.warnings()
     if configuration.exposed and not configuration.server.tokens:
         warnings.append(
-            f"listening on {configuration.server.bind} without server.tokens: whoever reaches it may "
-            "use the service"
+            f"listening on {configuration.server.bind} without server.tokens: everybody who can connect "
+            "can use the service; create a token with `simplestack service-token`"
         )
     return warnings
 
 
 def set_up_logging(level: str) -> None:
-    """Send the log to standard error; standard output is the audit's."""
+    """Write the log to standard error. Standard output is for the audit log."""
     logging.captureWarnings(capture=True)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

@@ -1,4 +1,4 @@
-"""The requests in flight of a worker, and one line in the log for each that fails."""
+"""The requests in flight of a worker. Each failed request gets one line in the log."""
 
 import errno
 import logging
@@ -16,14 +16,14 @@ _log = logging.getLogger("simplestack.server")
 
 
 class InFlight:
-    """The WSGI application, with a record of the requests that it has not finished."""
+    """Wraps the WSGI application and records unfinished requests."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
         self._running: dict[int, _Response] = {}
 
     def __call__(self, environ: MutableMapping[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Pass a request on to the application, and stand in for it where it fails."""
+        """Call the application. If it raises, return a response for it."""
         identity = request_id_in(environ)
         response = _Response(self._running, identity, environ["gunicorn.socket"], start_response)
         try:
@@ -32,18 +32,18 @@ class InFlight:
             response.forget()
             _log.warning("request %s: the connection is closed without a response: %s", identity, error)
             raise _closed(identity) from error
-        except BaseException:  # the application has a response to each Exception: a plugin called sys.exit()
+        except BaseException:  # the application handles each Exception; a plugin may call sys.exit()
             _log.exception("request %s failed: unexpected error", identity)
             response.set_chunks(_internal_error(identity, start_response))
         return response
 
     def request_ids(self) -> list[str]:
-        """Return the ids of the requests whose responses have not been sent to the end."""
+        """Return the IDs of the requests without a complete response."""
         return [response.identity for response in list(self._running.values())]
 
 
 class _Response:
-    """A response's chunks. The server closes it when the last one is sent, or when sending fails."""
+    """The chunks of a response. The server closes it after the last chunk, or when sending fails."""
 
     __slots__ = (
         "_announced_bytes",
@@ -71,17 +71,17 @@ class _Response:
         running[id(self)] = self
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        """Note how long the response shall be: WSGI's ``start_response``."""
+        """Record the Content-Length: WSGI's ``start_response``."""
         for name, value in headers:
             if name.lower() == "content-length":
                 self._announced_bytes = int(value)
         return self._start_response(status, headers, exc_info)
 
     def set_chunks(self, chunks: Iterable[bytes]) -> None:
-        """Take what the application returned."""
+        """Set the chunks that the application returned."""
         self._chunks = chunks
         self._next = iter(chunks).__next__
-        if type(chunks) is list:  # as long as it says, or without a body: HEAD
+        if type(chunks) is list:  # complete, or without a body (HEAD)
             self._announced_bytes = None
             self._client.sends_last = len(chunks) == 1
 
@@ -103,7 +103,7 @@ class _Response:
         except BaseException as error:
             self._ended = True
             self._report(error)
-            # The server closes the connection for it, without the end of a chunked response.
+            # The server closes the connection without the end of a chunked response.
             raise _closed(self.identity) from error
         self._sent_bytes += len(chunk)
         return chunk
@@ -116,7 +116,7 @@ class _Response:
             _log.info(
                 "request %s: the client %s after %d bytes of the response%s",
                 self.identity,
-                "was cut off" if reason else "went away",
+                "was cut off" if reason else "disconnected",
                 self._sent_bytes,
                 reason and f": {reason}",
             )
@@ -125,7 +125,7 @@ class _Response:
             close()
 
     def forget(self) -> None:
-        """Take the request out of the record."""
+        """Remove the request from the record."""
         self._running.pop(id(self), None)
 
     def _report(self, error: BaseException) -> None:
@@ -138,8 +138,8 @@ class _Response:
 
 
 def _closed(identity: str) -> ConnectionResetError:
-    """Return what gunicorn takes for a client that went away: it closes the connection and logs nothing."""
-    return ConnectionResetError(errno.ECONNRESET, f"request {identity} has no more response")
+    """Return the error of a disconnected client: gunicorn closes the connection and logs nothing."""
+    return ConnectionResetError(errno.ECONNRESET, f"the response to request {identity} ends here")
 
 
 def _internal_error(identity: str, start_response: Any) -> list[bytes]:

@@ -1,21 +1,21 @@
-"""JSON of clients as Python's values, for what msgspec's typed decoder rejects."""
+"""Decode JSON that msgspec's typed decoder rejects, to say what is wrong with it."""
 
 import json
 import math
 import re
 from typing import Any, NoReturn
 
-#: What comes before the first NaN or Infinity that is not in a string.
+#: The text before the first NaN or Infinity outside of strings.
 _BEFORE_CONSTANT = re.compile(r'(?:[^"NI-]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"|-(?![NI]))*+', re.DOTALL)
 
 
 def load_json(text: str) -> Any:
-    """Decode JSON: whole numbers as ints, however they are written; infinity for those that are too large.
+    """Decode JSON. Whole numbers become ints, also ``512.0``; numbers that are too large become infinity.
 
     Strings may have halves of surrogate pairs.
 
-    :raises json.JSONDecodeError: it is not JSON
-    :raises RecursionError: it is nested too deeply
+    :raises json.JSONDecodeError: the text is not JSON
+    :raises RecursionError: the JSON is nested too deeply
     """
 
     def reject(_constant: str) -> NoReturn:
@@ -28,7 +28,7 @@ def load_json(text: str) -> Any:
 def _integer(digits: str) -> float:
     try:
         return int(digits)
-    except ValueError:  # Python has a limit to the digits
+    except ValueError:  # Python limits the number of digits
         return -math.inf if digits.startswith("-") else math.inf
 
 

@@ -1,4 +1,4 @@
-"""JSON as responses have it: it ends with a newline, so that a shell's prompt starts on a line of its own."""
+"""Encode JSON responses. They end with a newline, so that a shell prompt starts on a new line."""
 
 from typing import Any
 
@@ -10,5 +10,5 @@ _encode_lines = json.Encoder(enc_hook=plain).encode_lines
 
 
 def json_text(content: Any) -> bytes:
-    """Return the body of a response in JSON."""
-    return _encode_lines((content,))  # which adds the newline in place: a long list is not copied for it
+    """Return a JSON response body."""
+    return _encode_lines((content,))  # it adds the newline without copying a long list

@@ -1,4 +1,4 @@
-"""Responses to what never became a request of the application."""
+"""Error responses to requests that do not reach the application."""
 
 import logging
 import re
@@ -14,12 +14,12 @@ _STATUS_LINE = re.compile(rb"\AHTTP/1\.1 (?P<status>[0-9]{3}) (?P<reason>[^\r\n]
 
 
 def rejection(status: int, reason: str) -> bytes:
-    """Return the response to a request that the HTTP layers reject, and log it."""
+    """Return and log the response to a request that the HTTP layers reject."""
     return _page(status, reason, *http_problem(status))
 
 
 def error_page(error: SimplestackError) -> bytes:
-    """Return the response to a request that failed before the application had it, and log it."""
+    """Return and log the response to a request that failed before it reached the application."""
     status = HTTPStatus(status_of(type(error)))
     extra = "" if error.retry_after_seconds is None else f"Retry-After: {error.retry_after_seconds}\r\n"
     return _page(status, status.phrase, error.name, error.message, extra)
@@ -37,20 +37,20 @@ def _page(status: int, reason: str, name: str, message: str, extra: str = "") ->
 
 
 class StandIn:
-    """Takes the place of a client's socket while gunicorn writes an error page of its own."""
+    """Replaces the client's socket while gunicorn writes its own error page."""
 
     def __init__(self) -> None:
         self._written = b""
 
     def gettimeout(self) -> float:
-        """Say that it never blocks."""
+        """Return 0: it never blocks."""
         return 0.0
 
     def sendall(self, data: bytes) -> None:
-        """Keep what is written."""
+        """Store the bytes."""
         self._written += data
 
     def page(self) -> bytes:
-        """Return our page with the same status; nothing where there was none."""
+        """Return our error response with the same status; nothing if gunicorn wrote none."""
         status = _STATUS_LINE.match(self._written)
         return rejection(int(status["status"]), status["reason"].decode("latin-1")) if status else b""

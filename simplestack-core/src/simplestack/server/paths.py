@@ -1,4 +1,4 @@
-"""Paths as clients write them, and those that are rejected before a route is looked up."""
+"""Check request paths before routing."""
 
 import re
 from urllib.parse import urlsplit
@@ -8,16 +8,16 @@ import falcon
 from simplestack.errors import InvalidArguments
 from simplestack.server.problems import HttpProblem
 
-#: HTTP clients and proxies resolve such a segment, percent-encoded or not, and send another path instead.
+#: A segment that HTTP clients and proxies resolve, percent-encoded or not.
 _DOTS = re.compile(r"/((?:\.|%2e){1,2})(?=/|\Z)", re.IGNORECASE)
 _SHOWN_CHARACTERS = 200
 
 
 class RawPath:
-    """Middleware that routes by the path as the client wrote it: an encoded slash belongs to its segment."""
+    """Middleware that routes by the undecoded path: an encoded slash belongs to its segment."""
 
     def process_request(self, request: falcon.Request, _response: falcon.Response) -> None:
-        """Replace the path that WSGI servers have decoded, and check it."""
+        """Set the undecoded path, and check it."""
         raw = request.env.get("RAW_URI")
         if raw is not None:
             path = raw.partition("?")[0] if raw.startswith("/") else urlsplit(raw).path
@@ -26,10 +26,10 @@ class RawPath:
 
 
 def checked_path(path: str, method: str) -> str:
-    """Return the path to look a route up for.
+    """Return the path for routing.
 
-    One slash at the end is dropped for GET and HEAD alone: `DELETE /guests/ID/` is what clients make of
-    `DELETE /guests/ID/tags/..`.
+    Only for GET and HEAD, a slash at the end is dropped. Some clients turn `DELETE /guests/ID/tags/..` into
+    `DELETE /guests/ID/`, which must not delete the guest.
 
     :raises InvalidArguments: a segment is ``.`` or ``..``
     :raises HttpProblem: a segment is empty
@@ -37,12 +37,12 @@ def checked_path(path: str, method: str) -> str:
     dots = _DOTS.search(path)
     if dots is not None:
         raise InvalidArguments(
-            f"{dots[1]!r} in the path is not an id, a name or a host: many HTTP clients would resolve it "
-            "and send another path; use ids as responses show them"
+            f"{dots[1]!r} in the path is not an ID, a name or a host: many HTTP clients would resolve it "
+            "and send another path; use IDs from responses unchanged"
         )
     if "//" in path:
         raise HttpProblem(
-            404, f"no operation has this path: {_shown(path)!r} has an empty segment; is an id missing in it?"
+            404, f"no operation has this path: {_shown(path)!r} has an empty segment; is an ID missing?"
         )
     if path == "/" or not path.endswith("/"):
         return path

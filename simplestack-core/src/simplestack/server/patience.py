@@ -1,7 +1,7 @@
-"""How long a thread waits for its client, and how many threads wait at once.
+"""Limits for threads that wait for clients.
 
-A thread waits for a fast client without a limit. To wait for a slow one, it needs one of a limited number of
-places, and the client has to keep up a minimum rate. So slow clients never hold all threads.
+A thread may wait for a fast client without a limit. To wait for a slow one, it needs one of a limited number
+of places, and the client must keep a minimum rate. So slow clients never occupy all threads.
 """
 
 import threading
@@ -9,35 +9,35 @@ from dataclasses import dataclass
 
 from simplestack.errors import RequestTimeout, ServiceBusy
 
-#: How long a thread waits without a place, in all.
+#: Total time that a thread waits for a client before it needs a place.
 _FREE_SECONDS = 0.2
-#: A client that is as fast as this earns all time that it takes: it is never slow.
+#: A client with at least this rate is never slow.
 _FAST_BYTES_PER_SECOND = 256 * 1024
-#: A slow client that becomes fast is slow no longer when it has caught up with so much.
+#: Maximum lag that a slow client has to catch up before it counts as fast again.
 _MOST_DEBT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """What a worker accepts of its clients."""
+    """Limits for the clients of a worker."""
 
     head_timeout_seconds: float
     keep_alive_seconds: float
-    #: 0: any rate will do.
+    #: Minimum rate; 0 means any rate.
     least_bytes_per_second: int
-    #: The rate is an average over so much time of waiting, so that a client may pause.
+    #: The minimum rate is an average over this time, so a client may pause.
     window_seconds: float
-    #: Held by threads that wait for slow clients.
+    #: Places for threads that wait for slow clients.
     places: threading.BoundedSemaphore
 
     @property
     def least_bytes_per_window(self) -> float:
-        """How much a slow client has to send or take in each window."""
+        """Number of bytes that a slow client must send or read in each window."""
         return self.least_bytes_per_second * self.window_seconds
 
 
 class Patience:
-    """The patience of threads with one client."""
+    """Decides whether a thread may keep waiting for its client."""
 
     __slots__ = ("_credit_seconds", "_has_place", "_limits", "_window_bytes", "_window_seconds")
 
@@ -49,9 +49,9 @@ class Patience:
         self._window_bytes = 0
 
     def waited(self, seconds: float, moved_bytes: int) -> None:
-        """Note that a thread has waited for the client, and decide whether it may go on.
+        """Record that a thread has waited for the client, and check whether it may keep waiting.
 
-        :raises ServiceBusy: the client is slow, and there is no place for it
+        :raises ServiceBusy: the client is slow, and no place is free
         :raises RequestTimeout: the client is slower than the minimum rate
         """
         credit = self._credit_seconds - seconds + moved_bytes / _FAST_BYTES_PER_SECOND
@@ -67,14 +67,14 @@ class Patience:
         if self._window_seconds >= self._limits.window_seconds:
             if self._window_bytes < self._limits.least_bytes_per_window:
                 raise RequestTimeout(
-                    f"the client moved less than {self._limits.least_bytes_per_second} bytes/s over "
+                    f"the client sent or read less than {self._limits.least_bytes_per_second} bytes/s over "
                     f"{self._limits.window_seconds:g} s: use a faster link, or ask the operator to lower "
                     "min_client_bytes_per_second"
                 )
             self._window_seconds, self._window_bytes = 0.0, 0
 
     def end(self) -> None:
-        """Note that the request is over."""
+        """Reset at the end of the request."""
         self._credit_seconds = _FREE_SECONDS
         if self._has_place:
             self._give_place_back()

@@ -1,4 +1,4 @@
-"""Pages that plugins add to the REST service, each below a path of its own."""
+"""Pages that service plugins add to the service, each plugin below its own path."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Errors as HTTP: the only place that knows the status of an error, and the only shape that errors have."""
+"""HTTP statuses of errors, and the JSON body of error responses."""
 
 import logging
 from typing import Any
@@ -32,13 +32,13 @@ _STATUS: dict[type[SimplestackError], int] = {
     errors.InsufficientStorage: 507,
 }
 
-#: What the HTTP layers below the operations reject: the error's name and its message.
+#: Errors of the HTTP layers: name and message by status.
 HTTP_ERRORS = {
     400: ("InvalidArguments", "the request is malformed"),
     404: ("RouteNotFound", "no operation has this path"),
     405: (
         "MethodNotAllowed",
-        "no operation has this method at this path; the Allow header lists those it has",
+        "this path does not support this method; the Allow header lists the methods it supports",
     ),
     408: (
         "RequestTimeout",
@@ -51,21 +51,24 @@ HTTP_ERRORS = {
         "UnsupportedMediaType",
         "the body has a Content-Type other than application/json, or a Content-Encoding",
     ),
-    417: ("InvalidArguments", "the Expect header asks for something unknown"),
+    417: ("InvalidArguments", "the Expect header is not supported; send 100-continue or no Expect header"),
     431: ("InvalidArguments", "the request's header is too large"),
     501: (
         "NotImplementedError",
         "this transfer coding is not supported; send Content-Length, or a chunked body",
     ),
 }
-_INTERNAL = ("InternalError", "an internal error; the service's log has the details under this request_id")
+_INTERNAL = (
+    "InternalError",
+    "an internal error of the service; its log has the details under this request_id",
+)
 
 
 class HttpProblem(falcon.HTTPError):
-    """What the HTTP layers reject, where the status alone does not say why.
+    """An error of the HTTP layers with its own message.
 
     :param status: one of `HTTP_ERRORS`, which has the error's name
-    :param headers: of the response
+    :param headers: headers of the response
     """
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
@@ -74,7 +77,7 @@ class HttpProblem(falcon.HTTPError):
 
 
 def status_of(kind: type[SimplestackError]) -> int:
-    """Return the HTTP status of a class of errors: its own, or that of the nearest class above it."""
+    """Return the HTTP status of an error class: its own, or that of its nearest base class."""
     for known in kind.__mro__:
         if known in _STATUS:
             return _STATUS[known]
@@ -89,13 +92,13 @@ def http_problem(status: int) -> tuple[str, str]:
 
 
 def problem_body(name: str, message: str, identity: str, details: dict[str, Any] | None = None) -> bytes:
-    """Return the body that every error has."""
+    """Return the JSON body of an error response."""
     shape = {"error": name, "message": message, "request_id": identity}
     return json_text(shape | {key: value for key, value in (details or {}).items() if key not in shape})
 
 
 def add_error_handlers(app: falcon.App[Any, Any]) -> None:
-    """Give every error that leaves the app the one shape, those of falcon included."""
+    """Make all errors of the app, including falcon's, JSON error responses."""
     app.add_error_handler(Exception, _on_unexpected_error)
     app.add_error_handler(falcon.HTTPError, _on_http_error)
     app.add_error_handler(SimplestackError, _on_error)
@@ -109,7 +112,7 @@ def _on_error(
     status = status_of(type(error))
     if status == 401:
         response.set_header("WWW-Authenticate", 'Simplestack realm="hypervisor", Bearer realm="simplestack"')
-    _answer(request, response, status, error.name, error.message, details=error.details)
+    _respond(request, response, status, error.name, error.message, details=error.details)
 
 
 def _on_http_error(
@@ -120,17 +123,17 @@ def _on_http_error(
     name, message = http_problem(error.status_code)
     if isinstance(error, HttpProblem):
         message = error.message
-    _answer(request, response, error.status_code, name, message)
+    _respond(request, response, error.status_code, name, message)
 
 
 def _on_unexpected_error(
     request: falcon.Request, response: falcon.Response, error: Exception, _parameters: dict[str, Any]
 ) -> None:
     _log.error("request %s failed: unexpected error", request_id(request), exc_info=error)
-    _answer(request, response, 500, *_INTERNAL)
+    _respond(request, response, 500, *_INTERNAL)
 
 
-def _answer(
+def _respond(
     request: falcon.Request,
     response: falcon.Response,
     status: int,

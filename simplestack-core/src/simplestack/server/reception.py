@@ -1,6 +1,6 @@
 """The connections that no thread has: clients that connect, are idle, send a request, or read a response.
 
-The main loop of a worker serves all of them and waits for no single one, so slow clients hold no thread. Each
+The main loop of a worker serves all of them without blocking, so slow clients occupy no thread. Each
 connection has a deadline.
 """
 
@@ -19,29 +19,30 @@ from simplestack.server.unread import UnreadResponses
 
 _log = logging.getLogger("simplestack.server")
 
-#: How long, and for how many bytes, the service listens to a client after its last response. Closing earlier
-#: makes the kernel send a reset, and that takes the response from a client that is still sending.
+#: How long, and how many bytes, the service reads from a client after its last response. If it closed the
+#: connection earlier, the kernel would send a reset, and a client that is still sending would lose the
+#: response.
 _CLOSING_SECONDS = 2.0
 _CLOSING_BYTES = 4 * 1024 * 1024
-#: The same for a client that is sending a body that was rejected.
+#: The same for a client that sends a rejected body.
 _BODY_SECONDS = 10.0
 _BODY_BYTES = 1024**3
 #: Clients that take longer than this to send a request are dropped first when connections run out.
 _PROMPT_SECONDS = 1.0
 _CONTINUE = memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")
-#: Stages in which no response is due.
+#: Stages in which the client waits for no response.
 _NOTHING_DUE = (Stage.HANDSHAKE, Stage.IDLE, Stage.ARRIVING, Stage.CLOSING)
 
 
 class Reception:
-    """The main loop's part in serving connections."""
+    """Serves connections in the main loop."""
 
     def __init__(
         self, poller: BaseSelector, limits: ClientLimits, start: Callable[[Connection], None]
     ) -> None:
-        """Begin without connections.
+        """Start without connections.
 
-        :param start: gets a connection whose request a thread can begin with
+        :param start: called with a connection when a thread can process its request
         """
         #: Number of open connections, including those that threads have.
         self.count = 0
@@ -50,9 +51,9 @@ class Reception:
         self._start = start
         self._waiting: set[Connection] = set()
         self.unread = UnreadResponses()
-        #: Longest time that a connection stays open on which no response is due.
+        #: Maximum time that a connection stays open when its client waits for no response.
         self._grace_seconds = float("inf")
-        #: What to do when a connection is ready for what its stage waits for.
+        #: What to do when a connection is ready, by stage.
         self._steps: dict[Stage, Callable[[Connection], None]] = {
             Stage.HANDSHAKE: self._shake_hands,
             Stage.IDLE: self._receive,
@@ -62,7 +63,7 @@ class Reception:
         }
 
     def welcome(self, conn: Connection) -> None:
-        """Take a new connection."""
+        """Add a new connection."""
         self.count += 1
         conn.on_event = partial(self._on_event, conn)
         self._waiting.add(conn)
@@ -70,7 +71,7 @@ class Reception:
         self._on_event(conn)
 
     def take_back(self, conn: Connection, *, keep: bool) -> None:
-        """Take a connection that a thread has done with."""
+        """Take back a connection from a thread."""
         self._waiting.add(conn)
         conn.is_kept = keep
         if conn.must_reset:
@@ -79,20 +80,20 @@ class Reception:
             self.unread.add(conn)
             self._do(conn, partial(self._enter, stage=Stage.SENDING))
             while oldest := self.unread.one_too_many:
-                self._drop(oldest, "too many responses wait for their clients", reset=True)
+                self._drop(oldest, "too many clients do not read their responses", reset=True)
         else:
             self._do(conn, self._go_on)
 
     def check_deadlines(self, now_seconds: float) -> None:
-        """End what takes too long."""
+        """Handle connections whose deadline has passed."""
         for conn in [conn for conn in self._waiting if conn.deadline_seconds <= now_seconds]:
             self._do(conn, self._expire)
 
     def drop_longest(self) -> bool:
-        """Make room: drop the connection that has waited for the longest, and tell whether there was one.
+        """Close the connection that has waited the longest. Return whether there was one.
 
-        Those that have their last response go first, then clients that are slow to send a request, then idle
-        ones.
+        Connections after their last response are closed first, then clients that send a request slowly, then
+        idle connections.
         """
         if not self._waiting:
             return False
@@ -107,7 +108,7 @@ class Reception:
         return True
 
     def end_within(self, grace_seconds: float) -> None:
-        """Stop: close connections on which no response is due after this time."""
+        """Stop: after this time, close connections whose client waits for no response."""
         self._grace_seconds = grace_seconds
         deadline_seconds = time.monotonic() + grace_seconds
         for conn in self._waiting:
@@ -120,18 +121,18 @@ class Reception:
             self._drop(conn, "the service stops")
 
     def _on_event(self, conn: Connection, _file: object = None) -> None:
-        if conn in self._waiting:  # else dropped to make room, by an event that came at the same time
+        if conn in self._waiting:  # otherwise dropped to make room in the same iteration
             self._do(conn, self._steps[conn.stage])
 
     def _do(self, conn: Connection, step: Callable[[Connection], None]) -> None:
-        """Take a step with a connection, and drop it where that fails."""
+        """Call a step with a connection. If it fails, close the connection."""
         try:
             step(conn)
         except OSError as error:
             _log.debug("a connection is broken: %s", error)
             self._drop(conn)
-        except Exception:  # one client must not end the worker, whatever it sends
-            _log.exception("a connection is dropped: unexpected error")
+        except Exception:  # no client may end the worker
+            _log.exception("closing a connection: unexpected error")
             self._drop(conn, "unexpected error")
 
     def _shake_hands(self, conn: Connection) -> None:
@@ -151,7 +152,7 @@ class Reception:
         self._look(conn, may_come=may_come)
 
     def _look(self, conn: Connection, *, may_come: bool = True) -> None:
-        """Look at what has arrived of a request."""
+        """Start the request if enough has arrived."""
         had_head = conn.arrival.has_head
         try:
             is_enough = conn.has_request()
@@ -175,7 +176,7 @@ class Reception:
         conn.has_continued = True
         conn.sock.unsent = _CONTINUE
         conn.sock.send_unsent()
-        if conn.sock.unsent:  # a client that takes no 25 bytes takes no response
+        if conn.sock.unsent:  # a client that does not read 25 bytes reads no response
             self._drop(conn)
 
     def _send(self, conn: Connection) -> None:
@@ -217,14 +218,14 @@ class Reception:
         return conn.window_bytes >= self._limits.least_bytes_per_window
 
     def _reject(self, conn: Connection, status: HTTPStatus) -> None:
-        """Send an error in place of a response, without waiting for the client to take it."""
+        """Send an error response without waiting for the client to read it."""
         conn.sock.unsent = memoryview(rejection(status, status.phrase))
         conn.sock.send_unsent()
         conn.sock.unsent = memoryview(b"")
         self._close(conn)
 
     def _close(self, conn: Connection) -> None:
-        """Close our side of the connection, and give the client a moment to close its own: RFC 9112, 9.6."""
+        """Close our side of the connection, then wait for the client to close its own: RFC 9112, 9.6."""
         conn.sock.end_sending()
         self._enter(conn, Stage.CLOSING)
 
@@ -236,7 +237,7 @@ class Reception:
             self._drop(conn)
 
     def _enter(self, conn: Connection, stage: Stage) -> None:
-        """Begin to wait for something, or go on with it in a new window of time."""
+        """Enter a stage, or continue it with a new deadline."""
         now = time.monotonic()
         if conn.stage is not stage or not conn.watched:
             conn.since_seconds = now
@@ -252,7 +253,7 @@ class Reception:
         match conn.stage:
             case Stage.IDLE if conn.parser.req_count:
                 return self._limits.keep_alive_seconds
-            case Stage.IDLE:  # a new connection; where connections are not kept, that limit may be 0
+            case Stage.IDLE:  # a new connection; without keep-alive, that limit may be 0
                 return max(self._limits.keep_alive_seconds, self._limits.head_timeout_seconds)
             case Stage.HANDSHAKE:
                 return self._limits.head_timeout_seconds
@@ -281,7 +282,7 @@ class Reception:
     def _drop(self, conn: Connection, why: str = "", *, reset: bool = False) -> None:
         """Close a connection.
 
-        :param why: the reason for the log, where it is not that the client has gone away
+        :param why: reason for the log; empty if the client disconnected
         """
         if conn not in self._waiting:
             return
@@ -289,7 +290,7 @@ class Reception:
             _log.info(
                 "request %s: the client %s before the last %d bytes of the response%s",
                 conn.sock.request_id,
-                "was cut off" if why else "went away",
+                "was cut off" if why else "disconnected",
                 conn.sock.unsent.nbytes,
                 why and f": {why}",
             )

@@ -12,7 +12,7 @@ from simplestack.server.responder import Responder, Service
 
 
 def add_routes(app: falcon.App[Any, Any], service: Service) -> None:
-    """Route every operation of the table. What GET answers, HEAD answers without the body."""
+    """Add a route for each operation of the table. HEAD responds like GET, without the body."""
     paths: defaultdict[str, defaultdict[str, list[Operation]]] = defaultdict(lambda: defaultdict(list))
     for operation in OPERATIONS:
         paths[operation.route][operation.method].append(operation)

@@ -1,4 +1,4 @@
-"""The socket of a client that speaks TLS. It never blocks: OpenSSL would wait in it without end."""
+"""The TLS socket of a client. It is non-blocking: in a blocking one, OpenSSL would wait without limit."""
 
 import select
 import ssl
@@ -12,28 +12,28 @@ from simplestack.server.patience import ClientLimits
 #: OpenSSL returns one record at a time, and a buffer for more would be made in vain. Sending, it reports no
 #: progress before all that it was given is on its way. So it is given one record at a time.
 _RECORD_BYTES = 16 * 1024
-#: A client that takes all that comes keeps the main loop no longer than this takes.
+#: Maximum number of bytes per call, so that a fast client does not occupy the main loop.
 _MOST_SENT_BYTES = 1024 * 1024
 
 
 class TlsSocket(ClientSocket):
-    """A TLS socket, whose handshake is to be made by the main loop."""
+    """A TLS socket. The main loop makes its handshake."""
 
     sock: ssl.SSLSocket
 
     def __init__(self, sock: socket, limits: ClientLimits, context: ssl.SSLContext) -> None:
         """Prepare the handshake.
 
-        :raises OSError: the client has gone away already
+        :raises OSError: the client has disconnected
         """
         sock.setblocking(False)
         tls = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         super().__init__(tls, limits)
 
     def shake_hands(self) -> int:
-        """Go on with the handshake; return the event of `selectors` that it waits for, 0 when it is done.
+        """Continue the handshake. Return the `selectors` event that it waits for, or 0 when it is done.
 
-        :raises OSError: there can be none with this client
+        :raises OSError: the handshake failed
         """
         try:
             self.sock.do_handshake()

@@ -1,19 +1,19 @@
-"""The response header that carries the warnings of an operation that succeeded."""
+"""The response header with the warnings of a successful operation."""
 
 import string
 from collections.abc import Sequence
 from urllib.parse import quote
 
 WARNING_HEADER = "X-Simplestack-Warning"
-#: Proxies limit all headers together, often to 4 or 8 KiB.
+#: Proxies limit the size of all headers, often to 4 or 8 KiB.
 _MAX_LENGTH = 3000
-#: Besides letters and digits. `;` stands between warnings, and so is encoded in them.
+#: Characters that are not encoded, besides letters and digits. `;` separates warnings.
 _SAFE = "".join(set(string.punctuation) - {"%", ";"}) + " "
 _REST = "... (the audit log has the rest)"
 
 
 def warning_header(warnings: Sequence[str]) -> str:
-    """Return the header's value: percent-encoded, since names may hold any character, and bounded."""
+    """Return the value of the header, percent-encoded and limited in length."""
     text = "; ".join(quote(warning, safe=_SAFE) for warning in warnings)
     if len(text) <= _MAX_LENGTH:
         return text

@@ -1,4 +1,4 @@
-"""Gunicorn's threaded worker, whose main loop waits for clients in place of its threads."""
+"""Gunicorn's threaded worker, with a main loop that waits for clients instead of the threads."""
 
 import errno
 import logging
@@ -27,45 +27,45 @@ from simplestack.server.reception import Reception
 
 _log = logging.getLogger("simplestack.server")
 
-#: A client with more to ask at once does so within a round trip.
+#: How long a thread waits for the next request: a fast client sends it within a round trip.
 _LINGER_SECONDS = 0.02
-#: How often deadlines of connections are looked at.
+#: How often the main loop checks deadlines.
 _TICK_SECONDS = 0.5
-#: How long a stopping worker keeps connections open on which no request comes.
+#: How long a stopping worker keeps idle connections open.
 _LAST_REQUEST_SECONDS = 1.0
-#: How long a worker has to end that is to end at once: the arbiter gives it as much.
+#: Time limit of a quick stop: the arbiter waits as long.
 _HURRIED_SECONDS = 2.0
-#: With one, a slow client would leave none to others.
+#: With one thread, a slow client would block all others.
 _LEAST_THREADS = 2
-#: Until a worker has handlers of its own it has the arbiter's, which do nothing there: signals would be lost.
+#: Blocked until the worker has its own handlers: the arbiter's would ignore them.
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 
 def _without_header_values(record: logging.LogRecord) -> bool:
-    """Cut what gunicorn logs of a malformed request: the line it quotes may be a header with a token."""
+    """Shorten gunicorn's message about a malformed request: it may quote a header with a token."""
     if isinstance(record.msg, str) and record.msg.startswith("Invalid request from ip="):
         record.msg = record.msg.partition(": ")[0]
     return True
 
 
 class Worker(ThreadWorker):
-    """``gunicorn --worker-class simplestack.server.Worker``; ``simplestack serve`` uses it by itself."""
+    """``gunicorn --worker-class simplestack.server.Worker``. ``simplestack serve`` uses it, too."""
 
     _in_flight: InFlight
     _reception: Reception
     _acceptor: Acceptor
     _is_hurried = False
-    #: Connections that threads have, or that wait for one.
+    #: Number of connections that threads have, or that wait for a thread.
     _busy_conns = 0
-    #: Those of them that wait.
+    #: Connections that wait for a thread.
     _queued_conns: set[Connection]
     _next_tick_seconds = 0.0
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:  # noqa: ARG003  gunicorn's signature
-        """Accept gunicorn's settings. The number of threads does not limit that of kept connections.
+        """Check gunicorn's settings. The number of threads does not limit the number of idle connections.
 
-        :raises RuntimeError: they ask for another protocol, or for one thread
+        :raises RuntimeError: the protocol is not HTTP/1.1, or there is only one thread
         """
         if cfg.threads < _LEAST_THREADS:
             raise RuntimeError(
@@ -76,7 +76,7 @@ class Worker(ThreadWorker):
             raise RuntimeError("simplestack.server.Worker speaks HTTP/1.1 only: put a proxy in front of it")
 
     def init_process(self) -> None:
-        """Start; called in the new process."""
+        """Start. Gunicorn calls this in the new process."""
         self.log.error_log.addFilter(_without_header_values)
         super().init_process()
 
@@ -99,13 +99,13 @@ class Worker(ThreadWorker):
         self.wsgi = self._in_flight
 
     def init_signals(self) -> None:
-        """Take signals from here on, one that came since the fork included."""
+        """Handle signals, including those that arrived since the fork."""
         super().init_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """End at once, without waiting for requests: SIGQUIT, and SIGINT from a terminal."""
-        if not self.booted:  # nothing runs yet, and loading would go on
+        """Stop without waiting for requests: SIGQUIT, and SIGINT from a terminal."""
+        if not self.booted:  # no request runs yet, and loading would continue
             super().handle_quit(sig, frame)
         self.cfg.worker_int(self)
         self._is_hurried = True
@@ -114,10 +114,10 @@ class Worker(ThreadWorker):
     # The main loop.
 
     def run(self) -> None:
-        """Serve until a signal comes or the arbiter is gone, then end within the graceful time."""
-        # gunicorn's own ends by joining its threads: one that hangs then keeps the process for ever.
+        """Serve until a signal arrives or the arbiter is gone, then stop within the graceful timeout."""
+        # gunicorn's own `run` joins its threads: a hanging thread would keep the process forever.
         queue = self.method_queue
-        self.poller.register(queue, selectors.EVENT_READ, queue.run_callbacks)  # type: ignore[arg-type]  # it is open: fileno() is no None
+        self.poller.register(queue, selectors.EVENT_READ, queue.run_callbacks)  # type: ignore[arg-type]  # it is open, so fileno() is not None
         self.set_accept_enabled(True)
         while self.alive:
             self._turn()
@@ -146,7 +146,7 @@ class Worker(ThreadWorker):
             self._reception.check_deadlines(now)
 
     def accept(self, listener: Any) -> None:
-        """Accept connections; where threads have all that there may be, not before the next tick."""
+        """Accept connections. When the maximum is reached, stop until the next tick."""
         if not self._acceptor.accept(listener):
             self.set_accept_enabled(False)
 
@@ -156,31 +156,33 @@ class Worker(ThreadWorker):
         self._queued_conns.add(conn)
         try:
             self.tpool.submit(self._serve, conn)
-        except RuntimeError as error:  # it is in the queue all the same, for the threads that there are
-            _log.warning("no thread could be started for a request, which waits for another: %s", error)
+        except RuntimeError as error:  # the request is in the queue, for the existing threads
+            _log.warning(
+                "cannot start a thread for a request, which now waits for an existing one: %s", error
+            )
 
     def _take_back(self, conn: Connection, *, keep: bool) -> None:
         self._busy_conns -= 1
         self._reception.take_back(conn, keep=keep)
 
-    # What threads do.
+    # For threads.
 
     def _serve(self, conn: Connection) -> None:
-        """Serve a connection, and give it back to the main loop."""
+        """Serve a connection, then return it to the main loop."""
         self._queued_conns.discard(conn)
         keep = False
         try:
             keep = self.handle(conn)
-        except BaseException:  # nobody looks at the future
-            _log.exception("a connection is closed: unexpected error")
+        except BaseException:  # nothing reads the future's result
+            _log.exception("closing a connection: unexpected error")
         finally:
             self.method_queue.defer(partial(self._take_back, conn, keep=keep))
 
     def handle(self, conn: Any) -> bool:
         """Serve a connection.
 
-        Gunicorn hands a connection back to its main loop after each request. While there are threads
-        enough, the thread waits for the next request itself, which spares two changes of threads.
+        Gunicorn returns a connection to the main loop after each request. While enough threads are free, this
+        thread waits for the next request itself, which saves two thread switches.
         """
         kept = self._handle_one(conn)
         while kept and self._has_next(conn):
@@ -194,7 +196,7 @@ class Worker(ThreadWorker):
             conn.sock.patience.end()
 
     def _has_next(self, conn: Connection) -> bool:
-        """Wait a moment for a kept connection's next request. If it does not come, the main loop waits on."""
+        """Wait shortly for the next request on a connection. If none arrives, the main loop waits for it."""
         if conn.sock.unsent or not self.alive or self._busy_conns > self.cfg.threads:
             return False
         conn.expect_request()
@@ -204,13 +206,13 @@ class Worker(ThreadWorker):
                     return False
                 conn.sock.receive()
             return conn.has_request()
-        except (OSError, HeadTooLarge):  # the main loop meets it again
+        except (OSError, HeadTooLarge):  # the main loop handles it
             return False
 
     def handle_request(self, req: Any, conn: Any) -> bool:
         """Serve a request."""
         if req.version >= (1, 1) and "HOST" not in dict(req.headers):
-            raise InvalidArguments("an HTTP/1.1 request needs a Host header")  # RFC 9112, 3.2
+            raise InvalidArguments("the Host header is missing: HTTP/1.1 requires it")  # RFC 9112, 3.2
         read_directly(req)
         if conn.has_continued:
             req._expected_100_continue = False  # noqa: SLF001  there is no other way to say that it was sent
@@ -219,28 +221,28 @@ class Worker(ThreadWorker):
             kept = super().handle_request(req, conn)
             conn.sock.flush()
         except OSError as error:
-            # By HTTP/1.0 the end of the connection is that of the response.
+            # In HTTP/1.0, the end of the connection ends the response.
             conn.must_reset = req.version < (1, 1) or bool(conn.sock.failure)
-            # For this error gunicorn logs nothing: there is a line in the log already.
-            raise ConnectionResetError(errno.ECONNRESET, "the client has gone away") from error
+            # Gunicorn does not log this error: the log has a line already.
+            raise ConnectionResetError(errno.ECONNRESET, "the client disconnected") from error
         finally:
             conn.sock.end_response()
         return kept
 
     def _keepalive_after(self, conn: Any, keepalive: object) -> bool:
-        """Tell whether the connection is kept. Gunicorn's own reads 64 KiB of a rejected upload at most."""
+        """Return whether to keep the connection. Gunicorn's method reads only 64 KiB of a rejected upload."""
         conn.has_body_left = not drain(conn.parser.mesg.body, conn.sock)
         return bool(keepalive) and not conn.has_body_left
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer what never became a request: gunicorn decides the status, we write the body."""
+        """Respond to a malformed request: gunicorn chooses the status, we write the body."""
         if isinstance(exc, SimplestackError):
             page = error_page(exc)
         else:
             stand_in = StandIn()
-            super().handle_error(req, stand_in, addr, exc)  # type: ignore[arg-type]  # it has all that is called
+            super().handle_error(req, stand_in, addr, exc)  # type: ignore[arg-type]  # it has all methods that are called
             page = stand_in.page()
         try:
             client.sendall(page)
         except OSError as error:
-            _log.debug("a client has gone away before its response: %s", error)
+            _log.debug("a client disconnected before its response: %s", error)
