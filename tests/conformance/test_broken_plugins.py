@@ -179,7 +179,7 @@ DEFECT = {"guest_delete": guest_delete}
         "snapshots",
         "test_a_guest_is_deleted_with_its_snapshots_and_gives_their_space_back",
     ),
-    "of two updates at once both are refused": (
+    "of two updates at once both are rejected": (
         """
 waiting = []
 
@@ -195,7 +195,7 @@ def guest_update(session, guest_id, changes: GuestUpdate) -> Guest:
 DEFECT = {"guest_update": guest_update}
 """,
         "concurrency",
-        "test_two_clients_that_change_different_members_are_both_heeded",
+        "test_two_clients_that_change_different_fields_are_both_applied",
     ),
     "storages in bytes": (
         """
@@ -246,14 +246,14 @@ def test_options_that_are_missing_are_named_with_what_needs_them(tmp_path: Path)
         assert f"{option}: mock implements " in done.output
 
 
-def test_a_wrong_password_must_be_refused_unless_the_target_lets_all_in(tmp_path: Path) -> None:
+def test_a_wrong_password_must_be_rejected_unless_the_target_lets_all_in(tmp_path: Path) -> None:
     done = run_kit(
         tmp_path,
         *("--hypervisor", "mock", "--host", "kit", "-k", "test_a_wrong_password"),
         *("--image", "debian-12.img", "--iso", "virtio-win.iso", "--trunk", "Pool network"),
     )
     assert done.status == 1
-    assert "must be refused with Unauthorized" in done.output
+    assert "must fail with Unauthorized" in done.output
 
 
 def test_the_kit_says_why_the_plugin_is_not_loaded(tmp_path: Path) -> None:

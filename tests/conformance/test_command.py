@@ -52,7 +52,7 @@ def test_the_exit_status_is_that_of_pytest(tmp_path: Path) -> None:
     strict = tuple(word for word in TARGET if word != "--any-password")
     done = run_command(tmp_path, *strict, "--", "-k", "test_a_wrong_password")
     assert done.status == pytest.ExitCode.TESTS_FAILED
-    assert "must be refused with Unauthorized" in done.output
+    assert "must fail with Unauthorized" in done.output
 
 
 def test_a_plugin_that_is_not_installed_is_named(tmp_path: Path) -> None:

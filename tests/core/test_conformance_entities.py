@@ -2,7 +2,7 @@
 
 import pytest
 
-from simplestack.conformance.entities import check_answer
+from simplestack.conformance.entities import check_result
 from simplestack.operations.table import OPERATIONS
 
 ROWS = {row.name: row for row in OPERATIONS}
@@ -33,11 +33,11 @@ STORAGE = {"id": "1", "name": "local", "type": "dir", "used_space": 1, "allocate
 def test_what_is_unknown_is_null_and_never_a_number_that_cannot_be(
     operation: str, entity: dict[str, object], fields: tuple[str, ...]
 ) -> None:
-    check_answer(ROWS[operation], entity)
+    check_result(ROWS[operation], entity)
     for field in fields:
-        check_answer(ROWS[operation], entity | {field: None})
+        check_result(ROWS[operation], entity | {field: None})
         with pytest.raises(AssertionError, match=field):
-            check_answer(ROWS[operation], entity | {field: -1})
+            check_result(ROWS[operation], entity | {field: -1})
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_zero_is_not_accepted_for_what_every_guest_or_disk_has(
     operation: str, entity: dict[str, object], field: str
 ) -> None:
     with pytest.raises(AssertionError, match=field):
-        check_answer(ROWS[operation], entity | {field: 0})
+        check_result(ROWS[operation], entity | {field: 0})

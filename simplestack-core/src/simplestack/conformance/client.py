@@ -1,4 +1,4 @@
-"""One client for both ways in, so that each test is written once."""
+"""The common interface of the clients for Stack and for HTTP, so that each test is written once."""
 
 import re
 from abc import ABC, abstractmethod
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from simplestack.conformance.entities import check_answer
+from simplestack.conformance.entities import check_result
+from simplestack.conformance.error_responses import NOT_IMPLEMENTED, ErrorResponse
 from simplestack.conformance.marks import ROWS
-from simplestack.conformance.refusals import NOT_IMPLEMENTED, Refusal
 from simplestack.operations.model import Operation
 
 T = TypeVar("T")
@@ -17,27 +17,27 @@ _MAKERS = ("guest_create", "guest_clone", "guest_import", "storage_guest_import"
 
 
 class Client(ABC):
-    """Performs operations of the table by name. Answers are what JSON says: dicts, lists, strings.
+    """Performs operations by name. Results are decoded JSON: dicts, lists and strings.
 
-    Every answer is held against the contract: its members, their types, ids, units and times.
+    Each result is checked: its fields, their types, IDs, units and times.
     """
 
     #: ``stack`` or ``http``.
     way: str
 
     def __init__(self, made: Callable[[str], object]) -> None:
-        """Make a client.
+        """Create a client.
 
-        :param made: is told the id of each guest that comes into being
+        :param made: called with the ID of each new guest
         """
         self._made = made
 
     def do(self, operation: str, *ids: str, body: Any = None) -> Any:
         """Perform an operation.
 
-        :param ids: those of its path, in their order
-        :param body: its JSON body
-        :raises Refusal: it was refused
+        :param ids: the IDs in its path, in order
+        :param body: the JSON body
+        :raises ErrorResponse: the operation failed
         """
         row = ROWS[operation]
         return self._checked(row, self.perform(row, path_ids(row, ids), body))
@@ -45,82 +45,84 @@ class Client(ABC):
     def load(self, file: Path, storage_id: str | None = None, *, chunked: bool = False) -> Any:
         """Import a guest from a file, and return it.
 
-        :param chunked: do not say beforehand how long it is
+        :param chunked: do not announce the size
         """
         row = ROWS["guest_import" if storage_id is None else "storage_guest_import"]
         return self._checked(row, self.perform_import(row, file, storage_id, chunked=chunked))
 
-    def refused(self, name: str | tuple[str, ...], operation: str, *ids: str, body: Any = None) -> Refusal:
-        """Perform an operation that must be refused, and return the refusal.
+    def rejected(
+        self, name: str | tuple[str, ...], operation: str, *ids: str, body: Any = None
+    ) -> ErrorResponse:
+        """Perform an operation that must fail, and return the error.
 
-        :param name: of the error, or several that would do
+        :param name: name of the expected error, or several accepted names
         """
         names = (name,) if isinstance(name, str) else name
         expected = " or ".join(names)
-        answer = self.outcome(lambda: self.do(operation, *ids, body=body))
-        assert isinstance(answer, Refusal), (
-            f"{operation} {ids} {body or ''} must be refused with {expected}; it answered {answer}"
+        error = self.outcome(lambda: self.do(operation, *ids, body=body))
+        assert isinstance(error, ErrorResponse), (
+            f"{operation} {ids} {body or ''} must fail with {expected}; it returned {error}"
         )
-        assert answer.name in names, f"{answer}; expected {expected}"
-        assert answer.message, f"{answer.name} of {operation} has no message"
-        return answer
+        assert error.name in names, f"{error}; expected {expected}"
+        assert error.message, f"{error.name} of {operation} has no message"
+        return error
 
     @staticmethod
-    def outcome(attempt: Callable[[], T]) -> T | Refusal:
-        """Try what may be refused, and return the answer or the refusal.
+    def outcome(attempt: Callable[[], T]) -> T | ErrorResponse:
+        """Call an operation that may fail, and return the result or the error.
 
-        :raises Refusal: the plugin does not implement it
+        :raises ErrorResponse: the plugin does not implement the operation
         """
         try:
             return attempt()
-        except Refusal as refusal:
-            if refusal.name == NOT_IMPLEMENTED:
+        except ErrorResponse as error:
+            if error.name == NOT_IMPLEMENTED:
                 raise
-            return refusal
+            return error
 
     def unknown(self, entity: str, operation: str, *ids: str, body: Any = None) -> None:
-        """Perform an operation on something that is not there."""
-        refusal = self.refused("EntityNotFound", operation, *ids, body=body)
-        assert re.match(rf"{entity}:.+ not found\Z", refusal.message), (
-            f"{operation} of an unknown {entity} says {refusal.message!r}; expected '{entity}:ID not found'"
+        """Perform an operation on an entity that does not exist, and check the error."""
+        error = self.rejected("EntityNotFound", operation, *ids, body=body)
+        assert re.match(rf"{entity}:.+ not found\Z", error.message), (
+            f"{operation} of an unknown {entity} says {error.message!r}; expected '{entity}:ID not found'"
         )
 
     @abstractmethod
     def perform(self, row: Operation, ids: dict[str, str], body: Any) -> Any:
-        """Perform an operation and return its answer as JSON.
+        """Perform an operation and return its result as decoded JSON.
 
-        :raises Refusal: it was refused
+        :raises ErrorResponse: the operation failed
         """
 
     @abstractmethod
     def perform_import(self, row: Operation, file: Path, storage_id: str | None, *, chunked: bool) -> Any:
-        """Send a file.
+        """Import a file.
 
-        :raises Refusal: it was refused
+        :raises ErrorResponse: the import failed
         """
 
     @abstractmethod
     def export(self, guest_id: str, file: Path) -> int:
-        """Write a guest's export into a file, and return how many bytes there were.
+        """Export a guest to a file, and return the number of bytes.
 
-        :raises Refusal: it was refused
+        :raises ErrorResponse: the export failed
         """
 
     @abstractmethod
     def with_password(self, password: str) -> "Client":
-        """Return a client of the same user with another password."""
+        """Return a client for the same user with another password."""
 
     @abstractmethod
     def busy_sessions(self) -> int:
-        """Return how many sessions with hypervisors are in use."""
+        """Return the number of sessions with hypervisors that are in use."""
 
-    def _checked(self, row: Operation, answer: Any) -> Any:
-        if row.name in _MAKERS and isinstance(answer, dict) and isinstance(answer.get("id"), str):
-            self._made(answer["id"])
-        check_answer(row, answer)
-        return answer
+    def _checked(self, row: Operation, result: Any) -> Any:
+        if row.name in _MAKERS and isinstance(result, dict) and isinstance(result.get("id"), str):
+            self._made(result["id"])
+        check_result(row, result)
+        return result
 
 
 def path_ids(row: Operation, ids: tuple[str, ...]) -> dict[str, str]:
-    """Name the ids of an operation's path."""
+    """Return the IDs of an operation's path by name."""
     return dict(zip(re.findall(r"{(\w+)}", row.path), ids, strict=True))

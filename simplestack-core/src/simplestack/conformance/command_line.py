@@ -1,10 +1,10 @@
-"""The options of the kit as people type them. This module works without pytest."""
+"""The command line options of the kit. This module works without pytest."""
 
 from typing import NamedTuple
 
 PASSWORD_VARIABLE = "SIMPLESTACK_KIT_PASSWORD"  # noqa: S105  the name of a variable
 USAGE = (
-    "the conformance kit needs a target: simplestack conformance NAME --host HOST --username USER, or "
+    "the conformance kit needs a host to test: simplestack conformance NAME --host HOST --username USER, or "
     "pytest -p simplestack.conformance --hypervisor NAME --host HOST --username USER"
 )
 
@@ -21,13 +21,13 @@ class KitOption(NamedTuple):
 
     @property
     def destination(self) -> str:
-        """The name of its value in pytest's configuration."""
+        """Name of the value in pytest's configuration."""
         return f"simplestack_{self.name.removeprefix('--').replace('-', '_')}"
 
 
 HYPERVISOR = KitOption("--hypervisor", "NAME", "Plugin to test, by its name in URLs.")
 HOST = KitOption("--host", "HOST", "Host to test against: HOST or HOST:PORT, as in the service's URLs.")
-#: In the order in which help shows them.
+#: In the order of the help text.
 OPTIONS = (
     HYPERVISOR,
     HOST,

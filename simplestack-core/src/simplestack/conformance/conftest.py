@@ -17,13 +17,15 @@ from simplestack.conformance.report import KitReport
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker of the kit's tests."""
-    config.addinivalue_line("markers", f"{MARKER}(*names): operations or hooks that a test of the kit drives")
+    config.addinivalue_line(
+        "markers", f"{MARKER}(*names): operations or hooks that a test of the kit performs"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config) -> None:
-    """Check that the kit is loaded, not only its tests.
+    """Check that the kit's plugin is loaded.
 
-    :raises pytest.UsageError: it is not
+    :raises pytest.UsageError: only the tests are loaded
     """
     if _report(config) is None:
         raise pytest.UsageError(USAGE)
@@ -31,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def kit(pytestconfig: pytest.Config) -> Kit:
-    """Give what all tests share."""
+    """Return what all tests share."""
     report = _report(pytestconfig)
     assert report is not None  # pytest_collection_modifyitems has checked it
     return report.kit
@@ -39,25 +41,25 @@ def kit(pytestconfig: pytest.Config) -> Kit:
 
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest) -> str:
-    """Give the name of a way in, one after the other."""
+    """Run the test through Stack and through HTTP."""
     return str(request.param)
 
 
 @pytest.fixture
 def client(kit: Kit, way: str) -> Client:
-    """Give a way in: each test that asks for it runs once for each."""
+    """Return a client for Stack or for HTTP. The test runs with both."""
     return kit.client(way)
 
 
 @pytest.fixture
 def http(kit: Kit) -> HttpClient:
-    """Give the way in through HTTP, to tests of what only it has."""
+    """Return the client for HTTP, for tests of the REST API."""
     return kit.http
 
 
 @pytest.fixture(autouse=True)
-def _guests_removed(kit: Kit) -> Iterator[None]:
-    """Remove the guests that a test makes, also when it fails."""
+def _remove_guests(kit: Kit) -> Iterator[None]:
+    """Delete the guests that a test has created, also when it fails."""
     before = set(kit.guests)
     yield
     left = kit.clean(keep=before)
@@ -66,25 +68,25 @@ def _guests_removed(kit: Kit) -> Iterator[None]:
 
 @pytest.fixture
 def guest(kit: Kit, client: Client) -> Any:
-    """Give a stopped guest of the test's own, with one disk and no operating system."""
+    """Return a new stopped guest with one disk and no operating system."""
     return kit.make(client)
 
 
 @pytest.fixture
 def other_guest(kit: Kit, client: Client) -> Any:
-    """Give another one."""
+    """Return a second guest like `guest`."""
     return kit.make(client)
 
 
 @pytest.fixture
 def machine(kit: Kit, client: Client) -> Iterator[Any]:
-    """Give a stopped guest that may be started: of the test's own, else the one that ``--guest`` names."""
+    """Return a stopped guest to start: a new one, or the guest of ``--guest``."""
     if kit.has("guest_create"):
         yield kit.make(client)
         return
     if kit.options.guest is None:
         pytest.skip(f"{kit.hypervisor} does not implement guest_create")
-    kit.needs("guest_info")
+    kit.require("guest_info")
     state = client.do("guest_info", kit.options.guest)["state"]
     kit.bring(client, kit.options.guest, "STOPPED")
     yield client.do("guest_info", kit.options.guest)
@@ -93,10 +95,10 @@ def machine(kit: Kit, client: Client) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def image_file(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give an image that can be imported."""
+    """Return a file with an image to import."""
     return kit.image_file(tmp_path_factory.mktemp("kit"))
 
 
 def _report(config: pytest.Config) -> KitReport | None:
-    found = config.pluginmanager.get_plugin(KitReport.NAME)
-    return found if isinstance(found, KitReport) else None
+    report = config.pluginmanager.get_plugin(KitReport.NAME)
+    return report if isinstance(report, KitReport) else None

@@ -1,4 +1,4 @@
-"""Which operations the kit drives, found out without running it."""
+"""Find out which operations the kit tests, without running it."""
 
 import importlib
 import inspect
@@ -13,7 +13,7 @@ WAYS = ("stack", "http")
 
 
 def covered_operations() -> dict[str, frozenset[str]]:
-    """Return, for each operation of the table, the ways (``stack``, ``http``) by which a test drives it."""
+    """Return by operation whether tests perform it through ``stack``, ``http`` or both."""
     covered: dict[str, set[str]] = {name: set() for name in ROWS}
     for test in _tests():
         ways = _ways(test)
@@ -24,7 +24,7 @@ def covered_operations() -> dict[str, frozenset[str]]:
 
 
 def driven_by(test: Callable[..., Any]) -> list[str]:
-    """Return what a test is marked with, the marks of its parameters included."""
+    """Return the names in a test's marks, including the marks of its parameters."""
     names: list[str] = []
     for mark in getattr(test, "pytestmark", []):
         if mark.name == MARKER:
@@ -48,9 +48,9 @@ def _ways(test: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def _tests() -> Iterator[Callable[..., Any]]:
-    for found in pkgutil.iter_modules(simplestack.conformance.__path__):
-        if found.name.startswith("test_"):
-            module = importlib.import_module(f"simplestack.conformance.{found.name}")
-            for name, member in vars(module).items():
-                if name.startswith("test_") and callable(member):
-                    yield member
+    for info in pkgutil.iter_modules(simplestack.conformance.__path__):
+        if info.name.startswith("test_"):
+            module = importlib.import_module(f"simplestack.conformance.{info.name}")
+            for name, value in vars(module).items():
+                if name.startswith("test_") and callable(value):
+                    yield value

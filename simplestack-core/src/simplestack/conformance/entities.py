@@ -1,4 +1,4 @@
-"""What holds for every answer: its members, their JSON types, ids, units, addresses and times."""
+"""Check results: their fields, JSON types, IDs, units, addresses and times."""
 
 import ipaddress
 import re
@@ -22,26 +22,26 @@ _UTC = re.compile(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0
 _STATES = frozenset(GuestState)
 
 
-def check_answer(row: Operation, answer: Any) -> None:
-    """Pass an answer that the contract allows.
+def check_result(row: Operation, result: Any) -> None:
+    """Check that the result of an operation conforms to the contract.
 
-    :raises AssertionError: it says what is wrong with which member
+    :raises AssertionError: the message names the wrong field
     """
     kind = row.result
     if get_origin(kind) is list:
-        assert isinstance(answer, list), f"{row.name} answered {answer!r}, not a list"
+        assert isinstance(result, list), f"{row.name} returned {result!r}, not a list"
         (item,) = get_args(kind)
         if item is str:
-            _check_tags(row.name, answer)
+            _check_tags(row.name, result)
             return
-        for entity in answer:
+        for entity in result:
             _check_entity(row.name, item, entity)
-        ids = [entity["id"] for entity in answer]
+        ids = [entity["id"] for entity in result]
         assert len(ids) == len(set(ids)), f"{row.name} lists an id twice: {ids}"
     elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        _check_entity(row.name, kind, answer)
+        _check_entity(row.name, kind, result)
     else:
-        assert answer is None, f"{row.name} answered {answer!r}, and has nothing to say"
+        assert result is None, f"{row.name} returned {result!r}, but must return nothing"
 
 
 def _check_entity(operation: str, kind: type[msgspec.Struct], entity: Any) -> None:
@@ -51,9 +51,9 @@ def _check_entity(operation: str, kind: type[msgspec.Struct], entity: Any) -> No
     except msgspec.ValidationError as error:
         raise AssertionError(f"{where}: {error}") from None
     missing = [name for name in kind.__struct_fields__ if name not in entity]
-    assert not missing, f"{where}: no member {', '.join(missing)}"
+    assert not missing, f"{where}: missing {', '.join(missing)}"
     if "id" in kind.__struct_fields__:
-        assert _URL_SAFE.match(entity["id"]), f"{where}: the id cannot go into a URL as it is"
+        assert _URL_SAFE.match(entity["id"]), f"{where}: the id is not URL-safe"
     check = _CHECKS.get(kind)
     if check is not None:
         check(where, entity)
@@ -62,20 +62,20 @@ def _check_entity(operation: str, kind: type[msgspec.Struct], entity: Any) -> No
 def _check_guest(where: str, guest: Any) -> None:
     assert is_uuid(guest["id"]), f"{where}: the id is not a UUID with hyphens"
     assert guest["name"], f"{where}: no name"
-    assert guest["cpus"] is None or guest["cpus"] >= 1, f"{where}: cpus is neither 1 or more nor null"
-    assert guest["memory"] is None or guest["memory"] >= 1, f"{where}: memory is neither 1 or more nor null"
+    assert guest["cpus"] is None or guest["cpus"] >= 1, f"{where}: cpus is neither null nor at least 1"
+    assert guest["memory"] is None or guest["memory"] >= 1, f"{where}: memory is neither null nor at least 1"
     assert guest["hdd"] is None or guest["hdd"] >= 0, f"{where}: hdd is negative"
     if guest["ip"] is not None:
         _check_address(where, guest["ip"])
 
 
 def _check_disk(where: str, disk: Any) -> None:
-    assert disk["size"] is None or disk["size"] > 0, f"{where}: size is neither above 0 nor null"
+    assert disk["size"] is None or disk["size"] > 0, f"{where}: size is neither null nor above 0"
     assert disk["number"], f"{where}: no number"
 
 
 def _check_interface(where: str, interface: Any) -> None:
-    assert _MAC.match(interface["mac"]), f"{where}: mac is no MAC address"
+    assert _MAC.match(interface["mac"]), f"{where}: mac is not a MAC address"
     assert interface["id"].lower() == interface["mac"].lower(), f"{where}: the id is not the MAC address"
     assert interface["ratelimit"] is None or interface["ratelimit"] > 0, f"{where}: ratelimit"
     for address in (*interface["ipv4_allowed"], *interface["ipv6_allowed"]):
@@ -88,7 +88,7 @@ def _check_snapshot(where: str, snapshot: Any) -> None:
         f"{where}: created is not RFC 3339 in UTC"
     )
     path = snapshot["path"]
-    assert path is None or path.endswith(snapshot["name"]), f"{where}: the path does not lead to it"
+    assert path is None or path.endswith(snapshot["name"]), f"{where}: the path does not end with its name"
 
 
 def _check_storage(where: str, storage: Any) -> None:
@@ -112,12 +112,12 @@ def _check_address(where: str, address: str) -> None:
     try:
         ipaddress.ip_interface(address)
     except ValueError:
-        raise AssertionError(f"{where}: {address!r} is no IP address") from None
+        raise AssertionError(f"{where}: {address!r} is not an IP address") from None
 
 
 def _check_tags(operation: str, tags: list[Any]) -> None:
-    assert all(isinstance(tag, str) for tag in tags), f"{operation} answered {tags}, not strings"
-    assert tags == sorted(set(tags)), f"{operation} answered {tags}, which is not sorted, or has one twice"
+    assert all(isinstance(tag, str) for tag in tags), f"{operation} returned {tags}, not strings"
+    assert tags == sorted(set(tags)), f"{operation} returned {tags}, which is not sorted, or has duplicates"
 
 
 _CHECKS: dict[type[msgspec.Struct], Callable[[str, Any], None]] = {

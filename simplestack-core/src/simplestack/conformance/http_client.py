@@ -1,4 +1,4 @@
-"""The way in through HTTP. It holds every answer against what the wire promises."""
+"""The client for HTTP. It checks status, headers and format of every response."""
 
 import base64
 import json
@@ -12,9 +12,9 @@ from urllib.parse import quote
 import urllib3
 
 from simplestack.conformance.client import Client
+from simplestack.conformance.error_responses import NOT_IMPLEMENTED, STATUSES, ErrorResponse
 from simplestack.conformance.marks import ROWS
 from simplestack.conformance.options import Options
-from simplestack.conformance.refusals import NOT_IMPLEMENTED, STATUSES, Refusal
 from simplestack.entities.transfer import CHUNK_BYTES
 from simplestack.operations.model import Operation
 
@@ -22,8 +22,8 @@ TIMEOUT_SECONDS = 180
 
 
 @dataclass
-class Answer:
-    """What a request got."""
+class Response:
+    """A response."""
 
     status: int
     headers: urllib3.HTTPHeaderDict
@@ -31,12 +31,12 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body, decoded."""
-        assert self.body.endswith(b"\n"), f"a JSON response without a newline at its end: {self}"
+        """The decoded body."""
+        assert self.body.endswith(b"\n"), f"a JSON response does not end with a newline: {self}"
         return json.loads(self.body)
 
-    def refusal(self, operation: str) -> Refusal:
-        """Return the error, after a look at its shape."""
+    def error(self, operation: str) -> ErrorResponse:
+        """Return the error, and check its format."""
         assert self.headers.get("content-type") == "application/json", f"an error of {operation}: {self}"
         body = self.json
         name, message = body.pop("error"), body.pop("message")
@@ -45,7 +45,7 @@ class Answer:
         assert body.pop("request_id") == self.headers.get("x-request-id"), f"the request_id of {operation}"
         if name in ("Busy", "HypervisorUnavailable"):
             assert self.headers.get("retry-after", "").isdigit(), f"{operation}: {name} without Retry-After"
-        return Refusal(operation, name, message, body)
+        return ErrorResponse(operation, name, message, body)
 
 
 class HttpClient(Client):
@@ -57,7 +57,7 @@ class HttpClient(Client):
         super().__init__(made)
         self._options = options
         self._url = url
-        #: The base path of the target.
+        #: The base path of the host.
         self.base = f"/{options.hypervisor}/{quote(options.host, safe=':')}"
         token = base64.b64encode(f"{options.username}:{password}".encode()).decode()
         self.headers = {"X-Simplestack-Hypervisor-Token": token}
@@ -69,20 +69,20 @@ class HttpClient(Client):
         path: str,
         body: Any = None,
         headers: dict[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send a request to a path below the service's root.
 
-        :param body: bytes and iterators of bytes go as they are, anything else as JSON
+        :param body: bytes or an iterator of bytes; anything else is encoded as JSON
         """
         sent = dict(self.headers)
         if body is not None and not isinstance(body, bytes | Iterator):
             body = json.dumps(body).encode()
             sent["Content-Type"] = "application/json"
         response = self._pool.request(method, self._url + path, body=body, headers=sent | (headers or {}))
-        return Answer(response.status, response.headers, response.data)
+        return Response(response.status, response.headers, response.data)
 
     def send_and_go_away(self, path: str, body: Iterator[bytes], headers: dict[str, str]) -> bytes:
-        """Send less than was announced, stop sending, and return the beginning of what comes back."""
+        """Send less than was announced, close the sending side, and return the start of the response."""
         host, _, port = self._url.removeprefix("http://").partition(":")
         head = "".join(f"{name}: {value}\r\n" for name, value in (self.headers | headers).items())
         with socket.create_connection((host, int(port)), timeout=TIMEOUT_SECONDS) as connection:
@@ -101,27 +101,27 @@ class HttpClient(Client):
         return self.base + row.path.format_map(quoted)
 
     def perform(self, row: Operation, ids: dict[str, str], body: Any) -> Any:
-        """Send the operation's request, and check what only HTTP has: status, Location, labels."""
-        answer = self.send(row.method, self.below(row, ids), body)
-        return self._result(row, ids, body, answer)
+        """Send the request, and check the status, Location and Content-Type of the response."""
+        response = self.send(row.method, self.below(row, ids), body)
+        return self._result(row, ids, body, response)
 
     def perform_import(self, row: Operation, file: Path, storage_id: str | None, *, chunked: bool) -> Any:
-        """Stream the file, with its length or chunked."""
+        """Upload the file, with its length or chunked."""
         ids = {} if storage_id is None else {"storage_id": storage_id}
         headers = {"Content-Type": "application/octet-stream"}
         if not chunked:
             headers["Content-Length"] = str(file.stat().st_size)
-        answer = self.send(row.method, self.below(row, ids), _chunks(file), headers)
-        return self._result(row, ids, None, answer)
+        response = self.send(row.method, self.below(row, ids), _chunks(file), headers)
+        return self._result(row, ids, None, response)
 
     def export(self, guest_id: str, file: Path) -> int:
-        """Stream an export into the file."""
+        """Download an export to the file."""
         row = ROWS["guest_export"]
         url = self._url + self.below(row, {"guest_id": guest_id})
         response = self._pool.request("GET", url, headers=self.headers, preload_content=False)
         try:
             if response.status != row.status:
-                raise Answer(response.status, response.headers, response.data).refusal(row.name)
+                raise Response(response.status, response.headers, response.data).error(row.name)
             assert response.headers.get("content-type") == "application/octet-stream"
             written = 0
             with file.open("wb") as target:
@@ -137,40 +137,44 @@ class HttpClient(Client):
         return HttpClient(self._options, self._url, password, self._made)
 
     def busy_sessions(self) -> int:
-        """Ask the service's health report."""
+        """Return the number from the service's health report."""
         return int(self.send("GET", "/healthz").json["busy_sessions"])
 
-    def _result(self, row: Operation, ids: dict[str, str], body: Any, answer: Answer) -> Any:
-        if answer.status >= 400:
-            raise answer.refusal(row.name)
-        assert answer.status == row.status, f"{row.name} answered {answer.status}, not {row.status}"
-        assert answer.headers.get("x-request-id"), f"the answer of {row.name} has no X-Request-Id"
+    def _result(self, row: Operation, ids: dict[str, str], body: Any, response: Response) -> Any:
+        if response.status >= 400:
+            raise response.error(row.name)
+        assert response.status == row.status, f"{row.name} returned {response.status}, not {row.status}"
+        assert response.headers.get("x-request-id"), f"the response of {row.name} has no X-Request-Id"
         if row.status == 204:
-            assert answer.body == b"", f"the 204 of {row.name} has a body: {answer.body[:200]!r}"
+            assert response.body == b"", f"the 204 of {row.name} has a body: {response.body[:200]!r}"
             return None
-        assert answer.headers.get("content-type") == "application/json", f"the label of {row.name}'s answer"
-        result = answer.json
+        assert response.headers.get("content-type") == "application/json", (
+            f"the label of {row.name}'s response"
+        )
+        result = response.json
         if row.location is not None:
-            self._follow(row, ids, body, answer, result)
+            self._follow(row, ids, body, response, result)
         if row.result is None:
             action = body["state"] if row.name == "power_guest" else "reboot"
-            assert result == {"action": action, "message": "ok"}, f"{row.name} answered {result}"
+            assert result == {"action": action, "message": "ok"}, f"{row.name} returned {result}"
             return None
         return result
 
-    def _follow(self, row: Operation, ids: dict[str, str], body: Any, answer: Answer, result: Any) -> None:
-        """See that the Location leads to what was made."""
+    def _follow(
+        self, row: Operation, ids: dict[str, str], body: Any, response: Response, result: Any
+    ) -> None:
+        """Check that the Location leads to the new entity."""
         named = {"name": body["name"]} if isinstance(result, list) else {"id": result["id"]}
         parts = {name: quote(value, safe=":") for name, value in (ids | named).items()}
         expected = self.base + (row.location or "").format_map(parts)
-        location = answer.headers.get("location")
+        location = response.headers.get("location")
         assert location == expected, f"the Location of {row.name} is {location}, expected {expected}"
         if isinstance(result, list):  # a tag cannot be shown alone
             return
         shown = self.send("GET", location)
         if shown.status == STATUSES[NOT_IMPLEMENTED]:
             return
-        assert shown.status == 200, f"GET {location}, the Location of {row.name}, answered {shown}"
+        assert shown.status == 200, f"GET {location}, the Location of {row.name}, returned {shown}"
         assert shown.json["id"] == result["id"], f"the Location of {row.name} leads to {shown.json}"
 
 

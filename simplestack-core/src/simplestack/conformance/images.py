@@ -1,4 +1,4 @@
-"""What two exports have in common when they hold the same disks."""
+"""Compare the disks of two exports."""
 
 import hashlib
 import tarfile
@@ -6,16 +6,16 @@ from pathlib import Path
 
 from simplestack.entities.transfer import CHUNK_BYTES
 
-#: Members of an archive that describe the guest: they have its id, its name or the time in them.
+#: Files of an archive that describe the guest, with its ID, its name or the time.
 _DESCRIPTIONS = (".json", ".xml", ".ovf", ".mf", ".cert", ".txt")
 
 
 def disk_digests(file: Path) -> dict[str, str]:
-    """Return a digest for each disk of an export: of each member of a tar archive that is no description.
+    """Return a digest of each disk in an export: files of a tar archive, except descriptions of the guest.
 
-    An export in another format is taken as a whole.
+    An export in another format counts as one disk.
 
-    :raises AssertionError: the archive has no disk in it
+    :raises AssertionError: the archive has no disk
     """
     if not tarfile.is_tarfile(file):
         with file.open("rb") as stream:
@@ -30,5 +30,5 @@ def disk_digests(file: Path) -> dict[str, str]:
             while chunk := content.read(CHUNK_BYTES):
                 digest.update(chunk)
             digests[member.name] = digest.hexdigest()
-    assert digests, "the export is an archive without any disk in it"
+    assert digests, "the export is an archive without a disk"
     return digests

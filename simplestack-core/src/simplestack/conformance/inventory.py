@@ -1,15 +1,15 @@
-"""What is on a target, to be compared before and after."""
+"""The entities on a host, to compare them before and after the run."""
 
 from dataclasses import dataclass
 from typing import Any
 
+from simplestack.conformance.error_responses import ErrorResponse
 from simplestack.conformance.kit import DISK_GIB, PREFIX, Kit
-from simplestack.conformance.refusals import Refusal
 from simplestack.conformance.space import allocated_by_storage
 
-#: Guests whose disks, interfaces, snapshots, tags and media are compared too.
+#: Maximum number of guests whose disks, interfaces, snapshots, tags and media are compared.
 _MOST_GUESTS = 50
-#: What the guests themselves, or their hosts, change.
+#: Fields that guests or their hosts change.
 _VOLATILE = ("ip", "tools_up_to_date", "host")
 _PARTS = {
     "disk_list": "disks",
@@ -22,16 +22,16 @@ _PARTS = {
 
 @dataclass(frozen=True)
 class Inventory:
-    """What was found."""
+    """Entities and space of a host."""
 
-    #: By what they are.
+    #: Entities by description.
     entities: dict[str, Any]
-    #: Of each storage that tells it, by the storage's id.
+    #: Allocated space by storage ID, of storages that report it.
     allocated_gib: dict[str, float]
 
 
 def take_inventory(kit: Kit) -> Inventory:
-    """Look at everything that can be listed."""
+    """List everything on the host."""
     entities: dict[str, Any] = {}
     client = kit.stack
     if kit.has("guest_list"):
@@ -40,7 +40,7 @@ def take_inventory(kit: Kit) -> Inventory:
             called = f"guest {guest['name']} ({guest['id']})"
             entities[called] = stable
             if number < _MOST_GUESTS:
-                entities |= {f"{part} of {called}": found for part, found in _parts(kit, guest["id"]).items()}
+                entities |= {f"{part} of {called}": its for part, its in _parts(kit, guest["id"]).items()}
     if kit.has("network_list"):
         for network in client.do("network_list"):
             entities[f"network {network['name_label']} ({network['id']})"] = network
@@ -59,12 +59,12 @@ def take_inventory(kit: Kit) -> Inventory:
 
 
 def differences(before: Inventory, after: Inventory, lasting: list[str]) -> list[str]:
-    """Return a line for each thing that is not as it was.
+    """Return a line for each difference.
 
-    Space counts from half a disk of the kit on, and only where more is taken: others on the target may write
-    a little, and free as much as they like. A disk that was removed is missing among its guest's.
+    More allocated space counts if it is at least half a disk of the kit; less space never counts: others may
+    use the host, too.
 
-    :param lasting: names of networks that the kit made and nothing removes
+    :param lasting: names of networks that the kit has created and cannot remove
     """
     lines = []
     for called in sorted(before.entities.keys() | after.entities.keys()):
@@ -79,12 +79,12 @@ def differences(before: Inventory, after: Inventory, lasting: list[str]) -> list
     told = before.allocated_gib.keys() & after.allocated_gib.keys()
     more_gib = sum(after.allocated_gib[storage] - before.allocated_gib[storage] for storage in told)
     if more_gib >= DISK_GIB / 2:
-        lines.append(f"the storages have {more_gib:+g} GiB allocated, as if a disk had been left behind")
+        lines.append(f"the storages have {more_gib:+g} GiB allocated: a disk may have been left behind")
     return lines
 
 
 def remove_leftovers(kit: Kit) -> None:
-    """Remove guests of this run that no answer told of, as far as that is possible."""
+    """Delete guests of this run whose ID no response has returned, if possible."""
     if not (kit.has("guest_list") and kit.has("guest_delete")):
         return
     for guest in kit.stack.do("guest_list"):
@@ -94,11 +94,11 @@ def remove_leftovers(kit: Kit) -> None:
 
 
 def _parts(kit: Kit, guest_id: str) -> dict[str, Any]:
-    found = {}
+    parts = {}
     for operation, part in _PARTS.items():
         if kit.has(operation):
             try:
-                found[part] = kit.stack.do(operation, guest_id)
-            except Refusal as refusal:
-                found[part] = refusal.name
-    return found
+                parts[part] = kit.stack.do(operation, guest_id)
+            except ErrorResponse as error:
+                parts[part] = error.name
+    return parts

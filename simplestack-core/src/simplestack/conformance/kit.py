@@ -1,4 +1,4 @@
-"""What all tests of a run share: the target, both ways in, and the guests that they make."""
+"""What all tests of a run share: the host, the clients, and the guests that they create."""
 
 import itertools
 import secrets
@@ -11,33 +11,33 @@ from typing import Any, TypeVar
 import pytest
 
 from simplestack.conformance.client import Client
+from simplestack.conformance.error_responses import ErrorResponse
 from simplestack.conformance.http_client import HttpClient
 from simplestack.conformance.marks import hooks_of
 from simplestack.conformance.options import Options
-from simplestack.conformance.refusals import Refusal
 from simplestack.conformance.service import Service
 from simplestack.conformance.stack_client import StackClient
 
 T = TypeVar("T")
 
-#: All that the kit makes has a name that begins so.
+#: Prefix of the names of everything that the kit creates.
 PREFIX = "simplestack-kit-"
-#: GiB. Every guest of the kit has so much on disks, so that one left behind shows in the storages.
+#: Size of a disk of the kit in GiB. A disk that is left behind is visible in the storages.
 DISK_GIB = 1
 _POLL_SECONDS = 0.2
 
 
 class Kit:
-    """One run against one target."""
+    """A run against a host."""
 
     def __init__(self, options: Options) -> None:
-        """Load the plugin; nothing is connected to yet."""
+        """Load the plugin. The first test connects to the host."""
         self.options = options
         self.run = f"{PREFIX}{secrets.token_hex(3)}"
         self._numbers = itertools.count(1)
-        #: Guests that came into being and were not removed by the kit.
+        #: Guests that the kit has created and not yet deleted.
         self.guests: dict[str, None] = {}
-        #: What stays on the target, since no operation removes it.
+        #: Networks that stay on the host, since no operation removes them.
         self.lasting: list[str] = []
         self._service: Service | None = None
         self.stack = StackClient(options, options.password, self._made)
@@ -48,56 +48,56 @@ class Kit:
 
     @cached_property
     def http(self) -> HttpClient:
-        """The way in through HTTP; the service starts when it is first asked for."""
+        """The client for HTTP. The service starts with its first use."""
         self._service = Service(self.options.config)
         return HttpClient(self.options, self._service.url, self.options.password, self._made)
 
     def client(self, way: str) -> Client:
-        """Return one of the ways in."""
+        """Return the client for ``stack`` or ``http``."""
         return self.stack if way == "stack" else self.http
 
     def has(self, name: str) -> bool:
-        """Tell whether the plugin implements a hook, or all hooks of an operation."""
+        """Return whether the plugin implements a hook, or all hooks of an operation."""
         return not self.lacks(name)
 
     def lacks(self, *names: str) -> list[str]:
-        """Return the hooks behind these hooks and operations that the plugin does not implement."""
+        """Return the hooks that these operations and hooks need and the plugin does not implement."""
         hypervisor = self.stack.stack.hypervisor
         return [hook for name in names for hook in hooks_of(name) if not hypervisor.implements(hook)]
 
-    def needs(self, *names: str) -> None:
-        """Skip the test, unless the plugin implements all of these."""
+    def require(self, *names: str) -> None:
+        """Skip the test unless the plugin implements all of these hooks and operations."""
         lacking = self.lacks(*names)
         if lacking:
             pytest.skip(f"{self.hypervisor} does not implement {', '.join(lacking)}")
 
     def name(self) -> str:
-        """Return a name that nothing has."""
+        """Return an unused name."""
         return f"{self.run}-{next(self._numbers)}"
 
     def body(self, **more: Any) -> dict[str, Any]:
-        """Return the body of a small guest with one empty disk."""
+        """Return the request body for a small guest with one empty disk."""
         made = {"name": self.name(), "memory": self.options.memory, "disks": [{"size": DISK_GIB}]}
         if self.options.storage is not None:
             made["storage"] = self.options.storage
         if self.options.image is None and self.options.template is not None:
-            made["template"] = self.options.template  # where guests are made in no other way
+            made["template"] = self.options.template  # the host may only create guests from templates
         return made | more
 
     def make(self, client: Client, **more: Any) -> Any:
-        """Make a guest and return it; it is removed after the test."""
-        self.needs("guest_create")
+        """Create a guest and return it. It is deleted after the test."""
+        self.require("guest_create")
         return client.do("guest_create", body=self.body(**more))
 
     def make_bootable(self, client: Client, **more: Any) -> Any:
-        """Make a guest that has an operating system."""
+        """Create a guest with an operating system."""
         if self.options.image is None:
             return self.make(client, **more)
         return self.make(client, image=self.options.image, **more)
 
     @cached_property
     def networks(self) -> list[str]:
-        """The names of two networks, or of one where there is no other."""
+        """The names of two networks, or of one if the host has no second."""
         named = [name for name in (self.options.network, self.options.other_network) if name is not None]
         if len(named) < 2 and self.has("network_list"):
             listed = [network["name_label"] for network in self.stack.do("network_list")]
@@ -105,7 +105,7 @@ class Kit:
         return named[:2]
 
     def bring(self, client: Client, guest_id: str, wanted: str) -> None:
-        """Bring a guest into a power state, from whichever it is in."""
+        """Bring a guest into a power state."""
         state = client.do("guest_info", guest_id)["state"]
         if state == wanted:
             return
@@ -118,24 +118,24 @@ class Kit:
             client.do("power_guest", guest_id, body={"state": "pause"})
 
     def patiently(self, attempt: Callable[[], T]) -> T:
-        """Try what a guest's operating system has to agree to, until it is up and does."""
+        """Retry a request to a guest's operating system until it has booted and follows the request."""
         deadline = time.monotonic() + self.options.patience_seconds
         while True:
             try:
                 return attempt()
-            except Refusal as refusal:
-                if refusal.name not in ("Busy", "HypervisorTimeout") or time.monotonic() > deadline:
+            except ErrorResponse as error:
+                if error.name not in ("Busy", "HypervisorTimeout") or time.monotonic() > deadline:
                     raise
             time.sleep(_POLL_SECONDS)
 
     def clean(self, keep: set[str] | None = None) -> list[str]:
-        """Remove the guests that were made, but those to keep; return what could not be removed, and why."""
+        """Delete the kit's guests except `keep`. Return a line for each guest that could not be deleted."""
         left = []
         for guest_id in [guest for guest in self.guests if guest not in (keep or set())]:
             try:
                 self._remove(guest_id)
-            except (Refusal, AssertionError) as error:
-                left.append(f"guest {guest_id} could not be removed: {error}")
+            except (ErrorResponse, AssertionError) as error:
+                left.append(f"guest {guest_id} could not be deleted: {error}")
             del self.guests[guest_id]
         return left
 
@@ -144,23 +144,23 @@ class Kit:
             if self.has("guest_shutdown"):
                 self.bring(self.stack, guest_id, "STOPPED")
             self.stack.do("guest_delete", guest_id)
-        except Refusal as refusal:
-            if refusal.name != "EntityNotFound":
+        except ErrorResponse as error:
+            if error.name != "EntityNotFound":
                 raise
 
     def close(self) -> list[str]:
-        """Stop the service; return what was wrong with its end."""
+        """Stop the service. Return a line if it did not end normally."""
         if self._service is None:
             return []
         status = self._service.stop()
         return [f"the service ended with exit status {status} after SIGTERM"] if status else []
 
     def service_log(self) -> str:
-        """Return what the service has logged; nothing where it was not started."""
+        """Return the service's log, or an empty string if it was not started."""
         return "" if self._service is None else self._service.log()
 
     def image_file(self, folder: Path) -> Path:
-        """Return an image that can be imported: the one given, or an export of a new guest."""
+        """Return an image to import: the one of ``--image-file``, or an export of a new guest."""
         if self.options.image_file is not None:
             return self.options.image_file
         file = folder / "kit-image"

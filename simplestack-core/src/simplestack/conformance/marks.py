@@ -1,4 +1,4 @@
-"""Which operations a test drives. From that come what is skipped, the table at the end, and the coverage."""
+"""Mark tests with the operations that they perform, for skips, the table of results and the coverage."""
 
 import pytest
 
@@ -10,9 +10,9 @@ ROWS = {operation.name: operation for operation in OPERATIONS}
 
 
 def drives(*names: str) -> pytest.MarkDecorator:
-    """Mark a test with what it drives: hooks, or operations of the table.
+    """Mark a test with the hooks or operations that it performs.
 
-    :raises ValueError: there is no such hook or operation
+    :raises ValueError: no hook or operation has this name
     """
     for name in names:
         hooks_of(name)
@@ -21,9 +21,9 @@ def drives(*names: str) -> pytest.MarkDecorator:
 
 
 def hooks_of(name: str) -> tuple[str, ...]:
-    """Return the hooks that a test needs which drives this hook or operation.
+    """Return the hooks of an operation, or the hook itself.
 
-    :raises ValueError: there is no such hook or operation
+    :raises ValueError: no hook or operation has this name
     """
     if name in HOOKS:
         return (name,)
@@ -33,7 +33,7 @@ def hooks_of(name: str) -> tuple[str, ...]:
 
 
 def operations_of(name: str) -> list[Operation]:
-    """Return the operations that a name stands for: itself, or those that call this hook by another name."""
+    """Return the operation of this name, or the operations that call the hook of this name."""
     if name in ROWS:
         return [ROWS[name]]
     return [operation for operation in OPERATIONS if name in operation.hooks]

@@ -1,4 +1,4 @@
-"""The options of a run, checked."""
+"""Read and check the options of a run."""
 
 import math
 import os
@@ -17,7 +17,7 @@ _VLANS = re.compile(r"\A([0-9]{1,4})-([0-9]{1,4})\Z")
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the kit cannot find out from the host."""
+    """The options of a run."""
 
     hypervisor: str
     host: str
@@ -43,7 +43,7 @@ class Options:
 def read_options(config: pytest.Config) -> Options:
     """Read the options from the command line.
 
-    :raises pytest.UsageError: an option has a wrong value
+    :raises pytest.UsageError: an option has an invalid value
     """
 
     def given(name: str) -> Any:

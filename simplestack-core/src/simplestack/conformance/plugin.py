@@ -1,4 +1,4 @@
-"""The kit as a plugin of pytest: ``pytest -p simplestack.conformance`` loads it, and nothing else does."""
+"""The kit's pytest plugin. Only ``pytest -p simplestack.conformance`` loads it."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    """Run the tests of the kit, unless the command line names others."""
+    """Run all tests of the kit, unless the command line names tests."""
     if not early_config.known_args_namespace.file_or_dir:
         args[:] = ["--pyargs", "simplestack.conformance", *args]
 
@@ -26,7 +26,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare the run.
 
-    :raises pytest.UsageError: the command line names no target, or has wrong options
+    :raises pytest.UsageError: the host is missing, or an option is invalid
     """
     if config.option.help:
         return

@@ -1,4 +1,4 @@
-"""The run as pytest sees it: skips by name, the table of operations, and the target before and after."""
+"""Skip tests of missing operations, print the table of results, and compare the host before and after."""
 
 from collections import Counter, defaultdict
 from collections.abc import Generator
@@ -8,12 +8,12 @@ import pytest
 
 from simplestack.config.errors import SettingsError
 from simplestack.conformance.coverage import WAYS
+from simplestack.conformance.error_responses import NOT_IMPLEMENTED, ErrorResponse
 from simplestack.conformance.inventory import Inventory, differences, remove_leftovers, take_inventory
 from simplestack.conformance.kit import Kit
 from simplestack.conformance.marks import MARKER, operations_of
-from simplestack.conformance.needs import missing_options
 from simplestack.conformance.options import read_options
-from simplestack.conformance.refusals import NOT_IMPLEMENTED, Refusal
+from simplestack.conformance.required_options import missing_options
 from simplestack.errors import SimplestackError
 from simplestack.operations.table import OPERATIONS
 
@@ -22,14 +22,14 @@ _LOG_CHARACTERS = 4000
 
 
 class KitReport:
-    """Registered with pytest in runs that have a target."""
+    """The kit's hooks in pytest."""
 
     NAME = "simplestack-kit-report"
 
     def __init__(self, config: pytest.Config) -> None:
         """Load the plugin that is tested.
 
-        :raises pytest.UsageError: there is none of that name, or an option is wrong or missing
+        :raises pytest.UsageError: no plugin has this name, or an option is invalid or missing
         """
         try:
             self.kit = Kit(read_options(config))
@@ -43,38 +43,38 @@ class KitReport:
         self._outcomes: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
 
     def pytest_sessionstart(self) -> None:
-        """Look at the target as it is."""
+        """List what is on the host."""
         try:
             self._before = take_inventory(self.kit)
-        except Refusal as refusal:
-            raise pytest.UsageError(f"the target cannot be listed: {refusal}") from None
+        except ErrorResponse as error:
+            raise pytest.UsageError(f"cannot list what is on the target: {error}") from None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None]:
-        """Skip what drives an operation that the plugin does not implement."""
+        """Skip tests of operations that the plugin does not implement."""
         names = _names(item)
         if names:
-            self.kit.needs(*names)
+            self.kit.require(*names)
         yield from self._explained()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None]:
-        """Skip what the plugin says that its hypervisor cannot do."""
+        """Skip calls that the plugin rejects with NotImplementedError."""
         yield from self._explained()
 
     def _explained(self) -> Generator[None]:
         try:
             yield
-        except Refusal as refusal:
-            if refusal.name == NOT_IMPLEMENTED:
+        except ErrorResponse as error:
+            if error.name == NOT_IMPLEMENTED:
                 pytest.skip(
-                    f"{self.kit.hypervisor} does not implement this of {refusal.operation}: {refusal.message}"
+                    f"{self.kit.hypervisor} does not support this call of {error.operation}: {error.message}"
                 )
             raise
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, Any]:
-        """Count the outcome for each operation that the test drives."""
+        """Count the outcome for each operation of the test."""
         report = yield
         if report.when == "call" or report.outcome != "passed":
             for name in _names(item):
@@ -84,22 +84,22 @@ class KitReport:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """See that the target is as it was; it fails the run if it is not."""
+        """Compare the host with its state before the run. A difference fails the run."""
         if self._before is not None:
             self._problems += self.kit.clean()
             try:
                 after = take_inventory(self.kit)
                 self._problems += differences(self._before, after, self.kit.lasting)
                 remove_leftovers(self.kit)
-            except (Refusal, AssertionError) as error:
-                self._problems.append(f"the target cannot be listed any more: {error}")
+            except (ErrorResponse, AssertionError) as error:
+                self._problems.append(f"cannot list what is on the target: {error}")
         self._log = self.kit.service_log()
         self._problems += self.kit.close()
         if self._problems:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Print the table, and what is wrong with the target."""
+        """Print the table of results and the differences of the host."""
         write = terminalreporter.write_line
         if terminalreporter.stats.get("failed") and self._log:
             terminalreporter.write_sep("=", "end of the service's log")

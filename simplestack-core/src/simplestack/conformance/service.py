@@ -1,4 +1,4 @@
-"""A service of the kit's own, on a free port of the loopback interface."""
+"""The service for the tests through HTTP, on a free port of the loopback interface."""
 
 import os
 import socket
@@ -18,16 +18,18 @@ STOP_SECONDS = 60
 
 
 class Service:
-    """A running ``simplestack serve`` with one worker, so that its health report is about all sessions."""
+    """A running ``simplestack serve`` with one worker, so its health report counts all sessions."""
 
     def __init__(self, config: Path | None) -> None:
-        """Start it and wait until it answers.
+        """Start the service and wait until it responds.
 
-        :raises pytest.UsageError: the settings make it speak HTTPS
-        :raises RuntimeError: it does not start; the message has its log
+        :raises pytest.UsageError: the settings have a certificate
+        :raises RuntimeError: the service does not start; the message has its log
         """
         if load_configuration(config).server.certificate is not None:
-            raise pytest.UsageError("--config: the kit speaks HTTP on loopback; leave server.certificate out")
+            raise pytest.UsageError(
+                "--config: remove server.certificate: the kit uses HTTP on the loopback interface"
+            )
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
@@ -35,20 +37,20 @@ class Service:
         if config is not None:
             command += ["--config", str(config)]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in stop()
-        # Tokens of the settings are hashes, which nobody can send. Nobody else knows of this port.
+        # The settings only have hashes of tokens, so the kit cannot send a token.
         environment = {**os.environ, "SIMPLESTACK_SERVER__TOKENS": "{}", "SIMPLESTACK_SERVER__AUDIT": "false"}
         self._process = subprocess.Popen(  # noqa: S603  this very interpreter
             command, env=environment, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
         )
         try:
-            self._wait_until_it_answers()
+            self._wait_until_ready()
         except BaseException:
             self._process.kill()
             self._process.wait()
             raise
 
     def stop(self) -> int:
-        """Stop it as an operator would, and return its exit status."""
+        """Stop the service with SIGTERM, and return its exit status."""
         self._process.terminate()
         try:
             return self._process.wait(STOP_SECONDS)
@@ -59,11 +61,11 @@ class Service:
             self._log.close()
 
     def log(self) -> str:
-        """Return what it has written so far."""
-        # The service writes at the file's position, which must stay where it is.
+        """Return the log."""
+        # pread: the service shares the file position.
         return os.pread(self._log.fileno(), 1024**2, 0).decode(errors="replace")
 
-    def _wait_until_it_answers(self) -> None:
+    def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Space in the target's storages. Storages that do not say how much they have are left out."""
+"""Space in the host's storages. Storages that do not report their sizes are left out."""
 
 from typing import Any
 
@@ -6,19 +6,19 @@ from simplestack.conformance.client import Client
 
 
 def allocated_by_storage(client: Client) -> dict[str, float]:
-    """Return the GiB that each storage has promised, by its id."""
+    """Return the allocated GiB by storage ID."""
     return {storage["id"]: storage["allocated_space"] for storage in _known(client)}
 
 
 def total_allocated(client: Client) -> float:
-    """Return the GiB that all storages together have promised."""
+    """Return the allocated GiB of all storages."""
     return sum(allocated_by_storage(client).values())
 
 
 def roomiest_storage(client: Client) -> Any:
-    """Return the storage with most free space."""
+    """Return the storage with the most free space."""
     known = _known(client)
-    assert known, "no storage says its size, and how much of it is used and allocated"
+    assert known, "no storage reports its size, its used space and its allocated space"
     return max(known, key=lambda storage: storage["size"] - storage["used_space"])
 
 

@@ -1,4 +1,4 @@
-"""The way in without HTTP: :class:`simplestack.Stack` in this process."""
+"""The client for :class:`simplestack.Stack` in this process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from simplestack.conformance.client import Client
+from simplestack.conformance.error_responses import ErrorResponse
 from simplestack.conformance.options import Options
-from simplestack.conformance.refusals import Refusal
 from simplestack.entities.guest import Guest
 from simplestack.entities.plain import plain
 from simplestack.entities.transfer import Export
@@ -30,7 +30,7 @@ class StackClient(Client):
         )
 
     def perform(self, row: Operation, ids: dict[str, str], body: Any) -> Any:
-        """Call the method that the operation names."""
+        """Call the method of the operation."""
         struct = None
         if isinstance(row.body, JsonBody):
             kind = self.stack.hypervisor.bodies.get(row.name, row.body.type)
@@ -39,7 +39,7 @@ class StackClient(Client):
         return msgspec.to_builtins(self._call(row, hook, arguments), enc_hook=plain)
 
     def perform_import(self, row: Operation, file: Path, storage_id: str | None, *, chunked: bool) -> Any:
-        """Hand the opened file over."""
+        """Import from the file."""
         with file.open("rb") as stream:
             size = None if chunked else file.stat().st_size
             arguments = {"stream": stream, "size": size, "storage_id": storage_id}
@@ -47,7 +47,7 @@ class StackClient(Client):
         return msgspec.to_builtins(guest, enc_hook=plain)
 
     def export(self, guest_id: str, file: Path) -> int:
-        """Write the chunks."""
+        """Write the chunks to the file."""
         export = self._call_export(guest_id)
         written = 0
         with file.open("wb") as target:
@@ -57,25 +57,25 @@ class StackClient(Client):
         return written
 
     def with_password(self, password: str) -> Client:
-        """Return a client with a Stack of its own."""
+        """Return a client with another Stack."""
         return StackClient(self._options, password, self._made)
 
     def busy_sessions(self) -> int:
-        """Ask this process's pool."""
+        """Return the number from the pool of this process."""
         return self.stack.session_counts()["busy_sessions"]
 
     def _call_export(self, guest_id: str) -> Export:
         try:
             return self.stack.guest_export(guest_id)
         except SimplestackError as error:
-            raise _refusal("guest_export", error) from error
+            raise _error_response("guest_export", error) from error
 
     def _call(self, row: Operation, hook: str, arguments: dict[str, Any]) -> Any:
         try:
             return getattr(self.stack, hook)(**arguments)
         except SimplestackError as error:
-            raise _refusal(row.name, error) from error
+            raise _error_response(row.name, error) from error
 
 
-def _refusal(operation: str, error: SimplestackError) -> Refusal:
-    return Refusal(operation, error.name, error.message, error.details)
+def _error_response(operation: str, error: SimplestackError) -> ErrorResponse:
+    return ErrorResponse(operation, error.name, error.message, error.details)

@@ -26,10 +26,10 @@ def test_a_clone_has_what_the_guest_has_and_an_identity_of_its_own(
 def test_a_clone_has_mac_addresses_of_its_own(kit: Kit, client: Client, guest: Any) -> None:
     client.do("network_interface_create", guest["id"], body={"network": kit.networks[0]})
     clone = client.do("guest_clone", guest["id"], body={"name": kit.name()})
-    of_guest, of_clone = (client.do("network_interface_list", found["id"]) for found in (guest, clone))
+    of_guest, of_clone = (client.do("network_interface_list", item["id"]) for item in (guest, clone))
     assert of_guest, "the guest has the interface that was added"
-    assert [found["network"] for found in of_clone] == [found["network"] for found in of_guest]
-    assert {found["mac"] for found in of_clone}.isdisjoint(found["mac"] for found in of_guest)
+    assert [item["network"] for item in of_clone] == [item["network"] for item in of_guest]
+    assert {item["mac"] for item in of_clone}.isdisjoint(item["mac"] for item in of_guest)
 
 
 @drives("guest_clone", "guest_update", "disk_update", "disk_list", "guest_delete", "guest_info")
@@ -55,21 +55,21 @@ def test_a_clone_has_no_snapshots(kit: Kit, client: Client, guest: Any) -> None:
 
 
 @drives("guest_clone", "guest_list")
-def test_a_clone_with_a_name_that_is_taken_is_refused(client: Client, guest: Any, other_guest: Any) -> None:
+def test_a_clone_with_a_name_that_is_taken_is_rejected(client: Client, guest: Any, other_guest: Any) -> None:
     before = len(client.do("guest_list"))
-    client.refused("Conflict", "guest_clone", guest["id"], body={"name": other_guest["name"]})
-    client.refused("Conflict", "guest_clone", guest["id"], body={"name": guest["name"]})
+    client.rejected("Conflict", "guest_clone", guest["id"], body={"name": other_guest["name"]})
+    client.rejected("Conflict", "guest_clone", guest["id"], body={"name": guest["name"]})
     assert len(client.do("guest_list")) == before
 
 
 @drives("guest_clone", "guest_start", "guest_list")
-def test_a_running_guest_is_cloned_as_stopped_or_refused_with_the_state_it_needs(
+def test_a_running_guest_is_cloned_as_stopped_or_rejected_with_the_state_it_needs(
     kit: Kit, client: Client, guest: Any
 ) -> None:
     kit.bring(client, guest["id"], "STARTED")
-    answer = client.outcome(lambda: client.do("guest_clone", guest["id"], body={"name": kit.name()}))
-    if isinstance(answer, dict):
-        assert answer["state"] == "STOPPED"
+    result = client.outcome(lambda: client.do("guest_clone", guest["id"], body={"name": kit.name()}))
+    if isinstance(result, dict):
+        assert result["state"] == "STOPPED"
     else:
-        assert answer.name == "InvalidState"
-        assert (answer.details["current"], answer.details["needed"]) == ("STARTED", "STOPPED")
+        assert result.name == "InvalidState"
+        assert (result.details["current"], result.details["needed"]) == ("STARTED", "STOPPED")

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from simplestack.conformance.client import Client
+from simplestack.conformance.error_responses import ErrorResponse
 from simplestack.conformance.kit import Kit
 from simplestack.conformance.marks import drives
-from simplestack.conformance.refusals import Refusal
 from simplestack.conformance.space import total_allocated
 
 
@@ -43,10 +43,10 @@ def test_a_disk_is_renamed_and_grown(client: Client, guest: Any) -> None:
 
 
 @drives("disk_update", "disk_info", "disk_list")
-def test_a_disk_never_shrinks_and_a_refused_change_changes_nothing(client: Client, guest: Any) -> None:
+def test_a_disk_never_shrinks_and_a_rejected_change_changes_nothing(client: Client, guest: Any) -> None:
     disk = client.do("disk_list", guest["id"])[0]
     changes = {"size": 0.5, "name": "smaller"}
-    client.refused("InvalidArguments", "disk_update", guest["id"], disk["id"], body=changes)
+    client.rejected("InvalidArguments", "disk_update", guest["id"], disk["id"], body=changes)
     assert client.do("disk_info", guest["id"], disk["id"]) == disk
     assert client.do("disk_update", guest["id"], disk["id"], body={"size": disk["size"]}) == disk
 
@@ -85,7 +85,7 @@ def test_the_disk_of_another_guest_is_not_found_and_stays(
 
 
 @drives("disk_create", "disk_list")
-def test_a_disk_in_a_storage_that_is_not_there_is_refused(kit: Kit, client: Client, guest: Any) -> None:
+def test_a_disk_in_a_storage_that_is_not_there_is_rejected(kit: Kit, client: Client, guest: Any) -> None:
     before = client.do("disk_list", guest["id"])
     body = {"size": 1, "storage_id": kit.name()}
     client.unknown("Storage", "disk_create", guest["id"], body=body)
@@ -99,7 +99,7 @@ def test_disks_of_a_running_guest_come_grow_and_go(kit: Kit, client: Client) -> 
     kit.bring(client, guest["id"], "STARTED")
     made = client.do("disk_create", guest["id"], body={"size": 1})
     grown = client.outcome(lambda: client.do("disk_update", guest["id"], made["id"], body={"size": 2}))
-    if isinstance(grown, Refusal):  # not every storage lets a disk grow that is in use
+    if isinstance(grown, ErrorResponse):  # not every storage lets a disk grow that is in use
         assert grown.name in ("Conflict", "InvalidState"), grown
     else:
         assert grown["size"] == 2

@@ -1,4 +1,4 @@
-"""Guests: what they are."""
+"""Guests."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def test_a_guest_made_of_a_template_is_a_copy_of_its_own(kit: Kit, client: Clien
 
 @drives("guest_create", "network_interface_list")
 def test_a_guest_gets_an_interface_on_each_network_it_is_made_with(kit: Kit, client: Client) -> None:
-    assert kit.networks, "--network: the target lists no network; name one"
+    assert kit.networks, "the host lists no network: name one with --network"
     wanted = [{"network": name} for name in kit.networks]
     made = kit.make(client, network_interfaces=wanted)
     interfaces = client.do("network_interface_list", made["id"])
@@ -98,11 +98,9 @@ def test_a_guest_that_cannot_be_made_leaves_nothing_behind(
 
 
 @drives("guest_create", "guest_list")
-def test_a_name_that_is_taken_is_refused(kit: Kit, client: Client, guest: Any) -> None:
-    client.refused("Conflict", "guest_create", body=kit.body(name=guest["name"]))
-    assert [found["id"] for found in client.do("guest_list") if found["name"] == guest["name"]] == [
-        guest["id"]
-    ]
+def test_a_name_that_is_taken_is_rejected(kit: Kit, client: Client, guest: Any) -> None:
+    client.rejected("Conflict", "guest_create", body=kit.body(name=guest["name"]))
+    assert [item["id"] for item in client.do("guest_list") if item["name"] == guest["name"]] == [guest["id"]]
 
 
 @drives("guest_update", "guest_info")
@@ -133,18 +131,18 @@ def test_hdd_grows_the_last_disk(client: Client, guest: Any) -> None:
 
 
 @drives("guest_update", "guest_info")
-def test_everything_that_can_be_refused_is_refused_before_anything_is_changed(
+def test_everything_that_can_be_rejected_is_rejected_before_anything_is_changed(
     kit: Kit, client: Client, guest: Any
 ) -> None:
     changes = {"name": kit.name(), "memory": 256, "hdd": 0.5}
-    client.refused("InvalidArguments", "guest_update", guest["id"], body=changes)
+    client.rejected("InvalidArguments", "guest_update", guest["id"], body=changes)
     assert client.do("guest_info", guest["id"]) == guest
 
 
 @drives("guest_update", "guest_info")
 def test_a_guest_cannot_take_the_name_of_another(client: Client, guest: Any, other_guest: Any) -> None:
     changes = {"name": other_guest["name"], "cpus": 2}
-    client.refused("Conflict", "guest_update", guest["id"], body=changes)
+    client.rejected("Conflict", "guest_update", guest["id"], body=changes)
     assert client.do("guest_info", guest["id"]) == guest
 
 
@@ -158,9 +156,9 @@ def test_an_update_that_changes_nothing_is_no_error(client: Client, guest: Any) 
 @drives("guest_update", "guest_list", "guest_info")
 def test_a_template_is_not_listed_until_it_is_a_guest_again(client: Client, guest: Any) -> None:
     client.do("guest_update", guest["id"], body={"template": True})
-    assert guest["id"] not in [found["id"] for found in client.do("guest_list")]
+    assert guest["id"] not in [item["id"] for item in client.do("guest_list")]
     assert client.do("guest_info", guest["id"])["name"] == guest["name"]
-    client.refused("InvalidState", "power_guest", guest["id"], body={"state": "start"})
+    client.rejected("InvalidState", "power_guest", guest["id"], body={"state": "start"})
     client.do("guest_update", guest["id"], body={"template": False})
     assert client.do("guest_info", guest["id"]) in client.do("guest_list")
 
@@ -172,9 +170,9 @@ def test_a_running_guest_is_changed_or_says_which_state_it_needs(
     kit.bring(client, guest["id"], "STARTED")
     running = client.do("guest_info", guest["id"])
     for change in ({"cpus": guest["cpus"] + 1}, {"memory": guest["memory"] * 2}):
-        refusal = client.refused("InvalidState", "guest_update", guest["id"], body=change)
-        assert refusal.details["current"] == "STARTED"
-        assert refusal.details["needed"]
+        error = client.rejected("InvalidState", "guest_update", guest["id"], body=change)
+        assert error.details["current"] == "STARTED"
+        assert error.details["needed"]
         shown = client.do("guest_info", guest["id"])
         assert (shown["cpus"], shown["memory"]) == (running["cpus"], running["memory"])
 
@@ -182,7 +180,7 @@ def test_a_running_guest_is_changed_or_says_which_state_it_needs(
 @drives("guest_delete", "guest_list")
 def test_a_deleted_guest_is_gone_and_cannot_be_deleted_again(client: Client, guest: Any) -> None:
     assert client.do("guest_delete", guest["id"]) is None
-    assert guest["id"] not in [found["id"] for found in client.do("guest_list")]
+    assert guest["id"] not in [item["id"] for item in client.do("guest_list")]
     client.unknown("Guest", "guest_info", guest["id"])
     client.unknown("Guest", "guest_delete", guest["id"])
 
@@ -191,8 +189,8 @@ def test_a_deleted_guest_is_gone_and_cannot_be_deleted_again(client: Client, gue
 @pytest.mark.parametrize("state", ["STARTED", "PAUSED"])
 def test_a_guest_that_is_not_stopped_is_not_deleted(kit: Kit, client: Client, guest: Any, state: str) -> None:
     kit.bring(client, guest["id"], state)
-    refusal = client.refused("InvalidState", "guest_delete", guest["id"])
-    assert (refusal.details["current"], refusal.details["needed"]) == (state, "STOPPED")
+    error = client.rejected("InvalidState", "guest_delete", guest["id"])
+    assert (error.details["current"], error.details["needed"]) == (state, "STOPPED")
     shown = client.do("guest_info", guest["id"])
     assert (shown["state"], shown["hdd"]) == (state, guest["hdd"])
 

@@ -1,4 +1,4 @@
-"""Ids that a plugin never gave: it finds nothing by them, whatever they look like."""
+"""Unknown IDs of any form are not found."""
 
 import re
 
@@ -23,7 +23,7 @@ def test_a_plugin_finds_nothing_by_an_id_that_is_a_way_through_folders(
     kit: Kit, operation: str, identity: str
 ) -> None:
     # Core rejects most of these before a hook sees them; scripts with a Stack do not go that way.
-    kit.stack.refused("EntityNotFound", operation, *(identity for _ in _names(ROWS[operation])))
+    kit.stack.rejected("EntityNotFound", operation, *(identity for _ in _names(ROWS[operation])))
 
 
 @pytest.mark.parametrize("operation", [pytest.param(row.name, marks=drives(row.name)) for row in _WITH_IDS])
@@ -32,5 +32,5 @@ def test_a_segment_that_clients_resolve_is_400(http: HttpClient, operation: str,
     row = ROWS[operation]
     for name in _names(row):
         path = row.path.format_map({**dict.fromkeys(_names(row), _UNKNOWN), name: segment})
-        answer = http.send(row.method, http.base + path)
-        assert (answer.status, answer.refusal(operation).name) == (400, "InvalidArguments")
+        response = http.send(row.method, http.base + path)
+        assert (response.status, response.error(operation).name) == (400, "InvalidArguments")

@@ -12,14 +12,14 @@ from simplestack.entities.network import NetworkInterface
 
 
 def _contract(interface: Any) -> dict[str, Any]:
-    """Return what the contract has of an interface: a plugin may say more."""
+    """Return the fields of the contract: a plugin may add fields."""
     return {name: interface[name] for name in NetworkInterface.__struct_fields__}
 
 
 @pytest.fixture
 def interface(kit: Kit, client: Client, guest: Any) -> Any:
-    """Give a new network interface of `guest`."""
-    kit.needs("network_interface_create")
+    """Return a new network interface of `guest`."""
+    kit.require("network_interface_create")
     return client.do("network_interface_create", guest["id"], body={"network": kit.networks[0]})
 
 
@@ -47,22 +47,22 @@ def test_an_interface_keeps_the_mac_that_was_asked_for_in_any_letter_case(
 
 
 @drives("network_interface_create", "network_interface_list")
-def test_a_mac_that_the_guest_has_is_refused(kit: Kit, client: Client, guest: Any, interface: Any) -> None:
+def test_a_mac_that_the_guest_has_is_rejected(kit: Kit, client: Client, guest: Any, interface: Any) -> None:
     before = client.do("network_interface_list", guest["id"])
     body = {"network": kit.networks[0], "mac": interface["mac"]}
-    client.refused("Conflict", "network_interface_create", guest["id"], body=body)
+    client.rejected("Conflict", "network_interface_create", guest["id"], body=body)
     assert client.do("network_interface_list", guest["id"]) == before
 
 
 @drives("network_interface_create", "network_list")
 def test_a_network_is_named_by_its_id_too(kit: Kit, client: Client, guest: Any) -> None:
-    (network,) = [found for found in client.do("network_list") if found["name_label"] == kit.networks[0]]
+    (network,) = [item for item in client.do("network_list") if item["name_label"] == kit.networks[0]]
     made = client.do("network_interface_create", guest["id"], body={"network": network["id"]})
     assert made["network"] == kit.networks[0]
 
 
 @drives("network_interface_create", "network_interface_update", "network_interface_list")
-def test_a_network_that_is_not_there_is_refused_and_changes_nothing(
+def test_a_network_that_is_not_there_is_rejected_and_changes_nothing(
     kit: Kit, client: Client, guest: Any, interface: Any
 ) -> None:
     before = client.do("network_interface_list", guest["id"])
@@ -105,7 +105,7 @@ def test_a_rate_limit_is_lifted(client: Client, guest: Any, interface: Any, noth
 def test_an_interface_moves_to_another_network_and_stays_what_it_is(
     kit: Kit, client: Client, guest: Any, interface: Any
 ) -> None:
-    assert len(kit.networks) == 2, "--other-network: the target lists one network only; name another"
+    assert len(kit.networks) == 2, "the host lists only one network: name another with --other-network"
     body = {"network": kit.networks[1]}
     moved = client.do("network_interface_update", guest["id"], interface["id"], body=body)
     assert moved == interface | body
@@ -116,7 +116,7 @@ def test_a_deleted_interface_is_gone_and_cannot_be_deleted_again(
     client: Client, guest: Any, interface: Any
 ) -> None:
     client.do("network_interface_delete", guest["id"], interface["id"])
-    assert interface["id"] not in [found["id"] for found in client.do("network_interface_list", guest["id"])]
+    assert interface["id"] not in [item["id"] for item in client.do("network_interface_list", guest["id"])]
     client.unknown("NetworkInterface", "network_interface_info", guest["id"], interface["id"])
     client.unknown("NetworkInterface", "network_interface_delete", guest["id"], interface["id"])
 

@@ -23,7 +23,7 @@ def test_an_iso_is_mounted_again_and_ejected(kit: Kit, client: Client, guest: An
 
 
 @drives("media_info", "media_mount")
-def test_an_iso_that_is_not_there_is_refused_and_the_one_in_the_drive_stays(
+def test_an_iso_that_is_not_there_is_rejected_and_the_one_in_the_drive_stays(
     kit: Kit, client: Client, guest: Any
 ) -> None:
     client.do("media_mount", guest["id"], body={"name": kit.options.iso})

@@ -4,9 +4,9 @@ import random
 from typing import Any
 
 from simplestack.conformance.client import Client
+from simplestack.conformance.error_responses import ErrorResponse
 from simplestack.conformance.kit import Kit
 from simplestack.conformance.marks import drives
-from simplestack.conformance.refusals import Refusal
 
 _ATTEMPTS = 20
 
@@ -35,15 +35,15 @@ def test_a_network_on_a_vlan_is_made_once(kit: Kit, client: Client) -> None:
     assert made in client.do("network_list")
 
     other_tag = next(free for free in kit.options.vlans if free != tag)
-    client.refused("Conflict", "network_vlan_create", body=body | {"vlan": other_tag})
-    client.refused("Conflict", "network_vlan_create", body=body | {"vlan": tag, "name": kit.name()})
-    assert [found["id"] for found in client.do("network_list") if found["name_label"] == body["name"]] == [
+    client.rejected("Conflict", "network_vlan_create", body=body | {"vlan": other_tag})
+    client.rejected("Conflict", "network_vlan_create", body=body | {"vlan": tag, "name": kit.name()})
+    assert [item["id"] for item in client.do("network_list") if item["name_label"] == body["name"]] == [
         made["id"]
     ]
 
 
 @drives("network_vlan_create", "network_list")
-def test_a_vlan_on_a_network_that_is_not_there_is_refused(kit: Kit, client: Client) -> None:
+def test_a_vlan_on_a_network_that_is_not_there_is_rejected(kit: Kit, client: Client) -> None:
     before = client.do("network_list")
     body = {"name": kit.name(), "from_network": kit.name(), "vlan": kit.options.vlans[0]}
     client.unknown("Network", "network_vlan_create", body=body)
@@ -54,8 +54,8 @@ def _on_a_free_vlan(kit: Kit, client: Client, body: dict[str, Any]) -> tuple[Any
     for tag in random.sample(kit.options.vlans, min(_ATTEMPTS, len(kit.options.vlans))):
         try:
             made = client.do("network_vlan_create", body=body | {"vlan": tag})
-        except Refusal as refusal:
-            if refusal.name != "Conflict":
+        except ErrorResponse as error:
+            if error.name != "Conflict":
                 raise
         else:
             kit.lasting.append(body["name"])

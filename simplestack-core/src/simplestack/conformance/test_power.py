@@ -1,4 +1,4 @@
-"""Power: every transition, and every refusal, from each state."""
+"""Power: every transition, and every error, from each state."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _HOOKS = {
     "reboot": "guest_reboot",
     "forced reboot": "guest_reboot",
 }
-_REFUSED = {
+_REJECTED = {
     "STOPPED": ("stop", "force_stop", "pause", "resume", "reboot", "forced reboot"),
     "STARTED": ("start", "resume"),
     "PAUSED": ("start", "stop", "pause", "reboot", "forced reboot"),
@@ -35,18 +35,18 @@ _REACHED = {"STOPPED": (), "STARTED": ("guest_start",), "PAUSED": ("guest_start"
             marks=drives(*dict.fromkeys((*_REACHED[state], _HOOKS[action]))),
             id=f"{action}-{state}",
         )
-        for state, actions in _REFUSED.items()
+        for state, actions in _REJECTED.items()
         for action in actions
     ],
 )
-def test_an_action_that_the_state_does_not_allow_is_refused_and_changes_nothing(
+def test_an_action_that_the_state_does_not_allow_is_rejected_and_changes_nothing(
     kit: Kit, client: Client, machine: Any, state: str, action: str
 ) -> None:
     kit.bring(client, machine["id"], state)
     operation, body = _request(action)
-    refusal = client.refused("InvalidState", operation, machine["id"], body=body)
-    assert refusal.details["current"] == state
-    assert state not in refusal.details["needed"].split(" or ")
+    error = client.rejected("InvalidState", operation, machine["id"], body=body)
+    assert error.details["current"] == state
+    assert state not in error.details["needed"].split(" or ")
     assert client.do("guest_info", machine["id"])["state"] == state
 
 

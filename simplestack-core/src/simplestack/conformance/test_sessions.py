@@ -1,4 +1,4 @@
-"""Sessions: whose password is right gets one, and every failure gives it back."""
+"""Sessions: the password is checked, and every failed call returns its session."""
 
 import secrets
 from typing import Any
@@ -13,14 +13,14 @@ _UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 @drives("guest_list")
-def test_a_wrong_password_is_refused_and_the_right_one_goes_on_working(kit: Kit, client: Client) -> None:
+def test_a_wrong_password_is_rejected_and_the_right_one_goes_on_working(kit: Kit, client: Client) -> None:
     client.do("guest_list")
     stranger = client.with_password(f"wrong-{secrets.token_urlsafe(8)}")
     if kit.options.any_password:
         assert stranger.do("guest_list") == client.do("guest_list")
     else:
         for _ in range(2):
-            stranger.refused("Unauthorized", "guest_list")
+            stranger.rejected("Unauthorized", "guest_list")
     client.do("guest_list")
     assert client.busy_sessions() == 0
 
@@ -34,12 +34,12 @@ def test_what_is_not_found_gives_its_session_back(client: Client, times: int) ->
 
 
 @drives("guest_start", "guest_info")
-def test_a_refusal_because_of_the_state_gives_its_session_back(
+def test_a_call_that_the_state_does_not_allow_returns_its_session(
     kit: Kit, client: Client, machine: Any
 ) -> None:
     kit.bring(client, machine["id"], "STARTED")
     for _ in range(20):
-        client.refused("InvalidState", "power_guest", machine["id"], body={"state": "start"})
+        client.rejected("InvalidState", "power_guest", machine["id"], body={"state": "start"})
     assert client.busy_sessions() == 0
 
 

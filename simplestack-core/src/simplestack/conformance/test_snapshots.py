@@ -14,8 +14,8 @@ from simplestack.conformance.space import total_allocated
 
 @pytest.fixture
 def snapshot(kit: Kit, client: Client, guest: Any) -> Any:
-    """Give a snapshot of `guest`."""
-    kit.needs("snapshot_create")
+    """Return a snapshot of `guest`."""
+    kit.require("snapshot_create")
     return client.do("snapshot_create", guest["id"], body={"name": "before ü"})
 
 
@@ -35,7 +35,7 @@ def test_snapshots_are_listed_oldest_first_and_one_without_a_name_gets_the_time(
     assert unnamed["name"].startswith("20")
     assert unnamed["name"].endswith("Z")
     third = client.do("snapshot_create", guest["id"], body={"name": "third"})
-    listed = [found["id"] for found in client.do("snapshot_list", guest["id"])]
+    listed = [item["id"] for item in client.do("snapshot_list", guest["id"])]
     assert listed == [snapshot["id"], unnamed["id"], third["id"]]
 
 
@@ -92,7 +92,7 @@ def test_a_deleted_snapshot_is_gone_and_those_taken_after_it_stay(
 ) -> None:
     later = client.do("snapshot_create", guest["id"], body={"name": "later"})
     client.do("snapshot_delete", guest["id"], snapshot["id"])
-    assert [found["id"] for found in client.do("snapshot_list", guest["id"])] == [later["id"]]
+    assert [item["id"] for item in client.do("snapshot_list", guest["id"])] == [later["id"]]
     client.unknown("Snapshot", "snapshot_info", guest["id"], snapshot["id"])
     client.unknown("Snapshot", "snapshot_delete", guest["id"], snapshot["id"])
     client.do("snapshot_revert", guest["id"], later["id"])

@@ -15,8 +15,8 @@ def test_each_storage_of_the_list_can_be_shown(client: Client) -> None:
     assert storages, "a target has at least one storage"
     for storage in storages:
         shown = client.do("storage_info", storage["id"])
-        for member in ("id", "name", "type"):
-            assert shown[member] == storage[member]
+        for field in ("id", "name", "type"):
+            assert shown[field] == storage[field]
         if storage["size"] is None or shown["size"] is None:
             continue
         assert shown["size"] == pytest.approx(storage["size"], abs=0.1)

@@ -43,11 +43,11 @@ def test_a_tag_is_any_name(client: Client, guest: Any) -> None:
 def test_a_tag_that_clients_resolve_in_its_path_is_400_and_its_delete_spares_the_guest(
     http: HttpClient, guest: Any, name: str
 ) -> None:
-    http.refused("InvalidArguments", "tag_create", guest["id"], body={"name": name})
+    http.rejected("InvalidArguments", "tag_create", guest["id"], body={"name": name})
     assert http.do("tag_list", guest["id"]) == []
     # The HTTP library resolves the path, as most do: `..` leaves the guest's own path with a slash.
     deleted = http.send("DELETE", f"{http.base}/guests/{guest['id']}/tags/{name}")
-    assert (deleted.status, deleted.refusal("tag_delete").name) == (404, "RouteNotFound")
+    assert (deleted.status, deleted.error("tag_delete").name) == (404, "RouteNotFound")
     assert http.do("guest_info", guest["id"]) == guest
 
 

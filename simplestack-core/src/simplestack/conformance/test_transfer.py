@@ -1,4 +1,4 @@
-"""Images out and in."""
+"""Exports and imports of images."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from simplestack.conformance.client import Client
+from simplestack.conformance.error_responses import ErrorResponse
 from simplestack.conformance.http_client import HttpClient
 from simplestack.conformance.images import disk_digests
 from simplestack.conformance.kit import Kit
 from simplestack.conformance.marks import ROWS, drives
-from simplestack.conformance.refusals import Refusal
 from simplestack.conformance.space import allocated_by_storage, roomiest_storage, total_allocated
 
 
 @pytest.fixture
 def bootable(kit: Kit, client: Client) -> Any:
-    """Give a stopped guest that has something on its first disk, a second disk and an interface."""
+    """Return a stopped guest with data on its first disk, a second disk and an interface."""
     networks = [{"network": name} for name in kit.networks[:1]]
     return kit.make_bootable(client, cpus=2, network_interfaces=networks)
 
@@ -39,26 +39,26 @@ def test_a_guest_that_has_run_is_the_same_after_export_and_import(
 
 
 @drives("guest_export", "guest_start", "guest_info")
-def test_a_running_guest_is_exported_or_refused_with_the_state_it_needs(
+def test_a_running_guest_is_exported_or_rejected_with_the_state_it_needs(
     kit: Kit, client: Client, guest: Any, tmp_path: Path
 ) -> None:
     kit.bring(client, guest["id"], "STARTED")
-    answer = client.outcome(lambda: client.export(guest["id"], tmp_path / "image"))
-    if isinstance(answer, Refusal):
-        assert answer.name == "InvalidState"
-        assert (answer.details["current"], answer.details["needed"]) == ("STARTED", "STOPPED")
+    result = client.outcome(lambda: client.export(guest["id"], tmp_path / "image"))
+    if isinstance(result, ErrorResponse):
+        assert result.name == "InvalidState"
+        assert (result.details["current"], result.details["needed"]) == ("STARTED", "STOPPED")
     else:
-        assert answer > 0
+        assert result > 0
     assert client.do("guest_info", guest["id"])["state"] == "STARTED"
 
 
 @drives("guest_import", "guest_delete")
-def test_an_import_is_sent_chunked_or_refused_with_what_it_needs(client: Client, image_file: Path) -> None:
-    answer = client.outcome(lambda: client.load(image_file, chunked=True))
-    if isinstance(answer, Refusal):
-        assert answer.name == "LengthRequired"
+def test_an_import_is_sent_chunked_or_rejected_with_what_it_needs(client: Client, image_file: Path) -> None:
+    result = client.outcome(lambda: client.load(image_file, chunked=True))
+    if isinstance(result, ErrorResponse):
+        assert result.name == "LengthRequired"
     else:
-        assert answer["state"] == "STOPPED"
+        assert result["state"] == "STOPPED"
 
 
 @drives("storage_guest_import", "storage_list")
@@ -73,14 +73,14 @@ def test_an_import_into_a_storage_takes_its_space_there(client: Client, image_fi
 
 
 @drives("storage_guest_import", "guest_list")
-def test_an_import_into_a_storage_that_is_not_there_is_refused(
+def test_an_import_into_a_storage_that_is_not_there_is_rejected(
     kit: Kit, client: Client, image_file: Path
 ) -> None:
     before = len(client.do("guest_list"))
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ErrorResponse) as rejected:
         client.load(image_file, kit.name())
-    assert refused.value.name == "EntityNotFound"
-    assert refused.value.message.startswith("Storage:")
+    assert rejected.value.name == "EntityNotFound"
+    assert rejected.value.message.startswith("Storage:")
     assert len(client.do("guest_list")) == before
 
 
@@ -94,9 +94,9 @@ def test_an_image_that_is_cut_short_leaves_nothing_behind(
     with file.open("r+b") as image:
         image.truncate(int(size * share))
     before = _everything(client)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ErrorResponse) as rejected:
         client.load(file)
-    assert refused.value.name == "InvalidArguments"
+    assert rejected.value.name == "InvalidArguments"
     assert _everything(client) == before
 
 
@@ -107,8 +107,8 @@ def test_a_client_that_goes_away_in_an_import_leaves_nothing_behind(
     before = _everything(http)
     size = image_file.stat().st_size
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-    answer = http.send_and_go_away(http.below(ROWS["guest_import"], {}), _half(image_file), headers)
-    assert answer in (b"", b"HTTP/1.1 400"), "an import of half a body"
+    response = http.send_and_go_away(http.below(ROWS["guest_import"], {}), _half(image_file), headers)
+    assert response in (b"", b"HTTP/1.1 400"), "an import of half a body"
     assert _everything(http) == before
     assert http.busy_sessions() == 0
 
@@ -116,19 +116,19 @@ def test_a_client_that_goes_away_in_an_import_leaves_nothing_behind(
 @drives("guest_import", "guest_export", "guest_info")
 def test_old_clients_label_an_image_as_json(http: HttpClient, image_file: Path) -> None:
     label = {"Content-Type": "application/json"}
-    answer = http.send("POST", f"{http.base}/guests", image_file.read_bytes(), label)
-    assert answer.status == 201, answer
-    http.do("guest_delete", answer.json["id"])
+    response = http.send("POST", f"{http.base}/guests", image_file.read_bytes(), label)
+    assert response.status == 201, response
+    http.do("guest_delete", response.json["id"])
 
 
 @drives("guest_export")
-def test_the_export_of_a_guest_that_is_not_there_is_refused_before_its_first_byte(
+def test_the_export_of_a_guest_that_is_not_there_is_rejected_before_its_first_byte(
     client: Client, tmp_path: Path
 ) -> None:
     unknown = "00000000-0000-4000-8000-000000000000"
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ErrorResponse) as rejected:
         client.export(unknown, tmp_path / "image")
-    assert (refused.value.name, refused.value.message) == ("EntityNotFound", f"Guest:{unknown} not found")
+    assert (rejected.value.name, rejected.value.message) == ("EntityNotFound", f"Guest:{unknown} not found")
 
 
 def _check_round_trip(kit: Kit, client: Client, guest: Any, folder: Path) -> None:
@@ -140,14 +140,14 @@ def _check_round_trip(kit: Kit, client: Client, guest: Any, folder: Path) -> Non
 
     made = client.load(first)
     assert made["state"] == "STOPPED"
-    for member in ("cpus", "memory", "hdd", "paravirtualized"):
-        assert made[member] == guest[member], member
+    for field in ("cpus", "memory", "hdd", "paravirtualized"):
+        assert made[field] == guest[field], field
     assert client.do("guest_info", made["id"]) == made
     assert made in client.do("guest_list")
     assert [disk["size"] for disk in client.do("disk_list", made["id"])] == [disk["size"] for disk in disks]
     if interfaces:
         again = client.do("network_interface_list", made["id"])
-        assert [found["network"] for found in again] == [found["network"] for found in interfaces]
+        assert [item["network"] for item in again] == [item["network"] for item in interfaces]
     client.export(made["id"], second)
     assert disk_digests(second) == disk_digests(first)
 

@@ -1,11 +1,11 @@
-"""Errors as both ways in show them."""
+"""Errors of operations, the same for Stack and HTTP."""
 
 from collections.abc import Mapping
 from typing import Any
 
 NOT_IMPLEMENTED = "NotImplementedError"
 
-#: The status of each error on the wire.
+#: HTTP status of each error.
 STATUSES = {
     "InvalidArguments": 400,
     "Unauthorized": 401,
@@ -32,15 +32,15 @@ STATUSES = {
 }
 
 
-class Refusal(Exception):
-    """An operation was refused.
+class ErrorResponse(Exception):
+    """An operation failed.
 
-    :param name: the error's name, as clients read it
-    :param details: its further members, such as ``current`` and ``needed``
+    :param name: name of the error, the ``error`` field
+    :param details: additional fields, such as ``current`` and ``needed``
     """
 
     def __init__(self, operation: str, name: str, message: str, details: Mapping[str, Any]) -> None:
-        super().__init__(f"{operation} was refused with {name}: {message}")
+        super().__init__(f"{operation} failed with {name}: {message}")
         self.operation = operation
         self.name = name
         self.message = message
