@@ -94,8 +94,8 @@ def test_what_is_not_installed_is_named_with_the_extra_that_adds_it(missing: str
     )
     assert done.returncode == 1
     assert done.stderr == (
-        f"Error: the conformance kit needs {missing}, which is not installed: "
-        "`pip install 'simplestack-core[testing]'` adds it\n"
+        f"Error: the conformance kit needs {missing}: "
+        "install it with `pip install 'simplestack-core[testing]'`\n"
     )
 
 

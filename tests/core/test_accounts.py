@@ -60,7 +60,7 @@ def test_each_parameter_is_read_from_the_hash() -> None:
     ],
 )
 def test_what_is_no_hash_is_rejected_without_being_quoted(hashed: str) -> None:
-    with pytest.raises(ValueError, match=r"\Anot a hash made by `simplestack hash-password`\Z"):
+    with pytest.raises(ValueError, match=r"\Anot a hash from `simplestack hash-password`\Z"):
         verify_password("a", hashed)
 
 

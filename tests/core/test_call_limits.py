@@ -138,7 +138,7 @@ def test_a_call_that_waits_for_a_session_counts() -> None:
         gate.await_arrivals()
         while hypervisor.dispatcher.pool._waiting < 2:
             pass
-        with pytest.raises(HypervisorUnavailable, match="3 calls to h are under way") as caught:
+        with pytest.raises(HypervisorUnavailable, match="3 calls to h in progress") as caught:
             hypervisor.call("host_list")
         assert caught.value.retry_after_seconds == 1
         assert len(hypervisor.connected) == 1

@@ -100,7 +100,7 @@ def test_a_third_of_three_threads_may_connect() -> None:
         call = start(session_of, hypervisor, host="one")
         gate.await_arrivals()
         try:
-            with pytest.raises(HypervisorUnavailable, match="1 connections of lab are being made"):
+            with pytest.raises(HypervisorUnavailable, match="1 new connections to hosts of lab"):
                 session_of(hypervisor, host="two")
         finally:
             gate.open()

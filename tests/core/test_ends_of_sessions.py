@@ -173,7 +173,7 @@ class TestBounds:
         assert hypervisor.counts["sessions"] == 3, "that at a is being logged out"
         assert session_of(hypervisor, host="c", user="two") == 4
         gate.await_arrivals(3)  # those at a, at b and the first one at c
-        with pytest.raises(HypervisorUnavailable, match="4 of 2 in all"):
+        with pytest.raises(HypervisorUnavailable, match="4 of 2 at all hosts"):
             session_of(hypervisor, host="d")
         gate.open()
         wait_for(lambda: hypervisor.counts["sessions"] == 1, what="the logouts")
@@ -187,7 +187,7 @@ class TestBounds:
         )
         for number in range(4):
             session_of(hypervisor, user=f"user-{number}")
-        with pytest.raises(HypervisorUnavailable, match="4 of at most 2"):
+        with pytest.raises(HypervisorUnavailable, match="4 of 2 sessions"):
             session_of(hypervisor, user="one more")
         assert session_of(hypervisor, host="other") == 5
         gate.open()
@@ -208,7 +208,7 @@ class TestBounds:
         with in_threads(2) as start:
             calls = [start(hypervisor.call, "host_list", host=host) for host in ("a", "b")]
             gate.await_arrivals(2)
-            with pytest.raises(HypervisorUnavailable, match=r"at c: 0 of at most 8 .* 2 of 2 in all"):
+            with pytest.raises(HypervisorUnavailable, match=r"at c: 0 of 8 .* 2 of 2 at all hosts"):
                 session_of(hypervisor, host="c")
             gate.open()
             assert [call.result() for call in calls] == [[], []]
@@ -234,7 +234,7 @@ class TestHungSessions:
             session_of(hypervisor)
         slots = hypervisor.dispatcher.pool._slots
         slots.forgive_hung()
-        with pytest.raises(HypervisorUnavailable, match="1 of at most 1"):
+        with pytest.raises(HypervisorUnavailable, match="1 of 1 sessions"):
             session_of(hypervisor)
         for slot in slots._hung:
             slots._hung[slot] -= 61
@@ -250,7 +250,7 @@ class TestHungSessions:
         settings = HypervisorSettings(connect_timeout_seconds=0.1)
         hypervisor = Hypervisor(storage_info, connect=connect, settings=settings, shares_sessions=True)
         for _ in range(2):
-            with pytest.raises(HypervisorTimeout, match=r"did not let a session be made within 0\.1 s"):
+            with pytest.raises(HypervisorTimeout, match=r"cannot connect to \w+ within 0\.1 s"):
                 session_of(hypervisor)
         gate.await_arrivals(2)
 
@@ -276,7 +276,7 @@ class TestHungSessions:
         session_of(hypervisor)
         hypervisor.dispatcher.pool.close_at(Place(NAME, "h"), 0)
         slots = hypervisor.dispatcher.pool._slots
-        with pytest.raises(HypervisorUnavailable, match="1 of at most 1"):
+        with pytest.raises(HypervisorUnavailable, match="1 of 1 sessions"):
             session_of(hypervisor)
         for slot in slots._hung:
             slots._hung[slot] -= 61

@@ -32,7 +32,7 @@ class TestHangingSessions:
         hypervisor = Hypervisor(host_list, storage_info, settings=settings)
         with pytest.raises(HypervisorTimeout, match=r"did not answer within 0\.1 s"):
             hypervisor.call("host_list")
-        with pytest.raises(HypervisorUnavailable, match="1 of at most 1"):
+        with pytest.raises(HypervisorUnavailable, match="1 of 1 sessions"):
             session_of(hypervisor)
         assert hypervisor.disconnected == [], "a thread still uses it"
         gate.open()
@@ -77,7 +77,7 @@ class TestHangingSessions:
         slots = hypervisor.dispatcher.pool._slots
         slots.forgive_hung()
         slots.forgive_hung()
-        with pytest.raises(HypervisorUnavailable, match="1 of at most 1"):
+        with pytest.raises(HypervisorUnavailable, match="1 of 1 sessions"):
             session_of(hypervisor)
         gate.open()
         wait_for(lambda: hypervisor.counts["sessions"] == 0, what="both to be logged out")
@@ -92,7 +92,7 @@ class TestHangingSessions:
             return "late"
 
         hypervisor = Hypervisor(storage_info, connect=connect, disconnect=ended.append, settings=QUICK)
-        with pytest.raises(HypervisorTimeout, match=r"did not let a session be made within 0\.2 s"):
+        with pytest.raises(HypervisorTimeout, match=r"cannot connect to \w+ within 0\.2 s"):
             session_of(hypervisor)
         assert hypervisor.counts["sessions"] == 1
         gate.open()

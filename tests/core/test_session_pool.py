@@ -68,7 +68,7 @@ def test_sessions_that_cannot_be_shared_are_bounded_for_each_host() -> None:
     with in_threads(2) as start:
         calls = [start(hypervisor.call, "host_list") for _ in range(2)]
         gate.await_arrivals(2)
-        with pytest.raises(HypervisorUnavailable, match="2 of at most 2"):
+        with pytest.raises(HypervisorUnavailable, match="2 of 2 sessions"):
             session_of(hypervisor)
         assert session_of(hypervisor, host="other") == 3
         gate.open()
@@ -165,7 +165,7 @@ def test_connections_of_one_hypervisor_that_are_being_made_are_bounded() -> None
     with in_threads(4) as start:
         calls = [start(session_of, hypervisor, host=f"slow-{number}") for number in range(4)]
         gate.await_arrivals(4)
-        with pytest.raises(HypervisorUnavailable, match="4 connections of lab are being made"):
+        with pytest.raises(HypervisorUnavailable, match="4 new connections to hosts of lab"):
             session_of(hypervisor, host="slow-4")
         assert session_of(hypervisor, host="quick") == 1
         gate.open()
@@ -211,7 +211,8 @@ def test_a_call_that_waits_in_vain_for_a_host_that_is_slow_to_connect_to_is_told
         wait_for(lambda: pool._waiting == 1, what="the second call to wait")
         (slot,) = pool._slots
         assert pool._slots.explain_full(slot.key, slot.maker) == (
-            "no free session at slow, which is slow or does not answer: 1 connections to it are being made"
+            "no free session at slow, which is slow or does not respond: "
+            "sessions that are still connecting: 1; try again later"
         )
         gate.open()
         assert [call.result() for call in calls] == [1, 1]

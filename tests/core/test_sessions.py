@@ -128,7 +128,7 @@ def test_a_session_that_cannot_be_shared_serves_one_request_at_a_time(
     wait_for(lambda: len(marks(tmp_path, "waiting")) == 3, what="three sessions in use")
     answer = service.get("/own/h/guests/1")
     assert (answer.status, answer.error) == (503, "HypervisorUnavailable")
-    assert "3 of at most 3" in answer.json["message"]
+    assert "3 of 3 sessions" in answer.json["message"]
     assert answer.headers["retry-after"] == "10"
     (tmp_path / "go").touch()
     for thread in threads:

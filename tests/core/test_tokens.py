@@ -26,5 +26,5 @@ def test_bytes_of_a_header_that_are_no_text_have_a_hash() -> None:
 
 @pytest.mark.parametrize("hashed", ["t", f"sha256${'a' * 63}", f"sha256${'A' * 64}", f"{token_hash('t')}\n"])
 def test_another_text_is_no_hash(hashed: str) -> None:
-    with pytest.raises(ValueError, match="not a hash made by `simplestack service-token`"):
+    with pytest.raises(ValueError, match="not a hash from `simplestack service-token`"):
         check_token_hash(hashed)

@@ -113,7 +113,7 @@ ATTACKS = (
     Attack(
         "9. 40 calls to a stopped host", _get("/wild/stopped"), r"abandoned a connection to stopped.*", 40
     ),
-    Attack("10. a host that takes no logout", _broken_session, r"could not log out of no-logout.*"),
+    Attack("10. a host that takes no logout", _broken_session, r"cannot log out of no-logout.*"),
     Attack("11. 200 slow heads", _get("/mock/demo"), None, during=_slow_heads),  # they never make a request
     Attack("12. 40 slow readers of exports", _slow_reader, r'"images".*"guest_export".*', 40),
     Attack("13. an export that fails midway", _broken_export, r"request \S+ .* broke off after .*"),

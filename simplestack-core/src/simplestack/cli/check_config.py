@@ -1,4 +1,4 @@
-"""``simplestack check-config``: whether the service would start with these settings."""
+"""``simplestack check-config``: check the settings."""
 
 from pathlib import Path
 
@@ -10,7 +10,11 @@ from simplestack.cli.configuration import config_option, load_to_serve
 @click.command("check-config")
 @config_option
 def check_config(config: Path | None) -> None:
-    """Check the settings: every key known, every value of its type, every plugin installed."""
+    """Check whether the service can start with these settings.
+
+    Checks that all settings are known and valid, and that the plugins can be loaded. Prints the warnings that
+    the service would log. Exits with 1 if the service would not start.
+    """
     from simplestack.server.gunicorn import start_warnings  # noqa: PLC0415  the other commands start without it
 
     configuration, registry = load_to_serve(config)

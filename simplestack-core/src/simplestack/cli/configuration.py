@@ -1,4 +1,4 @@
-"""The option that names the settings, and settings errors as a command line shows them."""
+"""The option ``--config``, and settings errors as command line errors."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,14 +18,14 @@ def config_option(command: F) -> F:
     return click.option(
         "--config",
         type=click.Path(dir_okay=False, path_type=Path),
-        help=f"TOML file of settings; {CONFIG_VARIABLE} otherwise.",
+        help=f"TOML file with settings. Default: the file that {CONFIG_VARIABLE} names.",
     )(command)
 
 
 def load(config: Path | None, overrides: Mapping[str, Any] | None = None) -> tuple[Configuration, Registry]:
     """Load settings and plugins.
 
-    :raises click.ClickException: a setting is wrong
+    :raises click.ClickException: a setting is invalid
     """
     try:
         configuration = load_configuration(config, overrides=overrides)
@@ -37,9 +37,9 @@ def load(config: Path | None, overrides: Mapping[str, Any] | None = None) -> tup
 def load_to_serve(
     config: Path | None, overrides: Mapping[str, Any] | None = None
 ) -> tuple[Configuration, Registry]:
-    """Load settings and plugins that a service can start with.
+    """Load settings and plugins to start the service.
 
-    :raises click.ClickException: a setting is wrong, or a service plugin could not be loaded
+    :raises click.ClickException: a setting is invalid, or a service plugin cannot be loaded
     """
     from simplestack.server.plugin_pages import service_pages  # noqa: PLC0415  other commands start without it
 

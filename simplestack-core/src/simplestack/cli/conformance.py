@@ -1,4 +1,4 @@
-"""Run the conformance kit against a host."""
+"""``simplestack conformance``: run the conformance kit against a host."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ import click
 
 from simplestack.conformance.command_line import HOST, HYPERVISOR, OPTIONS
 
-#: What the kit imports of the extra `testing`.
+#: Packages of the extra `testing` that the kit imports.
 _NEEDED = ("pytest", "urllib3")
 Command = Callable[..., None]
 
@@ -45,8 +45,8 @@ def conformance(name: str, pytest_arguments: tuple[str, ...], **options: Any) ->
     for module in _NEEDED:
         if find_spec(module) is None:
             raise click.ClickException(
-                f"the conformance kit needs {module}, which is not installed: "
-                "`pip install 'simplestack-core[testing]'` adds it"
+                f"the conformance kit needs {module}: install it with "
+                "`pip install 'simplestack-core[testing]'`"
             )
     words = [f"{HYPERVISOR.name}={name}"]
     for option in OPTIONS:

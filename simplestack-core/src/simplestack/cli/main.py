@@ -1,4 +1,4 @@
-"""``simplestack``: the command line's entry point, wiring only."""
+"""``simplestack``: the entry point of the command line."""
 
 import click
 

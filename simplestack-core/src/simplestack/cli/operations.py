@@ -1,4 +1,4 @@
-"""``simplestack operations``: the operations of the REST contract."""
+"""``simplestack operations``: list the operations of the REST API."""
 
 import click
 
@@ -7,7 +7,7 @@ from simplestack.operations.table import OPERATIONS
 
 @click.command()
 def operations() -> None:
-    """List every operation with its method and path below /HYPERVISOR/HOST."""
+    """List all operations with their method and their path below /HYPERVISOR/HOST."""
     for operation in OPERATIONS:
         click.echo(f"{operation.name:26}{operation.method:8}{operation.path}")
     click.echo(f"{len(OPERATIONS)} operations")

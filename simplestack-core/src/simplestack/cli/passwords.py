@@ -1,4 +1,4 @@
-"""``simplestack token``, ``hash-password`` and ``service-token``: what goes into headers and settings."""
+"""``simplestack token``, ``hash-password`` and ``service-token``: values for headers and settings."""
 
 import base64
 
@@ -10,24 +10,24 @@ from simplestack.identity.tokens import new_token, token_hash
 
 @click.command()
 @click.argument("user")
-@click.password_option(confirmation_prompt=False, help="Asked for when not given.")
+@click.password_option(confirmation_prompt=False, help="Default: a prompt asks for it.")
 def token(user: str, password: str) -> None:
-    """Print the X-Simplestack-Hypervisor-Token of USER."""
+    """Print the value of the header X-Simplestack-Hypervisor-Token for USER."""
     if not user or ":" in user:
-        raise click.ClickException("a user name is not empty and has no colon")
+        raise click.ClickException("USER must not be empty and must not have a colon")
     click.echo(base64.b64encode(f"{user}:{password}".encode()).decode())
 
 
 @click.command("hash-password")
-@click.password_option(help="Asked for when not given.")
+@click.password_option(help="Default: a prompt asks for it.")
 def hash_password(password: str) -> None:
-    """Print the hash of a password, for [hypervisors.NAME.accounts]."""
+    """Print the hash of a password for the setting [hypervisors.NAME.accounts]."""
     click.echo(make_hash(password))
 
 
 @click.command("service-token")
 def service_token() -> None:
-    """Make a service token, and the hash of it for [server.tokens]."""
-    made = new_token()
-    click.echo(f"token (for the client, shown once): {made}")
-    click.echo(f"hash (for the settings):            {token_hash(made)}")
+    """Create a service token, and print it with its hash for the setting [server.tokens]."""
+    created = new_token()
+    click.echo(f"token (for the client, shown once): {created}")
+    click.echo(f"hash (for the settings):            {token_hash(created)}")

@@ -1,4 +1,4 @@
-"""``simplestack plugins``: what is installed, what it implements, and what could not be loaded."""
+"""``simplestack plugins``: list the plugins and their operations."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from simplestack.plugins.hypervisor import Hypervisor
 @click.command()
 @config_option
 def plugins(config: Path | None) -> None:
-    """List hypervisors and services, and which operations each hypervisor implements.
+    """List the installed plugins, and the operations that each hypervisor implements.
 
-    Exits with 1 when a plugin could not be loaded.
+    Exits with 1 if a plugin cannot be loaded.
     """
     _, registry = load(config)
-    found = registry.plugins()
-    for hypervisor in found:
+    hypervisors = registry.plugins()
+    for hypervisor in hypervisors:
         click.echo(_line(hypervisor))
     for service in registry.services:
         click.echo(f"{service.name:10} {service.distribution} {service.version}  {service.title} (service)")
@@ -29,7 +29,7 @@ def plugins(config: Path | None) -> None:
     for name, distribution in registry.absent():
         click.echo(f"{name:10} not installed; `pip install {distribution}` adds it")
     click.echo()
-    _table(found)
+    _table(hypervisors)
     failures = registry.failures + registry.service_failures
     if failures:
         click.echo()
@@ -44,12 +44,12 @@ def _line(hypervisor: Hypervisor) -> str:
     return f"{plugin.name:10} {hypervisor.distribution} {hypervisor.version}  {plugin.title}{aliases}"
 
 
-def _table(found: list[Hypervisor]) -> None:
-    click.echo(f"{'operation':26}" + "".join(f"{hypervisor.name:>10}" for hypervisor in found))
+def _table(hypervisors: list[Hypervisor]) -> None:
+    click.echo(f"{'operation':26}" + "".join(f"{hypervisor.name:>10}" for hypervisor in hypervisors))
     for operation in OPERATIONS:
-        marks = "".join(f"{_mark(hypervisor, operation.hooks):>10}" for hypervisor in found)
+        marks = "".join(f"{_mark(hypervisor, operation.hooks):>10}" for hypervisor in hypervisors)
         click.echo(f"{operation.name:26}{marks}")
-    totals = "".join(f"{f'{len(hypervisor.operations)}/{len(OPERATIONS)}':>10}" for hypervisor in found)
+    totals = "".join(f"{f'{len(hypervisor.operations)}/{len(OPERATIONS)}':>10}" for hypervisor in hypervisors)
     click.echo(f"{'':26}{totals}")
 
 

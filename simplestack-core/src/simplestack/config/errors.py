@@ -1,4 +1,4 @@
-"""What is wrong with the settings, in words that name the key."""
+"""Error messages for invalid settings. They name the setting."""
 
 import re
 from typing import Any, get_args
@@ -15,14 +15,14 @@ _UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]*)`")
 
 
 class SettingsError(Exception):
-    """A setting is unknown, missing or wrong; the message names it and says why."""
+    """A setting is unknown, missing or invalid. The message names it and says why."""
 
     @classmethod
     def of(cls, error: msgspec.ValidationError, place: str, kind: type[Struct]) -> "SettingsError":
-        """Say where in the settings a value is that does not fit.
+        """Return the error for an invalid value.
 
         :param place: dotted path of the table
-        :param kind: the struct that describes the table
+        :param kind: struct that describes the table
         """
         match = _MESSAGE.match(str(error))
         what, where = (match["what"], match["where"] or "") if match else (str(error), "")
@@ -37,16 +37,16 @@ class SettingsError(Exception):
 
 
 def _in_words(message: str, kind: type[Struct]) -> str:
-    """Return a message of msgspec's with the words of the settings' types in place of their patterns."""
+    """Replace the regular expressions in a message of msgspec with words."""
     for pattern, words in _words_of_patterns(kind).items():
         message = message.replace(f"`str` matching regex {pattern!r}", words)
     return uncapitalized(message)
 
 
 def _words_of_patterns(kind: type[Struct]) -> dict[str, str]:
-    """Return what the patterns in a struct accept: ``Meta(extra={"words": ...})``."""
+    """Return the words for the patterns in a struct: ``Meta(extra={"words": ...})``."""
     words: dict[str, str] = {}
-    structs: list[type[Struct]] = []  # each once: a struct may be a part of itself
+    structs: list[type[Struct]] = []  # visited: a struct may contain itself
     parts: list[Any] = [kind]
     while parts:
         part = parts.pop()

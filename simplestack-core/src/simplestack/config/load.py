@@ -1,9 +1,10 @@
-"""Settings from one TOML file and the environment.
+"""Load settings from a TOML file and from the environment.
 
-``SIMPLESTACK_CONFIG`` names the file. A setting ``[server] bind`` is ``SIMPLESTACK_SERVER__BIND`` in the
-environment, ``[hypervisors.kvm] transport`` is ``SIMPLESTACK_HYPERVISORS__KVM__TRANSPORT``; the environment
-wins. Values are TOML, or else plain text. Names without a double underscore are not settings, since container
-platforms put theirs beside ours, but for one: ``SIMPLESTACK_TRACE_HOOKS=1`` is ``[server] trace_hooks``.
+``SIMPLESTACK_CONFIG`` names the file. Environment variables override it: ``SIMPLESTACK_SERVER__BIND`` is
+``[server] bind``, ``SIMPLESTACK_HYPERVISORS__KVM__TRANSPORT`` is ``[hypervisors.kvm] transport``. Their
+values are TOML, or plain text if they are not valid TOML. Variables without a double underscore are not
+settings, since container platforms set some of their own. One exception: ``SIMPLESTACK_TRACE_HOOKS=1`` sets
+``[server] trace_hooks``.
 """
 
 import ipaddress
@@ -29,12 +30,12 @@ _PLUGIN_TABLES = ("hypervisors", "services")
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All settings: the server's checked, those of plugins as written, for the plugins to check."""
+    """All settings. Those of plugins are not yet checked: the plugins do that."""
 
     server: ServerSettings
     hypervisors: dict[str, dict[str, Any]]
     services: dict[str, dict[str, Any]]
-    #: Whether the service is bound to more than loopback.
+    #: Whether the service listens on an address that other machines can reach.
     exposed: bool
 
 
@@ -43,11 +44,11 @@ def load_configuration(
     environment: Mapping[str, str] = os.environ,
     overrides: Mapping[str, Any] | None = None,
 ) -> Configuration:
-    """Read the settings.
+    """Load the settings.
 
-    :param path: the file; else ``SIMPLESTACK_CONFIG`` names it; else there is none
-    :param overrides: members of ``[server]`` that win over all, such as options of the command line
-    :raises SettingsError: the file cannot be read, or a setting is unknown or wrong
+    :param path: the TOML file. Default: the file that ``SIMPLESTACK_CONFIG`` names, if it is set
+    :param overrides: settings of ``[server]`` that override the file and the environment
+    :raises SettingsError: the file cannot be read, or a setting is unknown or invalid
     """
     if path is None and environment.get(CONFIG_VARIABLE):
         path = Path(environment[CONFIG_VARIABLE])
@@ -64,14 +65,14 @@ def load_configuration(
     exposed = not is_loopback(server.bind)
     if exposed and server.hypervisors is None:
         raise SettingsError(
-            f"server.hypervisors is missing: a service that listens on {server.bind} must say which of the "
-            'installed plugins answer, such as hypervisors = ["kvm"]'
+            f"server.hypervisors is missing: to listen on {server.bind}, list the hypervisor plugins to use, "
+            'for example hypervisors = ["kvm"]'
         )
     return Configuration(server, hypervisors, services, exposed)
 
 
 def is_loopback(bind: str) -> bool:
-    """Tell whether an address to listen on is reachable from this machine only."""
+    """Return whether only this machine can reach an address to listen on."""
     if bind.startswith("unix:"):
         return True
     host = bind.rpartition(":")[0].strip("[]")
@@ -85,9 +86,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
     except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: is not TOML: {error}") from None
+        raise SettingsError(f"{path} is not valid TOML: {error}") from None
 
 
 def _merge_environment(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
@@ -118,10 +119,10 @@ def _value(text: str) -> Any:
 
 
 def _table(raw: Mapping[str, Any], name: str, place: str = "") -> dict[str, Any]:
-    found = raw.get(name, {})
-    if not isinstance(found, dict):
-        raise SettingsError(f"{place}{name}: expected a table of settings, got {found!r}")
-    return found
+    table = raw.get(name, {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"{place}{name}: expected a table of settings, got {table!r}")
+    return table
 
 
 def _tables(raw: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
@@ -136,7 +137,7 @@ def _server(raw: dict[str, Any]) -> ServerSettings:
     except msgspec.ValidationError as error:
         raise SettingsError.of(error, "server", ServerSettings) from None
     if (server.certificate is None) != (server.private_key is None):
-        raise SettingsError("server.certificate and server.private_key: give both, or neither")
+        raise SettingsError("server.certificate and server.private_key: set both or neither")
     for holder, hashed in server.tokens.items():
         try:
             check_token_hash(hashed)

@@ -1,1 +1,1 @@
-"""Who may have what: credentials of requests, accounts and service tokens of the settings."""
+"""Credentials in requests, and accounts and service tokens in the settings."""

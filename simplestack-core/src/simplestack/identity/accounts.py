@@ -1,4 +1,4 @@
-"""Accounts and service tokens in the settings, as scrypt hashes (RFC 7914)."""
+"""Accounts in the settings: passwords are stored as scrypt hashes (RFC 7914)."""
 
 import base64
 import hashlib
@@ -13,19 +13,19 @@ from contextlib import suppress
 from simplestack.errors import Unauthorized
 from simplestack.identity.credentials import Credentials
 
-#: OWASP's first choice for scrypt is N=2^17; 2^15 with r=8, p=3 is its equal at 32 MiB instead of 128.
+#: OWASP recommends N=2^17, or equivalently N=2^15, r=8, p=3, which takes 32 MiB instead of 128.
 _COST, _BLOCK, _PARALLEL = 2**15, 8, 3
 _SALT_BYTES, _KEY_BYTES = 16, 32
 #: OpenSSL rejects a hash whose parameters need more memory than this.
 _MAX_MEMORY_BYTES = 256 * 1024**2
-#: Each verification takes 32 MiB and some 0.2 s of a core, so a flood of them must queue.
+#: Limits parallel verifications: each takes 32 MiB and about 0.2 s of a core.
 _VERIFYING = threading.BoundedSemaphore(2)
 _REMEMBER_SECONDS = 60.0
 _MAX_REMEMBERED = 1024
 
 
 class _VerifiedLogins:
-    """Logins whose password was right a moment ago, with the hash that it was verified against."""
+    """Recently verified logins, with the hash that they were verified against."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,7 +47,7 @@ _VERIFIED = _VerifiedLogins()
 
 
 def hash_password(password: str) -> str:
-    """Return a hash for the settings: ``scrypt$N$r$p$salt$key`` with base64 salt and key."""
+    """Return the hash of a password for the settings: ``scrypt$N$r$p$salt$key``, salt and key in base64."""
     salt = os.urandom(_SALT_BYTES)
     key = _derive(password, salt, _COST, _BLOCK, _PARALLEL)
     salt_text, key_text = (base64.b64encode(part).decode() for part in (salt, key))
@@ -55,29 +55,29 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password: str, hashed: str) -> bool:
-    """Tell whether `hashed` was made of `password`.
+    """Return whether `hashed` is a hash of `password`.
 
-    :raises ValueError: `hashed` was not made by `hash_password`
+    :raises ValueError: `hashed` is not a hash from `hash_password`
     """
     with _VERIFYING:
         return _is_made_of(password, hashed)
 
 
 def check_account(accounts: Mapping[str, str], credentials: Credentials) -> None:
-    """Check credentials against the accounts in the settings, for hypervisors that check no password.
+    """Check credentials against the accounts in the settings, for hypervisors that do not check passwords.
 
-    Wrong credentials take the same time whether or not the user exists. Right ones are remembered for a
-    minute, as a keyed digest: one caller may need several sessions at a host, and each is checked.
+    Wrong credentials take the same time whether or not the user exists. Correct ones are remembered for a
+    minute, as a keyed digest, so that further sessions of the same user connect faster.
 
     :param accounts: password hashes by user name
-    :raises Unauthorized: no such account, or another password
+    :raises Unauthorized: the user does not exist, or the password is wrong
     """
     hashed = accounts.get(credentials.username, _NOBODY)
     login = credentials.digest(), hashed
     if _VERIFIED.has(login):
         return
     with _VERIFYING:
-        # Another request of the same caller may have been verified while this one waited.
+        # Another request may have verified this login meanwhile.
         if not _VERIFIED.has(login):
             if not _is_made_of(credentials.password, hashed):
                 raise Unauthorized("wrong user name or password")
@@ -102,15 +102,15 @@ def _derive(password: str, salt: bytes, cost: int, block: int, parallel: int) ->
 
 
 def _parse(hashed: str) -> tuple[int, int, int, bytes, bytes]:
-    with suppress(ValueError):  # its message would quote the hash
+    with suppress(ValueError):  # the message would show the hash
         scheme, cost, block, parallel, salt, key = hashed.split("$")
         if scheme == "scrypt":
             numbers = int(cost), int(block), int(parallel)
             return *numbers, base64.b64decode(salt, validate=True), base64.b64decode(key, validate=True)
-    raise ValueError("not a hash made by `simplestack hash-password`")
+    raise ValueError("not a hash from `simplestack hash-password`")
 
 
-#: A hash that no password has: random salt, random key.
+#: A hash of no password: random salt, random key.
 _NOBODY = "$".join(
     [
         f"scrypt${_COST}${_BLOCK}${_PARALLEL}",

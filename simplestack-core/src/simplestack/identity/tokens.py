@@ -1,4 +1,4 @@
-"""Service tokens: random, so that a fast hash keeps them as safe as a slow one would."""
+"""Service tokens. They are random, so a fast hash is as safe as a slow one."""
 
 import hashlib
 import re
@@ -18,9 +18,9 @@ def token_hash(token: str) -> str:
 
 
 def check_token_hash(hashed: str) -> None:
-    """Pass a well-formed hash.
+    """Check that `hashed` is a hash from `token_hash`.
 
-    :raises ValueError: it is not one of ours
+    :raises ValueError: it is not
     """
     if not _HASH.match(hashed):
-        raise ValueError("not a hash made by `simplestack service-token`")
+        raise ValueError("not a hash from `simplestack service-token`")

@@ -1,11 +1,11 @@
-"""How many calls one host may have under way, so that a host that does not answer cannot stop the others.
+"""Limit the concurrent calls to each host, so that a host that does not respond cannot block the others.
 
-Each call holds a thread of the service, also while it waits for a session. A host gets no more threads than
-are left for the others: the first slow host gets half of them, a second one half of the rest, and so on. A
-hypervisor gets no more than three times as many as are left, three quarters of all: when all of its hosts are
-slow, other hypervisors are not. The last thread is never given away: it rejects further calls, and shows that
-the service is alive. (A. K. Choudhury and E. L. Hahne, "Dynamic queue length thresholds for shared-memory
-packet switches", IEEE/ACM Transactions on Networking 6(2), 1998.)
+Each call uses a thread of the service, also while it waits for a session. A host gets at most as many threads
+as are free: the first slow host gets half of all threads, the second one half of the rest, and so on. All
+hosts of a hypervisor get at most three times as many as are free, which is three quarters of all, so that
+other hypervisors keep working. One thread always stays free, to reject further calls and to serve `/healthz`.
+(A. K. Choudhury and E. L. Hahne, "Dynamic queue length thresholds for shared-memory packet switches",
+IEEE/ACM Transactions on Networking 6(2), 1998.)
 """
 
 import threading
@@ -16,21 +16,21 @@ from simplestack.sessions.maker import Place
 
 K = TypeVar("K")
 
-#: Calls end all the time: a client that comes again in a second may find room.
+#: Retry-After for calls, which usually end soon.
 _CALL_RETRY_SECONDS = 1
-#: How many threads a hypervisor may have for each one that is left.
+#: Threads that a hypervisor may use for each free thread.
 _HYPERVISOR_SHARE = 3
-#: A transfer takes minutes.
+#: Retry-After for transfers, which take minutes.
 _TRANSFER_RETRY_SECONDS = 30
 
 
 class CallLimits:
-    """Counts the calls of this process, by host."""
+    """Counts the calls of this process by host."""
 
     def __init__(self, threads: int | None) -> None:
-        """Count from zero.
+        """Start without calls.
 
-        :param threads: how many calls can be under way in all; None where each caller has its own thread
+        :param threads: maximum number of concurrent calls; None means no limit
         """
         self._threads = threads
         self._reserved_threads = 1 if threads is not None and threads > 1 else 0
@@ -42,11 +42,11 @@ class CallLimits:
         self._count = 0
 
     def begin(self, place: Place, max_calls: int, max_transfers: int | None) -> None:
-        """Count a call; `end` must follow.
+        """Count a call. Call `end` afterwards.
 
-        :param max_calls: how many the host may have in any case
-        :param max_transfers: how many imports and exports the host may have, where this is one; else None
-        :raises HypervisorUnavailable: the host has as many as it may
+        :param max_calls: maximum number of calls to the host
+        :param max_transfers: for an import or export: the maximum number of them at the host; otherwise None
+        :raises HypervisorUnavailable: the limit is reached
         """
         hypervisor = place.hypervisor
         with self._lock:
@@ -62,7 +62,7 @@ class CallLimits:
             self._count += 1
 
     def end(self, place: Place, max_transfers: int | None) -> None:
-        """Stop counting a call: the same arguments as those of `begin`."""
+        """Stop counting a call. Pass the same arguments as to `begin`."""
         with self._lock:
             self._count -= 1
             _decrement(self._calls, place)
@@ -74,22 +74,21 @@ class CallLimits:
         where = place.target
         is_full = calls >= max_calls
         if self._threads is not None and not is_full:
-            left = self._threads - self._count - self._reserved_threads
-            is_full = calls >= left
+            free = self._threads - self._count - self._reserved_threads
+            is_full = calls >= free
             if not is_full:
                 calls, where = calls_of_hypervisor, place.hypervisor
-                is_full = calls >= _HYPERVISOR_SHARE * left
+                is_full = calls >= _HYPERVISOR_SHARE * free
         if is_full:
             raise HypervisorUnavailable(
-                f"this worker is busy, {calls} calls to {where} are under way: try again", _CALL_RETRY_SECONDS
+                f"this worker has {calls} calls to {where} in progress: try again later", _CALL_RETRY_SECONDS
             )
 
 
 def _check_transfers(place: Place, transfers: int, max_transfers: int) -> None:
     if transfers >= max_transfers:
         raise HypervisorUnavailable(
-            f"this worker has {transfers} imports and exports of {place.target} under way already: "
-            "try again later",
+            f"this worker has {transfers} imports and exports of {place.target} in progress: try again later",
             _TRANSFER_RETRY_SECONDS,
         )
 

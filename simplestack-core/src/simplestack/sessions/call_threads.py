@@ -1,6 +1,6 @@
-"""Threads that perform calls, kept for the next calls.
+"""A pool of threads for calls.
 
-A C library sets up state of its own in each new thread: the first calls of libvirt in one take 0.5 ms longer.
+Reusing threads is faster: the first calls of libvirt in a new thread take 0.5 ms longer.
 """
 
 import os
@@ -8,26 +8,26 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-#: How long a thread waits for its next call before it ends.
+#: How long an idle thread waits for its next call before it ends.
 _IDLE_SECONDS = 60.0
 
 _Jobs = SimpleQueue[Callable[[], object]]
 
 
 class CallThreads:
-    """Daemon threads: one that hangs must not keep the process."""
+    """Daemon threads, so that a hanging thread does not keep the process alive."""
 
     def __init__(self) -> None:
-        """Start without any."""
-        #: The queues of the threads that wait for a call. Appending to a list and taking from it are atomic.
+        """Start without threads."""
+        #: Queues of the idle threads. `append` and `pop` of a list are atomic.
         self._idle: list[_Jobs] = []
         os.register_at_fork(after_in_child=self._idle.clear)
 
     def run(self, job: Callable[[], object]) -> None:
-        """Call `job` in a thread of its own until it returns.
+        """Call `job` in an idle or new thread.
 
-        :param job: raises nothing
-        :raises RuntimeError: the system has no more threads
+        :param job: must not raise
+        :raises RuntimeError: the system cannot start another thread
         """
         try:
             jobs = self._idle.pop()
@@ -45,9 +45,9 @@ class CallThreads:
             except Empty:
                 try:
                     self._idle.remove(jobs)
-                except ValueError:  # a caller has just taken it: its job follows
+                except ValueError:  # a caller has taken this queue: its job follows
                     continue
                 return
             job()
-            del job  # and with it all that it refers to
+            del job  # and everything that it references
             self._idle.append(jobs)

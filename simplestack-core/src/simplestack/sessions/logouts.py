@@ -1,4 +1,4 @@
-"""Logging sessions out: aside from requests, and again when the host did not answer."""
+"""Log out sessions in the background, with retries if the host does not respond."""
 
 import logging
 import threading
@@ -12,44 +12,44 @@ from simplestack.sessions.slots import Slot
 
 _log = logging.getLogger("simplestack.sessions")
 
-#: How long to wait before each attempt. A host that is down for a minute keeps no sessions of ours.
+#: Delay before each attempt. They cover a host that is down for a minute.
 _DELAYS_SECONDS = (0.0, 5.0, 15.0, 60.0)
 
 
 def join(threads: Iterable[threading.Thread], limit_seconds: float) -> None:
-    """Wait for threads to end, for so long in all."""
+    """Wait until all threads have ended, up to a total time limit."""
     deadline = time.monotonic() + limit_seconds
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _text(error: Exception) -> str:
-    """Say what went wrong. The text of an error of an SDK's may quote the session, which is a secret."""
+    """Return the error in words, without the text of SDK errors: it may contain the session, a secret."""
     return error.message if isinstance(error, SimplestackError) else type(error).__name__
 
 
 class Logouts:
-    """The sessions that are being logged out, each in a thread of its own: no slow host delays another.
+    """Logs out sessions, each in its own thread, so that a slow host does not delay others.
 
-    There are never more threads than the pool has sessions.
+    There are at most as many threads as the pool has sessions.
     """
 
     def __init__(self, on_failed: Callable[[Slot], None], on_end: Callable[[Slot], None]) -> None:
-        """Start without any.
+        """Start without sessions.
 
-        :param on_failed: called when an attempt failed and another one will follow
-        :param on_end: called once for each slot whose session is gone, or was given up
+        :param on_failed: called when an attempt failed and another one follows
+        :param on_end: called once for each slot, after the session is logged out or the last attempt failed
         """
         self._on_failed = on_failed
         self._on_end = on_end
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._threads: set[threading.Thread] = set()
-        #: How many sessions wait for another attempt, by host.
+        #: Number of sessions that wait for another attempt, by host.
         self._waiting: Counter[Place] = Counter()
 
     def add(self, slot: Slot) -> threading.Thread:
-        """Log a session out that nobody uses or finds any more; return the thread that does it."""
+        """Log out a session of a removed slot that no call uses. Return the thread that does it."""
         thread = threading.Thread(target=self._run, args=(slot,), name="simplestack-logout", daemon=True)
         with self._lock:
             self._threads.add(thread)
@@ -57,11 +57,11 @@ class Logouts:
         return thread
 
     def close(self, limit_seconds: float) -> None:
-        """Try those that wait for another attempt at once, for the last time, and wait for all.
+        """Make the last attempt for all waiting sessions now, and wait for all threads.
 
-        A session that cannot be logged out now has no end: `on_end` is not called for it.
+        `on_end` is not called for sessions that cannot be logged out now.
 
-        :param limit_seconds: how long to wait for the hosts
+        :param limit_seconds: time limit for waiting
         """
         self._closing.set()
         with self._lock:
@@ -75,7 +75,7 @@ class Logouts:
             self._threads.discard(threading.current_thread())
 
     def _log_out(self, slot: Slot) -> bool:
-        """Try until it succeeds; tell whether it did."""
+        """Try until a logout succeeds. Return whether it did."""
         target = slot.key.target
         is_waiting = False
         try:
@@ -87,13 +87,13 @@ class Logouts:
                     is_waiting = is_waiting or (not is_last and self._may_wait(slot))
                     if is_last or not is_waiting:
                         _log.warning(
-                            "could not log out of %s, gave up after attempt %d: %s",
+                            "cannot log out of %s, giving up after attempt %d: %s",
                             target,
                             attempt,
                             _text(error),
                         )
                         return False
-                    _log.info("could not log out of %s in attempt %d: %s", target, attempt, _text(error))
+                    _log.info("cannot log out of %s in attempt %d: %s", target, attempt, _text(error))
                     self._on_failed(slot)
                 else:
                     return True
@@ -104,9 +104,9 @@ class Logouts:
                     self._waiting[slot.key.place] -= 1
 
     def _may_wait(self, slot: Slot) -> bool:
-        """Tell whether one more session of a host may wait for another attempt.
+        """Return whether another session of this host may wait for the next attempt.
 
-        They count among all sessions: one host whose sessions break must not take the place of the others.
+        The number is limited, since waiting sessions count towards the maximum number of all sessions.
         """
         with self._lock:
             if self._waiting[slot.key.place] >= slot.maker.max_sessions:

@@ -1,21 +1,21 @@
-"""What the pool needs to know of a hypervisor's sessions."""
+"""The interface by which the pool connects sessions and logs them out."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 
 class Place(NamedTuple):
-    """A host of a hypervisor: what sessions and calls are counted by."""
+    """A host of a hypervisor. Sessions and calls are counted by place."""
 
     hypervisor: str
     target: str
 
 
 class SessionKey(NamedTuple):
-    """Whose session it is, and where."""
+    """The user and the host of a session."""
 
     place: Place
-    #: Of user and password.
+    #: Keyed digest of user name and password.
     digest: bytes
 
     @property
@@ -25,7 +25,7 @@ class SessionKey(NamedTuple):
 
 
 class SessionMaker(Protocol):
-    """How the sessions of one hypervisor at one host are made, and what bounds them."""
+    """Connects and logs out the sessions of a hypervisor at a host, and has their limits."""
 
     shares_sessions: bool
     max_sessions: int
@@ -35,17 +35,17 @@ class SessionMaker(Protocol):
     refusal_seconds: float
 
     def connect(self, call: Any, on_late: Callable[[Any, BaseException | None], None]) -> Any:
-        """Make a session.
+        """Connect a session.
 
-        :param call: what the pool was asked with
-        :param on_late: gets the session, or why there is none, when either comes after the time was up
-        :raises DeadlineExceeded: the time is up, and a thread that is still connecting was abandoned
+        :param call: the `call` given to the pool
+        :param on_late: called with the session or the error if connecting ends after the time limit
+        :raises DeadlineExceeded: the time limit has passed, and the connecting thread was abandoned
         """
         ...
 
     def disconnect(self, session: Any) -> None:
         """Log the session out.
 
-        :raises Exception: the hypervisor could not be told; it may be tried again
+        :raises Exception: the logout failed; the pool may try again
         """
         ...

@@ -1,8 +1,7 @@
-"""The pool of sessions: one for each worker process, made after the fork.
+"""The pool of sessions. Each worker process creates its own after the fork.
 
-Sessions are keyed by hypervisor, host and a keyed digest of user and password, so that a wrong password never
-gets a session of somebody else. Clients see only that responses come faster: each request could as well
-connect anew.
+Sessions are keyed by hypervisor, host and a keyed digest of user name and password, so that a wrong password
+never gets another user's session. Clients see only faster responses.
 """
 
 import logging
@@ -26,10 +25,10 @@ class SessionPool:
     """All sessions of this process."""
 
     def __init__(self, max_sessions: int, max_connecting: int) -> None:
-        """Make an empty pool.
+        """Create an empty pool.
 
-        :param max_sessions: bound on all sessions
-        :param max_connecting: bound on those of one hypervisor that are connecting
+        :param max_sessions: maximum number of all sessions
+        :param max_connecting: maximum number of connecting sessions of a hypervisor
         """
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -41,19 +40,19 @@ class SessionPool:
         self._reaper: Thread | None = None
 
     def __repr__(self) -> str:
-        """Show its sessions by host."""
+        """Show the number of sessions by host."""
         with self._lock:
             hosts = ", ".join(f"{host} {count}" for host, count in sorted(self._slots.targets().items()))
             return f"<SessionPool of {self._slots.count} sessions{': ' if hosts else ''}{hosts}>"
 
     def take(self, key: SessionKey, maker: SessionMaker, call: Any) -> tuple[Slot, bool]:
-        """Lend a session until its slot is released, and tell whether it is new.
+        """Take a session from the pool, and return whether it is new. Return it with `release`.
 
-        Whether an idle one is still alive is for the borrower to check.
+        The caller must check that a session that is not new still works.
 
-        :param call: what the maker needs to know of the call, to make a session
-        :raises HypervisorUnavailable: no session was free within the connect time-out
-        :raises Unauthorized: the hypervisor rejected this login a moment ago
+        :param call: passed to the maker when it connects
+        :raises HypervisorUnavailable: no session became free within the connect time limit
+        :raises Unauthorized: the hypervisor has recently rejected this login
         """
         slot, is_new = self._claim(key, maker)
         if is_new:
@@ -61,7 +60,7 @@ class SessionPool:
         return slot, is_new
 
     def counts(self) -> dict[str, int]:
-        """Return how many sessions there are, and how many of them are in use, for the health report."""
+        """Return the number of all sessions, and of those in use, for the health report."""
         with self._lock:
             return {
                 "sessions": self._slots.count,
@@ -69,9 +68,9 @@ class SessionPool:
             }
 
     def close(self, limit_seconds: float) -> None:
-        """Log every idle session out, and those in use when they are released.
+        """Log out idle sessions now, and sessions in use when they are released.
 
-        :param limit_seconds: how long to wait for the hosts
+        :param limit_seconds: time limit for waiting
         """
         self._closed.set()
         self._end_idle(lambda _slot: True)
@@ -81,27 +80,27 @@ class SessionPool:
         if left:
             hosts = ", ".join(f"{count} at {host}" for host, count in sorted(left.items()))
             count = "1 session" if left.total() == 1 else f"{left.total()} sessions"
-            _log.warning("%s could not be logged out: %s", count, hosts)
+            _log.warning("%s still logged in: %s", count, hosts)
 
     def close_at(self, place: Place, limit_seconds: float) -> None:
-        """Log every idle session at one host out.
+        """Log out the idle sessions of a host.
 
-        :param limit_seconds: how long to wait for the host
+        :param limit_seconds: time limit for waiting
         """
         join(self._end_idle(lambda slot: slot.key.place == place), limit_seconds)
 
     def close_of(self, key: SessionKey) -> None:
-        """Log every idle session of one user at one host out."""
+        """Log out the idle sessions of a user at a host."""
         self._end_idle(lambda slot: slot.key == key)
 
     def discard(self, slot: Slot) -> None:
-        """Take a session out of use; it is logged out when its last user releases it."""
+        """Remove a session from the pool. It is logged out when the last call releases it."""
         with self._lock:
             slot.broken = True
             self._slots.remove(slot)
 
     def release(self, slot: Slot) -> None:
-        """Take a session back."""
+        """Return a session to the pool."""
         with self._lock:
             slot.users -= 1
             slot.idle_since_seconds = time.monotonic()
@@ -115,9 +114,9 @@ class SessionPool:
             self._end([slot])
 
     def abandon(self, slot: Slot) -> Callable[[], None]:
-        """Take a session out of use that an abandoned call still uses.
+        """Remove a session from the pool that an abandoned call still uses.
 
-        :return: what to call when the call comes back
+        :return: function to call when the abandoned call returns
         """
         with self._lock:
             slot.broken = True
@@ -125,17 +124,17 @@ class SessionPool:
             self._slots.remove(slot)
             self._slots.hang(slot)
 
-        def came_back() -> None:
+        def returned() -> None:
             with self._lock:
                 slot.abandoned_calls -= 1
                 is_over = slot.is_over
             if is_over:
                 self._end([slot])
 
-        return came_back
+        return returned
 
     def _claim(self, key: SessionKey, maker: SessionMaker) -> tuple[Slot, bool]:
-        """Find a session for one more user, or the right to make one."""
+        """Return a slot with a session, or a new slot to connect."""
         deadline = None
         while True:
             with self._lock:
@@ -148,7 +147,7 @@ class SessionPool:
                         slot.users += 1
                         return slot, False
                 if not maker.shares_sessions:
-                    connecting = None  # it will be somebody else's
+                    connecting = None  # another call gets it
                 evicted = self._slots.evictable(key, maker) if connecting is None else None
                 if evicted is not None:
                     slot = self._slots.add(key, maker)
@@ -164,7 +163,7 @@ class SessionPool:
         return slot, True
 
     def _wait_until(self, deadline_seconds: float) -> bool:
-        """Wait for any change; tell whether there was one in time."""
+        """Wait for a change. Return whether there was one in time."""
         self._waiting += 1
         try:
             return self._changed.wait(deadline_seconds - time.monotonic())
@@ -173,7 +172,7 @@ class SessionPool:
 
     def _connect(self, slot: Slot, call: Any) -> None:
         def late(session: Any, error: BaseException | None) -> None:
-            _log.info("an abandoned connection to %s came back", slot.key.target)
+            _log.info("an abandoned connection to %s has returned", slot.key.target)
             if error is None:
                 slot.session = session
                 self._end([slot])
@@ -183,10 +182,10 @@ class SessionPool:
         self._start_reaper()
         try:
             session = slot.maker.connect(call, late)
-        except DeadlineExceeded:  # the slot counts until the abandoned thread comes back
-            _log.warning("abandoned a connection to %s: it hangs beyond its time limit", slot.key.target)
+        except DeadlineExceeded:  # the slot counts until the abandoned thread returns
+            _log.warning("abandoned a connection to %s: it exceeded its time limit", slot.key.target)
             limit = f"{slot.maker.connect_timeout_seconds:g} s"
-            error = HypervisorTimeout(f"{slot.key.target} did not let a session be made within {limit}")
+            error = HypervisorTimeout(f"cannot connect to {slot.key.target} within {limit}")
             with self._lock:
                 self._fail(slot, error)
                 self._slots.hang(slot)
@@ -203,7 +202,7 @@ class SessionPool:
             self._changed.notify_all()
 
     def _fail(self, slot: Slot, error: BaseException) -> None:
-        """Tell those who wait for this session that there will be none. The caller holds the lock."""
+        """Pass the error to the calls that wait for this session. The caller holds the lock."""
         slot.failure = _copied(error)
         self._slots.connected(slot)
         self._slots.remove(slot)
@@ -219,7 +218,7 @@ class SessionPool:
         return self._end(idle)
 
     def _end(self, slots: Iterable[Slot]) -> list[Thread]:
-        """Log sessions out that nobody can find any more; return the threads that do it."""
+        """Log out the sessions of removed slots. Return the threads that do it."""
         threads = []
         for slot in slots:
             with self._lock:
@@ -228,7 +227,7 @@ class SessionPool:
         return threads
 
     def _free_place(self, slot: Slot) -> None:
-        """Let others connect to a host that could not be told of a session's end."""
+        """Let other calls connect to a host after a failed logout."""
         with self._lock:
             self._slots.free_place(slot)
             self._changed.notify_all()
@@ -245,7 +244,7 @@ class SessionPool:
                 self._reaper.start()
 
     def _reap(self) -> None:
-        """Log out what has been idle for too long, and forgive what hangs, once a second."""
+        """Once a second, log out expired sessions and stop counting sessions that have hung for too long."""
         while not self._closed.wait(1):
             with self._lock:
                 self._slots.forgive_hung()
@@ -255,10 +254,10 @@ class SessionPool:
 
 
 def _copied(error: BaseException) -> BaseException:
-    """Return a copy without a traceback: a kept one would keep every frame, and the handles in them."""
+    """Return a copy without the traceback, which would keep all its frames and their handles alive."""
     try:
         copied = type(error).__new__(type(error), *error.args)
         copied.__dict__.update(error.__dict__)
-    except Exception:  # a class of the plugin's own, made in another way
-        return HypervisorUnavailable("the session could not be made")
+    except Exception:  # the plugin's own class with another constructor
+        return HypervisorUnavailable("cannot connect")
     return copied

@@ -1,4 +1,4 @@
-"""The places that sessions take, and the bounds on their number."""
+"""Slots of sessions, and the limits on their number."""
 
 import time
 from collections import Counter, defaultdict
@@ -9,36 +9,36 @@ from typing import Any
 from simplestack.errors import HypervisorUnavailable
 from simplestack.sessions.maker import Place, SessionKey, SessionMaker
 
-#: How many times its bound a number of sessions may reach while evicted ones are logged out.
+#: Factor by which the number of sessions may exceed its limit while evicted sessions are logged out.
 _OVERLAP = 2
-#: A host gets a quarter of the places of a hypervisor's connections that are being made.
+#: A host gets at most a quarter of a hypervisor's connecting sessions.
 _CONNECTING_SHARE = 4
 
 
 @dataclass(eq=False, repr=False, slots=True)
 class Slot:
-    """One session, from the moment that it begins to connect."""
+    """A session, from the start of connecting."""
 
     key: SessionKey
     maker: SessionMaker
     session: Any = None
-    #: Whether `session` is one: what a plugin returns as its session may be None.
+    #: Whether `session` is set: a plugin's session may be None.
     is_connected: bool = False
-    #: Why it could not be made.
+    #: Why connecting failed.
     failure: BaseException | None = None
-    #: How many calls use it, the one that it is made for included.
+    #: Number of calls that use it, including the one that connects it.
     users: int = 1
     broken: bool = False
-    #: Calls that were abandoned and still use the session.
+    #: Number of abandoned calls that still use the session.
     abandoned_calls: int = 0
     idle_since_seconds: float = field(default_factory=time.monotonic)
-    #: Whether it still takes a place at its host.
+    #: Whether it counts towards the limit of its host.
     counts_at_host: bool = True
-    #: Whether it has given that place back although it still hangs.
+    #: Whether it hangs but no longer counts towards the limit of its host.
     is_forgiven: bool = False
 
     def __repr__(self) -> str:
-        """Show whose it is and what it is doing, and neither the session nor the digest of a password."""
+        """Show the host and the state, without the session and the digest."""
         states = {
             "broken": self.broken,
             "connecting": not self.is_connected and self.failure is None,
@@ -52,32 +52,32 @@ class Slot:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody uses it: it is connected, since a call uses it while it connects."""
+        """Whether no call uses it. It is connected then, since a call uses it while it connects."""
         return self.users == 0
 
     @property
     def is_over(self) -> bool:
-        """Whether the session has to be logged out, and nobody uses it any more."""
+        """Whether the session can be logged out: it was removed, and no call uses it."""
         return self.broken and self.users == 0 and self.abandoned_calls == 0
 
     def has_expired(self, now_seconds: float) -> bool:
-        """Tell whether it has been idle for longer than its host's settings allow."""
+        """Return whether it has been idle for longer than `idle_timeout_seconds`."""
         return now_seconds - self.idle_since_seconds > self.maker.idle_timeout_seconds
 
 
 class Slots:
-    """All slots of a pool. Whoever uses it holds the pool's lock.
+    """All slots of a pool. The caller must hold the pool's lock.
 
-    A slot that was removed is found no more, but counts until it is uncounted: its session is being logged
-    out, or an abandoned thread uses it.
+    A removed slot is not given to calls, but counts until `uncount`: its session is being logged out, or an
+    abandoned thread uses it.
     """
 
     def __init__(self, max_sessions: int, max_connecting: int) -> None:
-        """Start without any.
+        """Start without slots.
 
-        :param max_sessions: bound on all sessions
-        :param max_connecting: bound on those of one hypervisor that are connecting: hosts that do not answer
-            may be many, and each holds a thread
+        :param max_sessions: maximum number of all sessions
+        :param max_connecting: maximum number of connecting sessions of a hypervisor: each uses a thread, and
+            many hosts may not respond
         """
         self._max_sessions = max_sessions
         self._max_connecting = max_connecting
@@ -86,9 +86,9 @@ class Slots:
         self._connecting_at: Counter[Place] = Counter()
         self._slots: defaultdict[SessionKey, list[Slot]] = defaultdict(list)
         self._at: Counter[Place] = Counter()
-        #: Slots that are removed but still used by a thread that may hang, and since when.
+        #: Removed slots that a possibly hanging thread still uses, and since when.
         self._hung: dict[Slot, float] = {}
-        #: By host, how many of these have given their place back.
+        #: Number of these that no longer count towards the limit of their host, by host.
         self._forgiven: Counter[Place] = Counter()
         self._counted: set[Slot] = set()
 
@@ -97,28 +97,28 @@ class Slots:
 
     @property
     def count(self) -> int:
-        """How many sessions there are, those included that are connecting, hang or are being logged out."""
+        """Number of sessions, including those that are connecting, hang or are being logged out."""
         return len(self._counted)
 
     def targets(self) -> Counter[str]:
-        """Return how many of these sessions each host has."""
+        """Return the number of sessions by host."""
         return Counter(slot.key.target for slot in self._counted)
 
     def of(self, key: SessionKey) -> list[Slot]:
-        """Return the slots of one user at one host."""
+        """Return the slots of a user at a host."""
         return self._slots.get(key, [])
 
     def idle(self, wanted: Callable[[Slot], bool]) -> list[Slot]:
-        """Return idle slots, the one that has been idle for longest first."""
+        """Return idle slots, longest idle first."""
         idle = [slot for slot in self if slot.is_idle and wanted(slot)]
         return sorted(idle, key=lambda slot: slot.idle_since_seconds)
 
     def evictable(self, key: SessionKey, maker: SessionMaker) -> list[Slot] | None:
-        """Return the idle slots that have to go to make room for one more; None where that makes no room.
+        """Return the idle slots to remove to make room for another; None if there is no room.
 
-        Evicted sessions count until they are logged out: hosts that hang in logouts must not get more and
-        more of them. A host that is slow to connect to gets a few connections at a time: it must not take the
-        places of the others, and a session that becomes free meanwhile may be enough.
+        Evicted sessions count until they are logged out, so that hosts with hanging logouts do not get more
+        and more sessions. A host that connects slowly gets only a few connections at a time, so that it does
+        not use up those of other hosts.
         """
         if self._connecting_at[key.place] >= self._max_connecting_at_host:
             return None
@@ -136,15 +136,15 @@ class Slots:
         return evicted
 
     def add(self, key: SessionKey, maker: SessionMaker) -> Slot:
-        """Take a place for a session that is about to connect; `connected` must follow.
+        """Add a slot for a session that is about to connect. Call `connected` afterwards.
 
-        :raises HypervisorUnavailable: too many are connecting
+        :raises HypervisorUnavailable: too many sessions are connecting
         """
         hypervisor = key.place.hypervisor
         if self._connecting[hypervisor] >= self._max_connecting:
             raise HypervisorUnavailable(
-                f"this worker is busy, {self._max_connecting} connections of {hypervisor} are being made, to "
-                "hosts that are slow or do not answer: try again"
+                f"this worker waits for {self._max_connecting} new connections to hosts of {hypervisor} "
+                "that are slow or do not respond: try again later"
             )
         self._connecting[hypervisor] += 1
         self._connecting_at[key.place] += 1
@@ -155,14 +155,14 @@ class Slots:
         return slot
 
     def connected(self, slot: Slot) -> None:
-        """Note that a slot is not connecting any more, whether or not it has a session now."""
+        """Record the end of connecting, successful or not."""
         self._connecting[slot.key.place.hypervisor] -= 1
         self._connecting_at[slot.key.place] -= 1
         if not self._connecting_at[slot.key.place]:
             del self._connecting_at[slot.key.place]  # hosts come and go
 
     def remove(self, slot: Slot) -> None:
-        """Make sure that nobody finds a slot any more."""
+        """Stop giving a slot to calls."""
         slots = self._slots.get(slot.key)
         if slots is not None and slot in slots:
             slots.remove(slot)
@@ -170,14 +170,14 @@ class Slots:
                 del self._slots[slot.key]
 
     def hang(self, slot: Slot) -> None:
-        """Note that a thread that may hang uses the session of a removed slot: a call, or the logging out."""
+        """Record that a possibly hanging thread uses a removed slot: a call or a logout."""
         self._hung[slot] = time.monotonic()
 
     def forgive_hung(self) -> None:
-        """Free the places at their host of slots that have hung for too long.
+        """Stop counting slots at their host that have hung for too long.
 
-        A host gets as many places back as it has. Otherwise one that never answers would, in the course of
-        hours, take the places of all others.
+        The number is limited to `max_sessions` of the host. Otherwise a host that never responds would use up
+        all sessions within hours.
         """
         now = time.monotonic()
         for slot, since_seconds in list(self._hung.items()):
@@ -190,7 +190,7 @@ class Slots:
                 self.free_place(slot)
 
     def uncount(self, slot: Slot) -> None:
-        """Free all that a removed slot takes: its session is gone."""
+        """Stop counting a removed slot whose session has ended."""
         self._counted.discard(slot)
         self._hung.pop(slot, None)
         if slot.is_forgiven:
@@ -198,7 +198,7 @@ class Slots:
         self.free_place(slot)
 
     def free_place(self, slot: Slot) -> None:
-        """Free the place of a removed slot at its host, unless that was done before."""
+        """Stop counting a removed slot at its host, if it still counts."""
         if not slot.counts_at_host:
             return
         slot.counts_at_host = False
@@ -207,14 +207,15 @@ class Slots:
             del self._at[slot.key.place]
 
     def explain_full(self, key: SessionKey, maker: SessionMaker) -> str:
-        """Say why no session could be had."""
+        """Return the error message when no session is free."""
         connecting = self._connecting_at[key.place]
         if connecting >= self._max_connecting_at_host:
             return (
-                f"no free session at {key.target}, which is slow or does not answer: "
-                f"{connecting} connections to it are being made"
+                f"no free session at {key.target}, which is slow or does not respond: "
+                f"sessions that are still connecting: {connecting}; try again later"
             )
         return (
-            f"no free session at {key.target}: {self._at[key.place]} of at most {maker.max_sessions} "
-            f"are in use, hang or are being logged out, {self.count} of {self._max_sessions} in all"
+            f"no free session at {key.target}: {self._at[key.place]} of {maker.max_sessions} sessions are in "
+            f"use, hang or are being logged out, {self.count} of {self._max_sessions} at all hosts: "
+            "try again later"
         )

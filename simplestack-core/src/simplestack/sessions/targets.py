@@ -1,4 +1,4 @@
-"""Where a request wants to go: strict parsing of the host, and which hosts may be connected to."""
+"""Parse hosts strictly, and check that they are allowed."""
 
 import dataclasses
 import fnmatch
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from simplestack.errors import HostNotAllowed, HypervisorUnavailable, InvalidArguments
 
-#: RFC 1123 labels; the underscore is not in it but in many internal zones.
+#: RFC 1123 labels, and underscores, which many internal zones use.
 _NAME = re.compile(
     r"\A(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\Z"
 )
@@ -23,35 +23,35 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The host of a request, parsed: nothing but a name or an address, and perhaps a port."""
+    """The parsed host of a request: a name or an address, and an optional port."""
 
     #: A lower-case name, or an IPv4 or IPv6 address without brackets.
     name: str
     port: int | None = None
-    #: Where the name was allowed because of the addresses that it resolves to: those addresses. A plugin
-    #: dials one of them where it can, since the name may point elsewhere a moment later.
+    #: The addresses of the name, if it is allowed because of them. If possible, connect to one of these: the
+    #: name may resolve to other addresses later.
     addresses: tuple[str, ...] = ()
-    #: Passes other targets that the settings allow, and raises HostNotAllowed for the rest; core puts it in.
+    #: Checks that another target is allowed, and raises HostNotAllowed if not. Core sets it.
     allow: "Callable[[Target], Target] | None" = field(default=None, repr=False, compare=False)
 
     def elsewhere(self, host: str) -> "Target":
-        """Return another host that this one sends its clients to, where the settings allow it.
+        """Check that another host, to which this one redirects, is allowed, and return it.
 
-        :param host: ``name[:port]``, as this one says it
-        :raises HostNotAllowed: the settings do not
-        :raises HypervisorUnavailable: it is no host
+        :param host: ``name[:port]`` from the redirect
+        :raises HostNotAllowed: the settings do not allow the host
+        :raises HypervisorUnavailable: `host` is not a valid host
         """
         try:
             target = parse_target(host)
         except InvalidArguments as error:
-            raise HypervisorUnavailable(f"{self} sends its clients elsewhere: {error.message}") from None
+            raise HypervisorUnavailable(f"{self} redirects to an invalid host: {error.message}") from None
         if self.allow is None:
-            raise HostNotAllowed(f"{self} sends its clients to {target}, which is not an allowed host")
+            raise HostNotAllowed(f"{self} redirects to {target}, which is not in allowed_hosts")
         return self.allow(target)
 
     @property
     def address(self) -> IpAddress | None:
-        """The name as an address, where it is one."""
+        """The address, or None for a name."""
         try:
             return ipaddress.ip_address(self.name)
         except ValueError:
@@ -59,7 +59,7 @@ class Target:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the name says that it is this machine."""
+        """Whether it is ``localhost`` or a loopback address."""
         address = self.address
         return self.name == "localhost" or (address is not None and address.is_loopback)
 
@@ -72,12 +72,12 @@ class Target:
 def parse_target(text: str) -> Target:
     """Parse ``name[:port]``, ``1.2.3.4[:port]`` or ``[::1][:port]``.
 
-    :raises InvalidArguments: it is anything else, a URL, a user or a path above all
+    :raises InvalidArguments: it is anything else, such as a URL
     """
-    refusal = f"host {text[:100]!r} is not a name or an address with an optional port, such as 10.0.0.1:443"
+    message = f"host {text[:100]!r} is not a name or an address with an optional port, such as 10.0.0.1:443"
     match = _WITH_PORT.match(text)
     if match is None:
-        raise InvalidArguments(refusal)
+        raise InvalidArguments(message)
     name, port_text = match["host"].lower(), match["port"]
     port = None if port_text is None else int(port_text)
     if port is not None and not 1 <= port <= 65535:
@@ -86,32 +86,31 @@ def parse_target(text: str) -> Target:
         try:
             address = ipaddress.IPv6Address(name[1:-1])
         except ValueError:
-            raise InvalidArguments(refusal) from None
+            raise InvalidArguments(message) from None
         if address.scope_id is not None:
-            raise InvalidArguments(refusal)
+            raise InvalidArguments(message)
         return Target(str(address), port)
     if not _NAME.match(name):
-        raise InvalidArguments(refusal)
+        raise InvalidArguments(message)
     if name.rsplit(".", 1)[-1].isdigit():  # the last label of a name is never all digits (RFC 3696)
         try:
             ipaddress.IPv4Address(name)
         except ValueError:
-            raise InvalidArguments(refusal) from None
+            raise InvalidArguments(message) from None
     return Target(name, port)
 
 
 def _resolve(name: str) -> list[str]:
-    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return sorted({str(address[0]) for *_, address in found})
+    resolved = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return sorted({str(address[0]) for *_, address in resolved})
 
 
 class AllowList:
     """The hosts that a plugin may connect to: names, globs, addresses, CIDR ranges, or ``*`` for all.
 
-    A glob is matched against the name in the request. A range is matched against every address that the name
-    resolves to, so that a name which points elsewhere does not get through.
+    A glob must match the name in the request. Ranges must include all addresses that the name resolves to.
 
-    :raises ValueError: a pattern is neither of them
+    :raises ValueError: a pattern is none of these
     """
 
     def __init__(self, patterns: Sequence[str], resolve: Callable[[str], list[str]] = _resolve) -> None:
@@ -123,14 +122,16 @@ class AllowList:
                 self._ranges.append(ipaddress.ip_network(pattern.strip("[]"), strict=False))
             except ValueError:
                 if not _GLOB.match(pattern):
-                    raise ValueError(f"{pattern!r} is no name, glob, address or CIDR range") from None
+                    raise ValueError(
+                        f"{pattern!r} is not a name, a glob, an address or a CIDR range"
+                    ) from None
                 self._globs.append(pattern.lower())
 
     def check(self, target: Target) -> Target:
-        """Return a target that may be connected to, with its addresses where these are why.
+        """Check that a target is allowed, and return it, with its addresses if it is allowed because of them.
 
-        :raises HostNotAllowed: it may not
-        :raises HypervisorUnavailable: only ranges could allow it, and its name does not resolve
+        :raises HostNotAllowed: the target is not allowed
+        :raises HypervisorUnavailable: the name does not resolve, and only ranges could allow it
         """
         target = dataclasses.replace(target, allow=self.check)
         if any(fnmatch.fnmatchcase(target.name, glob) for glob in self._globs):
@@ -138,15 +139,13 @@ class AllowList:
         address = target.address
         if self._ranges and address is None:
             try:
-                addresses = [ipaddress.ip_address(found) for found in self._resolve(target.name)]
+                addresses = [ipaddress.ip_address(text) for text in self._resolve(target.name)]
             except OSError as error:
-                raise HypervisorUnavailable(
-                    f"host {target.name} does not resolve: {error.strerror}"
-                ) from None
+                raise HypervisorUnavailable(f"cannot resolve host {target.name}: {error.strerror}") from None
         else:
             addresses = [] if address is None else [address]
-        if addresses and all(any(found in network for network in self._ranges) for found in addresses):
-            return dataclasses.replace(target, addresses=tuple(str(found) for found in addresses))
+        if addresses and all(any(each in network for network in self._ranges) for each in addresses):
+            return dataclasses.replace(target, addresses=tuple(map(str, addresses)))
         raise HostNotAllowed(
-            f"host {target} is not among the allowed_hosts of this service; its operator can add it"
+            f"host {target} is not in allowed_hosts of this service; ask its operator to add it"
         )

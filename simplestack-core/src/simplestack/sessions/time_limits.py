@@ -1,8 +1,7 @@
-"""Time limits for calls that have none of their own.
+"""Time limits for calls of SDKs that have none.
 
-A thread that blocks in a C library cannot be stopped. So the call runs in a daemon thread, and at the
-deadline its caller abandons the thread: it stops waiting, and whoever lent the thread a session keeps that
-session until the thread comes back.
+A thread that blocks in a C library cannot be stopped. So the call runs in a daemon thread. At the deadline,
+the caller stops waiting and abandons the thread. Its session cannot be used again.
 """
 
 import math
@@ -19,40 +18,40 @@ from simplestack.sessions.call_threads import CallThreads
 
 T = TypeVar("T")
 
-#: Gets what a call returned or raised after it had been abandoned.
+#: Called with the result and the error of an abandoned call.
 OnLate = Callable[[Any, BaseException | None], None]
-#: How often a caller checks whether its deadline has moved.
+#: How often a caller checks whether the deadline has moved.
 _CHECK_SECONDS = 1.0
 
 _threads = CallThreads()
 
 
 class DeadlineExceeded(Exception):
-    """The call did not return in time; its thread was abandoned."""
+    """The call did not return in time, and its thread was abandoned."""
 
 
 class Deadline:
-    """When a call has to end. It can be moved, and suspended while the call waits for the client."""
+    """The deadline of a call. It can be moved, and suspended while the call waits for the client."""
 
     __slots__ = ("_at_seconds", "_is_over", "_lock", "limit_seconds")
 
     def __init__(self, limit_seconds: float) -> None:
-        #: How much time was granted last.
+        #: The current time limit.
         self.limit_seconds = limit_seconds
         self._at_seconds = time.monotonic() + limit_seconds
         self._is_over = False
-        #: Between the thread that ends the call and the one that suspends its deadline.
+        #: Protects ending a call against suspending its deadline in another thread.
         self._lock = Lock()
 
     @property
     def left_seconds(self) -> float:
-        """How much time is left: infinite while suspended, negative afterwards."""
+        """Remaining time: infinite while suspended, negative after the deadline."""
         return self._at_seconds - time.monotonic()
 
     def suspend(self) -> None:
         """Stop the clock until `restart`.
 
-        :raises DeadlineExceeded: the call is abandoned, or about to be
+        :raises DeadlineExceeded: the call has been abandoned, or is being abandoned
         """
         with self._lock:
             if self._is_over:
@@ -60,39 +59,39 @@ class Deadline:
             self._at_seconds = math.inf
 
     def end_if_passed(self) -> bool:
-        """Return whether no time is left; if so, the call cannot suspend the deadline any more."""
+        """Return whether the deadline has passed. After that, the call cannot suspend it."""
         with self._lock:
             self._is_over = self._at_seconds <= time.monotonic()
             return self._is_over
 
     def restart(self, limit_seconds: float) -> None:
-        """Grant the call this much time from now on."""
+        """Set the deadline to this time from now."""
         self.limit_seconds = limit_seconds
         self._at_seconds = time.monotonic() + limit_seconds
 
 
-#: The deadline of the operation that this thread performs.
+#: Deadline of the current thread's operation.
 current_deadline: ContextVar[Deadline | None] = ContextVar("simplestack.deadline", default=None)
 
 
 def time_left_seconds() -> float:
-    """Return how long the operation that this thread performs may still take; infinite outside of one.
+    """Return the remaining time of the current thread's operation; infinite outside of an operation.
 
-    A plugin that waits for the hypervisor, for a task to end for example, waits no longer than this and then
-    undoes what it began: at the deadline core abandons the call, unless the plugin ``enforces_time_limits``.
+    A plugin that waits for the hypervisor, for example for a task, must stop waiting in this time and undo
+    what it has started. At the deadline core abandons the call, unless the plugin ``enforces_time_limits``.
 
-    In a service plugin's ``operation_call``, it is the time that is left of the operation's limit since the
-    call came. For each chunk of an export that the plugin has wrapped, it is ``call_timeout_seconds``.
+    In a service plugin's ``operation_call``, it is the remaining time of the operation since the call arrived. For
+    each chunk of an export that the plugin has wrapped, it is ``call_timeout_seconds``.
     """
     deadline = current_deadline.get()
     return math.inf if deadline is None else deadline.left_seconds
 
 
 def call_within(deadline: Deadline, function: Callable[[], T], on_abandon: Callable[[], OnLate]) -> T:
-    """Call `function` in a daemon thread, which is abandoned at the deadline.
+    """Call `function` in a daemon thread. Abandon the thread at the deadline.
 
-    :param on_abandon: called when the thread is abandoned; what it returns is called when the thread comes
-        back after all
+    :param on_abandon: called when the thread is abandoned. It returns a function to call when the thread
+        returns
     :raises DeadlineExceeded: the call did not return in time
     """
     call: Future[T] = Future()
@@ -101,31 +100,31 @@ def call_within(deadline: Deadline, function: Callable[[], T], on_abandon: Calla
         _threads.run(partial(copy_context().run, _perform, function, call, late))
         while not call.done():
             left = deadline.left_seconds
-            # A call that ends at this very moment can no longer be cancelled, and has a result.
+            # A call that has just ended cannot be cancelled, and has a result.
             if left <= 0 and deadline.end_if_passed() and call.cancel():
                 late.put(on_abandon())
                 raise DeadlineExceeded
             wait([call], min(left, _CHECK_SECONDS))
         return call.result()
-    except KeyboardInterrupt:  # in a script, while it waits
+    except KeyboardInterrupt:  # in a script that waits
         if call.cancel():
             late.put(on_abandon())
         raise
     finally:
-        # The traceback of an exception refers to this frame; a frame that refers to the exception as well
-        # would keep both, and all handles in them, until the next garbage collection.
+        # A reference cycle between the exception and this frame would keep handles open until the next
+        # garbage collection.
         del call
 
 
 def call_or_abandon(
     limit_seconds: float, call: Callable[[], T], on_abandon: Callable[[], Callable[[], object]]
 ) -> T:
-    """Return what a call of an SDK without time limits returns, or abandon it.
+    """Run a call of an SDK in a daemon thread, and return its result. Abandon the thread at the time limit.
 
-    The call runs in a thread that is kept for later calls: what a C library sets up in each new thread is
-    there already. An abandoned call goes on for as long as it likes.
+    Threads are reused, which is faster for some C libraries. An abandoned call keeps running until it ends by
+    itself.
 
-    :param on_abandon: called when the call is abandoned; what it returns is called when the call ends
+    :param on_abandon: called when the call is abandoned. It returns a function to call when the call ends
     :raises DeadlineExceeded: the call did not return in time
     """
 
