@@ -55,7 +55,7 @@ def test_one_guest_takes_three_messages_once_it_is_known_whatever_it_has_and_how
         session = log_in(pool)
         vm = pool.vm()
         _give_disks(session, pool, disks - 1)
-        session.tasks.run("VM.start", vm.ref, False, False)
+        session.tasks.run.VM.start(vm.ref, False, False)
         session.known_refs.clear()
         calls(pool)
         for expected in (4, 3):
@@ -82,7 +82,7 @@ def test_thousands_of_references_are_asked_for_in_requests_that_xapi_takes(
 def test_other_lists_take_a_constant_number_of_messages(pool: Pool, session: XenSession) -> None:
     uuid = pool.vm()["uuid"]
     for number in range(3):
-        session.tasks.run("VM.snapshot", pool.vm().ref, f"snapshot {number}")
+        session.tasks.run.VM.snapshot(pool.vm().ref, f"snapshot {number}")
     calls(pool)
     found = {}
     ways: dict[str, Callable[[], object]] = {

@@ -145,7 +145,7 @@ def test_a_change_whose_connection_breaks_is_never_sent_again(
     message = "Async.VM.start"
     order(pool, message, effect=effect)
     with pytest.raises(HypervisorError) as unknown:
-        session.tasks.run("VM.start", pool.vm().ref, False, False)
+        session.tasks.run.VM.start(pool.vm().ref, False, False)
     assert unknown.value.details["code"] == UNKNOWN_OUTCOME
     assert "VM.start" in unknown.value.message
     assert "unknown" in unknown.value.message
@@ -155,9 +155,9 @@ def test_a_change_whose_connection_breaks_is_never_sent_again(
 def test_a_connection_that_the_host_has_closed_meanwhile_is_made_again(trust: Trust, log_in: Connect) -> None:
     with running_pool(trust) as pool:
         session = log_in(pool)
-        session.api.call("VM.add_tags", pool.vm().ref, "web")
+        session.xenapi.VM.add_tags(pool.vm().ref, "web")
         session.api._connection._open.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]  # it is open
-        session.api.call("VM.add_tags", pool.vm().ref, "blue")
+        session.xenapi.VM.add_tags(pool.vm().ref, "blue")
         assert pool.vm()["tags"] == ["web", "blue"]
 
 
@@ -171,7 +171,7 @@ def test_a_host_that_hangs_is_a_time_out_and_the_outcome_of_a_change_unknown(
     assert "unknown" not in silent.value.message
     order(pool, "VM.add_tags", effect="hang")
     with pytest.raises(HypervisorTimeout) as unknown:
-        session.api.call("VM.add_tags", pool.vm().ref, "web")
+        session.xenapi.VM.add_tags(pool.vm().ref, "web")
     assert "unknown" in unknown.value.message
 
 
@@ -188,7 +188,7 @@ def test_an_answer_that_trickles_in_does_not_stretch_the_time(trust: Trust) -> N
     with peer(trickle, trust) as port:
         session = connect(at(port), ROOT, settings(trust, call_timeout_seconds=0.5))
         with pytest.raises(HypervisorTimeout):
-            session.api.call("VM.add_tags", "OpaqueRef:1", "web")
+            session.xenapi.VM.add_tags("OpaqueRef:1", "web")
         session.api.session = ""
         session.api.log_out()
 
@@ -304,7 +304,7 @@ def test_a_refusal_leaves_the_connection_in_use(pool: Pool, session: XenSession)
     before = session.api._connection._open
     for _ in range(3):
         with pytest.raises(Exception, match="HANDLE_INVALID"):
-            session.api.call("VM.add_tags", "OpaqueRef:nothing", "web")
+            session.xenapi.VM.add_tags("OpaqueRef:nothing", "web")
     tag_create(session, pool.vm()["uuid"], "blue")
     assert session.api._connection._open is before
 

@@ -17,7 +17,6 @@ from simplestack import (
     NetworkInterfaceCreate,
     NetworkInterfaceUpdate,
 )
-from simplestack_xen.errors import XapiFailure
 from simplestack_xen.hooks.disks import disk_create, disk_delete, disk_list
 from simplestack_xen.hooks.interfaces import (
     network_interface_create,
@@ -30,6 +29,7 @@ from simplestack_xen.hooks.networks import network_info, network_list, network_v
 from simplestack_xen.hooks.pools import pool_info
 from simplestack_xen.hooks.power import guest_shutdown, guest_start, guest_suspend
 from simplestack_xen.hooks.storages import storage_list
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.storages import find_disk_sr
 from simulators.xapi.database import Object
@@ -184,7 +184,7 @@ class TestInterfaces:
     ) -> None:
         guest_start(session, guest)
         order(pool, "VIF.plug", code="DEVICE_ATTACH_TIMEOUT", parameters=["VIF", "OpaqueRef:1"])
-        with pytest.raises(XapiFailure, match="DEVICE_ATTACH_TIMEOUT"):
+        with pytest.raises(XenAPI.Failure, match="DEVICE_ATTACH_TIMEOUT"):
             change(session, guest, ratelimit=8192)
         assert (vif(pool)["currently_attached"], vif(pool)["qos_algorithm_params"]) == (True, {})
 
@@ -194,7 +194,7 @@ class TestInterfaces:
         guest_start(session, guest)
         before = pool.counts()
         order(pool, "VIF.plug", code="VM_MISSING_PV_DRIVERS", parameters=[pool.vm().ref])
-        with pytest.raises(XapiFailure, match="VM_MISSING_PV_DRIVERS"):
+        with pytest.raises(XenAPI.Failure, match="VM_MISSING_PV_DRIVERS"):
             network_interface_create(session, guest, NetworkInterfaceCreate(network="Pool-wide network 0"))
         assert pool.counts() == before
 
@@ -202,7 +202,7 @@ class TestInterfaces:
         self, pool: Pool, session: XenSession, guest: str
     ) -> None:
         guest_start(session, guest)
-        session.api.call("VM.pause", pool.vm().ref)
+        session.xenapi.VM.pause(pool.vm().ref)
         before = pool.counts()
         changes: list[Callable[[], object]] = [
             lambda: disk_create(session, guest, DiskCreate(size=1)),
@@ -229,7 +229,7 @@ class TestInterfaces:
         guest_start(session, guest)
         before = {field: vif(pool)[field] for field in vif(pool).class_.fields}
         order(pool, "VIF.unplug", code="DEVICE_DETACH_REJECTED", parameters=["VIF", "OpaqueRef:1", "busy"])
-        with pytest.raises(XapiFailure, match="DEVICE_DETACH_REJECTED"):
+        with pytest.raises(XenAPI.Failure, match="DEVICE_DETACH_REJECTED"):
             change(
                 session,
                 guest,
@@ -295,7 +295,7 @@ class TestNetworks:
         before = pool.counts()
         order(pool, "pool.create_VLAN_from_PIF", code="INTERNAL_ERROR", parameters=["it broke"])
         wanted = NetworkCreate(name="dmz", from_network="Pool-wide network 0", vlan=7)
-        with pytest.raises(XapiFailure, match="it broke"):
+        with pytest.raises(XenAPI.Failure, match="it broke"):
             network_vlan_create(session, wanted)
         assert pool.counts() == before
 
@@ -316,7 +316,7 @@ class TestNetworks:
         network_vlan_create(session, NetworkCreate(name="v7", from_network="Pool-wide network 0", vlan=7))
         with pytest.raises(InvalidArguments, match="VLAN or a tunnel itself"):
             network_vlan_create(session, NetworkCreate(name="v8", from_network="v7", vlan=8))
-        session.api.call("network.create", {"name_label": "inner", "MTU": 1500, "other_config": {}})
+        session.xenapi.network.create({"name_label": "inner", "MTU": 1500, "other_config": {}})
         with pytest.raises(InvalidArguments, match="no physical interface"):
             network_vlan_create(session, NetworkCreate(name="v8", from_network="inner", vlan=8))
         assert "v8" not in [network["name_label"] for network in pool.all("network")]

@@ -12,9 +12,9 @@ from simplestack import (
     InvalidArguments,
     OperationTimeout,
 )
-from simplestack_xen.errors import XapiFailure
 from simplestack_xen.hooks.disks import disk_create, disk_delete, disk_list, disk_update
 from simplestack_xen.hooks.power import guest_start
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.database import Object
 from support.known import known
@@ -45,7 +45,7 @@ def test_a_disk_that_cannot_be_plugged_in_leaves_nothing_behind(
     guest_start(session, guest)
     before = pool.counts()
     order(pool, "VBD.plug", code="DEVICE_ATTACH_TIMEOUT", parameters=["VBD", "OpaqueRef:1"])
-    with pytest.raises(XapiFailure, match="DEVICE_ATTACH_TIMEOUT"):
+    with pytest.raises(XenAPI.Failure, match="DEVICE_ATTACH_TIMEOUT"):
         disk_create(session, guest, DiskCreate(size=1))
     assert pool.counts() == before
 
@@ -56,7 +56,7 @@ def test_a_disk_that_the_guest_holds_on_to_stays_whole(
     guest_start(session, guest)
     before = disk_list(session, guest)
     order(pool, "VBD.unplug", code="DEVICE_DETACH_REJECTED", parameters=["VBD", "OpaqueRef:1", "busy"])
-    with pytest.raises(XapiFailure, match="DEVICE_DETACH_REJECTED"):
+    with pytest.raises(XenAPI.Failure, match="DEVICE_DETACH_REJECTED"):
         disk_delete(session, guest, "0")
     assert disk_list(session, guest) == before
 
@@ -145,7 +145,7 @@ def test_a_disk_that_its_storage_does_not_give_up_is_plugged_in_again(
 ) -> None:
     guest_start(session, guest)
     order(pool, "VDI.destroy", code="SR_BACKEND_FAILURE_80", parameters=["", "Failed to delete", ""])
-    with pytest.raises(XapiFailure, match="SR_BACKEND_FAILURE_80"):
+    with pytest.raises(XenAPI.Failure, match="SR_BACKEND_FAILURE_80"):
         disk_delete(session, guest, "0")
     assert pool.simulator.counts["Async.VBD.unplug"] == 1
     (drive,) = [drive for drive in pool.all("VBD") if drive["VM"] == pool.vm().ref]
@@ -165,7 +165,7 @@ def test_a_disk_that_does_not_change_its_size_keeps_its_name_too(
 ) -> None:
     before = disk_list(session, guest)
     order(pool, "VDI.resize", code="SR_FULL", parameters=["2", "1"])
-    with pytest.raises((InvalidArguments, XapiFailure)):
+    with pytest.raises((InvalidArguments, XenAPI.Failure)):
         disk_update(session, guest, "0", DiskUpdate(size=size, name="new"))
     assert disk_list(session, guest) == before
 

@@ -133,7 +133,7 @@ def test_29_a_guest_that_is_paused_in_memory_is_shown_and_cpus_go_down(
     guest_update(session, guest, XenGuestUpdate(cpus=4))
     assert guest_update(session, guest, XenGuestUpdate(cpus=1)).cpus == 1
     guest_start(session, guest)
-    session.api.call("VM.pause", pool.vm().ref)
+    session.xenapi.VM.pause(pool.vm().ref)
     assert guest_info(session, guest).state is GuestState.PAUSED
     with pytest.raises(EntityNotFound):
         guest_info(session, "no-uuid")

@@ -11,12 +11,12 @@ from simplestack import (
     HypervisorError,
     InvalidState,
 )
-from simplestack_xen.errors import XapiFailure
 from simplestack_xen.hooks.disks import disk_create, disk_delete, disk_list
 from simplestack_xen.hooks.guests import guest_clone, guest_delete, guest_info, guest_list
 from simplestack_xen.hooks.guests_update import XenGuestUpdate, guest_update
 from simplestack_xen.hooks.power import guest_start, guest_suspend
 from simplestack_xen.hooks.snapshots import snapshot_create, snapshot_revert
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.lookups import find_guest
 from simplestack_xen.xapi.records import NULL, Record
 from simplestack_xen.xapi.session import XenSession
@@ -146,7 +146,7 @@ class TestDelete:
         snapshot_create(session, guest, "then")
         before = pool.counts()
         order(pool, "VM.destroy", code="OPERATION_BLOCKED", parameters=[pool.vm().ref, "precious"])
-        with pytest.raises(XapiFailure, match="OPERATION_BLOCKED"):
+        with pytest.raises(XenAPI.Failure, match="OPERATION_BLOCKED"):
             guest_delete(session, guest)
         assert pool.counts() == before
 
@@ -255,7 +255,7 @@ class TestClone:
         storage = pool.storage()
         storage["physical_size"] = storage["physical_utilisation"] + GIB
         before = pool.counts()
-        with pytest.raises(XapiFailure, match="SR_FULL"):
+        with pytest.raises(XenAPI.Failure, match="SR_FULL"):
             guest_clone(session, guest, "copy")
         assert pool.counts() == before
 

@@ -15,12 +15,12 @@ from simplestack import (
     NewDisk,
     NewNetworkInterface,
 )
-from simplestack_xen.errors import XapiFailure
 from simplestack_xen.hooks.disks import disk_create, disk_list
 from simplestack_xen.hooks.guests_create import guest_create
 from simplestack_xen.hooks.interfaces import network_interface_list
 from simplestack_xen.hooks.media import media_info
 from simplestack_xen.hooks.snapshots import snapshot_create
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.naming import with_name
 from simplestack_xen.xapi.session import XenSession
 from support.service import wait_for
@@ -198,7 +198,7 @@ def test_a_failure_at_any_step_leaves_nothing_behind(
         iso="debian.iso",
         start=True,
     )
-    with pytest.raises(XapiFailure, match="it broke"):
+    with pytest.raises(XenAPI.Failure, match="it broke"):
         guest_create(session, wanted)
     assert pool.counts() == before
 
@@ -214,7 +214,7 @@ def test_a_guest_that_cannot_be_shown_after_its_start_is_stopped_and_removed(
         (task,) = wait_for(lambda: pool.all("task"), what="its task")
         order(pool, "VM.get_record", code="INTERNAL_ERROR", parameters=["it broke"])
         pool.simulator.faults.release(task.ref)
-        with pytest.raises(XapiFailure, match="it broke"):
+        with pytest.raises(XenAPI.Failure, match="it broke"):
             creating.result(30)
     assert pool.simulator.counts["Async.VM.start"] == 1
     assert pool.counts() == before
@@ -238,7 +238,7 @@ def test_a_guest_whose_start_takes_effect_while_it_is_removed_is_stopped_and_rem
 def test_a_disk_that_finds_no_room_leaves_nothing_behind(pool: Pool, session: XenSession) -> None:
     before = pool.counts()
     wanted = GuestCreate(name="web", template=TEMPLATE, disks=[NewDisk(size=1), NewDisk(size=1500)])
-    with pytest.raises(XapiFailure, match="SR_FULL"):
+    with pytest.raises(XenAPI.Failure, match="SR_FULL"):
         guest_create(session, wanted)
     assert pool.counts() == before
 
@@ -281,7 +281,7 @@ def test_disks_do_not_go_among_iso_images(session: XenSession) -> None:
 
 
 def test_a_snapshot_may_have_the_name_that_a_guest_wants(pool: Pool, session: XenSession) -> None:
-    session.tasks.run("VM.snapshot", pool.vm().ref, "web")
+    session.tasks.run.VM.snapshot(pool.vm().ref, "web")
     assert guest_create(session, GuestCreate(name="web", memory=256)).name == "web"
 
 
@@ -301,7 +301,7 @@ def test_a_name_of_which_nobody_can_say_whose_else_it_is_is_given_up(
         order(pool, "VM.get_by_name_label", code="INTERNAL_ERROR", parameters=["it broke"])
         return mine
 
-    with pytest.raises(XapiFailure, match="it broke"):
+    with pytest.raises(XenAPI.Failure, match="it broke"):
         with_name(session, "web", take, given_back.append)
     assert given_back == [mine]
 
@@ -310,13 +310,13 @@ def test_a_name_that_others_take_in_the_same_moment_is_given_up(pool: Pool, sess
     mine, given_back = pool.vm().ref, list[str]()
 
     def take() -> str:
-        session.api.call("VM.set_name_label", mine, "web")
+        session.xenapi.VM.set_name_label(mine, "web")
         pool.vm("vm-1")["name_label"] = "web"  # another client, after the check and before the next one
         return mine
 
     def give_back(ref: str) -> None:
         given_back.append(ref)
-        session.api.call("VM.set_name_label", ref, "vm-0")
+        session.xenapi.VM.set_name_label(ref, "vm-0")
 
     with pytest.raises(Conflict):
         with_name(session, "web", take, give_back)

@@ -11,10 +11,11 @@ from simplestack import (
     InvalidArguments,
     InvalidState,
 )
-from simplestack_xen.errors import XapiFailure, translate
+from simplestack_xen.errors import translate
 from simplestack_xen.hooks.guests import guest_info
 from simplestack_xen.hooks.guests_update import XenGuestUpdate, guest_update
 from simplestack_xen.hooks.power import guest_start
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.simulator import Simulator
 from support.xapi import Pool, Trust, running_pool
@@ -112,7 +113,7 @@ def test_a_failure_half_way_takes_back_what_was_changed(
 
     before = everything()
     order(pool, message, code="INTERNAL_ERROR", parameters=["it broke"])
-    with pytest.raises(XapiFailure, match="it broke"):
+    with pytest.raises(XenAPI.Failure, match="it broke"):
         update(session, guest, name="web", memory=1024, cpus=4, ha_enabled=True, hdd=20, paravirtualized=True)
     assert everything() == before
 
@@ -138,6 +139,6 @@ def test_a_running_guests_disk_that_cannot_grow_is_a_conflict_that_says_what_to_
 
 
 def test_a_storage_without_room_is_507(pool: Pool, session: XenSession, guest: str) -> None:
-    with pytest.raises(XapiFailure) as failed:
+    with pytest.raises(XenAPI.Failure) as failed:
         update(session, guest, hdd=1500)
     assert isinstance(translate(failed.value), InsufficientStorage)

@@ -7,9 +7,9 @@ from simplestack import (
     EntityNotFound,
     InvalidState,
 )
-from simplestack_xen.errors import XapiFailure
 from simplestack_xen.hooks.media import media_info, media_mount, media_unmount
 from simplestack_xen.hooks.power import guest_start
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.session import XenSession
 from support.xapi import Pool
 
@@ -44,7 +44,7 @@ def test_what_was_in_the_drive_comes_back_when_the_insert_fails(
 ) -> None:
     media_mount(session, guest, "debian.iso")
     order(pool, "VBD.insert", code="INTERNAL_ERROR", parameters=["it broke"])
-    with pytest.raises(XapiFailure, match="it broke"):
+    with pytest.raises(XenAPI.Failure, match="it broke"):
         media_mount(session, guest, "guest-tools.iso")
     assert media_info(session, guest).name == "debian.iso"
 

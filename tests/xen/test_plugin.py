@@ -1,5 +1,7 @@
 """The plugin as core loads it, and its examples."""
 
+import subprocess
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -53,3 +55,42 @@ def test_members_of_xens_own_are_checked_like_all_others(pool: Pool, tmp_path: P
         answer = service.put(f"/xen/{pool.host}/guests/{pool.vm()['uuid']}", body, headers=headers)
         assert (answer.status, answer.error) == (400, "InvalidArguments")
         assert sum(pool.simulator.counts.values()) == 0
+
+
+WITHOUT_SDK = """
+import sys
+sys.modules["XenAPI"] = None  # an import of it fails
+from simplestack import Credentials, HypervisorUnavailable, Target
+from simplestack.plugins.hypervisor import make_hypervisor
+from simplestack_xen import plugin
+hypervisor = make_hypervisor(plugin, "simplestack-xen", "0")
+print(len(hypervisor.callers) > 0)
+print(plugin.translate(ValueError("x")))
+try:
+    plugin.connect(Target("127.0.0.1", int(sys.argv[1])), Credentials("root", "secret"), plugin.settings())
+except HypervisorUnavailable as error:
+    print(error)
+"""
+
+
+LOADED = """
+import sys
+from simplestack.plugins.hypervisor import make_hypervisor
+from simplestack_xen import plugin
+make_hypervisor(plugin, "simplestack-xen", "0")
+print("XenAPI" in sys.modules)
+"""
+
+
+def test_it_loads_without_the_sdk_and_says_what_to_install(pool: Pool) -> None:
+    command = [sys.executable, "-c", WITHOUT_SDK, str(pool.server.port)]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    loads, translation, message = ran.stdout.splitlines()
+    assert (loads, translation) == ("True", "None")
+    assert "pip install XenAPI" in message
+    assert sum(pool.simulator.counts.values()) == 0
+
+
+def test_loading_it_does_not_import_the_sdk() -> None:
+    ran = subprocess.run([sys.executable, "-c", LOADED], check=True, capture_output=True, text=True)
+    assert ran.stdout.strip() == "False"

@@ -139,7 +139,7 @@ def test_both_wires_tell_the_same(trust: Trust, log_in: Connect) -> None:
     simulator = Simulator(vms=5)
     with running_pool(trust, simulator) as new, running_pool(trust, simulator, speaks_json=False) as old:
         newer, older = log_in(new), log_in(old)
-        newer.tasks.run("VM.start", new.vm().ref, False, False)
+        newer.tasks.run.VM.start(new.vm().ref, False, False)
         guests = guest_list(newer, ALL)
         assert len(guests) == 5
         assert guest_list(older, ALL) == guests
@@ -157,7 +157,7 @@ def test_a_guest_in_a_state_that_nobody_knows_does_not_fail_the_list(pool: Pool,
 
 def test_what_is_no_guest_is_not_listed(pool: Pool, session: XenSession) -> None:
     pool.vm("vm-1")["is_control_domain"] = True
-    session.tasks.run("VM.snapshot", pool.vm().ref, "then")
+    session.tasks.run.VM.snapshot(pool.vm().ref, "then")
     assert [guest.name for guest in guest_list(session, ALL)] == ["vm-0", "vm-2"]
 
 
@@ -237,7 +237,7 @@ def test_a_batch_without_snapshots_is_read() -> None:
 def test_what_is_gone_is_not_found_by_the_reference_that_it_had(pool: Pool, session: XenSession) -> None:
     uuid = pool.vm()["uuid"]
     assert guest_info(session, uuid).name == "vm-0"
-    session.api.call("VM.destroy", pool.vm().ref)
+    session.xenapi.VM.destroy(pool.vm().ref)
     for _ in range(2):
         with pytest.raises(EntityNotFound):
             guest_info(session, uuid)

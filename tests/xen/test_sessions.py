@@ -19,9 +19,10 @@ from simplestack import (
     Stack,
     Unauthorized,
 )
-from simplestack_xen.errors import XapiFailure, translate
+from simplestack_xen.errors import translate
 from simplestack_xen.hooks.guests import guest_info, guest_list
 from simplestack_xen.hooks.power import guest_start
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.session import check, connect, disconnect
 from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.simulator import Simulator
@@ -179,7 +180,7 @@ def test_a_session_is_shown_nowhere(pool: Pool, session: XenSession) -> None:
     assert secret.startswith("OpaqueRef:")
     assert secret not in repr(session)
     assert secret not in repr(session.api)
-    with pytest.raises(XapiFailure) as failed:
+    with pytest.raises(XenAPI.Failure) as failed:
         session.api.read(str, "VM.get_by_uuid", secret)
     assert secret not in str(failed.value)
 
@@ -248,7 +249,7 @@ def test_a_refusal_of_the_login_other_than_the_password_is_translated(
     pool: Pool, order: Callable[..., None]
 ) -> None:
     order(pool, LOGIN, code="HOST_STILL_BOOTING")
-    with pytest.raises(XapiFailure) as failed:
+    with pytest.raises(XenAPI.Failure) as failed:
         connect(pool.target, Credentials(USER, PASSWORD), pool.settings())
     assert isinstance(translate(failed.value), HypervisorUnavailable)
 

@@ -23,7 +23,7 @@ from simplestack import (
     SimplestackError,
     Unauthorized,
 )
-from simplestack_xen.errors import XapiFailure, translate
+from simplestack_xen.errors import translate
 from simplestack_xen.hooks.disks import disk_create, disk_list
 from simplestack_xen.hooks.guests import guest_info
 from simplestack_xen.hooks.power import guest_reboot, guest_resume, guest_shutdown, guest_start, guest_suspend
@@ -34,6 +34,7 @@ from simplestack_xen.hooks.snapshots import (
     snapshot_list,
     snapshot_revert,
 )
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.simulator import Simulator
 from support.service import Answer, running_service, token, wait_for
@@ -81,7 +82,7 @@ def test_the_memory_that_another_client_took_with_a_snapshot_goes_with_it(
 ) -> None:
     guest_start(session, guest)
     before = pool.counts()
-    session.tasks.run("VM.checkpoint", pool.vm().ref, "then")
+    session.tasks.run.VM.checkpoint(pool.vm().ref, "then")
     assert pool.count("VDI") == before["VDI"] + 2, "the disk's and the memory's"
     (made,) = snapshot_list(session, guest)
     snapshot_delete(session, guest, made.id)
@@ -106,7 +107,7 @@ def test_an_id_is_the_same_in_capital_letters(session: XenSession, guest: str) -
 def test_a_snapshot_without_room_leaves_nothing_behind(pool: Pool, session: XenSession, guest: str) -> None:
     pool.storage()["physical_size"] = pool.storage()["physical_utilisation"]
     before = pool.counts()
-    with pytest.raises(XapiFailure, match="SR_FULL"):
+    with pytest.raises(XenAPI.Failure, match="SR_FULL"):
         snapshot_create(session, guest, "then")
     assert pool.counts() == before
 
@@ -216,7 +217,7 @@ class TestRevert:
     ) -> None:
         made = snapshot_create(session, guest, "then")
         pool.vm("then")["blocked_operations"] = {"revert": "precious"}
-        with pytest.raises(XapiFailure, match="OPERATION_BLOCKED"):
+        with pytest.raises(XenAPI.Failure, match="OPERATION_BLOCKED"):
             snapshot_revert(session, guest, made.id)
         assert [disk.size for disk in disk_list(session, guest)] == [8]
 
@@ -229,7 +230,7 @@ class TestPower:
         guest_suspend(session, guest)
         assert pool.vm()["power_state"] == "Suspended"
         guest_resume(session, guest)
-        session.api.call("VM.pause", pool.vm().ref)
+        session.xenapi.VM.pause(pool.vm().ref)
         assert guest_info(session, guest).state == "PAUSED"
         guest_resume(session, guest)
         assert pool.vm()["power_state"] == "Running"
@@ -240,7 +241,7 @@ class TestPower:
         guest_start(session, guest)
         pool.vm()["guest_metrics"] = "OpaqueRef:NULL"
         for ask in (guest_shutdown, guest_reboot):
-            with pytest.raises(XapiFailure) as failed:
+            with pytest.raises(XenAPI.Failure) as failed:
                 ask(session, guest, force=False)
             translated = translate(failed.value)
             assert isinstance(translated, Conflict)
@@ -265,7 +266,7 @@ class TestPower:
         order(
             pool, "Async.VM.start", code="VM_BAD_POWER_STATE", parameters=["OpaqueRef:1", "halted", "running"]
         )
-        with pytest.raises(XapiFailure) as failed:
+        with pytest.raises(XenAPI.Failure) as failed:
             guest_start(session, guest)
         translated = translate(failed.value)
         assert isinstance(translated, InvalidState)
@@ -318,7 +319,7 @@ FAULTS: list[tuple[list[str], type[SimplestackError], str]] = [
 def test_a_refusal_becomes_an_error_that_says_what_it_means(
     description: list[str], kind: type[SimplestackError], says: str
 ) -> None:
-    error = translate(XapiFailure(description))
+    error = translate(XenAPI.Failure(description))
     assert type(error) is kind
     assert says in error.message
     assert "secret" not in error.message

@@ -3,7 +3,7 @@
 import pytest
 
 from simplestack import HypervisorError, OperationTimeout
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME
 from simplestack_xen.xapi.session import XenSession
 from support.xapi import Pool
@@ -13,12 +13,12 @@ from .conftest import Order
 
 def test_a_task_is_destroyed_however_it_ends(pool: Pool, session: XenSession, order: Order) -> None:
     vm = pool.vm().ref
-    session.tasks.run("VM.start", vm, False, False)
-    with pytest.raises(XapiFailure, match="VM_BAD_POWER_STATE"):
-        session.tasks.run("VM.start", vm, False, False)
+    session.tasks.run.VM.start(vm, False, False)
+    with pytest.raises(XenAPI.Failure, match="VM_BAD_POWER_STATE"):
+        session.tasks.run.VM.start(vm, False, False)
     order(pool, "VM.clean_shutdown", effect="hold")
     with pytest.raises(OperationTimeout):
-        session.tasks.run("VM.clean_shutdown", vm, limit_seconds=0.1)
+        session.tasks.run.VM.clean_shutdown(vm, limit_seconds=0.1)
     assert pool.count("task") == 0
 
 

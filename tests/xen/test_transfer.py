@@ -20,11 +20,12 @@ from simplestack import (
     InvalidState,
     LengthRequired,
 )
-from simplestack_xen.errors import XapiFailure, translate
+from simplestack_xen.errors import translate
 from simplestack_xen.hooks.disks import disk_list
 from simplestack_xen.hooks.guests import guest_info, guest_list
 from simplestack_xen.hooks.power import guest_start, guest_suspend
 from simplestack_xen.hooks.transfer import guest_export, guest_import
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.server import Server, running, server_context
 from simulators.xapi.simulator import Simulator
@@ -115,10 +116,10 @@ def test_an_export_that_xapi_refuses_is_refused_before_its_first_byte(
     pool: Pool, session: XenSession, order: Order
 ) -> None:
     order(pool, "task.create", code="TOO_MANY_PENDING_TASKS")
-    with pytest.raises(XapiFailure, match="TOO_MANY_PENDING_TASKS"):
+    with pytest.raises(XenAPI.Failure, match="TOO_MANY_PENDING_TASKS"):
         guest_export(session, pool.vm()["uuid"])
     order(pool, "export", code="VM_BAD_POWER_STATE", parameters=["OpaqueRef:1", "halted", "running"])
-    with pytest.raises(XapiFailure, match="VM_BAD_POWER_STATE"):
+    with pytest.raises(XenAPI.Failure, match="VM_BAD_POWER_STATE"):
         guest_export(session, pool.vm()["uuid"])
     assert pool.count("task") == 0
 
@@ -254,7 +255,7 @@ def test_a_storage_that_fills_up_in_an_import_leaves_nothing_behind(big_pool: Po
     data = b"".join(guest_export(session, big_pool.vm()["uuid"]).chunks)
     big_pool.storage()["physical_size"] = big_pool.storage()["physical_utilisation"] + MIB
     before = big_pool.counts()
-    with pytest.raises(XapiFailure, match="SR_FULL"):
+    with pytest.raises(XenAPI.Failure, match="SR_FULL"):
         load(session, data)
     assert big_pool.counts() == before
 
@@ -268,7 +269,7 @@ def test_a_storage_that_fails_when_half_of_an_import_is_written_leaves_nothing_b
     order(
         big_pool, "import", code="SR_BACKEND_FAILURE_44", parameters=["", "There is insufficient space", ""]
     )
-    with pytest.raises(XapiFailure, match="SR_BACKEND_FAILURE_44") as failed:
+    with pytest.raises(XenAPI.Failure, match="SR_BACKEND_FAILURE_44") as failed:
         load(session, data)
     assert isinstance(translate(failed.value), InsufficientStorage)
     assert big_pool.counts() == before
@@ -286,7 +287,7 @@ def test_an_import_is_sent_only_when_xapi_waits_for_it(pool: Pool, session: XenS
     """XAPI answers before it reads, so that what it refuses costs the client nothing."""
     upload = Upload(image)
     pool.disconnect("Local storage")
-    with pytest.raises(XapiFailure, match="NO_HOSTS_AVAILABLE"):
+    with pytest.raises(XenAPI.Failure, match="NO_HOSTS_AVAILABLE"):
         guest_import(session, upload, len(image), "Local storage")
     assert upload.read_bytes == 0
     assert pool.count("task") == 0
@@ -298,7 +299,7 @@ def test_an_image_that_is_damaged_or_cut_short_leaves_nothing_behind(
 ) -> None:
     before = pool.counts()
     for data in (image[:-cut], image[:cut], b"no archive at all", image.replace(b"Ref:0/", b"Ref:9/")):
-        with pytest.raises(XapiFailure, match="IMPORT_ERROR"):
+        with pytest.raises(XenAPI.Failure, match="IMPORT_ERROR"):
             load(session, data)
     assert pool.counts() == before
 
@@ -333,7 +334,7 @@ def test_a_host_that_hangs_up_in_an_export_is_an_error_and_not_a_short_image(
     session = log_in(big_pool)
     order(big_pool, "export", effect="drop after")
     chunks = guest_export(session, big_pool.vm()["uuid"]).chunks
-    with pytest.raises((HypervisorError, XapiFailure)):
+    with pytest.raises((HypervisorError, XenAPI.Failure)):
         for _ in chunks:
             pass
     assert big_pool.count("task") == 0

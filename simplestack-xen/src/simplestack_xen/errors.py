@@ -1,11 +1,11 @@
-"""XAPI's failures, and what they are as our errors: one table.
+"""XAPI's failures (``XenAPI.Failure``), and what they are as our errors: one table.
 
 The codes and their parameters are in XAPI's data model (https://xapi-project.github.io/xen-api/errors.html);
 what it does not name here is 502 with XAPI's own text.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html import unescape
 
 from simplestack import (
@@ -24,6 +24,7 @@ from simplestack import (
     SimplestackError,
     Unauthorized,
 )
+from simplestack_xen.sdk import XenAPI, is_loaded
 
 #: How XAPI's pages of HTTP errors name a failure: ``SR_FULL: [ 2; 1 ]``.
 _IN_PAGE = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+): \[ (.*?) ?\]", re.DOTALL)
@@ -44,58 +45,58 @@ _STATES = {
     "suspended": GuestState.PAUSED,
 }
 
-
-class XapiFailure(Exception):
-    """A refusal: XAPI's code, such as ``VM_BAD_POWER_STATE``, and its parameters, all of them text."""
-
-    def __init__(self, description: Sequence[str]) -> None:
-        super().__init__(*description)
-        self.code = description[0] if description else "UNKNOWN"
-        self.parameters = tuple(description[1:])
-
-    def parameter(self, position: int) -> str:
-        """Return a parameter; empty where XAPI sent fewer."""
-        return self.parameters[position] if position < len(self.parameters) else ""
+#: Makes our error of a failure.
+_Make = Callable[["XenAPI.Failure"], SimplestackError]
 
 
-def failure_in(page: bytes) -> XapiFailure | None:
+def parameter(failure: "XenAPI.Failure", position: int) -> str:
+    """Return what a failure says besides its code, counted from 0; empty where XAPI sent less."""
+    said = failure.details[1:]
+    return str(said[position]) if position < len(said) else ""
+
+
+def failure_in(page: bytes) -> "XenAPI.Failure | None":
     """Return the failure that a page of XAPI's tells of, if it tells of one."""
     found = _IN_PAGE.search(unescape(page.decode(errors="replace")))
     if found is None:
         return None
     parameters = [part.strip() for part in found[2].split(";")] if found[2].strip() else []
-    return XapiFailure([found[1], *parameters])
+    return XenAPI.Failure([found[1], *parameters])
 
 
 def translate(error: Exception) -> SimplestackError | None:
     """Translate a refusal of XAPI's; None for any other error."""
-    if not isinstance(error, XapiFailure):
+    if not is_loaded() or not isinstance(error, XenAPI.Failure):
         return None
-    make = _TABLE.get(error.code)
+    make = _TABLE.get(_code(error))
     if make is not None:
         return make(error)
-    return HypervisorError(f"XAPI failed: {_text(error)}", error.code)
+    return HypervisorError(f"XAPI failed: {_text(error)}", _code(error))
 
 
-def _text(failure: XapiFailure) -> str:
+def _code(failure: "XenAPI.Failure") -> str:
+    return str(failure.details[0]) if failure.details else "UNKNOWN"
+
+
+def _text(failure: "XenAPI.Failure") -> str:
     """Return what XAPI says. References mean nothing to a client, so they are left out."""
-    said = [part for part in failure.parameters if part and not part.startswith("OpaqueRef:")]
-    return f"{failure.code} ({', '.join(said)})" if said else failure.code
+    said = [part for part in failure.details[1:] if part and not part.startswith("OpaqueRef:")]
+    return f"{_code(failure)} ({', '.join(said)})" if said else _code(failure)
 
 
-def _as(kind: type[SimplestackError], meaning: str) -> Callable[[XapiFailure], SimplestackError]:
+def _as(kind: type[SimplestackError], meaning: str) -> _Make:
     """Return what makes an error of one kind, which says what the code means."""
     return lambda failure: kind(f"{meaning}: XAPI says {_text(failure)}")
 
 
-def _missing(failure: XapiFailure) -> SimplestackError:
-    kind = failure.parameter(0)
-    return EntityNotFound(_ENTITIES.get(kind.lower(), kind), failure.parameter(1))
+def _missing(failure: "XenAPI.Failure") -> SimplestackError:
+    kind = parameter(failure, 0)
+    return EntityNotFound(_ENTITIES.get(kind.lower(), kind), parameter(failure, 1))
 
 
-def _wrong_state(failure: XapiFailure) -> SimplestackError:
-    needed = [_STATES.get(word.strip().lower(), word.strip()) for word in failure.parameter(1).split(",")]
-    current = failure.parameter(2)
+def _wrong_state(failure: "XenAPI.Failure") -> SimplestackError:
+    needed = [_STATES.get(word.strip().lower(), word.strip()) for word in parameter(failure, 1).split(",")]
+    current = parameter(failure, 2)
     return InvalidState(
         "do this to the guest",
         _STATES.get(current.lower(), current or "unknown"),
@@ -103,19 +104,19 @@ def _wrong_state(failure: XapiFailure) -> SimplestackError:
     )
 
 
-def _is_template(_failure: XapiFailure) -> SimplestackError:
+def _is_template(_failure: "XenAPI.Failure") -> SimplestackError:
     return InvalidState.of_template("do this to the guest")
 
 
-def _bad_login(_failure: XapiFailure) -> SimplestackError:
+def _bad_login(_failure: "XenAPI.Failure") -> SimplestackError:
     return Unauthorized("XAPI refused the user name or the password")
 
 
-def _failed(meaning: str) -> Callable[[XapiFailure], SimplestackError]:
-    return lambda failure: HypervisorError(f"{meaning}: XAPI says {_text(failure)}", failure.code)
+def _failed(meaning: str) -> _Make:
+    return lambda failure: HypervisorError(f"{meaning}: XAPI says {_text(failure)}", _code(failure))
 
 
-def _temporary(meaning: str) -> Callable[[XapiFailure], SimplestackError]:
+def _temporary(meaning: str) -> _Make:
     return lambda failure: HypervisorUnavailable(f"{meaning}: XAPI says {_text(failure)}")
 
 
@@ -134,7 +135,7 @@ _BAD_IMAGE = _as(InvalidArguments, "the image cannot be read")
 
 #: Codes by what they are about. The numbers of SR_BACKEND_FAILURE are the storage drivers':
 #: https://github.com/xapi-project/sm, ``drivers/XE_SR_ERRORCODES.xml``.
-_TABLE: dict[str, Callable[[XapiFailure], SimplestackError]] = {
+_TABLE: dict[str, _Make] = {
     # who asks
     "SESSION_AUTHENTICATION_FAILED": _bad_login,
     "SESSION_AUTHORIZATION_FAILED": _REFUSED,

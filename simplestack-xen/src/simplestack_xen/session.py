@@ -1,7 +1,8 @@
 """Sessions: who logs in where, and how long a session is good for."""
 
 from simplestack import Credentials, HypervisorUnavailable, Target, Unauthorized
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.errors import parameter
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.settings import XenSettings
 from simplestack_xen.xapi.api import Api
 from simplestack_xen.xapi.connection import KeptConnection
@@ -19,14 +20,14 @@ def connect(target: Target, credentials: Credentials, settings: XenSettings) -> 
     """
     try:
         return _log_in(target, credentials, settings)
-    except XapiFailure as failure:
-        if failure.code != "HOST_IS_SLAVE":
+    except XenAPI.Failure as failure:
+        if failure.details[0] != "HOST_IS_SLAVE":
             raise
-        master = target.elsewhere(failure.parameter(0))
+        master = target.elsewhere(parameter(failure, 0))
     try:
         return _log_in(master, credentials, settings)
-    except XapiFailure as failure:
-        if failure.code != "HOST_IS_SLAVE":
+    except XenAPI.Failure as failure:
+        if failure.details[0] != "HOST_IS_SLAVE":
             raise
         raise HypervisorUnavailable(
             f"{target} says that {master} is the pool's master, which says that it is not"

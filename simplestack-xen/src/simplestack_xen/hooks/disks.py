@@ -42,7 +42,7 @@ def disk_create(session: XenSession, guest_id: str, disk: DiskCreate) -> Disk:
     vm = find_guest(session, guest_id)
     plugs_in = takes_devices(vm, "add a disk to")
     sr = find_disk_sr(session, disk.storage_id)
-    with Undo(session) as undo:
+    with Undo() as undo:
         image = create_image(
             session, undo, sr, gib_to_bytes(disk.size), disk.name or f"{vm.record.name_label} disk"
         )
@@ -60,7 +60,7 @@ def disk_update(session: XenSession, guest_id: str, disk_id: str, changes: DiskU
     if changes.size is not UNSET:
         grow(session, drive, gib_to_bytes(changes.size))
     if changes.name is not UNSET:
-        session.api.call("VDI.set_name_label", drive.record.VDI, changes.name, repeatable=True)
+        session.xenapi.VDI.set_name_label(drive.record.VDI, changes.name)
     return disk_entity(drive.record, session.api.read(VdiRecord, "VDI.get_record", drive.record.VDI))
 
 
@@ -72,11 +72,11 @@ def disk_delete(session: XenSession, guest_id: str, disk_id: str) -> None:
     others = set(drive.image.VBDs) - {drive.ref}
     if of_control_domains(session, others):
         raise Busy(f"disk {disk_id} is copied or backed up just now: try again when that has ended")
-    with Undo(session) as undo:
+    with Undo() as undo:
         if drive.record.currently_attached:
             undo.do("VBD.plug", plug, session, "VBD", drive.ref)
-            session.tasks.run("VBD.unplug", drive.ref)
+            session.tasks.run.VBD.unplug(drive.ref)
         if others or drive.image.read_only:
-            session.api.call("VBD.destroy", drive.ref)
+            session.xenapi.VBD.destroy(drive.ref)
         else:  # its drive goes with it
-            session.tasks.run("VDI.destroy", drive.record.VDI)
+            session.tasks.run.VDI.destroy(drive.record.VDI)

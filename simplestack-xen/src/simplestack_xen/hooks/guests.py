@@ -57,7 +57,7 @@ def guest_clone(session: XenSession, guest_id: str, name: str) -> Guest:
     made = with_name(
         session,
         name,
-        lambda: reference_in(session.tasks.run("VM.clone", vm.ref, name)),
+        lambda: reference_in(session.tasks.run.VM.clone(vm.ref, name)),
         lambda ref: remove_vm(session, ref),
     )
     return show_guest(session, made)

@@ -4,8 +4,8 @@ import xml.etree.ElementTree as ET
 from functools import cached_property
 
 from simplestack import MIB, Guest, GuestCreate, gib_to_bytes, hookimpl, parse_xml
-from simplestack_xen.errors import XapiFailure
 from simplestack_xen.hooks.guests import show_guest
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.drives import create_drive, drive_values, insert
 from simplestack_xen.xapi.hardware import (
     HVM_BOOT_POLICY,
@@ -63,7 +63,7 @@ def guest_create(session: XenSession, guest: GuestCreate) -> Guest:
     names take the place of the template's. Without one it is an HVM guest with a CD drive.
     """
     parts = _Parts(session, guest)
-    with Undo(session) as undo:
+    with Undo() as undo:
         ref = with_name(
             session,
             guest.name,
@@ -73,7 +73,7 @@ def guest_create(session: XenSession, guest: GuestCreate) -> Guest:
         undo.do("VM.destroy", _discard, session, ref)
         _configure(session, guest, parts, ref)
         if guest.start:
-            session.tasks.run("VM.start", ref, False, False)
+            session.tasks.run.VM.start(ref, False, False)
         return show_guest(session, ref)
 
 
@@ -81,31 +81,29 @@ def _discard(session: XenSession, ref: str) -> None:
     """Destroy a new VM with its disks, even if it runs: a start that seemed to fail may take effect later."""
     try:
         remove_vm(session, ref)
-    except XapiFailure as failure:
-        if failure.code != "VM_BAD_POWER_STATE":
+    except XenAPI.Failure as failure:
+        if failure.details[0] != "VM_BAD_POWER_STATE":
             raise
-        session.tasks.run("VM.hard_shutdown", ref)
+        session.tasks.run.VM.hard_shutdown(ref)
         remove_vm(session, ref)
 
 
 def _new_vm(session: XenSession, wanted: GuestCreate, parts: _Parts) -> str:
     """Make the VM, with the template's disks and interfaces where there is one."""
-    api = session.api
     if parts.template is None:
-        return str(api.call("VM.create", _record(wanted)))
+        return str(session.xenapi.VM.create(_record(wanted)))
     if wanted.storage is not None and parts.template.record.VBDs:
-        return reference_in(session.tasks.run("VM.copy", parts.template.ref, wanted.name, parts.sr.ref))
-    return reference_in(session.tasks.run("VM.clone", parts.template.ref, wanted.name))
+        return reference_in(session.tasks.run.VM.copy(parts.template.ref, wanted.name, parts.sr.ref))
+    return reference_in(session.tasks.run.VM.clone(parts.template.ref, wanted.name))
 
 
 def _configure(session: XenSession, wanted: GuestCreate, parts: _Parts, ref: str) -> None:
     """Give a new VM what the request names. Who calls this removes the VM with all its disks if it fails."""
-    api = session.api
     vm = _read(session, ref)
-    with Undo(session) as undo:
+    with Undo() as undo:
         if parts.template is None:
             # Not the first one: there systems look for their disk.
-            api.call("VBD.create", drive_values(ref, NULL, kind="CD", device=_CD_DEVICE))
+            session.xenapi.VBD.create(drive_values(ref, NULL, kind="CD", device=_CD_DEVICE))
         else:
             _make_guest(session, undo, wanted, parts, vm)
         if parts.image is not None:
@@ -117,7 +115,7 @@ def _configure(session: XenSession, wanted: GuestCreate, parts: _Parts, ref: str
             create_drive(session, undo, ref, image, bootable=number == 0 and parts.image is None)
         if parts.networks:
             for interface in vm.record.VIFs:
-                api.call("VIF.destroy", interface)
+                session.xenapi.VIF.destroy(interface)
         for network in parts.networks:
             create_interface(session, undo, ref, network)
         if parts.iso is not None:
@@ -126,7 +124,6 @@ def _configure(session: XenSession, wanted: GuestCreate, parts: _Parts, ref: str
 
 def _make_guest(session: XenSession, undo: Undo, wanted: GuestCreate, parts: _Parts, vm: Vm) -> None:
     """Make a guest of the clone of a template or a guest."""
-    api = session.api
     steps = [] if wanted.memory is None else [memory_step(vm, *[wanted.memory * MIB] * 4)]
     if wanted.cpus is not None:
         steps += cpu_steps(vm, wanted.cpus, wanted.cpus)
@@ -136,9 +133,9 @@ def _make_guest(session: XenSession, undo: Undo, wanted: GuestCreate, parts: _Pa
     if vm.record.is_a_template:
         disks = vm.record.other_config.get(_DISKS_KEY)
         if disks is not None:
-            api.call("VM.remove_from_other_config", vm.ref, _DISKS_KEY, repeatable=True)
-            api.call("VM.add_to_other_config", vm.ref, _DISKS_KEY, _in_storage(disks, parts.sr))
-        session.tasks.run("VM.provision", vm.ref)  # which makes it a guest, too
+            session.xenapi.VM.remove_from_other_config(vm.ref, _DISKS_KEY)
+            session.xenapi.VM.add_to_other_config(vm.ref, _DISKS_KEY, _in_storage(disks, parts.sr))
+        session.tasks.run.VM.provision(vm.ref)  # which makes it a guest, too
 
 
 def _read(session: XenSession, ref: str) -> Vm:

@@ -82,7 +82,7 @@ def guest_update(session: XenSession, guest_id: str, changes: XenGuestUpdate) ->
     live = _live_steps(vm, changes)
     if live:
         require_guest_state(vm, "change what runs of", GuestState.STARTED)
-    with Undo(session) as undo:
+    with Undo() as undo:
         if changes.name not in (UNSET, vm.record.name_label):
             _rename(session, undo, vm, str(changes.name))
         carry_out(session, undo, vm, [*steps, *_steps(vm, changes), *live])
@@ -101,7 +101,7 @@ def _offline_steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:
     if changes.paravirtualized is not UNSET:
         steps += boot_steps(vm, changes.paravirtualized)
     if changes.template is not UNSET:
-        steps.append(Step("VM.set_is_a_template", (changes.template,), (vm.record.is_a_template,)))
+        steps.append(Step("set_is_a_template", (changes.template,), (vm.record.is_a_template,)))
     return [step for step in steps if step.wanted != step.before]
 
 
@@ -110,10 +110,10 @@ def _steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:
     steps, record = [], vm.record
     if changes.vcpu_settings is not UNSET:
         settings = record.VCPUs_params | changes.vcpu_settings
-        steps.append(Step("VM.set_VCPUs_params", (settings,), (record.VCPUs_params,)))
+        steps.append(Step("set_VCPUs_params", (settings,), (record.VCPUs_params,)))
     if changes.ha_enabled is not UNSET:
         priority = _HA_PRIORITY if changes.ha_enabled else ""
-        steps.append(Step("VM.set_ha_restart_priority", (priority,), (record.ha_restart_priority,)))
+        steps.append(Step("set_ha_restart_priority", (priority,), (record.ha_restart_priority,)))
     return steps
 
 
@@ -123,21 +123,21 @@ def _live_steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:
     if changes.memory_target_live is not UNSET:
         target = changes.memory_target_live * MIB
         before = record.memory_dynamic_min, record.memory_dynamic_max
-        steps.append(Step("VM.set_memory_dynamic_range", (target, target), before))
+        steps.append(Step("set_memory_dynamic_range", (target, target), before))
     if changes.vcpus_number_live is not UNSET:
         # How many it has now is not asked: as many as it started with, to undo.
         number = changes.vcpus_number_live
-        steps.append(Step("VM.set_VCPUs_number_live", (number,), (str(record.VCPUs_at_startup),)))
+        steps.append(Step("set_VCPUs_number_live", (number,), (str(record.VCPUs_at_startup),)))
     return steps
 
 
 def _rename(session: XenSession, undo: Undo, vm: Vm, name: str) -> None:
     def rename(to: str) -> str:
-        session.api.call("VM.set_name_label", vm.ref, to, repeatable=True)
+        session.xenapi.VM.set_name_label(vm.ref, to)
         return vm.ref
 
     with_name(session, name, lambda: rename(name), lambda _: rename(vm.record.name_label))
-    undo.later("VM.set_name_label", vm.ref, vm.record.name_label)
+    undo.later(session.xenapi.VM.set_name_label, vm.ref, vm.record.name_label)
 
 
 def _memory_step(vm: Vm, wanted: int | XenMemory) -> Step:

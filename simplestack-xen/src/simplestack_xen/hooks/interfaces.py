@@ -13,7 +13,7 @@ from simplestack import (
     hookimpl,
 )
 from simplestack_xen.entities import BITS_IN_KIB, LOCKING_MODE_KEY, XenNetworkInterface, interface_entity
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.interfaces import create_interface, find_interface, interfaces_of
 from simplestack_xen.xapi.lookups import Vm, find_guest, find_network
 from simplestack_xen.xapi.plugging import plug, remove, takes_devices, unplug
@@ -58,7 +58,7 @@ def network_interface_create(
         raise InvalidArguments(f"mac: {mac} is a multicast address; an interface needs a unicast one")
     if mac and any(vif.MAC.lower() == mac for vif in interfaces_of(session, vm).values()):
         raise Conflict(f"the guest has an interface {mac} already: choose another MAC address")
-    with Undo(session) as undo:
+    with Undo() as undo:
         ref = create_interface(session, undo, vm.ref, network, mac)
         if plugs_in:
             plug(session, "VIF", ref)
@@ -83,12 +83,12 @@ def network_interface_update(
     is_new_rate = any(field.startswith("qos_") and getattr(vif, field) != fields[field] for field in fields)
     replugs = is_on and vif.currently_attached and is_new_rate
     plugs = takes_devices(vm, "plug interfaces of") if replugs else vm.record.power_state == "Running"
-    with Undo(session) as undo:
+    with Undo() as undo:
         if plugs and vif.currently_attached:
             undo.do("VIF.plug", plug, session, "VIF", ref)  # after all others: with the rate of before
         if network is not None and network.ref != vif.network:
-            undo.later("VIF.move", ref, vif.network)
-            session.tasks.run("VIF.move", ref, network.ref)
+            undo.later(session.xenapi.VIF.move, ref, vif.network)
+            session.tasks.run.VIF.move(ref, network.ref)
         for field, value in fields.items():
             _set(session, undo, ref, field, value, before=getattr(vif, field))
         if plugs and replugs:
@@ -106,7 +106,7 @@ def network_interface_delete(session: XenSession, guest_id: str, interface_id: s
     vm = find_guest(session, guest_id)
     ref, _ = find_interface(session, vm, interface_id)
     if vm.record.power_state == "Suspended":
-        session.api.call("VIF.destroy", ref)  # XAPI calls it plugged in until the guest has been off
+        session.xenapi.VIF.destroy(ref)  # XAPI calls it plugged in until the guest has been off
     else:
         remove(session, "VIF", ref)
 
@@ -144,17 +144,18 @@ def _fields(vif: VifRecord, changes: NetworkInterfaceUpdate, *, is_on: bool) -> 
 def _set(session: XenSession, undo: Undo, ref: str, field: str, value: Any, *, before: Any) -> None:
     """Change a field of an interface, unless it is as it shall be."""
     if value != before:
+        change = getattr(session.xenapi.VIF, f"set_{field}")
         if before is not None:  # an old XAPI's, which has no such field
-            undo.later(f"VIF.set_{field}", ref, before)
-        session.api.call(f"VIF.set_{field}", ref, value, repeatable=True)
+            undo.later(change, ref, before)
+        change(ref, value)
 
 
 def _take_out(session: XenSession, ref: str) -> None:
     """Unplug an interface that lets nothing through any more, if the guest can do that."""
     try:
         unplug(session, "VIF", ref)
-    except XapiFailure as failure:
-        if failure.code not in _NO_HOTPLUG:
+    except XenAPI.Failure as failure:
+        if failure.details[0] not in _NO_HOTPLUG:
             raise
 
 

@@ -23,7 +23,7 @@ def media_mount(session: XenSession, guest_id: str, name: str) -> None:
     """Put an image of an ISO storage into the guest's CD drive, by its name or its UUID."""
     vm = find_guest(session, guest_id)
     image, _ = find_image(session, name, "ISO")
-    with Undo(session) as undo:
+    with Undo() as undo:
         insert(session, undo, vm, image)
 
 
@@ -32,4 +32,4 @@ def media_unmount(session: XenSession, guest_id: str) -> None:
     """Empty the guest's CD drive."""
     drive = find_cd_drive(session, find_guest(session, guest_id))
     if drive is not None and not drive[1].empty:
-        session.api.call("VBD.eject", drive[0])
+        session.xenapi.VBD.eject(drive[0])

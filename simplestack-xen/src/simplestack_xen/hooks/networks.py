@@ -36,10 +36,10 @@ def network_vlan_create(session: XenSession, network: NetworkCreate) -> Network:
         "other_config": network.other_config,
         "tags": [],
     }
-    with Undo(session) as undo:
-        ref = str(api.call("network.create", values))
+    with Undo() as undo:
+        ref = str(session.xenapi.network.create(values))
         undo.do("network.destroy", _remove, session, ref)
-        session.tasks.run("pool.create_VLAN_from_PIF", interface, ref, network.vlan)
+        session.tasks.run.pool.create_VLAN_from_PIF(interface, ref, network.vlan)
     return network_entity(api.read(NetworkRecord, "network.get_record", ref))
 
 
@@ -49,8 +49,8 @@ def _remove(session: XenSession, ref: str) -> None:
     pifs = api.read(NetworkRecord, "network.get_record", ref).PIFs
     for pif in api.read_some(PifRecord, "PIF", pifs).values():
         if is_set(pif.VLAN_master_of):
-            session.tasks.run("VLAN.destroy", pif.VLAN_master_of)
-    api.call("network.destroy", ref)
+            session.tasks.run.VLAN.destroy(pif.VLAN_master_of)
+    session.xenapi.network.destroy(ref)
 
 
 def _interface(session: XenSession, network: lookups.Network) -> str:

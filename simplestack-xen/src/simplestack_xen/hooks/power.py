@@ -12,7 +12,7 @@ def guest_start(session: XenSession, guest_id: str) -> None:
     """Start a guest."""
     vm = find_guest(session, guest_id)
     require_guest_state(vm, "start", _STOPPED)
-    session.tasks.run("VM.start", vm.ref, False, False)
+    session.tasks.run.VM.start(vm.ref, False, False)
 
 
 @hookimpl
@@ -21,10 +21,10 @@ def guest_shutdown(session: XenSession, guest_id: str, force: bool) -> None:
     vm = find_guest(session, guest_id)
     if force:
         require_guest_state(vm, "cut the power of", _STARTED, _PAUSED)
-        session.tasks.run("VM.hard_shutdown", vm.ref)
+        session.tasks.run.VM.hard_shutdown(vm.ref)
         return
     require_guest_state(vm, "shut down", _STARTED)
-    session.tasks.run("VM.clean_shutdown", vm.ref, limit_seconds=session.settings.shutdown_timeout_seconds)
+    session.tasks.run.VM.clean_shutdown(vm.ref, limit_seconds=session.settings.shutdown_timeout_seconds)
 
 
 @hookimpl
@@ -32,7 +32,7 @@ def guest_suspend(session: XenSession, guest_id: str) -> None:
     """Suspend a guest: its memory goes to a storage, as it did in the first Simplestack."""
     vm = find_guest(session, guest_id)
     require_guest_state(vm, "pause", _STARTED)
-    session.tasks.run("VM.suspend", vm.ref)
+    session.tasks.run.VM.suspend(vm.ref)
 
 
 @hookimpl
@@ -41,9 +41,9 @@ def guest_resume(session: XenSession, guest_id: str) -> None:
     vm = find_guest(session, guest_id)
     require_guest_state(vm, "resume", _PAUSED)
     if vm.record.power_state == "Paused":
-        session.tasks.run("VM.unpause", vm.ref)
+        session.tasks.run.VM.unpause(vm.ref)
     else:
-        session.tasks.run("VM.resume", vm.ref, False, False)
+        session.tasks.run.VM.resume(vm.ref, False, False)
 
 
 @hookimpl
@@ -52,6 +52,6 @@ def guest_reboot(session: XenSession, guest_id: str, force: bool) -> None:
     vm = find_guest(session, guest_id)
     require_guest_state(vm, "reboot", _STARTED)
     if force:
-        session.tasks.run("VM.hard_reboot", vm.ref)
+        session.tasks.run.VM.hard_reboot(vm.ref)
     else:
-        session.tasks.run("VM.clean_reboot", vm.ref, limit_seconds=session.settings.shutdown_timeout_seconds)
+        session.tasks.run.VM.clean_reboot(vm.ref, limit_seconds=session.settings.shutdown_timeout_seconds)

@@ -15,7 +15,7 @@ def tag_list(session: XenSession, guest_id: str) -> list[str]:
 def tag_create(session: XenSession, guest_id: str, name: str) -> list[str]:
     """Put a tag on a guest."""
     vm = find_guest(session, guest_id)
-    session.api.call("VM.add_tags", vm.ref, name, repeatable=True)
+    session.xenapi.VM.add_tags(vm.ref, name)
     return _tags(session, vm)
 
 
@@ -25,7 +25,7 @@ def tag_delete(session: XenSession, guest_id: str, name: str) -> None:
     vm = find_guest(session, guest_id)
     if name not in _tags(session, vm):
         raise EntityNotFound("Tag", name)
-    session.api.call("VM.remove_tags", vm.ref, name, repeatable=True)
+    session.xenapi.VM.remove_tags(vm.ref, name)
 
 
 def _tags(session: XenSession, vm: Vm) -> list[str]:

@@ -17,11 +17,12 @@ from simplestack import (
     SessionExpired,
     time_left_seconds,
 )
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.settings import XenSettings
 from simplestack_xen.xapi import json_rpc, xml_rpc
 from simplestack_xen.xapi.connection import KeptConnection
 from simplestack_xen.xapi.events import Batch
+from simplestack_xen.xapi.messages import Messages
 from simplestack_xen.xapi.records import NULL, Record
 
 _log = logging.getLogger(__name__)
@@ -54,12 +55,10 @@ class Api:
     def log_in(self, credentials: Credentials, limit_seconds: float) -> None:
         """Begin a session.
 
-        :raises XapiFailure: XAPI refuses; SESSION_AUTHENTICATION_FAILED above all, or HOST_IS_SLAVE
+        :raises XenAPI.Failure: XAPI refuses; SESSION_AUTHENTICATION_FAILED above all, or HOST_IS_SLAVE
         """
         parameters = (credentials.username, credentials.password, _API_VERSION, ORIGINATOR)
-        self.session = self._send_xml(
-            "session.login_with_password", parameters, limit_seconds, repeatable=False
-        )
+        self.session = self._send_xml("session.login_with_password", parameters, limit_seconds)
         self.is_proven = True
 
     def log_out(self) -> None:
@@ -69,28 +68,31 @@ class Api:
         """
         try:
             if self.session:
-                with contextlib.suppress(XapiFailure):  # the host has forgotten the session already
-                    self._send_xml("session.logout", (self.session,), _LOGOUT_SECONDS, repeatable=True)
+                with contextlib.suppress(XenAPI.Failure):  # the host has forgotten the session already
+                    self._send_xml("session.logout", (self.session,), _LOGOUT_SECONDS)
         finally:
             self._connection.close()
 
-    def call(self, message: str, *parameters: Any, repeatable: bool = False) -> Any:
+    @property
+    def xenapi(self) -> Messages:
+        """The messages that change something: ``xenapi.VM.add_tags(ref, name)``, which is `send`."""
+        return Messages(self.send)
+
+    def send(self, message: str, *parameters: Any) -> Any:
         """Send a message that changes something and return its answer, as XML-RPC has it.
 
-        :raises XapiFailure: XAPI refuses
+        :raises XenAPI.Failure: XAPI refuses
         :raises HypervisorError: the connection broke; whether the change was made is unknown
         :raises HypervisorTimeout: there is no answer in time
         """
         with self._on_session(message):
-            return self._send_xml(
-                message, (self.session, *parameters), self._message_limit(), repeatable=repeatable
-            )
+            return self._send_xml(message, (self.session, *parameters), self._message_limit())
 
     def read(self, kind: type[T], message: str, *parameters: Any, limit_seconds: float | None = None) -> T:
         """Send a message that changes nothing and return its answer as what it is.
 
         :param kind: the type of the answer
-        :raises XapiFailure: XAPI refuses
+        :raises XenAPI.Failure: XAPI refuses
         :raises HypervisorUnavailable: the connection broke, twice
         """
         return self._read(kind, message, parameters, limit_seconds=limit_seconds)
@@ -144,7 +146,7 @@ class Api:
                     return self._send_json(kind, message, parameters, limit)
                 except json_rpc.NoJsonRpc:
                     self._speaks_json = False
-            value = self._send_xml(message, parameters, limit, repeatable=True, wanted=wanted)
+            value = self._send_xml(message, parameters, limit, wanted=wanted)
         return _converted(value, kind)
 
     def _message_limit(self) -> float:
@@ -157,9 +159,8 @@ class Api:
             json_rpc.write_call(message, parameters),
             json_rpc.CONTENT_TYPE,
             lambda response: json_rpc.read_answer(response, kind),
-            what=message,
+            message=message,
             limit_seconds=limit_seconds,
-            repeatable=True,
         )
 
     def _send_xml(
@@ -168,7 +169,6 @@ class Api:
         parameters: tuple[Any, ...],
         limit_seconds: float,
         *,
-        repeatable: bool,
         wanted: frozenset[str] | None = None,
     ) -> Any:
         return self._connection.post(
@@ -176,9 +176,8 @@ class Api:
             xml_rpc.write_call(message, parameters),
             xml_rpc.CONTENT_TYPE,
             lambda response: xml_rpc.read_answer(response, wanted),
-            what=message,
+            message=message,
             limit_seconds=limit_seconds,
-            repeatable=repeatable,
         )
 
     @contextlib.contextmanager
@@ -192,11 +191,11 @@ class Api:
         """
         try:
             yield
-        except XapiFailure as failure:
-            if failure.code not in ("SESSION_INVALID", "HOST_IS_SLAVE"):
+        except XenAPI.Failure as failure:
+            if failure.details[0] not in ("SESSION_INVALID", "HOST_IS_SLAVE"):
                 self.is_proven = True
-                raise XapiFailure(
-                    [part.replace(self.session, "(session)") for part in failure.args]
+                raise XenAPI.Failure(
+                    [part.replace(self.session, "(session)") for part in failure.details]
                 ) from None
             if not self.is_proven:
                 raise SessionExpired("XAPI has ended the session, and the new one, too") from None

@@ -11,9 +11,10 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
 from simplestack import HypervisorError, HypervisorTimeout, HypervisorUnavailable, Target
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.settings import XenSettings
 from simplestack_xen.xapi.json_rpc import NoJsonRpc
+from simplestack_xen.xapi.messages import is_read, is_repeatable
 
 T = TypeVar("T")
 
@@ -148,19 +149,19 @@ class KeptConnection:
         content_type: str,
         read: Callable[[http.client.HTTPResponse], T],
         *,
-        what: str,
+        message: str,
         limit_seconds: float,
-        repeatable: bool,
     ) -> T:
         """Send a request and return what `read` makes of the answer.
 
-        :param what: the message, for errors
-        :param repeatable: whether it may be sent once more when the connection breaks
+        :param message: the message that the body has. It is sent once more when the connection breaks, if it
+            may be
         :raises HypervisorUnavailable: the host cannot be reached; nothing was sent, or nothing that matters
         :raises HypervisorTimeout: there is no answer in time
         :raises HypervisorError: UNKNOWN_OUTCOME: it was sent, and the connection broke before the answer came
         """
         deadline = time.monotonic() + limit_seconds
+        is_second = False
         headers = {"Content-Type": content_type, "User-Agent": "simplestack"}
         while True:
             connection = self._connection(min(limit_seconds, self._settings.connect_timeout_seconds))
@@ -173,18 +174,20 @@ class KeptConnection:
                 response.read()  # to its end, so that the connection can be used again
             except TimeoutError:
                 self.close()
-                effect = "" if repeatable else "; whether it took effect is unknown"
+                effect = "" if is_read(message) else "; whether it took effect is unknown"
                 raise HypervisorTimeout(
-                    f"{self.target} did not answer {what} within {limit_seconds:g} s{effect}"
+                    f"{self.target} did not answer {message} within {limit_seconds:g} s{effect}"
                 ) from None
             except (OSError, http.client.HTTPException) as error:
                 self.close()
-                if repeatable:
-                    repeatable = False
-                    what = ""
-                    continue
-                _explain_break(error, self.target, what)
-            except (XapiFailure, NoJsonRpc):
+                if not is_repeatable(message):
+                    raise _unknown_outcome(self.target, message) from None
+                if is_second:
+                    raise HypervisorUnavailable(
+                        f"the connection to {self.target} broke twice: {error}"
+                    ) from None
+                is_second = True
+            except (XenAPI.Failure, NoJsonRpc):
                 raise  # in an answer that was read to its end
             except BaseException:
                 self.close()  # an answer that was not read to its end is in the way of the next one
@@ -240,11 +243,9 @@ def _explain_handshake(error: OSError, target: Target, limit_seconds: float) -> 
     raise HypervisorUnavailable(f"{target}: the TLS handshake failed: {error.strerror or error}") from None
 
 
-def _explain_break(error: Exception, target: Target, what: str) -> NoReturn:
-    if not what:
-        raise HypervisorUnavailable(f"the connection to {target} broke twice: {error}") from None
-    raise HypervisorError(
-        f"the connection to {target} broke before it answered {what}: whether that took effect is unknown, "
-        "so look before you ask again",
+def _unknown_outcome(target: Target, message: str) -> HypervisorError:
+    return HypervisorError(
+        f"the connection to {target} broke before it answered {message}: whether that took effect is "
+        "unknown, so look before you ask again",
         UNKNOWN_OUTCOME,
-    ) from None
+    )

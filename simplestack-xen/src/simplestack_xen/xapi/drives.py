@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from simplestack import Conflict, EntityNotFound, GuestState, require_state
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.lookups import Vm, is_set
 from simplestack_xen.xapi.plugging import remove
 from simplestack_xen.xapi.records import NULL, VbdRecord, VdiRecord, VmRecord
@@ -58,9 +58,9 @@ def find_cd_drive(session: XenSession, vm: Vm) -> tuple[str, VbdRecord] | None:
 def create_drive(session: XenSession, undo: Undo, vm: str, image: str, *, bootable: bool) -> str:
     """Give a VM a drive with a disk image in it; return its reference."""
     try:
-        drive = str(session.api.call("VBD.create", drive_values(vm, image, bootable=bootable)))
-    except XapiFailure as failure:
-        if failure.code not in ("INVALID_DEVICE", "DEVICE_ALREADY_EXISTS"):
+        drive = str(session.xenapi.VBD.create(drive_values(vm, image, bootable=bootable)))
+    except XenAPI.Failure as failure:
+        if failure.details[0] not in ("INVALID_DEVICE", "DEVICE_ALREADY_EXISTS"):
             raise
         # The device was XAPI's to choose.
         raise Conflict("the guest has no free device for another disk") from None
@@ -70,23 +70,22 @@ def create_drive(session: XenSession, undo: Undo, vm: str, image: str, *, bootab
 
 def insert(session: XenSession, undo: Undo, vm: Vm, image: str) -> None:
     """Put an image into a VM's CD drive, in place of what is there; make a drive where there is none."""
-    api = session.api
     drive = find_cd_drive(session, vm)
     if drive is None:
         # Xen plugs no CD drive into a machine that runs.
         attempt = f"insert media into guest {vm.record.name_label!r}, which has no CD drive,"
         require_state(vm.record.state, GuestState.STOPPED, attempt=attempt)
-        ref = str(api.call("VBD.create", drive_values(vm.ref, NULL, kind="CD")))
-        undo.later("VBD.destroy", ref)
+        ref = str(session.xenapi.VBD.create(drive_values(vm.ref, NULL, kind="CD")))
+        undo.later(session.xenapi.VBD.destroy, ref)
     else:
         ref, record = drive
         if not record.empty and image == record.VDI:
             return
         if not record.empty:
-            api.call("VBD.eject", ref)
+            session.xenapi.VBD.eject(ref)
             if is_set(record.VDI):
-                undo.later("VBD.insert", ref, record.VDI)
-    api.call("VBD.insert", ref, image)
+                undo.later(session.xenapi.VBD.insert, ref, record.VDI)
+    session.xenapi.VBD.insert(ref, image)
 
 
 def drive_values(

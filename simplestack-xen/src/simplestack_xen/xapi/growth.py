@@ -1,7 +1,7 @@
 """Disks only grow: how far one may, and how it does."""
 
 from simplestack import Conflict, InvalidArguments, gib
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.drives import Drive
 from simplestack_xen.xapi.session import XenSession
 
@@ -40,14 +40,14 @@ def grow(session: XenSession, drive: Drive, size_bytes: int) -> None:
     if size_bytes == known_bytes:
         return
     if not drive.record.currently_attached:
-        session.tasks.run("VDI.resize", drive.record.VDI, size_bytes)
+        session.tasks.run.VDI.resize(drive.record.VDI, size_bytes)
         return
     try:
-        session.tasks.run("VDI.resize_online", drive.record.VDI, size_bytes)
-    except XapiFailure as failure:
-        if failure.code not in _NO_ONLINE_RESIZE:
+        session.tasks.run.VDI.resize_online(drive.record.VDI, size_bytes)
+    except XenAPI.Failure as failure:
+        if failure.details[0] not in _NO_ONLINE_RESIZE:
             raise
         raise Conflict(
             f"disk {drive.record.userdevice} is in use, and its storage cannot let it grow then "
-            f"({failure.code}): shut the guest down first"
+            f"({failure.details[0]}): shut the guest down first"
         ) from None

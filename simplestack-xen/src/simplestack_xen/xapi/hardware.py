@@ -15,18 +15,18 @@ _PV_ARGS = "-- quiet console=hvc0"
 #: tasks, which can be cancelled.
 _WAITING = frozenset(
     {
-        "VM.set_memory_limits",
-        "VM.set_memory_dynamic_range",
-        "VM.set_VCPUs_max",
-        "VM.set_VCPUs_at_startup",
-        "VM.set_VCPUs_number_live",
-        "VM.set_ha_restart_priority",
+        "set_memory_limits",
+        "set_memory_dynamic_range",
+        "set_VCPUs_max",
+        "set_VCPUs_at_startup",
+        "set_VCPUs_number_live",
+        "set_ha_restart_priority",
     }
 )
 
 
 class Step(NamedTuple):
-    """One of XAPI's settings: the message, its value, and the value that undoes it."""
+    """One of XAPI's settings: the VM's message for it, its value, and the value that undoes it."""
 
     message: str
     wanted: tuple[Any, ...]
@@ -37,15 +37,9 @@ def carry_out(session: XenSession, undo: Undo, vm: Vm, steps: Iterable[Step]) ->
     """Change settings of a VM, but for those that are as they shall be."""
     for step in steps:
         if step.wanted != step.before:
-            undo.later(step.message, vm.ref, *step.before)
-            _send(session, step.message, vm.ref, *step.wanted)
-
-
-def _send(session: XenSession, message: str, *parameters: Any) -> None:
-    if message in _WAITING:
-        session.tasks.run(message, *parameters)
-    else:  # a template that is made one again is refused, so that this cannot be sent twice
-        session.api.call(message, *parameters, repeatable=message != "VM.set_is_a_template")
+            undo.later(getattr(session.xenapi.VM, step.message), vm.ref, *step.before)
+            messages = session.tasks.run if step.message in _WAITING else session.xenapi
+            getattr(messages.VM, step.message)(vm.ref, *step.wanted)
 
 
 def memory_step(vm: Vm, low: int, high: int, target_low: int, target_high: int) -> Step:
@@ -53,15 +47,15 @@ def memory_step(vm: Vm, low: int, high: int, target_low: int, target_high: int) 
     record = vm.record
     static = record.memory_static_min, record.memory_static_max
     dynamic = record.memory_dynamic_min, record.memory_dynamic_max
-    return Step("VM.set_memory_limits", (low, high, target_low, target_high), (*static, *dynamic))
+    return Step("set_memory_limits", (low, high, target_low, target_high), (*static, *dynamic))
 
 
 def cpu_steps(vm: Vm, at_startup: int, at_most: int) -> list[Step]:
     """Return what lets a VM have CPUs: at no moment may it start with more than the most."""
     record = vm.record
     steps = [
-        Step("VM.set_VCPUs_max", (at_most,), (record.VCPUs_max,)),
-        Step("VM.set_VCPUs_at_startup", (at_startup,), (record.VCPUs_at_startup,)),
+        Step("set_VCPUs_max", (at_most,), (record.VCPUs_max,)),
+        Step("set_VCPUs_at_startup", (at_startup,), (record.VCPUs_at_startup,)),
     ]
     return steps if at_most >= record.VCPUs_at_startup else steps[::-1]
 
@@ -78,7 +72,7 @@ def boot_steps(vm: Vm, wanted: bool | str) -> list[Step]:
     else:
         arguments, bootloader, policy = "", record.PV_bootloader, record.HVM_boot_policy or HVM_BOOT_POLICY
     return [
-        Step("VM.set_PV_bootloader", (bootloader,), (record.PV_bootloader,)),
-        Step("VM.set_PV_args", (arguments,), (record.PV_args,)),
-        Step("VM.set_HVM_boot_policy", (policy,), (record.HVM_boot_policy,)),
+        Step("set_PV_bootloader", (bootloader,), (record.PV_bootloader,)),
+        Step("set_PV_args", (arguments,), (record.PV_args,)),
+        Step("set_HVM_boot_policy", (policy,), (record.HVM_boot_policy,)),
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.drives import Drive
 from simplestack_xen.xapi.lookups import by_name, by_uuid, is_set, only
 from simplestack_xen.xapi.records import NULL, SrRecord, VbdRecord, VdiRecord, VmRecord
@@ -54,8 +54,7 @@ def own_images(session: XenSession, drives: Iterable[Drive], vms: Mapping[str, V
 def create_image(session: XenSession, undo: Undo, sr: Sr, size_bytes: int, name: str) -> str:
     """Make an empty disk image; return its reference."""
     image = str(
-        session.api.call(
-            "VDI.create",
+        session.xenapi.VDI.create(
             {
                 "name_label": name,
                 "name_description": "",
@@ -68,7 +67,7 @@ def create_image(session: XenSession, undo: Undo, sr: Sr, size_bytes: int, name:
             },
         )
     )
-    undo.later("VDI.destroy", image)
+    undo.later(session.xenapi.VDI.destroy, image)
     return image
 
 
@@ -80,16 +79,16 @@ def copied(session: XenSession, undo: Undo, image: tuple[str, VdiRecord], sr: Sr
     ref, record = image
     if sr.ref == record.SR:
         try:
-            made = reference_in(session.tasks.run("VDI.clone", ref, {}))
-        except XapiFailure as failure:
-            if failure.code != "SR_OPERATION_NOT_SUPPORTED":
+            made = reference_in(session.tasks.run.VDI.clone(ref, {}))
+        except XenAPI.Failure as failure:
+            if failure.details[0] != "SR_OPERATION_NOT_SUPPORTED":
                 raise
         else:
-            undo.later("VDI.destroy", made)
-            session.api.call("VDI.set_name_label", made, name, repeatable=True)
+            undo.later(session.xenapi.VDI.destroy, made)
+            session.xenapi.VDI.set_name_label(made, name)
             return made
     made = create_image(session, undo, sr, record.virtual_size, name)
-    session.tasks.run("VDI.copy", ref, NULL, NULL, made)
+    session.tasks.run.VDI.copy(ref, NULL, NULL, made)
     return made
 
 

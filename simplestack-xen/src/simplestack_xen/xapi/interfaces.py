@@ -1,7 +1,7 @@
 """Guests' network interfaces: XAPI's VIFs."""
 
 from simplestack import Conflict, EntityNotFound
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.lookups import Network, Vm
 from simplestack_xen.xapi.plugging import remove
 from simplestack_xen.xapi.records import VifRecord
@@ -51,9 +51,9 @@ def create_interface(session: XenSession, undo: Undo, vm: str, network: Network,
             "qos_algorithm_params": {},
         }
         try:
-            ref = str(api.call("VIF.create", values))
-        except XapiFailure as failure:
-            if failure.code != "DEVICE_ALREADY_EXISTS":
+            ref = str(session.xenapi.VIF.create(values))
+        except XenAPI.Failure as failure:
+            if failure.details[0] != "DEVICE_ALREADY_EXISTS":
                 raise
             continue
         undo.do("VIF.destroy", remove, session, "VIF", ref)

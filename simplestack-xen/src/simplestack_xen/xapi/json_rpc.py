@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from simplestack import HypervisorError
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.sdk import XenAPI
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def write_call(message: str, parameters: tuple[Any, ...]) -> bytes:
 def read_answer(response: http.client.HTTPResponse, kind: type[T]) -> T:
     """Read an answer.
 
-    :raises XapiFailure: XAPI refuses
+    :raises XenAPI.Failure: XAPI refuses
     :raises NoJsonRpc: the host knows no such path
     :raises HypervisorError: it is no answer of XAPI's
     """
@@ -60,9 +60,9 @@ def read_answer(response: http.client.HTTPResponse, kind: type[T]) -> T:
             "XAPI sent a JSON-RPC response that cannot be read: the service's log says why"
         ) from None
     if isinstance(answer.error, list):
-        raise XapiFailure(answer.error)
+        raise XenAPI.Failure(answer.error or ["UNKNOWN"])
     if answer.error is not None:
-        raise XapiFailure([answer.error.message, *answer.error.data])
+        raise XenAPI.Failure([answer.error.message, *answer.error.data])
     if answer.result is UNSET:
         raise HypervisorError("XAPI sent a JSON-RPC answer without a result")
     return answer.result  # type: ignore[return-value]  # nothing but what `kind` allows

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
 from simplestack import Conflict, EntityNotFound, GuestState, InvalidState, is_uuid, require_state
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.records import (
     NULL,
     NetworkRecord,
@@ -84,8 +84,8 @@ def find_network(session: XenSession, id_or_name: str) -> Network:
     if id_or_name.startswith("OpaqueRef:"):
         try:
             record = session.api.read(NetworkRecord, "network.get_record", id_or_name)
-        except XapiFailure as failure:
-            if failure.code != "HANDLE_INVALID":
+        except XenAPI.Failure as failure:
+            if failure.details[0] != "HANDLE_INVALID":
                 raise
             raise EntityNotFound("Network", id_or_name) from None
         return Network(id_or_name, record)
@@ -122,8 +122,8 @@ def by_uuid(session: XenSession, kind: type[R], class_name: str, text: str) -> t
         del session.known_refs[class_name, canonical]
     try:
         ref = session.api.read(str, f"{class_name}.get_by_uuid", canonical)
-    except XapiFailure as failure:
-        if failure.code != "UUID_INVALID":
+    except XenAPI.Failure as failure:
+        if failure.details[0] != "UUID_INVALID":
             raise
         return None
     record = _get_record(session, kind, class_name, ref)
@@ -138,8 +138,8 @@ def by_uuid(session: XenSession, kind: type[R], class_name: str, text: str) -> t
 def _get_record(session: XenSession, kind: type[R], class_name: str, ref: str) -> R | None:
     try:
         return session.api.read(kind, f"{class_name}.get_record", ref)
-    except XapiFailure as failure:
-        if failure.code != "HANDLE_INVALID":
+    except XenAPI.Failure as failure:
+        if failure.details[0] != "HANDLE_INVALID":
             raise
         return None
 

@@ -26,19 +26,19 @@ def takes_devices(vm: Vm, attempt: str) -> bool:
 def plug(session: XenSession, class_name: str, ref: str) -> None:
     """Plug a device in, unless it is."""
     if not _is_plugged(session, class_name, ref):
-        session.tasks.run(f"{class_name}.plug", ref)
+        getattr(session.tasks.run, class_name).plug(ref)
 
 
 def unplug(session: XenSession, class_name: str, ref: str) -> None:
     """Unplug a device, unless it is out."""
     if _is_plugged(session, class_name, ref):
-        session.tasks.run(f"{class_name}.unplug", ref)
+        getattr(session.tasks.run, class_name).unplug(ref)
 
 
 def remove(session: XenSession, class_name: str, ref: str) -> None:
     """Unplug a device and destroy it. XAPI may call one plugged in that could not be."""
     unplug(session, class_name, ref)
-    session.api.call(f"{class_name}.destroy", ref)
+    getattr(session.xenapi, class_name).destroy(ref)
 
 
 def _is_plugged(session: XenSession, class_name: str, ref: str) -> bool:

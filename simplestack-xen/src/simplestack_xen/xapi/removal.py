@@ -4,9 +4,10 @@ import logging
 from collections.abc import Mapping
 
 from simplestack import SimplestackError
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.drives import drives
 from simplestack_xen.xapi.images import own_images
+from simplestack_xen.xapi.messages import Messages
 from simplestack_xen.xapi.records import VmRecord
 from simplestack_xen.xapi.session import XenSession
 
@@ -24,10 +25,10 @@ def remove_vm(session: XenSession, ref: str) -> list[str]:
     snapshots = session.api.read_some(VmRecord, "VM", vm.snapshots)
     everything = {ref: vm, **snapshots}
     images = own_images(session, drives(session, *everything.values()), everything)
-    session.tasks.run("VM.destroy", ref)
+    session.tasks.run.VM.destroy(ref)
     left = []
     for snapshot, record in snapshots.items():
-        left += _attempt(session, f"snapshot {record.name_label!r}", "VM.destroy", snapshot)
+        left += _attempt(f"snapshot {record.name_label!r}", session.tasks.run.VM.destroy, snapshot)
     return left + remove_images(session, images)
 
 
@@ -39,19 +40,19 @@ def remove_images(session: XenSession, images: Mapping[str, str]) -> list[str]:
     """
     left = []
     for ref, name in images.items():
-        left += _attempt(session, f"disk {name!r}", "VDI.destroy", ref)
+        left += _attempt(f"disk {name!r}", session.tasks.run.VDI.destroy, ref)
     return left
 
 
-def _attempt(session: XenSession, what: str, message: str, ref: str) -> list[str]:
+def _attempt(what: str, destroy: Messages, ref: str) -> list[str]:
     """Destroy something, if it is still there; return what it is when that fails."""
     try:
-        session.tasks.run(message, ref)
-    except XapiFailure as failure:
-        if failure.code != "HANDLE_INVALID":
-            _log.warning("%s of %s failed: %s", message, what, failure)
-            return [f"{what} ({failure.code})"]
+        destroy(ref)
+    except XenAPI.Failure as failure:
+        if failure.details[0] != "HANDLE_INVALID":
+            _log.warning("%s of %s failed: %s", destroy, what, failure)
+            return [f"{what} ({failure.details[0]})"]
     except SimplestackError as error:
-        _log.warning("%s of %s failed: %s", message, what, error)
+        _log.warning("%s of %s failed: %s", destroy, what, error)
         return [f"{what} ({error.name})"]
     return []

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from simplestack import HypervisorError, OperationTimeout, SimplestackError, time_left_seconds
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.api import Api
 from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME
 from simplestack_xen.xapi.events import Batch
+from simplestack_xen.xapi.messages import Messages
 from simplestack_xen.xapi.records import TaskRecord
 
 _log = logging.getLogger(__name__)
@@ -33,24 +34,25 @@ class Tasks:
 
     def create(self, label: str) -> str:
         """Make a task for a transfer to tell its outcome in; return its reference."""
-        return str(self._api.call("task.create", label, "by Simplestack"))
+        return str(self._api.xenapi.task.create(label, "by Simplestack"))
 
-    def run(self, message: str, *parameters: Any, limit_seconds: float | None = None) -> str:
-        """Let XAPI do something that may take long, and wait for its end; return its result.
+    @property
+    def run(self) -> Messages:
+        """Messages that may take XAPI long: ``run.VM.start(ref, False, False, limit_seconds=40)``.
 
-        It is a task of XAPI's: the connection may break meanwhile. When the time is up it is cancelled.
+        Each is sent as a task of XAPI's (``Async.VM.start``), so that the connection may break meanwhile, is
+        waited for as `outcome` does, and returns the task's result.
 
-        :raises XapiFailure: it failed
+        :raises XenAPI.Failure: it failed
         :raises OperationTimeout: it did not end in time
         """
-        task = str(self._api.call(f"Async.{message}", *parameters))
-        return self.outcome(task, message, limit_seconds)
+        return Messages(self._run)
 
     def outcome(self, task: str, what: str, limit_seconds: float | None = None) -> str:
         """Wait for the end of a task and destroy it; return its result.
 
         :param limit_seconds: how long to wait; without it, as long as the operation may still take
-        :raises XapiFailure: it failed
+        :raises XenAPI.Failure: it failed
         :raises OperationTimeout: it did not end in time, and was cancelled
         :raises HypervisorError: XAPI has forgotten it
         """
@@ -71,11 +73,11 @@ class Tasks:
             raise HypervisorError(f"XAPI has forgotten what became of {what}: look", UNKNOWN_OUTCOME)
         if record.status == "success":
             return record.result
-        raise XapiFailure(record.error_info or ["TASK_CANCELLED", what])
+        raise XenAPI.Failure(record.error_info or ["TASK_CANCELLED", what])
 
     def abandon(self, task: str) -> None:
         """Cancel a task whose outcome nobody wants any more, and destroy it."""
-        with contextlib.suppress(XapiFailure, SimplestackError):  # then it is only not waited for
+        with contextlib.suppress(XenAPI.Failure, SimplestackError):  # then it is only not waited for
             self._cancelled(task)
         self.dismiss(task)
 
@@ -83,18 +85,18 @@ class Tasks:
     def dismissed_on_failure(self, task: str) -> Iterator[None]:
         """Begin what a task is for; where that fails, destroy the task.
 
-        :raises XapiFailure: why it failed, where the task or the answer tells
+        :raises XenAPI.Failure: why it failed, where the task or the answer tells
         """
         try:
             yield
-        except (XapiFailure, SimplestackError) as error:
+        except (XenAPI.Failure, SimplestackError) as error:
             failure = self.dismiss(task)
             raise failure or error from None
         except BaseException:
             self.dismiss(task)
             raise
 
-    def dismiss(self, task: str) -> XapiFailure | None:
+    def dismiss(self, task: str) -> "XenAPI.Failure | None":
         """Destroy a task that nobody waits for any more; return why it failed, if XAPI has said so.
 
         XAPI destroys only tasks that have ended, and one that nothing of XAPI's has taken on would never end.
@@ -103,33 +105,37 @@ class Tasks:
         try:
             record = self._api.read(TaskRecord, "task.get_record", task)
             if record.is_pending:
-                self._api.call("task.set_status", task, "cancelled", repeatable=True)
+                self._api.xenapi.task.set_status(task, "cancelled")
             elif record.error_info:
-                failure = XapiFailure(record.error_info)
-        except XapiFailure as error:
-            if error.code in _GONE:
+                failure = XenAPI.Failure(record.error_info)
+        except XenAPI.Failure as error:
+            if error.details[0] in _GONE:
                 return None
-            _log.warning("a task cannot be ended: %s", error.code)
+            _log.warning("a task cannot be ended: %s", error.details[0])
         except SimplestackError as error:
             _log.warning("a task cannot be ended: %s", error.name)
         self._destroy(task)
         return failure
 
+    def _run(self, message: str, *parameters: Any, limit_seconds: float | None = None) -> str:
+        task = str(self._api.send(f"Async.{message}", *parameters))
+        return self.outcome(task, message, limit_seconds)
+
     def _destroy(self, task: str) -> None:
         try:
-            self._api.call("task.destroy", task, repeatable=True)
-        except XapiFailure as failure:
-            if failure.code not in _GONE:
-                _log.warning("a task stays until XAPI removes it: %s", failure.code)
+            self._api.xenapi.task.destroy(task)
+        except XenAPI.Failure as failure:
+            if failure.details[0] not in _GONE:
+                _log.warning("a task stays until XAPI removes it: %s", failure.details[0])
         except SimplestackError as error:
             _log.warning("a task stays until XAPI removes it: %s", error.name)
 
     def _cancelled(self, task: str) -> TaskRecord | None:
         """Cancel a task, and return it as it is then; None when it is gone."""
         try:
-            self._api.call("task.cancel", task, repeatable=True)
-        except XapiFailure as failure:
-            if failure.code in _GONE:
+            self._api.xenapi.task.cancel(task)
+        except XenAPI.Failure as failure:
+            if failure.details[0] in _GONE:
                 return None
             # Or it has ended just now, or cannot be cancelled.
         return self._wait(task, CANCEL_SECONDS)

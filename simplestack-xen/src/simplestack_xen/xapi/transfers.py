@@ -56,7 +56,7 @@ class Transfer:
     def download(cls, session: XenSession, what: str, path: str, query: dict[str, str]) -> Self:
         """Ask for something that is streamed, and return when it begins.
 
-        :raises XapiFailure: XAPI refuses, and says why
+        :raises XenAPI.Failure: XAPI refuses, and says why
         :raises SimplestackError: the host cannot be reached, refuses, is silent, or names a forbidden one
         """
         return cls._ask(session, what, "GET", f"{path}?{urlencode(query)}", None)
@@ -65,7 +65,7 @@ class Transfer:
     def upload(cls, session: XenSession, what: str, path: str, query: dict[str, str], size: int) -> Self:
         """Announce something that is to be sent, and return when the host waits for it.
 
-        :raises XapiFailure: XAPI refuses, and says why
+        :raises XenAPI.Failure: XAPI refuses, and says why
         :raises SimplestackError: as above
         """
         return cls._ask(session, what, "PUT", f"{path}?{urlencode(query)}", size)
@@ -96,7 +96,7 @@ class Transfer:
         """Send some of an upload; tell whether the host still listens.
 
         :raises HypervisorTimeout: it does not take it
-        :raises XapiFailure: it refuses after all, and says why
+        :raises XenAPI.Failure: it refuses after all, and says why
         :raises SimplestackError: it refuses
         """
         if self.tls.answers():
@@ -185,7 +185,7 @@ class Transfer:
     def _receive(self) -> None:
         """Receive the head of the answer.
 
-        :raises XapiFailure: it is a refusal that says why
+        :raises XenAPI.Failure: it is a refusal that says why
         :raises SimplestackError: it is a refusal, or none comes
         """
         self.tls.deadline_seconds = time.monotonic() + self.limit_seconds

@@ -6,9 +6,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from simplestack import SimplestackError
-from simplestack_xen.errors import XapiFailure
-from simplestack_xen.xapi.session import XenSession
+from simplestack import HypervisorError, SimplestackError
+from simplestack_xen.sdk import XenAPI
+from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME
+from simplestack_xen.xapi.messages import Messages
 
 _log = logging.getLogger(__name__)
 
@@ -16,13 +17,12 @@ _log = logging.getLogger(__name__)
 class Undo:
     """Runs what was put into it, last first, when its block fails."""
 
-    def __init__(self, session: XenSession) -> None:
-        self._session = session
+    def __init__(self) -> None:
         self._actions: list[tuple[str, Callable[[], object]]] = []
 
-    def later(self, message: str, *parameters: Any) -> None:
-        """Send a message if the block fails."""
-        self.do(message, lambda: self._session.api.call(message, *parameters, repeatable=True))
+    def later(self, message: Messages, *parameters: Any) -> None:
+        """Send a message if the block fails; twice where it is unknown whether XAPI got it."""
+        self.do(str(message), _send_surely, message, *parameters)
 
     def do(self, what: str, action: Callable[..., object], *parameters: Any) -> None:
         """Do something if the block fails.
@@ -45,5 +45,14 @@ class Undo:
         for what, action in reversed(self._actions):
             try:
                 action()
-            except (XapiFailure, SimplestackError) as failure:  # the first error is the client's
+            except (XenAPI.Failure, SimplestackError) as failure:  # the first error is the client's
                 _log.warning("%s, to undo what failed, failed too: %s", what, failure)
+
+
+def _send_surely(message: Messages, *parameters: Any) -> None:
+    try:
+        message(*parameters)
+    except HypervisorError as error:
+        if error.details.get("code") != UNKNOWN_OUTCOME:
+            raise
+        message(*parameters)  # if the first one took effect, this one has nothing left to do

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from xml.parsers import expat
 
 from simplestack import HypervisorError, InvalidArguments
-from simplestack_xen.errors import XapiFailure
+from simplestack_xen.sdk import XenAPI
 
 CONTENT_TYPE = "text/xml"
 PATH = "/"
@@ -41,7 +41,7 @@ def read_answer(response: http.client.HTTPResponse, wanted: frozenset[str] | Non
     """Read an answer.
 
     :param wanted: the members of records that matter, of an answer that is a map of records
-    :raises XapiFailure: XAPI refuses
+    :raises XenAPI.Failure: XAPI refuses
     :raises HypervisorError: it is no answer of XAPI's
     """
     if response.status != http.HTTPStatus.OK:
@@ -59,7 +59,7 @@ def read_answer(response: http.client.HTTPResponse, wanted: frozenset[str] | Non
         case {"Status": "Success", "Value": value}:
             return value
         case {"Status": "Failure", "ErrorDescription": [*description]}:
-            raise XapiFailure([str(part) for part in description])
+            raise XenAPI.Failure([str(part) for part in description] or ["UNKNOWN"])
         case _:
             raise HypervisorError("XAPI sent something that is no XML-RPC answer of XAPI's")
 
