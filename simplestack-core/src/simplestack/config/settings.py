@@ -60,7 +60,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     #: Hypervisor plugins to use. Default: all that are installed if the service listens on loopback;
     #: otherwise required.
     hypervisors: list[str] | None = None
-    #: Service plugins to use. Default: all installed ones, except plugins that are off by default. The service
+    #: Service plugins to use. Default: all installed ones, except those that are off by default. The service
     #: does not start if one of them cannot be loaded: it may be a policy.
     services: list[str] | None = None
     #: Time limit for each step of loading a plugin, such as its import. A plugin that exceeds it is not used.

@@ -80,8 +80,8 @@ def time_left_seconds() -> float:
     A plugin that waits for the hypervisor, for example for a task, must stop waiting in this time and undo
     what it has started. At the deadline core abandons the call, unless the plugin ``enforces_time_limits``.
 
-    In a service plugin's ``operation_call``, it is the remaining time of the operation since the call arrived. For
-    each chunk of an export that the plugin has wrapped, it is ``call_timeout_seconds``.
+    In a service plugin's ``operation_call``, it is the remaining time of the operation since the call
+    arrived. For each chunk of an export that the plugin has wrapped, it is ``call_timeout_seconds``.
     """
     deadline = current_deadline.get()
     return math.inf if deadline is None else deadline.left_seconds
