@@ -180,6 +180,18 @@ def test_readers_see_whole_guests_while_they_change(session: MockSession, stoppe
     assert guests.guest_info(session, stopped.id).hdd == 160
 
 
+def test_a_guest_that_was_read_shows_the_change_of_another_process_at_once(
+    connect: Connect, database: str
+) -> None:
+    session = connect()
+    guest = guests.guest_create(session, GuestCreate(name="before", memory=64))
+    for name in ("first", "second"):
+        assert guests.guest_info(session, guest.id).name != name
+        with started(database, "rename", 1) as process:
+            process.communicate(f"{guest.id} {name}\n", timeout=TIMEOUT_SECONDS)
+        assert guests.guest_info(session, guest.id).name == name
+
+
 def test_workers_that_make_the_database_at_once_make_one(database: str) -> None:
     assert len(run_all(database, "name")) == 100
     assert min(path.name for path in Path(database).parent.iterdir()) == "mock.sqlite3"

@@ -54,7 +54,6 @@ def test_worlds_outlive_their_sessions(database: str) -> None:
     assert sorted(path.name for path in Path(database).parent.iterdir()) == [
         "mock.sqlite3",
         "mock.sqlite3.lock",
-        "mock.sqlite3.version",
     ]
 
 

@@ -14,6 +14,7 @@ from simplestack import (
     Credentials,
     DiskCreate,
     GuestCreate,
+    GuestUpdate,
     NetworkInterfaceCreate,
     Target,
 )
@@ -114,17 +115,21 @@ def forked(session: MockSession, number: int) -> None:
     print("names", *(guest.name for guest in guests.guest_list(session)), sep="|")
 
 
+def rename(session: MockSession, number: int) -> None:
+    guest, _, name = line.strip().partition(" ")
+    guests.guest_update(session, guest, GuestUpdate(name=name))
+
+
 def reset(session: MockSession, number: int) -> None:
     guests.guest_create(session, GuestCreate(name=f"of {number}", memory=64))
     print("names", *sorted(guest.name for guest in guests.guest_list(session)), sep="|")
 
 
-TASKS = {task.__name__: task for task in (name, mac, grow, mixed, killed, forked, reset)}
+TASKS = {task.__name__: task for task in (name, mac, grow, mixed, killed, forked, rename, reset)}
 
 if __name__ == "__main__":
     _, database, task, number = sys.argv
-    if task != "reset":
-        sys.stdin.readline()
+    line = "" if task == "reset" else sys.stdin.readline()
     settings = MockSettings(database=database, reset=task == "reset", max_disks=1000)
     session = plugin.connect(Target("demo"), Credentials("u", "p"), settings)
     TASKS[task](session, int(number))

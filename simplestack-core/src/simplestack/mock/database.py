@@ -10,7 +10,6 @@ from pathlib import Path
 
 from simplestack import Busy
 from simplestack.mock.schema import BUSY_SECONDS, prepare
-from simplestack.mock.version import Version
 
 
 class _Connection(sqlite3.Connection):
@@ -25,7 +24,6 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.version = Version(path)
         self.start_afresh()
         with _fork_lock:
             _databases.add(self)
@@ -56,14 +54,13 @@ class Database:
         try:
             connection = self.connection()
             connection.execute("BEGIN IMMEDIATE")
-            with self.version.changing():
-                try:
-                    yield connection
-                    connection.execute("COMMIT")
-                except BaseException:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                    raise
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
         finally:
             self._writing.release()
 

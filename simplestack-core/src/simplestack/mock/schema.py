@@ -10,7 +10,6 @@ from pathlib import Path
 
 from simplestack import HypervisorError
 from simplestack.mock.faults import translate
-from simplestack.mock.version import Version
 
 _log = logging.getLogger("simplestack.mock")
 
@@ -92,8 +91,7 @@ def prepare(path: Path, *, reset: bool) -> None:
                 _check_form(connection, path)
                 connection.execute("PRAGMA journal_mode = WAL")
                 if reset:
-                    with Version(path).changing():
-                        _empty_once(connection)
+                    _empty_once(connection)
     except OSError as error:
         _log.error("%s: %s", path, error.strerror)
         raise HypervisorError(

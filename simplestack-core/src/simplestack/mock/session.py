@@ -4,7 +4,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from simplestack import Credentials, EntityNotFound, Guest, InsufficientStorage, Target
@@ -28,14 +28,6 @@ _MEMORY = "SELECT COALESCE(SUM(memory_mib), 0) FROM guest WHERE world = ? AND ho
 _STORAGES = "SELECT id, allocated, used FROM storage WHERE world = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """Guests that were read while the database had this version."""
-
-    version: int
-    guests: dict[str, Guest]
-
-
 @dataclass(slots=True)
 class MockSession:
     """A connection to one world. Any number of threads may use it."""
@@ -44,26 +36,12 @@ class MockSession:
     landscape: Landscape
     settings: MockSettings
     database: Database
-    _known: _Known = field(default_factory=lambda: _Known(0, {}), repr=False)
 
     def entity(self, guest_id: str) -> Guest:
-        """Read a guest as clients see it: one indexed row, if it was not read since the last write.
+        """Read a guest as clients see it: one indexed row.
 
         :raises EntityNotFound: ``Guest``
         """
-        known = self._known
-        version = self.database.version.stable()
-        if version == 0:
-            return self._entity(guest_id)
-        if known.version != version:
-            # Replaced as a whole, so that another thread's read of before goes to the guests of before.
-            known = self._known = _Known(version, {})
-        guest = known.guests.get(guest_id)
-        if guest is None:
-            guest = known.guests[guest_id] = self._entity(guest_id)
-        return guest
-
-    def _entity(self, guest_id: str) -> Guest:
         row = self.database.connection().execute(_ENTITY, (guest_id, self.world)).fetchone()
         if row is None:
             raise EntityNotFound("Guest", guest_id)
