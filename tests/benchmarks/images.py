@@ -16,7 +16,7 @@ from benchmarks.comparisons import Comparison, Goal, take_turns
 from benchmarks.requirements import path_of
 from benchmarks.scale import Scale
 from benchmarks.services import nginx, raw_sink
-from simplestack.mock.archive import ArchivedDisk, Manifest, write_archive
+from simplestack.mock.store.archive import ArchivedDisk, Manifest, write_archive
 from support.service import Service, running_service, token
 
 _MIB = 1024 * 1024

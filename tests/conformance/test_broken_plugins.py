@@ -12,7 +12,8 @@ _BROKEN = """
 import dataclasses, types
 from msgspec.structs import replace
 from simplestack.mock import plugin as mock
-from simplestack.mock import disks, guests, media, networks, power, snapshots, storages, tags, transfer
+from simplestack.mock.hooks import disks, guests, guests_create, guests_update, media, networks, power
+from simplestack.mock.hooks import snapshots, storages, tags, transfer
 
 {defect}
 
@@ -81,9 +82,9 @@ DEFECT = {"snapshot_revert": snapshot_revert}
 def guest_create(session, guest: GuestCreate) -> Guest:
     for interface in guest.network_interfaces:
         if interface.network.endswith("nowhere"):
-            guests.guest_create(session, replace(guest, network_interfaces=[]))
+            guests_create.guest_create(session, replace(guest, network_interfaces=[]))
             raise EntityNotFound("Network", interface.network)
-    return guests.guest_create(session, guest)
+    return guests_create.guest_create(session, guest)
 DEFECT = {"guest_create": guest_create}
 """,
         "guests",
@@ -156,7 +157,7 @@ def guest_import(session, stream, size, storage_id):
             made = json.load(archive.extractfile("guest.json"))
     except (tarfile.TarError, ValueError):
         raise InvalidArguments("no image") from None
-    return guests.guest_create(session, GuestCreate(
+    return guests_create.guest_create(session, GuestCreate(
         name=made["name"], memory=made["memory_mib"], cpus=made["cpus"],
         paravirtualized=made["paravirtualized"], storage=storage_id,
         disks=[NewDisk(size=disk["size_bytes"] / 1024**3) for disk in made["disks"]],
@@ -191,7 +192,7 @@ def guest_update(session, guest_id, changes: GuestUpdate) -> Guest:
         if waiting.count(guest_id) % 2 == 0:
             raise Busy("another update of the guest is under way")
     waiting.remove(guest_id)
-    return guests.guest_update(session, guest_id, changes)
+    return guests_update.guest_update(session, guest_id, changes)
 DEFECT = {"guest_update": guest_update}
 """,
         "concurrency",

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from simplestack import Credentials, Guest, GuestState, Target
-from simplestack.mock import MockSession, MockSettings, guests, plugin
+from simplestack.mock import MockSession, MockSettings, plugin
+from simplestack.mock.hooks import guests
 
 Connect = Callable[..., MockSession]
 

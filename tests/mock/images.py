@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from simplestack import Guest
-from simplestack.mock import MockSession, transfer
+from simplestack.mock import MockSession
+from simplestack.mock.hooks import transfer
 
 
 def exported(session: MockSession, guest_id: str) -> bytes:

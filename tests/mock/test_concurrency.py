@@ -15,7 +15,8 @@ import msgspec
 import pytest
 
 from simplestack import Conflict, DiskCreate, Guest, GuestCreate
-from simplestack.mock import MockSession, disks, guests, storages, tags
+from simplestack.mock import MockSession
+from simplestack.mock.hooks import disks, guests, guests_create, storages, tags
 
 WRITERS = Path(__file__).with_name("writers.py")
 PROCESSES = 4
@@ -129,7 +130,7 @@ def test_a_writer_that_is_killed_leaves_whole_guests_and_right_books(connect: Co
         for disk in record["hardware"]["disks"]:
             counted[disk["storage"]] += disk["size_bytes"]
     assert booked == counted
-    guests.guest_create(session, GuestCreate(name="afterwards", memory=64))
+    guests_create.guest_create(session, GuestCreate(name="afterwards", memory=64))
 
 
 def test_connections_do_not_cross_a_fork(database: str) -> None:
@@ -156,7 +157,7 @@ def test_threads_share_a_session_and_lose_nothing(session: MockSession, stopped:
 def test_of_many_threads_exactly_one_gets_a_name(session: MockSession) -> None:
     def create(_: int) -> bool:
         try:
-            guests.guest_create(session, GuestCreate(name="raced", memory=64))
+            guests_create.guest_create(session, GuestCreate(name="raced", memory=64))
         except Conflict:
             return False
         return True
@@ -184,7 +185,7 @@ def test_a_guest_that_was_read_shows_the_change_of_another_process_at_once(
     connect: Connect, database: str
 ) -> None:
     session = connect()
-    guest = guests.guest_create(session, GuestCreate(name="before", memory=64))
+    guest = guests_create.guest_create(session, GuestCreate(name="before", memory=64))
     for name in ("first", "second"):
         assert guests.guest_info(session, guest.id).name != name
         with started(database, "rename", 1) as process:
@@ -222,6 +223,6 @@ def test_a_session_survives_that_another_service_empties_the_worlds(connect: Con
     session = connect("mine")
     with started(database, "reset", 1, SIMPLESTACK_INSTANCE="other") as process:
         process.communicate(timeout=TIMEOUT_SECONDS)
-    made = guests.guest_create(session, GuestCreate(name="mine", memory=64))
+    made = guests_create.guest_create(session, GuestCreate(name="mine", memory=64))
     assert [guest.name for guest in guests.guest_list(session)] == ["web", "database", "mine"]
     assert guests.guest_info(session, made.id) == made

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from simplestack import Busy, Conflict, Credentials, GuestCreate, HypervisorError, InsufficientStorage, Target
-from simplestack.mock import MockSession, MockSettings, guests, plugin
+from simplestack.mock import MockSession, MockSettings, plugin
+from simplestack.mock.hooks import guests, guests_create
 from simplestack.mock.settings import default_database
 
 Connect = Callable[..., MockSession]
@@ -19,7 +20,7 @@ Connect = Callable[..., MockSession]
 
 def test_only_its_owner_may_read_the_database(connect: Connect, database: str) -> None:
     session = connect()
-    guests.guest_create(session, GuestCreate(name="x", memory=64))
+    guests_create.guest_create(session, GuestCreate(name="x", memory=64))
     folder = Path(database).parent
     assert folder.stat().st_mode & 0o777 == 0o700
     files = list(folder.iterdir())
@@ -49,7 +50,7 @@ def test_worlds_outlive_their_sessions(database: str) -> None:
     for expected in (2, 3):
         session = plugin.connect(Target("demo"), Credentials("u", "p"), settings)
         assert len(guests.guest_list(session)) == expected
-        guests.guest_create(session, GuestCreate(name=f"guest {expected}", memory=64))
+        guests_create.guest_create(session, GuestCreate(name=f"guest {expected}", memory=64))
         plugin.disconnect(session)
     assert sorted(path.name for path in Path(database).parent.iterdir()) == [
         "mock.sqlite3",
@@ -146,9 +147,9 @@ def test_a_write_lock_that_is_held_too_long_is_busy(tmp_path: Path) -> None:
 
 def test_a_failed_change_holds_nothing_up(session: MockSession) -> None:
     with pytest.raises(Conflict):
-        guests.guest_create(session, GuestCreate(name="web", memory=64))
+        guests_create.guest_create(session, GuestCreate(name="web", memory=64))
     made = threading.Thread(
-        target=guests.guest_create, args=(session, GuestCreate(name="from a thread", memory=64))
+        target=guests_create.guest_create, args=(session, GuestCreate(name="from a thread", memory=64))
     )
     made.start()
     made.join(timeout=10)

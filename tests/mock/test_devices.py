@@ -17,7 +17,8 @@ from simplestack import (
     NetworkInterfaceCreate,
     NetworkInterfaceUpdate,
 )
-from simplestack.mock import MockSession, disks, guests, interfaces, media, storages, tags
+from simplestack.mock import MockSession
+from simplestack.mock.hooks import disks, guests, guests_update, interfaces, media, storages, tags
 from support.known import known
 
 NETWORK = "Pool network"
@@ -85,7 +86,7 @@ def test_a_disk_without_a_name_is_named_after_its_guest_within_the_limit(
 ) -> None:
     named = disks.disk_create(session, stopped.id, DiskCreate(size=1))
     assert named.name == f"{stopped.name} disk 2"
-    guests.guest_update(session, stopped.id, GuestUpdate(name="x" * 255))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(name="x" * 255))
     long = disks.disk_create(session, stopped.id, DiskCreate(size=1))
     assert long.name == "x" * 240 + " disk 3"
 

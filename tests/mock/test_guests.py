@@ -18,7 +18,19 @@ from simplestack import (
     NewDisk,
     NewNetworkInterface,
 )
-from simplestack.mock import MockSession, disks, guests, interfaces, media, power, snapshots, storages, tags
+from simplestack.mock import MockSession
+from simplestack.mock.hooks import (
+    disks,
+    guests,
+    guests_create,
+    guests_update,
+    interfaces,
+    media,
+    power,
+    snapshots,
+    storages,
+    tags,
+)
 from support.known import known
 
 from .images import contents, exported
@@ -32,7 +44,7 @@ def allocated(session: MockSession) -> dict[str, float]:
 
 
 def test_a_guest_is_made_with_all_that_was_asked_for(session: MockSession) -> None:
-    made = guests.guest_create(
+    made = guests_create.guest_create(
         session,
         GuestCreate(
             name="new",
@@ -62,26 +74,26 @@ def test_a_guest_is_made_with_all_that_was_asked_for(session: MockSession) -> No
 
 
 def test_a_guest_without_anything_is_made_too(session: MockSession) -> None:
-    made = guests.guest_create(session, GuestCreate(name="bare", memory=64))
+    made = guests_create.guest_create(session, GuestCreate(name="bare", memory=64))
     assert (made.cpus, made.hdd, made.state) == (1, 0, GuestState.STOPPED)
 
 
 def test_a_guest_from_an_image_boots_from_its_copy(session: MockSession) -> None:
-    made = guests.guest_create(
+    made = guests_create.guest_create(
         session, GuestCreate(name="cloud", memory=512, image="debian-12.img", disks=[NewDisk(size=5)])
     )
     first, second = disks.disk_list(session, made.id)
     assert (first.name, first.size, second.size) == ("debian-12.img", 2, 5)
-    again = guests.guest_create(session, GuestCreate(name="again", memory=512, image="debian-12.img"))
+    again = guests_create.guest_create(session, GuestCreate(name="again", memory=512, image="debian-12.img"))
     copy, empty = contents(exported(session, made.id))
     assert (len(copy) > 0, empty) == (True, b"")
     assert contents(exported(session, again.id)) == [copy]
 
 
 def test_a_template_gives_what_the_request_does_not(session: MockSession) -> None:
-    plain = guests.guest_create(session, GuestCreate(name="plain", template=TEMPLATE))
+    plain = guests_create.guest_create(session, GuestCreate(name="plain", template=TEMPLATE))
     assert (plain.memory, plain.cpus, plain.hdd) == (1024, 1, 10)
-    larger = guests.guest_create(
+    larger = guests_create.guest_create(
         session, GuestCreate(name="larger", template=TEMPLATE, memory=2048, cpus=4, disks=[NewDisk(size=3)])
     )
     assert (larger.memory, larger.cpus, larger.hdd) == (2048, 4, 13)
@@ -90,7 +102,7 @@ def test_a_template_gives_what_the_request_does_not(session: MockSession) -> Non
 
 
 def test_a_guest_has_the_tags_of_its_template(session: MockSession, stopped: Guest) -> None:
-    made = guests.guest_create(session, GuestCreate(name="new", template=stopped.id))
+    made = guests_create.guest_create(session, GuestCreate(name="new", template=stopped.id))
     assert tags.tag_list(session, made.id) == ["database", "demo"]
 
 
@@ -98,13 +110,15 @@ def test_all_disks_of_a_template_go_to_the_storage_that_is_named(
     session: MockSession, stopped: Guest
 ) -> None:
     for place in ("Local storage", "Shared storage"):
-        made = guests.guest_create(session, GuestCreate(name=place, template=stopped.id, storage=place))
+        made = guests_create.guest_create(
+            session, GuestCreate(name=place, template=stopped.id, storage=place)
+        )
         places = [(disk.extra_info or "").partition("/")[0] for disk in disks.disk_list(session, made.id)]
         assert places == [place, place]
 
 
 def test_interfaces_of_the_request_replace_those_of_the_template(session: MockSession) -> None:
-    made = guests.guest_create(
+    made = guests_create.guest_create(
         session,
         GuestCreate(
             name="moved",
@@ -137,79 +151,81 @@ def test_a_create_that_fails_leaves_nothing_behind(
 ) -> None:
     before = guests.guest_list(session), storages.storage_list(session)
     with pytest.raises(error, match=message):
-        guests.guest_create(session, GuestCreate(**{"name": "new", "memory": 64, **wanted}))  # type: ignore[arg-type]  # any members
+        guests_create.guest_create(session, GuestCreate(**{"name": "new", "memory": 64, **wanted}))  # type: ignore[arg-type]  # any members
     assert (guests.guest_list(session), storages.storage_list(session)) == before
 
 
 def test_an_update_changes_what_it_names_only(session: MockSession, stopped: Guest) -> None:
-    after = guests.guest_update(session, stopped.id, GuestUpdate(name="renamed", memory=1024, cpus=1))
+    after = guests_update.guest_update(session, stopped.id, GuestUpdate(name="renamed", memory=1024, cpus=1))
     assert guests.guest_info(session, stopped.id) == after
     assert (after.name, after.memory, after.cpus, after.hdd) == ("renamed", 1024, 1, stopped.hdd)
-    assert guests.guest_update(session, stopped.id, GuestUpdate()) == after
+    assert guests_update.guest_update(session, stopped.id, GuestUpdate()) == after
 
 
 def test_a_rename_to_a_name_in_use_is_refused(session: MockSession, stopped: Guest, running: Guest) -> None:
     with pytest.raises(Conflict, match=running.name):
-        guests.guest_update(session, stopped.id, GuestUpdate(name=running.name, memory=1))
+        guests_update.guest_update(session, stopped.id, GuestUpdate(name=running.name, memory=1))
     assert guests.guest_info(session, stopped.id) == stopped
-    assert guests.guest_update(session, stopped.id, GuestUpdate(name=stopped.name)) == stopped
+    assert guests_update.guest_update(session, stopped.id, GuestUpdate(name=stopped.name)) == stopped
 
 
 def test_a_running_guest_keeps_its_memory_but_can_be_renamed(session: MockSession, running: Guest) -> None:
     with pytest.raises(InvalidState) as caught:
-        guests.guest_update(session, running.id, GuestUpdate(name="other", memory=4096))
+        guests_update.guest_update(session, running.id, GuestUpdate(name="other", memory=4096))
     assert caught.value.details == {"current": "STARTED", "needed": "STOPPED"}
     assert guests.guest_info(session, running.id) == running
-    after = guests.guest_update(session, running.id, GuestUpdate(name="other", memory=known(running.memory)))
+    after = guests_update.guest_update(
+        session, running.id, GuestUpdate(name="other", memory=known(running.memory))
+    )
     assert after.name == "other"
 
 
 def test_hdd_grows_the_last_disk_so_that_the_sum_is_right(session: MockSession, stopped: Guest) -> None:
     first, last = disks.disk_list(session, stopped.id)
-    assert guests.guest_update(session, stopped.id, GuestUpdate(hdd=150.5)).hdd == 150.5
+    assert guests_update.guest_update(session, stopped.id, GuestUpdate(hdd=150.5)).hdd == 150.5
     assert disks.disk_info(session, stopped.id, first.id) == first
     assert disks.disk_info(session, stopped.id, last.id).size == 150.5 - known(first.size)
-    assert guests.guest_update(session, stopped.id, GuestUpdate(hdd=150.5)).hdd == 150.5
+    assert guests_update.guest_update(session, stopped.id, GuestUpdate(hdd=150.5)).hdd == 150.5
 
 
 def test_hdd_below_the_sum_is_refused(session: MockSession, stopped: Guest) -> None:
     with pytest.raises(InvalidArguments, match=r"hdd: .* have 120 GiB together and only grow, 119 GiB"):
-        guests.guest_update(session, stopped.id, GuestUpdate(name="x", hdd=119))
+        guests_update.guest_update(session, stopped.id, GuestUpdate(name="x", hdd=119))
     assert guests.guest_info(session, stopped.id) == stopped
 
 
 def test_hdd_of_a_guest_without_disks_is_refused(session: MockSession) -> None:
-    bare = guests.guest_create(session, GuestCreate(name="bare", memory=64))
+    bare = guests_create.guest_create(session, GuestCreate(name="bare", memory=64))
     with pytest.raises(InvalidArguments, match="has no disk"):
-        guests.guest_update(session, bare.id, GuestUpdate(hdd=5))
+        guests_update.guest_update(session, bare.id, GuestUpdate(hdd=5))
 
 
 def test_hdd_beyond_the_storage_is_refused(session: MockSession, stopped: Guest) -> None:
     with pytest.raises(InsufficientStorage):
-        guests.guest_update(session, stopped.id, GuestUpdate(hdd=5000))
+        guests_update.guest_update(session, stopped.id, GuestUpdate(hdd=5000))
     assert guests.guest_info(session, stopped.id) == stopped
 
 
 def test_a_stopped_guest_becomes_a_template_and_a_guest_again(session: MockSession, stopped: Guest) -> None:
-    guests.guest_update(session, stopped.id, GuestUpdate(template=True))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(template=True))
     assert stopped.id not in {guest.id for guest in guests.guest_list(session)}
     assert guests.guest_info(session, stopped.id) == stopped
     with pytest.raises(InvalidState, match="while it is a template"):
         power.guest_start(session, stopped.id)
-    clone = guests.guest_create(session, GuestCreate(name="from template", template=stopped.id))
+    clone = guests_create.guest_create(session, GuestCreate(name="from template", template=stopped.id))
     assert clone.hdd == stopped.hdd
-    guests.guest_update(session, stopped.id, GuestUpdate(template=False))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(template=False))
     assert stopped in guests.guest_list(session)
 
 
 def test_a_running_guest_is_made_no_template(session: MockSession, running: Guest) -> None:
     with pytest.raises(InvalidState):
-        guests.guest_update(session, running.id, GuestUpdate(template=True))
+        guests_update.guest_update(session, running.id, GuestUpdate(template=True))
 
 
 def test_deleting_a_guest_gives_back_all_it_had(session: MockSession) -> None:
     before = storages.storage_list(session)
-    made = guests.guest_create(
+    made = guests_create.guest_create(
         session,
         GuestCreate(
             name="gone",
@@ -225,7 +241,7 @@ def test_deleting_a_guest_gives_back_all_it_had(session: MockSession) -> None:
     with pytest.raises(EntityNotFound):
         guests.guest_info(session, made.id)
     assert storages.storage_list(session) == before
-    assert guests.guest_create(session, GuestCreate(name="gone", memory=64)).id != made.id
+    assert guests_create.guest_create(session, GuestCreate(name="gone", memory=64)).id != made.id
 
 
 @pytest.mark.parametrize("paused", [False, True])
@@ -274,7 +290,7 @@ def test_defect_33_a_clone_shares_nothing_with_its_origin(session: MockSession, 
 
 def test_defect_33_an_update_drops_no_member(session: MockSession, stopped: Guest) -> None:
     wanted = GuestUpdate(name="all", memory=1, cpus=7, hdd=121, paravirtualized=True)
-    after = guests.guest_update(session, stopped.id, wanted)
+    after = guests_update.guest_update(session, stopped.id, wanted)
     assert (after.name, after.memory, after.cpus, after.hdd, after.paravirtualized) == (
         "all",
         1,
@@ -303,16 +319,16 @@ def test_a_running_guest_is_not_cloned(session: MockSession, running: Guest) -> 
 
 def test_the_number_of_guests_is_bounded(connect: Callable[..., MockSession]) -> None:
     session = connect(max_guests=4)
-    last = guests.guest_create(session, GuestCreate(name="fits", memory=64))
+    last = guests_create.guest_create(session, GuestCreate(name="fits", memory=64))
     with pytest.raises(Conflict, match=r"no more guests: the bound .* is 4"):
         guests.guest_clone(session, last.id, "does not")
     guests.guest_delete(session, last.id)
-    guests.guest_create(session, GuestCreate(name="fits again", memory=64))
+    guests_create.guest_create(session, GuestCreate(name="fits again", memory=64))
 
 
 def test_names_are_data(session: MockSession) -> None:
     odd = "'; DROP TABLE guest; -- <x>&%s é 机"
-    made = guests.guest_create(session, GuestCreate(name=odd, memory=64))
+    made = guests_create.guest_create(session, GuestCreate(name=odd, memory=64))
     assert guests.guest_info(session, made.id).name == odd
     with pytest.raises(EntityNotFound):
         guests.guest_info(session, "' OR 1=1 --")

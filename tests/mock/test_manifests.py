@@ -3,7 +3,8 @@
 import pytest
 
 from simplestack import Guest, InvalidArguments
-from simplestack.mock import MockSession, guests, interfaces, media
+from simplestack.mock import MockSession
+from simplestack.mock.hooks import guests, interfaces, media
 
 from .images import exported, imported, manifest_of, rewritten
 

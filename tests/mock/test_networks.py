@@ -10,7 +10,8 @@ from simplestack import (
     NetworkCreate,
     NetworkInterfaceCreate,
 )
-from simplestack.mock import MockSession, interfaces, networks
+from simplestack.mock import MockSession
+from simplestack.mock.hooks import interfaces, networks
 
 TRUNK = "Pool network"
 

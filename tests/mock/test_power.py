@@ -11,7 +11,8 @@ from simplestack import (
     InvalidState,
     NetworkInterfaceUpdate,
 )
-from simplestack.mock import MockSession, guests, interfaces, power
+from simplestack.mock import MockSession
+from simplestack.mock.hooks import guests, guests_update, interfaces, power
 
 Action = Callable[[MockSession, str], None]
 
@@ -115,7 +116,7 @@ def test_guests_go_to_the_host_with_most_memory_free(
 def test_a_guest_larger_than_every_host_does_not_start_but_stays(
     session: MockSession, stopped: Guest
 ) -> None:
-    large = guests.guest_update(session, stopped.id, GuestUpdate(memory=4 * 1024**2))
+    large = guests_update.guest_update(session, stopped.id, GuestUpdate(memory=4 * 1024**2))
     with pytest.raises(HypervisorError, match="no host has 4194304 MiB") as caught:
         power.guest_start(session, stopped.id)
     assert caught.value.details == {"code": "HOST_NOT_ENOUGH_FREE_MEMORY"}
@@ -123,7 +124,7 @@ def test_a_guest_larger_than_every_host_does_not_start_but_stays(
 
 
 def test_a_guest_that_fills_its_host_can_be_rebooted(session: MockSession, stopped: Guest) -> None:
-    guests.guest_update(session, stopped.id, GuestUpdate(memory=2 * 1024**2 - 4096))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(memory=2 * 1024**2 - 4096))
     power.guest_start(session, stopped.id)
     up = guests.guest_info(session, stopped.id)
     power.guest_reboot(session, stopped.id)

@@ -19,10 +19,12 @@ from simplestack import (
     NetworkInterfaceCreate,
     Snapshot,
 )
-from simplestack.mock import (
-    MockSession,
+from simplestack.mock import MockSession
+from simplestack.mock.hooks import (
     disks,
     guests,
+    guests_create,
+    guests_update,
     hosts,
     interfaces,
     media,
@@ -32,7 +34,7 @@ from simplestack.mock import (
     tags,
     transfer,
 )
-from simplestack.mock.landscape import HOST_MEMORY_MIB
+from simplestack.mock.store.landscape import HOST_MEMORY_MIB
 from support.known import known
 
 from .images import exported
@@ -66,7 +68,7 @@ def test_a_revert_brings_back_settings_devices_and_contents(session: MockSession
     taken = snapshots.snapshot_create(session, stopped.id, "before")
     first, second = disks.disk_list(session, stopped.id)
     (interface,) = interfaces.network_interface_list(session, stopped.id)
-    guests.guest_update(session, stopped.id, GuestUpdate(memory=1, cpus=9, paravirtualized=True))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(memory=1, cpus=9, paravirtualized=True))
     disks.disk_update(session, stopped.id, first.id, DiskUpdate(size=25, name="other"))
     disks.disk_delete(session, stopped.id, second.id)
     disks.disk_create(session, stopped.id, DiskCreate(size=3))
@@ -93,7 +95,7 @@ def test_what_a_guest_writes_while_it_runs_is_undone_by_a_revert(
 
 def test_a_revert_leaves_name_and_tags(session: MockSession, stopped: Guest) -> None:
     taken = snapshots.snapshot_create(session, stopped.id, "before")
-    guests.guest_update(session, stopped.id, GuestUpdate(name="renamed"))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(name="renamed"))
     tags.tag_create(session, stopped.id, "since")
     snapshots.snapshot_revert(session, stopped.id, taken.id)
     assert guests.guest_info(session, stopped.id).name == "renamed"
@@ -183,7 +185,7 @@ def test_a_revert_that_finds_no_room_changes_nothing(session: MockSession, stopp
     rest = known(local.size) - known(local.allocated_space)
     disks.disk_create(session, stopped.id, DiskCreate(size=rest, storage_id=local.id))
     snapshots.snapshot_revert(session, stopped.id, taken.id)
-    other = guests.guest_create(session, GuestCreate(name="other", memory=64))
+    other = guests_create.guest_create(session, GuestCreate(name="other", memory=64))
     for disk in disks.disk_list(session, stopped.id):
         disks.disk_delete(session, stopped.id, disk.id)
     disks.disk_create(session, other.id, DiskCreate(size=rest, storage_id=local.id))
@@ -195,7 +197,7 @@ def test_a_revert_that_finds_no_room_changes_nothing(session: MockSession, stopp
 
 def take_running(session: MockSession, guest: Guest, memory: int) -> Snapshot:
     """Take a snapshot of a guest that runs with so much memory, and stop it."""
-    guests.guest_update(session, guest.id, GuestUpdate(memory=memory))
+    guests_update.guest_update(session, guest.id, GuestUpdate(memory=memory))
     power.guest_start(session, guest.id)
     taken = snapshots.snapshot_create(session, guest.id, "running")
     power.guest_shutdown(session, guest.id, True)
@@ -207,12 +209,12 @@ def test_a_revert_that_finds_no_room_for_the_memory_of_then_changes_nothing(
     session: MockSession, stopped: Guest, runs: bool
 ) -> None:
     taken = take_running(session, stopped, MORE_THAN_HALF_A_HOST)
-    guests.guest_update(session, stopped.id, GuestUpdate(memory=64))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(memory=64))
     if runs:
         power.guest_start(session, stopped.id)
     for host in hosts.host_list(session):
         wanted = GuestCreate(name=f"fills {host.name}", memory=MORE_THAN_HALF_A_HOST, start=True)
-        guests.guest_create(session, wanted)
+        guests_create.guest_create(session, wanted)
     now = everything(session, stopped.id)
     with pytest.raises(HypervisorError, match=f"no host has {MORE_THAN_HALF_A_HOST} MiB") as caught:
         snapshots.snapshot_revert(session, stopped.id, taken.id)
@@ -222,16 +224,16 @@ def test_a_revert_that_finds_no_room_for_the_memory_of_then_changes_nothing(
 
 def test_a_revert_needs_no_room_for_the_memory_of_now(session: MockSession, stopped: Guest) -> None:
     taken = take_running(session, stopped, 64)
-    guests.guest_update(session, stopped.id, GuestUpdate(memory=MORE_THAN_ANY_HOST))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(memory=MORE_THAN_ANY_HOST))
     snapshots.snapshot_revert(session, stopped.id, taken.id)
     shown = guests.guest_info(session, stopped.id)
     assert (shown.state, shown.memory) == (GuestState.STARTED, 64)
 
 
 def test_a_revert_to_a_stopped_moment_needs_no_room_for_memory(session: MockSession, stopped: Guest) -> None:
-    guests.guest_update(session, stopped.id, GuestUpdate(memory=MORE_THAN_ANY_HOST))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(memory=MORE_THAN_ANY_HOST))
     taken = snapshots.snapshot_create(session, stopped.id, "stopped")
-    guests.guest_update(session, stopped.id, GuestUpdate(memory=64))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(memory=64))
     power.guest_start(session, stopped.id)
     snapshots.snapshot_revert(session, stopped.id, taken.id)
     shown = guests.guest_info(session, stopped.id)
@@ -241,7 +243,7 @@ def test_a_revert_to_a_stopped_moment_needs_no_room_for_memory(session: MockSess
 def test_a_revert_leaves_a_running_guest_on_its_host_in_the_memory_that_it_has_there(
     session: MockSession, running: Guest, stopped: Guest
 ) -> None:
-    guests.guest_update(session, stopped.id, GuestUpdate(memory=MORE_THAN_HALF_A_HOST))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(memory=MORE_THAN_HALF_A_HOST))
     power.guest_start(session, stopped.id)
     taken = snapshots.snapshot_create(session, stopped.id, "running")
     before = guests.guest_info(session, stopped.id)
@@ -267,7 +269,7 @@ def test_a_revert_that_brings_back_more_than_the_bound_is_refused(
 def test_a_template_does_not_start_by_a_revert(session: MockSession, running: Guest) -> None:
     taken = snapshots.snapshot_create(session, running.id, "running")
     power.guest_shutdown(session, running.id, True)
-    guests.guest_update(session, running.id, GuestUpdate(template=True))
+    guests_update.guest_update(session, running.id, GuestUpdate(template=True))
     with pytest.raises(InvalidState, match="while it is a template"):
         snapshots.snapshot_revert(session, running.id, taken.id)
 

@@ -19,10 +19,11 @@ from simplestack import (
     NetworkCreate,
     NetworkInterfaceUpdate,
 )
-from simplestack.mock import (
-    MockSession,
+from simplestack.mock import MockSession
+from simplestack.mock.hooks import (
     disks,
     guests,
+    guests_update,
     interfaces,
     media,
     networks,
@@ -106,7 +107,7 @@ def test_a_deleted_guest_comes_back_equal_from_its_export(session: MockSession, 
 
 
 def test_a_template_comes_back_as_a_template(session: MockSession, stopped: Guest) -> None:
-    guests.guest_update(session, stopped.id, GuestUpdate(template=True))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(template=True))
     made = imported(session, exported(session, stopped.id))
     assert made.id not in [guest.id for guest in guests.guest_list(session)]
     with pytest.raises(InvalidState, match="while it is a template"):
@@ -136,7 +137,7 @@ def test_an_import_beside_its_origin_gets_another_name_and_other_addresses(
 
 
 def test_a_long_name_is_cut_where_a_number_is_added(session: MockSession, stopped: Guest) -> None:
-    guests.guest_update(session, stopped.id, GuestUpdate(name="x" * 255))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(name="x" * 255))
     assert imported(session, exported(session, stopped.id)).name == "x" * 251 + " (2)"
 
 
@@ -148,7 +149,7 @@ def test_an_import_into_another_world_finds_its_way(
     interfaces.network_interface_update(
         session, stopped.id, interface.id, NetworkInterfaceUpdate(network="v")
     )
-    guests.guest_update(session, stopped.id, GuestUpdate(name="traveller"))
+    guests_update.guest_update(session, stopped.id, GuestUpdate(name="traveller"))
     other = connect("other")
     made = imported(other, exported(session, stopped.id))
     assert made.name == "traveller"
@@ -240,7 +241,7 @@ def test_a_damaged_image_is_refused_and_leaves_nothing_behind(
 def test_an_image_larger_than_its_storage_leaves_nothing_behind(session: MockSession, stopped: Guest) -> None:
     image = exported(session, stopped.id)
     local = storages.storage_list(session)[0]
-    guests.guest_update(
+    guests_update.guest_update(
         session, stopped.id, GuestUpdate(hdd=known(local.size) - known(local.allocated_space))
     )
     large = exported(session, stopped.id)

@@ -18,7 +18,8 @@ from simplestack import (
     NetworkInterfaceCreate,
     Target,
 )
-from simplestack.mock import MockSession, MockSettings, disks, guests, interfaces, plugin, power, tags
+from simplestack.mock import MockSession, MockSettings, plugin
+from simplestack.mock.hooks import disks, guests, guests_create, guests_update, interfaces, power, tags
 
 ROUNDS = 25
 
@@ -26,14 +27,14 @@ ROUNDS = 25
 def name(session: MockSession, number: int) -> None:
     for one in range(ROUNDS):
         try:
-            guests.guest_create(session, GuestCreate(name=f"raced {one}", memory=64))
+            guests_create.guest_create(session, GuestCreate(name=f"raced {one}", memory=64))
             print("won", one)
         except Conflict:
             print("lost", one)
 
 
 def mac(session: MockSession, number: int) -> None:
-    guest = guests.guest_create(session, GuestCreate(name=f"of {number}", memory=64)).id
+    guest = guests_create.guest_create(session, GuestCreate(name=f"of {number}", memory=64)).id
     for one in range(8):
         wanted = NetworkInterfaceCreate(network="Pool network", mac=f"02:00:00:00:00:{one:02x}")
         try:
@@ -57,7 +58,9 @@ def mixed(session: MockSession, number: int) -> None:
     def work(thread: int) -> None:
         for one in range(ROUNDS // 5):
             label = f"{number}/{thread}/{one}"
-            guest = guests.guest_create(session, GuestCreate(name=label, template="debian-12-template"))
+            guest = guests_create.guest_create(
+                session, GuestCreate(name=label, template="debian-12-template")
+            )
             tags.tag_create(session, guests.guest_list(session)[0].id, label)
             power.guest_start(session, guest.id)
             disk = disks.disk_create(session, guest.id, DiskCreate(size=2))
@@ -82,14 +85,16 @@ def killed(session: MockSession, number: int) -> None:
     deadline = time.monotonic() + 60
     one = 0
     while time.monotonic() < deadline:
-        guests.guest_create(session, GuestCreate(name=f"{number}/{one}", template="debian-12-template"))
+        guests_create.guest_create(
+            session, GuestCreate(name=f"{number}/{one}", template="debian-12-template")
+        )
         print("made", f"{number}/{one}", flush=True)
         one += 1
 
 
 def forked(session: MockSession, number: int) -> None:
     """Fork while a connection is open and another thread has one, and use both sides afterwards."""
-    guests.guest_create(session, GuestCreate(name="before", memory=64))
+    guests_create.guest_create(session, GuestCreate(name="before", memory=64))
     connected, done = threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -105,9 +110,9 @@ def forked(session: MockSession, number: int) -> None:
     if child == 0:
         if session.database.connection() is inherited:
             os._exit(3)
-        guests.guest_create(session, GuestCreate(name="in the child", memory=64))
+        guests_create.guest_create(session, GuestCreate(name="in the child", memory=64))
         os._exit(0)
-    guests.guest_create(session, GuestCreate(name="in the parent", memory=64))
+    guests_create.guest_create(session, GuestCreate(name="in the parent", memory=64))
     _, status = os.waitpid(child, 0)
     done.set()
     other.join()
@@ -117,11 +122,11 @@ def forked(session: MockSession, number: int) -> None:
 
 def rename(session: MockSession, number: int) -> None:
     guest, _, name = line.strip().partition(" ")
-    guests.guest_update(session, guest, GuestUpdate(name=name))
+    guests_update.guest_update(session, guest, GuestUpdate(name=name))
 
 
 def reset(session: MockSession, number: int) -> None:
-    guests.guest_create(session, GuestCreate(name=f"of {number}", memory=64))
+    guests_create.guest_create(session, GuestCreate(name=f"of {number}", memory=64))
     print("names", *sorted(guest.name for guest in guests.guest_list(session)), sep="|")
 
 

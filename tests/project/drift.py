@@ -47,7 +47,7 @@ def pieces() -> list[Piece]:
         ),
         Piece(
             lambda row: all(map(mock.implements, row.hooks)),
-            "{name}: let the mock implement {hooks} in simplestack/mock/",
+            "{name}: let the mock implement {hooks} in simplestack/mock/hooks/",
         ),
         Piece(
             lambda row: covered.get(row.name, frozenset()) >= set(WAYS),

@@ -9,9 +9,12 @@ and password are accepted. The worlds lie in an SQLite file that all workers of 
 from pathlib import Path
 
 from simplestack import HypervisorPlugin
-from simplestack.mock import (
+from simplestack.mock.errors import translate
+from simplestack.mock.hooks import (
     disks,
     guests,
+    guests_create,
+    guests_update,
     hosts,
     interfaces,
     media,
@@ -23,7 +26,6 @@ from simplestack.mock import (
     tags,
     transfer,
 )
-from simplestack.mock.faults import translate
 from simplestack.mock.laboratory.interference import around, mount
 from simplestack.mock.laboratory.laboratory import Laboratory
 from simplestack.mock.laboratory.rules import Rule
@@ -42,6 +44,8 @@ plugin = HypervisorPlugin(
         hosts,
         storages,
         guests,
+        guests_create,
+        guests_update,
         transfer,
         power,
         disks,

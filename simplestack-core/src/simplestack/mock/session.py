@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simplestack import Credentials, EntityNotFound, Guest, InsufficientStorage, Target
-from simplestack.mock.changes import Change
-from simplestack.mock.database import Database, leave_database, use_database
 from simplestack.mock.laboratory import store
 from simplestack.mock.laboratory.crowd import add_crowd
-from simplestack.mock.landscape import Landscape, landscape_of
-from simplestack.mock.records import GuestRecord, NetworkRecord, decode_guest, decode_network
-from simplestack.mock.schema import check_file
-from simplestack.mock.seeding import seed
 from simplestack.mock.settings import MockSettings
-from simplestack.mock.views import decode_entities, decode_entity
+from simplestack.mock.store.changes import Change
+from simplestack.mock.store.database import Database, leave_database, use_database
+from simplestack.mock.store.landscape import Landscape, landscape_of
+from simplestack.mock.store.records import GuestRecord, NetworkRecord, decode_guest, decode_network
+from simplestack.mock.store.schema import check_file
+from simplestack.mock.store.seeding import seed
+from simplestack.mock.store.views import decode_entities, decode_entity
 
 _ENTITY = "SELECT entity FROM guest WHERE id = ? AND world = ?"
 _RECORD = "SELECT record FROM guest WHERE id = ? AND world = ?"

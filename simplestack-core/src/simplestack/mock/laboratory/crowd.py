@@ -1,10 +1,10 @@
 """Many guests at once, for clients that want to see how they fare with long lists."""
 
 from simplestack import GIB, GuestState
-from simplestack.mock.changes import Change
-from simplestack.mock.landscape import image_content, seeded_id
-from simplestack.mock.records import DiskRecord, GuestRecord, Hardware, InterfaceRecord
-from simplestack.mock.seeding import DEFAULT_NETWORK
+from simplestack.mock.store.changes import Change
+from simplestack.mock.store.landscape import image_content, seeded_id
+from simplestack.mock.store.records import DiskRecord, GuestRecord, Hardware, InterfaceRecord
+from simplestack.mock.store.seeding import DEFAULT_NETWORK
 
 #: Of its own, so that it is in nobody's way; locally administered.
 _MAC_PREFIX = "52:54:01"

@@ -12,9 +12,9 @@ from simplestack.config.load import load_configuration
 from simplestack.mock.laboratory import store
 from simplestack.mock.laboratory.crowd import add_crowd
 from simplestack.mock.laboratory.rules import Report, Rule
-from simplestack.mock.schema import forget_world
 from simplestack.mock.session import MockSession, connect, disconnect
 from simplestack.mock.settings import MockSettings
+from simplestack.mock.store.schema import forget_world
 from simplestack.sessions.targets import parse_target
 
 

@@ -8,7 +8,7 @@ import hashlib
 import uuid
 from collections.abc import Iterator
 
-from simplestack.mock.records import Content
+from simplestack.mock.store.records import Content
 
 #: A block stays in a core's cache while it is sent or compared.
 _BLOCK_BYTES = 256 * 1024

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from simplestack import Busy
-from simplestack.mock.schema import BUSY_SECONDS, prepare
+from simplestack.mock.store.schema import BUSY_SECONDS, prepare
 
 
 class _Connection(sqlite3.Connection):

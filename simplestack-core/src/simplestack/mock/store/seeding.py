@@ -3,10 +3,10 @@
 import uuid
 
 from simplestack import GIB, GuestState
-from simplestack.mock.addresses import MAC_PREFIX
-from simplestack.mock.changes import Change
-from simplestack.mock.landscape import image_content, seeded_id
-from simplestack.mock.records import DiskRecord, GuestRecord, Hardware, InterfaceRecord, NetworkRecord
+from simplestack.mock.store.addresses import MAC_PREFIX
+from simplestack.mock.store.changes import Change
+from simplestack.mock.store.landscape import image_content, seeded_id
+from simplestack.mock.store.records import DiskRecord, GuestRecord, Hardware, InterfaceRecord, NetworkRecord
 
 #: Networks on the hosts' physical interfaces. The first is where interfaces go that name none.
 DEFAULT_NETWORK = "Pool network"

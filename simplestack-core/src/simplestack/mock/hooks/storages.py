@@ -1,8 +1,8 @@
 """Hooks of storages."""
 
 from simplestack import EntityNotFound, Storage, gib, hookimpl
-from simplestack.mock.landscape import StorageSite
 from simplestack.mock.session import MockSession
+from simplestack.mock.store.landscape import StorageSite
 
 
 @hookimpl

@@ -7,7 +7,7 @@ from simplestack import GuestState, LockingMode
 
 
 class Content(Struct, frozen=True):
-    """What is on a disk: `length` bytes that follow from `seed`. See :mod:`simplestack.mock.contents`."""
+    """What is on a disk: `length` bytes that follow from `seed`: :mod:`simplestack.mock.store.contents`."""
 
     seed: str = ""
     length: int = 0

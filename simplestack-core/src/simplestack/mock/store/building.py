@@ -5,11 +5,11 @@ import uuid
 from msgspec.structs import replace
 
 from simplestack import GuestCreate, GuestState, gib_to_bytes
-from simplestack.mock.changes import Change
-from simplestack.mock.devices import copied, new_disk, new_interface, with_disk
-from simplestack.mock.landscape import image_content
-from simplestack.mock.records import GuestRecord, Hardware
-from simplestack.mock.states import require_guest_state
+from simplestack.mock.store.changes import Change
+from simplestack.mock.store.devices import copied, new_disk, new_interface, with_disk
+from simplestack.mock.store.landscape import image_content
+from simplestack.mock.store.records import GuestRecord, Hardware
+from simplestack.mock.store.states import require_guest_state
 
 
 def new_guest(change: Change, wanted: GuestCreate) -> GuestRecord:

@@ -3,9 +3,9 @@
 from msgspec.structs import replace
 
 from simplestack import GuestState, InvalidState, require_state
-from simplestack.mock.changes import Change
-from simplestack.mock.contents import written_content
-from simplestack.mock.records import GuestRecord, Hardware
+from simplestack.mock.store.changes import Change
+from simplestack.mock.store.contents import written_content
+from simplestack.mock.store.records import GuestRecord, Hardware
 
 
 def require_guest_state(guest: GuestRecord, attempt: str, *needed: GuestState) -> None:

@@ -4,10 +4,10 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from simplestack import Conflict, NetworkInterface, NetworkInterfaceCreate, NetworkInterfaceUpdate, hookimpl
-from simplestack.mock.addresses import check_addresses, plain_mac
-from simplestack.mock.devices import find_interface, new_interface, with_interface
 from simplestack.mock.session import MockSession
-from simplestack.mock.views import interface_entity
+from simplestack.mock.store.addresses import check_addresses, plain_mac
+from simplestack.mock.store.devices import find_interface, new_interface, with_interface
+from simplestack.mock.store.views import interface_entity
 
 
 @hookimpl

@@ -24,9 +24,9 @@ from simplestack import (
     MemoryMiB,
     Name,
 )
-from simplestack.mock.contents import content_chunks
-from simplestack.mock.records import Content
-from simplestack.mock.upload import Upload
+from simplestack.mock.store.contents import content_chunks
+from simplestack.mock.store.records import Content
+from simplestack.mock.store.upload import Upload
 
 MANIFEST = "simplestack-mock.json"
 _BLOCK = tarfile.BLOCKSIZE

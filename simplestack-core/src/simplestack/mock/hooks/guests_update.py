@@ -1,13 +1,10 @@
-"""Hooks of guests: what they are."""
-
-import uuid
+"""Hook that changes a guest."""
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from simplestack import (
     Guest,
-    GuestCreate,
     GuestState,
     GuestUpdate,
     InvalidArguments,
@@ -15,37 +12,11 @@ from simplestack import (
     gib_to_bytes,
     hookimpl,
 )
-from simplestack.mock.building import new_guest
-from simplestack.mock.devices import copied, with_disk
-from simplestack.mock.records import GuestRecord, Hardware
 from simplestack.mock.session import MockSession
-from simplestack.mock.states import require_guest_state, started
-from simplestack.mock.views import guest_entity
-
-
-@hookimpl
-def guest_list(session: MockSession) -> list[Guest]:
-    """List the world's guests; `fields` saves nothing here."""
-    return session.entities()
-
-
-@hookimpl
-def guest_info(session: MockSession, guest_id: str) -> Guest:
-    """Show one guest or template."""
-    return session.entity(guest_id)
-
-
-@hookimpl
-def guest_create(session: MockSession, guest: GuestCreate) -> Guest:
-    """Make a guest."""
-    with session.change() as change:
-        change.check_name(guest.name)
-        made = new_guest(change, guest)
-        change.add_guest(made)
-        if guest.start:
-            stopped, made = made, started(change, made)
-            change.save_guest(stopped, made)
-    return guest_entity(made)
+from simplestack.mock.store.devices import with_disk
+from simplestack.mock.store.records import GuestRecord, Hardware
+from simplestack.mock.store.states import require_guest_state
+from simplestack.mock.store.views import guest_entity
 
 
 @hookimpl
@@ -59,29 +30,6 @@ def guest_update(session: MockSession, guest_id: str, changes: GuestUpdate) -> G
         after = _changed(before, changes)
         change.save_guest(before, after)
     return guest_entity(after)
-
-
-@hookimpl
-def guest_delete(session: MockSession, guest_id: str) -> None:
-    """Remove a stopped guest, or a template."""
-    with session.change() as change:
-        guest = change.guest(guest_id)
-        require_guest_state(guest, "delete", GuestState.STOPPED)
-        change.remove_guest(guest)
-
-
-@hookimpl
-def guest_clone(session: MockSession, guest_id: str, name: str) -> Guest:
-    """Copy a stopped guest, without its snapshots. A template's copy is a guest."""
-    with session.change() as change:
-        origin = change.guest(guest_id)
-        require_guest_state(origin, "clone", GuestState.STOPPED)
-        change.check_name(name)
-        clone = GuestRecord(
-            id=str(uuid.uuid4()), name=name, hardware=copied(change, origin.hardware), tags=origin.tags
-        )
-        change.add_guest(clone)
-    return guest_entity(clone)
 
 
 def _changed(guest: GuestRecord, changes: GuestUpdate) -> GuestRecord:

@@ -5,18 +5,18 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from simplestack import Conflict, EntityNotFound, HypervisorError
-from simplestack.mock.addresses import new_mac
-from simplestack.mock.landscape import HOST_MEMORY_MIB, HOST_OVERHEAD_MIB, Landscape, StorageSite
-from simplestack.mock.ledger import Ledger
-from simplestack.mock.records import (
+from simplestack.mock.settings import MockSettings
+from simplestack.mock.store.addresses import new_mac
+from simplestack.mock.store.landscape import HOST_MEMORY_MIB, HOST_OVERHEAD_MIB, Landscape, StorageSite
+from simplestack.mock.store.ledger import Ledger
+from simplestack.mock.store.records import (
     GuestRecord,
     NetworkRecord,
     decode_guest,
     decode_network,
     encode,
 )
-from simplestack.mock.settings import MockSettings
-from simplestack.mock.views import guest_entity
+from simplestack.mock.store.views import guest_entity
 
 _MAX_NAME = 255
 

@@ -4,8 +4,8 @@ import functools
 from importlib.metadata import version
 
 from simplestack import Pool, hookimpl
-from simplestack.mock.landscape import HOST_MEMORY_MIB, HOST_OVERHEAD_MIB
 from simplestack.mock.session import MockSession
+from simplestack.mock.store.landscape import HOST_MEMORY_MIB, HOST_OVERHEAD_MIB
 
 
 @functools.cache

@@ -4,10 +4,10 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from simplestack import Disk, DiskCreate, DiskUpdate, InvalidArguments, gib, gib_to_bytes, hookimpl
-from simplestack.mock.devices import find_disk, new_disk, with_disk
-from simplestack.mock.records import DiskRecord
 from simplestack.mock.session import MockSession
-from simplestack.mock.views import disk_entity
+from simplestack.mock.store.devices import find_disk, new_disk, with_disk
+from simplestack.mock.store.records import DiskRecord
+from simplestack.mock.store.views import disk_entity
 
 
 @hookimpl

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from simplestack import GuestState, hookimpl
 from simplestack.mock.session import MockSession
-from simplestack.mock.states import booted, require_guest_state, started, stopped
+from simplestack.mock.store.states import booted, require_guest_state, started, stopped
 
 
 @hookimpl

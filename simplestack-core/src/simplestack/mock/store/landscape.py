@@ -9,7 +9,7 @@ import uuid
 from msgspec import Struct
 
 from simplestack import GIB, Conflict, EntityNotFound, Host, InvalidArguments
-from simplestack.mock.records import Content
+from simplestack.mock.store.records import Content
 
 _NAMESPACE = uuid.UUID("5f1c2f1e-0f0b-4c0e-9d3e-6d6f636b0001")
 HOST_MEMORY_MIB = 2 * 1024**2

@@ -3,9 +3,9 @@
 import uuid
 
 from simplestack import InvalidArguments, Network, NetworkCreate, hookimpl
-from simplestack.mock.records import NetworkRecord
 from simplestack.mock.session import MockSession
-from simplestack.mock.views import network_entity
+from simplestack.mock.store.records import NetworkRecord
+from simplestack.mock.store.views import network_entity
 
 _MAX_OTHER_CONFIG_CHARACTERS = 4096
 

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from simplestack import HypervisorError
-from simplestack.mock.faults import translate
+from simplestack.mock.errors import translate
 
 _log = logging.getLogger("simplestack.mock")
 

@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from simplestack import EntityNotFound
-from simplestack.mock.changes import Change
-from simplestack.mock.records import NOTHING, Content, DiskRecord, GuestRecord, Hardware, InterfaceRecord
+from simplestack.mock.store.changes import Change
+from simplestack.mock.store.records import (
+    NOTHING,
+    Content,
+    DiskRecord,
+    GuestRecord,
+    Hardware,
+    InterfaceRecord,
+)
 
 
 def find_disk(guest: GuestRecord, disk_id: str) -> DiskRecord:

@@ -17,8 +17,9 @@ from simplestack import (
     gib,
     hookimpl,
 )
-from simplestack.mock.addresses import check_addresses, plain_mac
-from simplestack.mock.archive import (
+from simplestack.mock.session import MockSession
+from simplestack.mock.store.addresses import check_addresses, plain_mac
+from simplestack.mock.store.archive import (
     ArchivedDisk,
     ArchivedInterface,
     Manifest,
@@ -27,14 +28,13 @@ from simplestack.mock.archive import (
     verify_contents,
     write_archive,
 )
-from simplestack.mock.changes import Change
-from simplestack.mock.devices import new_disk, with_disk
-from simplestack.mock.records import Content, GuestRecord, Hardware, InterfaceRecord
-from simplestack.mock.seeding import DEFAULT_NETWORK
-from simplestack.mock.session import MockSession
-from simplestack.mock.states import require_guest_state
-from simplestack.mock.upload import Upload
-from simplestack.mock.views import guest_entity
+from simplestack.mock.store.changes import Change
+from simplestack.mock.store.devices import new_disk, with_disk
+from simplestack.mock.store.records import Content, GuestRecord, Hardware, InterfaceRecord
+from simplestack.mock.store.seeding import DEFAULT_NETWORK
+from simplestack.mock.store.states import require_guest_state
+from simplestack.mock.store.upload import Upload
+from simplestack.mock.store.views import guest_entity
 
 _HEAD_BYTES = 512
 _FOREIGN_MEMORY_MIB = 1024

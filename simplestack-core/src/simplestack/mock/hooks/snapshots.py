@@ -9,10 +9,10 @@ import uuid
 from msgspec.structs import replace
 
 from simplestack import EntityNotFound, Snapshot, hookimpl
-from simplestack.mock.records import GuestRecord, SnapshotRecord
 from simplestack.mock.session import MockSession
-from simplestack.mock.states import restored
-from simplestack.mock.views import snapshot_entities
+from simplestack.mock.store.records import GuestRecord, SnapshotRecord
+from simplestack.mock.store.states import restored
+from simplestack.mock.store.views import snapshot_entities
 
 
 @hookimpl

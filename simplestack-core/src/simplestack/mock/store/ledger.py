@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from simplestack import Conflict, InsufficientStorage, gib
-from simplestack.mock.landscape import Landscape, StorageSite
-from simplestack.mock.records import GuestRecord
+from simplestack.mock.store.landscape import Landscape, StorageSite
+from simplestack.mock.store.records import GuestRecord
 
 _READ = "SELECT allocated, used FROM storage WHERE world = ? AND id = ?"
 _WRITE = """

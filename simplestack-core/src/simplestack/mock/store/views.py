@@ -3,8 +3,14 @@
 import msgspec
 
 from simplestack import Disk, Guest, GuestState, Network, NetworkInterface, Snapshot, gib
-from simplestack.mock.landscape import Landscape
-from simplestack.mock.records import DiskRecord, GuestRecord, InterfaceRecord, NetworkRecord, SnapshotRecord
+from simplestack.mock.store.landscape import Landscape
+from simplestack.mock.store.records import (
+    DiskRecord,
+    GuestRecord,
+    InterfaceRecord,
+    NetworkRecord,
+    SnapshotRecord,
+)
 
 
 class _StoredGuest(Guest, frozen=True, kw_only=True):
