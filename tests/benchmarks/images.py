@@ -16,7 +16,8 @@ from benchmarks.comparisons import Comparison, Goal, take_turns
 from benchmarks.requirements import path_of
 from benchmarks.scale import Scale
 from benchmarks.services import nginx, raw_sink
-from simplestack.mock.store.archive import ArchivedDisk, Manifest, write_archive
+from simplestack.mock.store.archive import write_archive
+from simplestack.mock.store.records import Content, DiskRecord, GuestRecord, Hardware
 from support.service import Service, running_service, token
 
 _MIB = 1024 * 1024
@@ -85,20 +86,12 @@ def run(scale: Scale) -> Iterator[Comparison]:
 
 def _make_image(path: Path, size: int) -> None:
     """Write the export of a guest with one disk."""
-    disk = ArchivedDisk(name="disk", size_bytes=size, seed="benchmark", content_bytes=size)
-    manifest = Manifest(
-        name="benchmark",
-        memory_mib=512,
-        cpus=1,
-        paravirtualized=True,
-        template=False,
-        iso=None,
-        tags=[],
-        disks=[disk],
-        interfaces=[],
-    )
+    content = Content("benchmark", size)
+    disk = DiskRecord(id="", name="disk", device=0, size_bytes=size, storage="", content=content)
+    hardware = Hardware(cpus=1, memory_mib=512, paravirtualized=True, disks=(disk,))
+    guest = GuestRecord(id="", name="benchmark", hardware=hardware)
     with path.open("wb") as file:
-        for chunk in write_archive(manifest).chunks:
+        for chunk in write_archive(guest).chunks:
             file.write(chunk)
 
 

@@ -97,7 +97,7 @@ def test_no_disk_is_lost_when_many_processes_add_to_one_guest(connect: Connect, 
     assert guests.guest_info(session, guest).hdd == 220
 
 
-def test_the_books_are_right_after_processes_and_threads_did_all_sorts_of_things(
+def test_the_sums_are_right_after_processes_and_threads_did_all_sorts_of_things(
     connect: Connect, database: str
 ) -> None:
     session = connect()
@@ -108,7 +108,7 @@ def test_the_books_are_right_after_processes_and_threads_did_all_sorts_of_things
     assert set(tags.tag_list(session, guests.guest_list(session)[0].id)) >= labels
 
 
-def test_a_writer_that_is_killed_leaves_whole_guests_and_right_books(connect: Connect, database: str) -> None:
+def test_a_writer_that_is_killed_leaves_whole_guests_and_right_sums(connect: Connect, database: str) -> None:
     session = connect()
     with started(database, "killed", 1) as process:
         assert process.stdin is not None
@@ -123,13 +123,14 @@ def test_a_writer_that_is_killed_leaves_whole_guests_and_right_books(connect: Co
     assert len(found) <= 2 + len(told) + 1
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        booked = dict(connection.execute("SELECT id, allocated FROM storage").fetchall())
+        query = "SELECT name, amount FROM claimed WHERE kind = 'storage'"
+        claimed = dict(connection.execute(query).fetchall())
         records = [msgspec.json.decode(row[0]) for row in connection.execute("SELECT record FROM guest")]
     counted: Counter[str] = Counter()
     for record in records:
         for disk in record["hardware"]["disks"]:
             counted[disk["storage"]] += disk["size_bytes"]
-    assert booked == counted
+    assert claimed == counted
     guests_create.guest_create(session, GuestCreate(name="afterwards", memory=64))
 
 
@@ -143,9 +144,11 @@ def test_connections_do_not_cross_a_fork(database: str) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_threads_share_a_session_and_lose_nothing(session: MockSession, stopped: Guest) -> None:
+def test_threads_with_sessions_of_their_own_lose_nothing(
+    connect: Connect, session: MockSession, stopped: Guest
+) -> None:
     def add(number: int) -> None:
-        disks.disk_create(session, stopped.id, DiskCreate(size=1, name=str(number)))
+        disks.disk_create(connect(), stopped.id, DiskCreate(size=1, name=str(number)))
 
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(add, range(60)))
@@ -154,10 +157,10 @@ def test_threads_share_a_session_and_lose_nothing(session: MockSession, stopped:
     assert [disk.number for disk in found] == [str(number) for number in range(62)]
 
 
-def test_of_many_threads_exactly_one_gets_a_name(session: MockSession) -> None:
+def test_of_many_threads_exactly_one_gets_a_name(connect: Connect) -> None:
     def create(_: int) -> bool:
         try:
-            guests_create.guest_create(session, GuestCreate(name="raced", memory=64))
+            guests_create.guest_create(connect(), GuestCreate(name="raced", memory=64))
         except Conflict:
             return False
         return True
@@ -166,9 +169,11 @@ def test_of_many_threads_exactly_one_gets_a_name(session: MockSession) -> None:
         assert list(threads.map(create, range(16))).count(True) == 1
 
 
-def test_readers_see_whole_guests_while_they_change(session: MockSession, stopped: Guest) -> None:
+def test_readers_see_whole_guests_while_they_change(
+    connect: Connect, session: MockSession, stopped: Guest
+) -> None:
     def grow(_: int) -> None:
-        disks.disk_create(session, stopped.id, DiskCreate(size=1))
+        disks.disk_create(connect(), stopped.id, DiskCreate(size=1))
 
     with ThreadPoolExecutor(8) as threads:
         writing = [threads.submit(grow, number) for number in range(40)]
@@ -207,6 +212,7 @@ def test_a_reset_empties_the_worlds_once_for_each_start_of_a_service(database: s
     assert worker(1, "a") == ["database", "of 1", "web"]
     assert worker(2, "a") == ["database", "of 1", "of 2", "web"]
     assert worker(3, "b") == ["database", "of 3", "web"]
+    assert worker(4, "a") == ["database", "of 3", "of 4", "web"], "that start has emptied them already"
 
 
 def test_without_a_name_for_its_start_a_service_is_told_by_the_parent_of_its_workers(

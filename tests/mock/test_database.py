@@ -85,7 +85,7 @@ def of_another_version(path: Path) -> None:
     [
         (damaged, r"damaged: stop the service, remove the file that `database` in \[hypervisors.mock\]"),
         (of_another_application, "another application's: name another"),
-        (of_another_version, "has schema 99, this version of Simplestack needs 2: stop the service"),
+        (of_another_version, "has schema 99, this version of Simplestack needs 3: stop the service"),
         (Path.mkdir, "cannot be opened"),
     ],
 )

@@ -34,7 +34,7 @@ from simplestack.mock.hooks import (
     tags,
     transfer,
 )
-from simplestack.mock.store.landscape import HOST_MEMORY_MIB
+from simplestack.mock.store.topology import HOST_MEMORY_MIB
 from support.known import known
 
 from .images import exported

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 from simplestack import (
     Conflict,
@@ -16,6 +17,7 @@ from simplestack import (
     GuestCreate,
     GuestUpdate,
     NetworkInterfaceCreate,
+    Stack,
     Target,
 )
 from simplestack.mock import MockSession, MockSettings, plugin
@@ -52,10 +54,11 @@ def grow(session: MockSession, number: int) -> None:
 
 
 def mixed(session: MockSession, number: int) -> None:
-    """Do all sorts of things in two threads, which must leave the books as they were."""
+    """Do all sorts of things in two threads, which must leave the sums as they were."""
     done: list[str] = []
 
     def work(thread: int) -> None:
+        session = connected()
         for one in range(ROUNDS // 5):
             label = f"{number}/{thread}/{one}"
             guest = guests_create.guest_create(
@@ -70,6 +73,7 @@ def mixed(session: MockSession, number: int) -> None:
             for gone in (guest.id, clone.id):
                 guests.guest_delete(session, gone)
             done.append(label)
+        plugin.disconnect(session)
 
     threads = [threading.Thread(target=work, args=(thread,)) for thread in range(2)]
     for thread in threads:
@@ -93,31 +97,19 @@ def killed(session: MockSession, number: int) -> None:
 
 
 def forked(session: MockSession, number: int) -> None:
-    """Fork while a connection is open and another thread has one, and use both sides afterwards."""
-    guests_create.guest_create(session, GuestCreate(name="before", memory=64))
-    connected, done = threading.Event(), threading.Event()
-
-    def wait() -> None:
-        guests.guest_list(session)
-        connected.set()
-        done.wait()
-
-    other = threading.Thread(target=wait)
-    other.start()
-    connected.wait()
-    inherited = session.database.connection()
+    """Fork while sessions are open, and use both sides afterwards."""
+    config = Path(database).with_name("forked.toml")
+    config.write_text(f"[hypervisors.mock]\ndatabase = '{database}'\n")
+    stack = Stack("mock", "demo", "u", "p", config=config)
+    stack.guest_create(GuestCreate(name="before", memory=64))
     child = os.fork()
     if child == 0:
-        if session.database.connection() is inherited:
-            os._exit(3)
-        guests_create.guest_create(session, GuestCreate(name="in the child", memory=64))
+        stack.guest_create(GuestCreate(name="in the child", memory=64))
         os._exit(0)
-    guests_create.guest_create(session, GuestCreate(name="in the parent", memory=64))
+    stack.guest_create(GuestCreate(name="in the parent", memory=64))
     _, status = os.waitpid(child, 0)
-    done.set()
-    other.join()
     print("status", os.waitstatus_to_exitcode(status))
-    print("names", *(guest.name for guest in guests.guest_list(session)), sep="|")
+    print("names", *(guest.name for guest in stack.guest_list()), sep="|")
 
 
 def rename(session: MockSession, number: int) -> None:
@@ -130,12 +122,17 @@ def reset(session: MockSession, number: int) -> None:
     print("names", *sorted(guest.name for guest in guests.guest_list(session)), sep="|")
 
 
+def connected() -> MockSession:
+    settings = MockSettings(database=database, reset=task == "reset", max_disks=1000)
+    session: MockSession = plugin.connect(Target("demo"), Credentials("u", "p"), settings)
+    return session
+
+
 TASKS = {task.__name__: task for task in (name, mac, grow, mixed, killed, forked, rename, reset)}
 
 if __name__ == "__main__":
     _, database, task, number = sys.argv
     line = "" if task == "reset" else sys.stdin.readline()
-    settings = MockSettings(database=database, reset=task == "reset", max_disks=1000)
-    session = plugin.connect(Target("demo"), Credentials("u", "p"), settings)
+    session = connected()
     TASKS[task](session, int(number))
     plugin.disconnect(session)

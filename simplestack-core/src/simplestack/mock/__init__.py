@@ -57,7 +57,6 @@ plugin = HypervisorPlugin(
     ),
     settings=MockSettings,
     translate=translate,
-    shares_sessions=True,
     enforces_time_limits=True,
     warnings=warnings,
     around=around,

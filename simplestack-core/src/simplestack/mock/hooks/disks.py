@@ -3,70 +3,76 @@
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from simplestack import Disk, DiskCreate, DiskUpdate, InvalidArguments, gib, gib_to_bytes, hookimpl
+from simplestack import (
+    Disk,
+    DiskCreate,
+    DiskUpdate,
+    EntityNotFound,
+    InvalidArguments,
+    gib,
+    gib_to_bytes,
+    hookimpl,
+)
+from simplestack.mock.entities import disk_entity
 from simplestack.mock.session import MockSession
-from simplestack.mock.store.devices import find_disk, new_disk, with_disk
-from simplestack.mock.store.records import DiskRecord
-from simplestack.mock.store.views import disk_entity
+from simplestack.mock.store.records import DiskRecord, GuestRecord
 
 
 @hookimpl
 def disk_list(session: MockSession, guest_id: str) -> list[Disk]:
     """List a guest's disks."""
-    guest = session.guest(guest_id)
-    return [disk_entity(disk, session.landscape) for disk in guest.hardware.disks]
+    return [disk_entity(disk) for disk in session.guest(guest_id).hardware.disks]
 
 
 @hookimpl
 def disk_info(session: MockSession, guest_id: str, disk_id: str) -> Disk:
     """Show one disk of a guest."""
-    return disk_entity(find_disk(session.guest(guest_id), disk_id), session.landscape)
+    return disk_entity(_find(session.guest(guest_id), disk_id))
 
 
 @hookimpl
 def disk_create(session: MockSession, guest_id: str, disk: DiskCreate) -> Disk:
     """Add an empty disk, in the storage with most room when the request names none."""
-    with session.change() as change:
-        guest = change.guest(guest_id)
-        if disk.storage_id is None:
-            storage = change.roomiest_storage()
-        else:
-            storage = change.landscape.disk_storage(disk.storage_id)
-        size_bytes = gib_to_bytes(disk.size)
-        record = new_disk(guest.name, guest.hardware, storage.id, size_bytes, name=disk.name)
-        change.save_guest(guest, replace(guest, hardware=with_disk(guest.hardware, record)))
-    return disk_entity(record, session.landscape)
+    with session.change():
+        guest = session.guest(guest_id)
+        storage = session.disk_storage(disk.storage_id).name
+        made = guest.hardware.new_disk(guest.name, storage, gib_to_bytes(disk.size), disk.name)
+        session.save_guest(replace(guest, hardware=guest.hardware.with_disk(made)))
+    return disk_entity(made)
 
 
 @hookimpl
 def disk_update(session: MockSession, guest_id: str, disk_id: str, changes: DiskUpdate) -> Disk:
     """Rename or grow a disk."""
-    with session.change() as change:
-        guest = change.guest(guest_id)
-        disk = changed = find_disk(guest, disk_id)
+    with session.change():
+        guest = session.guest(guest_id)
+        disk = _find(guest, disk_id)
         if changes.size is not UNSET:
-            changed = grown(disk, gib_to_bytes(changes.size))
+            disk = _grown(disk, gib_to_bytes(changes.size))
         if changes.name is not UNSET:
-            changed = replace(changed, name=changes.name)
-        change.save_guest(guest, replace(guest, hardware=with_disk(guest.hardware, changed)))
-    return disk_entity(changed, session.landscape)
+            disk = replace(disk, name=changes.name)
+        session.save_guest(replace(guest, hardware=guest.hardware.with_disk(disk)))
+    return disk_entity(disk)
 
 
 @hookimpl
 def disk_delete(session: MockSession, guest_id: str, disk_id: str) -> None:
     """Remove a disk; snapshots that have it keep it."""
-    with session.change() as change:
-        guest = change.guest(guest_id)
-        gone = find_disk(guest, disk_id)
+    with session.change():
+        guest = session.guest(guest_id)
+        gone = _find(guest, disk_id)
         disks = tuple(disk for disk in guest.hardware.disks if disk is not gone)
-        change.save_guest(guest, replace(guest, hardware=replace(guest.hardware, disks=disks)))
+        session.save_guest(replace(guest, hardware=replace(guest.hardware, disks=disks)))
 
 
-def grown(disk: DiskRecord, size_bytes: int) -> DiskRecord:
-    """Return a disk with a new size.
+def _find(guest: GuestRecord, disk_id: str) -> DiskRecord:
+    for disk in guest.hardware.disks:
+        if disk.id == disk_id:
+            return disk
+    raise EntityNotFound("Disk", disk_id)
 
-    :raises InvalidArguments: it would shrink
-    """
+
+def _grown(disk: DiskRecord, size_bytes: int) -> DiskRecord:
     if size_bytes < disk.size_bytes:
         raise InvalidArguments(
             f"size: disk {disk.name!r} has {gib(disk.size_bytes):g} GiB and only grows, "

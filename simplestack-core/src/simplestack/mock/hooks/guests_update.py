@@ -3,20 +3,11 @@
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from simplestack import (
-    Guest,
-    GuestState,
-    GuestUpdate,
-    InvalidArguments,
-    gib,
-    gib_to_bytes,
-    hookimpl,
-)
+from simplestack import Guest, GuestState, GuestUpdate, InvalidArguments, gib, gib_to_bytes, hookimpl
+from simplestack.mock.entities import guest_entity
 from simplestack.mock.session import MockSession
-from simplestack.mock.store.devices import with_disk
 from simplestack.mock.store.records import GuestRecord, Hardware
 from simplestack.mock.store.states import require_guest_state
-from simplestack.mock.store.views import guest_entity
 
 
 @hookimpl
@@ -25,11 +16,10 @@ def guest_update(session: MockSession, guest_id: str, changes: GuestUpdate) -> G
 
     :raises InsufficientStorage: no room for the disk to grow
     """
-    with session.change() as change:
-        before = change.guest(guest_id)
-        after = _changed(before, changes)
-        change.save_guest(before, after)
-    return guest_entity(after)
+    with session.change():
+        guest = _changed(session.guest(guest_id), changes)
+        session.save_guest(guest)
+    return guest_entity(guest.summary)
 
 
 def _changed(guest: GuestRecord, changes: GuestUpdate) -> GuestRecord:
@@ -60,4 +50,4 @@ def _grown(guest: str, hardware: Hardware, total_bytes: int) -> Hardware:
             f" {gib(total_bytes):g} GiB is less"
         )
     last = hardware.disks[-1]
-    return with_disk(hardware, replace(last, size_bytes=last.size_bytes + more_bytes))
+    return hardware.with_disk(replace(last, size_bytes=last.size_bytes + more_bytes))

@@ -1,13 +1,23 @@
 """Hooks of guests' network interfaces. All of it works while the guest runs."""
 
-from msgspec import UNSET
-from msgspec.structs import replace
+from typing import Any
 
-from simplestack import Conflict, NetworkInterface, NetworkInterfaceCreate, NetworkInterfaceUpdate, hookimpl
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
+
+from simplestack import (
+    Conflict,
+    EntityNotFound,
+    NetworkInterface,
+    NetworkInterfaceCreate,
+    NetworkInterfaceUpdate,
+    hookimpl,
+)
+from simplestack.mock.entities import interface_entity
 from simplestack.mock.session import MockSession
 from simplestack.mock.store.addresses import check_addresses, plain_mac
-from simplestack.mock.store.devices import find_interface, new_interface, with_interface
-from simplestack.mock.store.views import interface_entity
+from simplestack.mock.store.devices import new_interface
+from simplestack.mock.store.records import GuestRecord, InterfaceRecord
 
 
 @hookimpl
@@ -19,7 +29,7 @@ def network_interface_list(session: MockSession, guest_id: str) -> list[NetworkI
 @hookimpl
 def network_interface_info(session: MockSession, guest_id: str, interface_id: str) -> NetworkInterface:
     """Show one network interface of a guest."""
-    return interface_entity(find_interface(session.guest(guest_id), interface_id))
+    return interface_entity(_find(session.guest(guest_id), interface_id))
 
 
 @hookimpl
@@ -28,14 +38,12 @@ def network_interface_create(
 ) -> NetworkInterface:
     """Add a network interface."""
     mac = None if interface.mac is None else plain_mac(interface.mac)
-    with session.change() as change:
-        guest = change.guest(guest_id)
-        present = {found.mac for found in guest.hardware.interfaces}
-        if mac in present:
+    with session.change():
+        guest = session.guest(guest_id)
+        if any(other.mac == mac for other in guest.hardware.interfaces):
             raise Conflict(f"guest {guest.name!r} has an interface {mac} already: choose another MAC address")
-        hardware = new_interface(change, guest.hardware, interface.network, mac)
-        change.save_guest(guest, replace(guest, hardware=hardware))
-    (made,) = (found for found in hardware.interfaces if found.mac not in present)
+        made = new_interface(session, guest.hardware, interface.network, mac)
+        session.save_guest(replace(guest, hardware=guest.hardware.with_interface(made)))
     return interface_entity(made)
 
 
@@ -44,33 +52,34 @@ def network_interface_update(
     session: MockSession, guest_id: str, interface_id: str, changes: NetworkInterfaceUpdate
 ) -> NetworkInterface:
     """Change a network interface."""
-    bound = session.settings.max_addresses
-    with session.change() as change:
-        guest = change.guest(guest_id)
-        interface = find_interface(guest, interface_id)
+    changed: dict[str, Any] = {name: value for name, value in asdict(changes).items() if value is not UNSET}
+    check_addresses(changed.get("ipv4_allowed", []), 4, session.settings.max_addresses)
+    check_addresses(changed.get("ipv6_allowed", []), 6, session.settings.max_addresses)
+    if changes.ratelimit is not UNSET:
+        changed["ratelimit"] = int(changes.ratelimit) if changes.ratelimit else None
+    with session.change():
+        guest = session.guest(guest_id)
+        interface = _find(guest, interface_id)
         if changes.network is not UNSET:
-            interface = replace(interface, network=change.network(changes.network).name)
-        if changes.active is not UNSET:
-            interface = replace(interface, active=changes.active)
-        if changes.ratelimit is not UNSET:
-            interface = replace(interface, ratelimit=int(changes.ratelimit) if changes.ratelimit else None)
-        if changes.locking_mode is not UNSET:
-            interface = replace(interface, locking_mode=changes.locking_mode)
-        if changes.ipv4_allowed is not UNSET:
-            check_addresses(changes.ipv4_allowed, 4, bound)
-            interface = replace(interface, ipv4_allowed=changes.ipv4_allowed)
-        if changes.ipv6_allowed is not UNSET:
-            check_addresses(changes.ipv6_allowed, 6, bound)
-            interface = replace(interface, ipv6_allowed=changes.ipv6_allowed)
-        change.save_guest(guest, replace(guest, hardware=with_interface(guest.hardware, interface)))
+            changed["network"] = session.network(changes.network, or_name=True).name
+        interface = replace(interface, **changed)
+        session.save_guest(replace(guest, hardware=guest.hardware.with_interface(interface)))
     return interface_entity(interface)
 
 
 @hookimpl
 def network_interface_delete(session: MockSession, guest_id: str, interface_id: str) -> None:
     """Remove a network interface."""
-    with session.change() as change:
-        guest = change.guest(guest_id)
-        gone = find_interface(guest, interface_id)
-        interfaces = tuple(found for found in guest.hardware.interfaces if found is not gone)
-        change.save_guest(guest, replace(guest, hardware=replace(guest.hardware, interfaces=interfaces)))
+    with session.change():
+        guest = session.guest(guest_id)
+        gone = _find(guest, interface_id)
+        interfaces = tuple(other for other in guest.hardware.interfaces if other is not gone)
+        session.save_guest(replace(guest, hardware=replace(guest.hardware, interfaces=interfaces)))
+
+
+def _find(guest: GuestRecord, interface_id: str) -> InterfaceRecord:
+    """Find an interface by its MAC address, in any letter case."""
+    for interface in guest.hardware.interfaces:
+        if interface.mac == interface_id.lower():
+            return interface
+    raise EntityNotFound("NetworkInterface", interface_id)

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from simplestack import Media, hookimpl
 from simplestack.mock.session import MockSession
+from simplestack.mock.store.topology import check_iso
 
 
 @hookimpl
@@ -25,8 +26,8 @@ def media_unmount(session: MockSession, guest_id: str) -> None:
 
 
 def _insert(session: MockSession, guest_id: str, name: str | None) -> None:
-    with session.change() as change:
-        guest = change.guest(guest_id)
+    with session.change():
+        guest = session.guest(guest_id)
         if name is not None:
-            change.landscape.check_iso(name)
-        change.save_guest(guest, replace(guest, hardware=replace(guest.hardware, iso=name)))
+            check_iso(name)
+        session.save_guest(replace(guest, hardware=replace(guest.hardware, iso=name)))

@@ -3,9 +3,9 @@
 import uuid
 
 from simplestack import InvalidArguments, Network, NetworkCreate, hookimpl
+from simplestack.mock.entities import network_entity
 from simplestack.mock.session import MockSession
 from simplestack.mock.store.records import NetworkRecord
-from simplestack.mock.store.views import network_entity
 
 _MAX_OTHER_CONFIG_CHARACTERS = 4096
 
@@ -30,8 +30,8 @@ def network_vlan_create(session: MockSession, network: NetworkCreate) -> Network
         raise InvalidArguments(
             f"other_config has {characters} characters, at most {_MAX_OTHER_CONFIG_CHARACTERS} are kept"
         )
-    with session.change() as change:
-        trunk = change.network(network.from_network).trunk
+    with session.change():
+        trunk = session.network(network.from_network, or_name=True).trunk
         record = NetworkRecord(
             id=str(uuid.uuid4()),
             name=network.name,
@@ -41,5 +41,5 @@ def network_vlan_create(session: MockSession, network: NetworkCreate) -> Network
             description=network.description,
             other_config=network.other_config,
         )
-        change.add_network(record)
+        session.add_network(record)
     return network_entity(record)

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from simplestack import Pool, hookimpl
 from simplestack.mock.session import MockSession
-from simplestack.mock.store.landscape import HOST_MEMORY_MIB, HOST_OVERHEAD_MIB
+from simplestack.mock.store.topology import HOST_MEMORY_MIB, seeded_id
 
 
 @functools.cache
@@ -16,13 +16,13 @@ def _version() -> str:
 @hookimpl
 def pool_info(session: MockSession) -> Pool:
     """Show the world's pool; guests occupy memory while they run or are paused."""
-    landscape = session.landscape
-    hosts = len(landscape.hosts)
+    pool_id = seeded_id(session.name, "pool")
+    total_mib = len(session.hosts) * HOST_MEMORY_MIB
     return Pool(
-        id=landscape.pool_id,
-        uuid=landscape.pool_id,
-        master=landscape.hosts[0].address,
-        used_memory=hosts * HOST_OVERHEAD_MIB + session.guest_memory_mib(),
-        total_memory=hosts * HOST_MEMORY_MIB,
+        id=pool_id,
+        uuid=pool_id,
+        master=session.hosts[0].address,
+        used_memory=total_mib - sum(session.free_memory_mib().values()),
+        total_memory=total_mib,
         software_info={"product": "Simplestack mock", "version": _version()},
     )

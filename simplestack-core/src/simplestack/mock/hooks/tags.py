@@ -15,18 +15,18 @@ def tag_list(session: MockSession, guest_id: str) -> list[str]:
 @hookimpl
 def tag_create(session: MockSession, guest_id: str, name: str) -> list[str]:
     """Put a tag on a guest."""
-    with session.change() as change:
-        guest = change.guest(guest_id)
-        tags = tuple(sorted({*guest.tags, name}))
-        change.save_guest(guest, replace(guest, tags=tags))
-    return list(tags)
+    with session.change():
+        guest = session.guest(guest_id)
+        tags = sorted({*guest.tags, name})
+        session.save_guest(replace(guest, tags=tuple(tags)))
+    return tags
 
 
 @hookimpl
 def tag_delete(session: MockSession, guest_id: str, name: str) -> None:
     """Take a tag off a guest."""
-    with session.change() as change:
-        guest = change.guest(guest_id)
+    with session.change():
+        guest = session.guest(guest_id)
         if name not in guest.tags:
             raise EntityNotFound("Tag", name)
-        change.save_guest(guest, replace(guest, tags=tuple(tag for tag in guest.tags if tag != name)))
+        session.save_guest(replace(guest, tags=tuple(tag for tag in guest.tags if tag != name)))

@@ -41,8 +41,8 @@ def _interfered(hook: str, caller: Caller) -> Caller:
     """Return a hook's caller that follows the rules of the world."""
 
     def interfere(*, session: MockSession, **arguments: Any) -> Any:
-        with session.database.writing() as connection:
-            due = store.count(connection, session.world, hook, arguments)
+        with session.change():
+            due = store.count(session.connection, session.name, hook, arguments)
         fates = [_Fate(session, hook, report) for report in due]
         midway = [fate for fate in fates if fate.rule.after_bytes is not None]
         for fate in fates:
@@ -91,7 +91,7 @@ class _Fate:
 
     def _hang(self) -> None:
         limit_seconds = time_left_seconds()
-        while store.exists(self._session.database.connection(), self._number):
+        while store.exists(self._session.connection, self._number):
             if time_left_seconds() <= 0:
                 raise HypervisorTimeout(
                     f"mock did not answer within {limit_seconds:.3g} s; whether {self._hook} took effect "

@@ -10,11 +10,9 @@ import msgspec
 from simplestack import Credentials, SettingsError
 from simplestack.config.load import load_configuration
 from simplestack.mock.laboratory import store
-from simplestack.mock.laboratory.crowd import add_crowd
 from simplestack.mock.laboratory.rules import Report, Rule
 from simplestack.mock.session import MockSession, connect, disconnect
 from simplestack.mock.settings import MockSettings
-from simplestack.mock.store.schema import forget_world
 from simplestack.sessions.targets import parse_target
 
 
@@ -57,49 +55,50 @@ class Laboratory:
         :raises InsufficientStorage: no room for their disks
         """
         with self._entered() as session:
-            with session.change() as change:
-                add_crowd(change, count)
-            return len(session.entities())
+            with session.change():
+                session.add_bulk_guests(count)
+            return len(session.summaries())
 
     def guests(self) -> int:
         """Return how many guests the world has."""
         with self._entered() as session:
-            return len(session.entities())
+            return len(session.summaries())
 
     def add_rule(self, rule: Rule) -> Report:
         """Set a rule; return it with its id."""
-        with self._entered() as session, session.database.writing() as connection:
-            (number,) = store.add(connection, session.world, [rule])
+        with self._entered() as session, session.change():
+            (number,) = store.add(session.connection, session.name, [rule])
         return Report(id=number, rule=rule, calls=0, hits=0)
 
     def rules(self) -> list[Report]:
         """Return the rules, oldest first."""
         with self._entered() as session:
-            return store.read(session.database.connection(), session.world)
+            return store.read(session.connection, session.name)
 
     def remove_rule(self, number: int) -> None:
         """Remove a rule. Calls that hang because of it go on.
 
         :raises EntityNotFound: ``Rule``
         """
-        with self._entered() as session, session.database.writing() as connection:
-            store.remove(connection, session.world, number)
+        with self._entered() as session, session.change():
+            store.remove(session.connection, session.name, number)
 
     def remove_rules(self) -> None:
         """Remove all rules."""
-        with self._entered() as session, session.database.writing() as connection:
-            store.remove(connection, session.world)
+        with self._entered() as session, session.change():
+            store.remove(session.connection, session.name)
 
     def calls(self) -> dict[str, int]:
         """Return how often each hook was called since the world was made."""
         with self._entered() as session:
-            return store.calls(session.database.connection(), session.world)
+            return store.calls(session.connection, session.name)
 
     def reset(self) -> None:
         """Make the world as new."""
         with self._entered() as session:
-            with session.database.writing() as connection:
-                forget_world(connection, session.world)
+            with session.change():
+                store.forget(session.connection, session.name)
+                session.remove()
             with session.change():  # which makes it
                 pass
 

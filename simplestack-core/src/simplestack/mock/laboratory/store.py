@@ -50,6 +50,12 @@ def remove(connection: sqlite3.Connection, world: str, number: int | None = None
         raise EntityNotFound("Rule", str(number))
 
 
+def forget(connection: sqlite3.Connection, world: str) -> None:
+    """Remove a world's rules and counts."""
+    for table in ("laboratory_rule", "laboratory_call"):
+        connection.execute(f"DELETE FROM {table} WHERE world = ?", (world,))  # noqa: S608  names of our own
+
+
 def calls(connection: sqlite3.Connection, world: str) -> dict[str, int]:
     """Return how often each hook was called."""
     counted = "SELECT hook, calls FROM laboratory_call WHERE world = ? ORDER BY hook"

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from simplestack import (
     CHUNK_BYTES,
@@ -18,6 +19,7 @@ from simplestack import (
     MAX_RATE_BITS,
     Cpus,
     Export,
+    ImportStream,
     InvalidArguments,
     LockingMode,
     Mac,
@@ -25,13 +27,13 @@ from simplestack import (
     Name,
 )
 from simplestack.mock.store.contents import content_chunks
-from simplestack.mock.store.records import Content
-from simplestack.mock.store.upload import Upload
+from simplestack.mock.store.records import Content, GuestRecord
 
-MANIFEST = "simplestack-mock.json"
-_BLOCK = tarfile.BLOCKSIZE
-_END = bytes(2 * _BLOCK)
+#: The length of a tar header. Members are padded to a multiple of it.
+BLOCK_BYTES = tarfile.BLOCKSIZE
+_MANIFEST = "simplestack-mock.json"
 _MAX_MANIFEST_BYTES = CHUNK_BYTES
+_END = bytes(2 * BLOCK_BYTES)
 
 
 class ArchivedDisk(Struct, frozen=True, kw_only=True):
@@ -48,7 +50,7 @@ class ArchivedDisk(Struct, frozen=True, kw_only=True):
         return Content(self.seed, self.content_bytes)
 
     def __post_init__(self) -> None:
-        """Refuse a disk that has more on it than it can hold."""
+        """Reject a disk that has more on it than it can hold."""
         if self.content_bytes > self.size_bytes:
             raise ValueError(f"disk {self.name!r} has {self.content_bytes} bytes on {self.size_bytes}")
 
@@ -81,31 +83,75 @@ class Manifest(Struct, frozen=True, kw_only=True):
     interfaces: list[ArchivedInterface]
 
 
-def write_archive(manifest: Manifest) -> Export:
+def write_archive(guest: GuestRecord) -> Export:
     """Return the archive of a guest, whose length is known before its first byte is made."""
-    document = msgspec.json.encode(manifest)
-    sizes = [len(document), *(disk.content_bytes for disk in manifest.disks)]
-    size = sum(_BLOCK + length + _padding(length) for length in sizes) + len(_END)
-    return Export(_archive_chunks(document, manifest.disks), size)
+    disks = [
+        ArchivedDisk(
+            name=disk.name,
+            size_bytes=disk.size_bytes,
+            seed=disk.content.seed,
+            content_bytes=disk.content.length,
+        )
+        for disk in guest.hardware.disks
+    ]
+    fields = {**asdict(guest.hardware), **asdict(guest), "disks": disks}
+    document = msgspec.json.encode(msgspec.convert(fields, Manifest, from_attributes=True))
+    lengths = [len(document), *(disk.content_bytes for disk in disks)]
+    size = sum(BLOCK_BYTES + length + _padding(length) for length in lengths) + len(_END)
+    return Export(_archive_chunks(document, disks), size)
 
 
 def is_archive(head: bytes) -> bool:
-    """Tell whether an image begins like an archive of ours."""
-    return head[257:262] == b"ustar" and head.startswith(f"{MANIFEST}\0".encode())
+    """Tell whether an image begins like an archive of ours.
+
+    :param head: its first `BLOCK_BYTES`
+    """
+    return head[257:262] == b"ustar" and head.startswith(f"{_MANIFEST}\0".encode())
 
 
-def read_manifest(upload: Upload) -> Manifest:
-    """Read an archive's beginning.
+def read_archive(head: bytes, stream: ImportStream) -> Manifest:
+    """Read an archive to its end, and compare each byte with what the manifest says.
 
+    :param head: its first `BLOCK_BYTES`
+    :param stream: the rest
     :raises InvalidArguments: it is damaged
     """
-    length = _member(upload, MANIFEST)
+    length = _member_bytes(head, _MANIFEST)
     if length > _MAX_MANIFEST_BYTES:
         raise InvalidArguments(
             f"the image's manifest has {length} bytes, at most {_MAX_MANIFEST_BYTES} are read"
         )
-    document = upload.exactly(length)
-    _skip_padding(upload, length)
+    document = _take(stream, length)
+    _skip_padding(stream, length)
+    manifest = _decode_manifest(document)
+    for number, disk in enumerate(manifest.disks):
+        name = _disk_member(number)
+        if _member_bytes(_take(stream, BLOCK_BYTES), name) != disk.content_bytes:
+            raise InvalidArguments(
+                f"{name} in the image is not as long as its manifest says: export the guest again"
+            )
+        for chunk in content_chunks(disk.content):
+            if _take(stream, len(chunk)) != chunk:
+                raise InvalidArguments(f"{name} in the image is damaged: export the guest again")
+        _skip_padding(stream, disk.content_bytes)
+    if _take(stream, len(_END)) != _END:
+        raise InvalidArguments("the image has more members than its manifest says: export the guest again")
+    while chunk := stream.read(CHUNK_BYTES):  # tar pads archives to its record size
+        if chunk.count(0) != len(chunk):
+            raise InvalidArguments("the image goes on after its end: send nothing but the export")
+    return manifest
+
+
+def read_up_to(stream: ImportStream, size: int) -> bytes:
+    """Read `size` bytes, fewer only at the end. They are held in memory: ask for little at once."""
+    piece = data = stream.read(size)
+    while piece and len(data) < size:
+        piece = stream.read(size - len(data))
+        data += piece
+    return data
+
+
+def _decode_manifest(document: bytes) -> Manifest:
     try:
         return msgspec.json.decode(document, type=Manifest)
     except msgspec.DecodeError as error:  # which a ValidationError is
@@ -114,30 +160,8 @@ def read_manifest(upload: Upload) -> Manifest:
         raise InvalidArguments(f"the image's manifest is damaged{why}: export the guest again") from None
 
 
-def verify_contents(upload: Upload, manifest: Manifest) -> None:
-    """Read the rest of an archive, and hold each byte against the manifest.
-
-    :raises InvalidArguments: a member is missing, cut short or different
-    """
-    for number, disk in enumerate(manifest.disks):
-        name = _disk_member(number)
-        if _member(upload, name) != disk.content_bytes:
-            raise InvalidArguments(
-                f"{name} in the image is not as long as its manifest says: export the guest again"
-            )
-        for chunk in content_chunks(disk.content):
-            if upload.exactly(len(chunk)) != chunk:
-                raise InvalidArguments(f"{name} in the image is damaged: export the guest again")
-        _skip_padding(upload, disk.content_bytes)
-    if upload.exactly(len(_END)) != _END:
-        raise InvalidArguments("the image has more members than its manifest says: export the guest again")
-    while chunk := upload.read(CHUNK_BYTES):  # tar pads archives to its record size
-        if chunk.count(0) != len(chunk):
-            raise InvalidArguments("the image goes on after its end: send nothing but the export")
-
-
 def _archive_chunks(document: bytes, disks: list[ArchivedDisk]) -> Iterator[bytes]:
-    yield _header(MANIFEST, len(document)) + document + bytes(_padding(len(document)))
+    yield _header(_MANIFEST, len(document)) + document + bytes(_padding(len(document)))
     for number, disk in enumerate(disks):
         yield _header(_disk_member(number), disk.content_bytes)
         yield from content_chunks(disk.content)
@@ -155,14 +179,10 @@ def _header(name: str, size: int) -> bytes:
     return member.tobuf(tarfile.USTAR_FORMAT)
 
 
-def _padding(size: int) -> int:
-    return -size % _BLOCK
-
-
-def _member(upload: Upload, name: str) -> int:
-    """Read the header of a member, and return the member's length."""
+def _member_bytes(header: bytes, name: str) -> int:
+    """Return the length of a member from its header."""
     try:
-        member = tarfile.TarInfo.frombuf(upload.exactly(_BLOCK), "utf-8", "strict")
+        member = tarfile.TarInfo.frombuf(header, "utf-8", "strict")
     except (tarfile.HeaderError, UnicodeDecodeError):
         raise InvalidArguments(f"the image is damaged before {name}: export the guest again") from None
     if member.name != name or not member.isreg():
@@ -170,7 +190,18 @@ def _member(upload: Upload, name: str) -> int:
     return member.size
 
 
-def _skip_padding(upload: Upload, size: int) -> None:
+def _padding(size: int) -> int:
+    return -size % BLOCK_BYTES
+
+
+def _skip_padding(stream: ImportStream, size: int) -> None:
     padding = _padding(size)
-    if upload.exactly(padding) != bytes(padding):
+    if _take(stream, padding) != bytes(padding):
         raise InvalidArguments("the image is damaged after a member's end: export the guest again")
+
+
+def _take(stream: ImportStream, size: int) -> bytes:
+    data = read_up_to(stream, size) if size else b""
+    if len(data) < size:
+        raise InvalidArguments("the image is cut short: send all of it")
+    return data

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from simplestack.mock.store.records import Content
 
+_NAMESPACE = uuid.UUID("5f1c2f1e-0f0b-4c0e-9d3e-6d6f636b0001")
 #: A block stays in a core's cache while it is sent or compared.
 _BLOCK_BYTES = 256 * 1024
 
@@ -31,3 +32,8 @@ def content_chunks(content: Content) -> Iterator[bytes]:
 def written_content(present: Content, length: int, size_bytes: int) -> Content:
     """Return what is on a disk after a guest has written to it: as much as before, `length` at least."""
     return Content(uuid.uuid4().hex, min(max(present.length, length), size_bytes))
+
+
+def image_content(image: str, length: int, size_bytes: int) -> Content:
+    """Return what an image holds: `length` bytes, or as many as there are."""
+    return Content(uuid.uuid5(_NAMESPACE, image).hex, min(length, size_bytes))

@@ -1,7 +1,11 @@
-"""What the mock keeps of a guest. Nothing in a record changes: a change makes a new one."""
+"""What the mock keeps of guests and networks. A record never changes: a change makes a new one."""
 
-import msgspec
+import uuid
+from collections.abc import Sequence
+from typing import Self
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 from simplestack import GuestState, LockingMode
 
@@ -23,7 +27,7 @@ class DiskRecord(Struct, frozen=True, kw_only=True):
     name: str
     device: int
     size_bytes: int
-    #: Id of the storage that holds it.
+    #: Name of the storage that holds it; storages are never renamed.
     storage: str
     content: Content = NOTHING
 
@@ -50,6 +54,7 @@ class Hardware(Struct, frozen=True, kw_only=True):
     cpus: int
     memory_mib: int
     paravirtualized: bool | None = None
+    #: Name of the ISO image in the CD drive.
     iso: str | None = None
     #: By device.
     disks: tuple[DiskRecord, ...] = ()
@@ -60,6 +65,34 @@ class Hardware(Struct, frozen=True, kw_only=True):
     def disk_bytes(self) -> int:
         """The sizes of all disks."""
         return sum(disk.size_bytes for disk in self.disks)
+
+    def new_disk(
+        self, guest: str, storage: str, size_bytes: int, name: str | None = None, content: Content = NOTHING
+    ) -> DiskRecord:
+        """Return a disk for the lowest free device.
+
+        :param guest: the guest's name, from which the disk's is made when `name` is None
+        :param storage: name of the storage
+        """
+        device = free_device(self.disks)
+        return DiskRecord(
+            id=str(uuid.uuid4()),
+            name=name or f"{guest[:240]} disk {device}",
+            device=device,
+            size_bytes=size_bytes,
+            storage=storage,
+            content=content,
+        )
+
+    def with_disk(self, disk: DiskRecord) -> Self:
+        """Return the hardware with a disk added, or in place of the one with its id."""
+        disks = (*(other for other in self.disks if other.id != disk.id), disk)
+        return replace(self, disks=tuple(sorted(disks, key=lambda one: one.device)))
+
+    def with_interface(self, interface: InterfaceRecord) -> Self:
+        """Return the hardware with an interface added, or in place of the one with its MAC address."""
+        interfaces = (*(other for other in self.interfaces if other.mac != interface.mac), interface)
+        return replace(self, interfaces=tuple(sorted(interfaces, key=lambda one: one.device)))
 
 
 class SnapshotRecord(Struct, frozen=True, kw_only=True):
@@ -73,6 +106,21 @@ class SnapshotRecord(Struct, frozen=True, kw_only=True):
     created: str
     state: GuestState
     hardware: Hardware
+
+
+class GuestSummary(Struct, frozen=True, kw_only=True):
+    """What lists of guests tell of each."""
+
+    id: str
+    name: str
+    cpus: int
+    memory_mib: int
+    disk_bytes: int
+    paravirtualized: bool | None
+    state: GuestState
+    host: str | None
+    #: IPv4
+    address: str | None
 
 
 class GuestRecord(Struct, frozen=True, kw_only=True):
@@ -92,6 +140,29 @@ class GuestRecord(Struct, frozen=True, kw_only=True):
     #: Id of the snapshot that the guest is based on.
     base: str | None = None
 
+    @property
+    def summary(self) -> GuestSummary:
+        """What lists tell of it."""
+        return GuestSummary(
+            id=self.id,
+            name=self.name,
+            cpus=self.hardware.cpus,
+            memory_mib=self.hardware.memory_mib,
+            disk_bytes=sum(disk.size_bytes for disk in self.hardware.disks),
+            paravirtualized=self.hardware.paravirtualized,
+            state=self.state,
+            host=self.host,
+            address=self._address(),
+        )
+
+    def _address(self) -> str | None:
+        """Return the address that the guest has while it runs: the same one for each MAC address."""
+        for interface in self.hardware.interfaces:
+            if interface.active and self.state is GuestState.STARTED:
+                octets = bytes.fromhex(interface.mac.replace(":", ""))
+                return f"10.{octets[3]}.{octets[4]}.{octets[5] % 254 + 1}"
+        return None
+
 
 class NetworkRecord(Struct, frozen=True, kw_only=True):
     """A network: one on a physical interface, or a VLAN on that of another network."""
@@ -106,6 +177,7 @@ class NetworkRecord(Struct, frozen=True, kw_only=True):
     vlan: int | None = None
 
 
-encode = msgspec.json.Encoder().encode
-decode_guest = msgspec.json.Decoder(GuestRecord).decode
-decode_network = msgspec.json.Decoder(NetworkRecord).decode
+def free_device(devices: Sequence[DiskRecord | InterfaceRecord]) -> int:
+    """Return the lowest device number that is free."""
+    taken = {device.device for device in devices}
+    return next(number for number in range(len(taken) + 1) if number not in taken)

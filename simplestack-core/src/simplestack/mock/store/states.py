@@ -2,10 +2,10 @@
 
 from msgspec.structs import replace
 
-from simplestack import GuestState, InvalidState, require_state
-from simplestack.mock.store.changes import Change
+from simplestack import GuestState, HypervisorError, InvalidState, require_state
 from simplestack.mock.store.contents import written_content
-from simplestack.mock.store.records import GuestRecord, Hardware
+from simplestack.mock.store.records import GuestRecord
+from simplestack.mock.store.world import World
 
 
 def require_guest_state(guest: GuestRecord, attempt: str, *needed: GuestState) -> None:
@@ -17,7 +17,7 @@ def require_guest_state(guest: GuestRecord, attempt: str, *needed: GuestState) -
     require_state(guest.state, *needed, attempt=f"{attempt} guest {guest.name!r}")
 
 
-def started(change: Change, guest: GuestRecord) -> GuestRecord:
+def started(world: World, guest: GuestRecord) -> GuestRecord:
     """Return a stopped guest as it runs.
 
     :raises InvalidState: it is not stopped, or it is a template
@@ -26,38 +26,36 @@ def started(change: Change, guest: GuestRecord) -> GuestRecord:
     require_guest_state(guest, "start", GuestState.STOPPED)
     if guest.template:
         raise InvalidState.of_template(f"start guest {guest.name!r}")
-    return booted(change, guest)
+    return booted(world, guest)
 
 
-def booted(change: Change, guest: GuestRecord) -> GuestRecord:
-    """Return a guest as it runs after a boot, in which it writes to its first disk.
-
-    :raises HypervisorError: no host has the memory
-    """
+def booted(world: World, guest: GuestRecord) -> GuestRecord:
+    """Return a guest as it runs after a boot, in which it writes to its first disk."""
     hardware = guest.hardware
-    host = change.host_for(guest, hardware.memory_mib)
+    host = host_for(world, guest, hardware.memory_mib)
     if hardware.disks:
-        first, *others = hardware.disks
-        content = written_content(first.content, change.settings.content_bytes, first.size_bytes)
-        hardware = replace(hardware, disks=(replace(first, content=content), *others))
+        first = hardware.disks[0]
+        content = written_content(first.content, world.settings.content_bytes, first.size_bytes)
+        hardware = hardware.with_disk(replace(first, content=content))
     return replace(guest, state=GuestState.STARTED, host=host, hardware=hardware)
 
 
-def restored(change: Change, guest: GuestRecord, hardware: Hardware, state: GuestState) -> GuestRecord:
-    """Return a guest as it was: with the hardware and in the state of then.
+def host_for(world: World, guest: GuestRecord, memory_mib: int) -> str:
+    """Return the name of a host that can hold a guest in memory: the one that does, else the freest.
 
-    :raises InvalidState: it is a template by now, and was not stopped then
-    :raises HypervisorError: no host has the memory
+    :param memory_mib: what the guest is going to have
+    :raises HypervisorError: no host has so much
     """
-    host = None if state is GuestState.STOPPED else change.host_for(guest, hardware.memory_mib)
-    if guest.template and host is not None:
-        raise InvalidState.of_template(
-            f"restore guest {guest.name!r} as it was {state}",
-            "a guest again (update it with `template` false)",
+    free = world.free_memory_mib()
+    if guest.host is not None:
+        free[guest.host] += guest.hardware.memory_mib
+        if free[guest.host] >= memory_mib:
+            return guest.host
+    freest = max(free, key=lambda host: free[host])
+    if free[freest] < memory_mib:
+        raise HypervisorError(
+            f"no host has {memory_mib} MiB of memory free, {freest} has the most with {free[freest]} MiB:"
+            " stop other guests, or lower this one's memory",
+            "HOST_NOT_ENOUGH_FREE_MEMORY",
         )
-    return replace(guest, hardware=hardware, state=state, host=host)
-
-
-def stopped(guest: GuestRecord) -> GuestRecord:
-    """Return a guest as it is when the power is off."""
-    return replace(guest, state=GuestState.STOPPED, host=None)
+    return freest

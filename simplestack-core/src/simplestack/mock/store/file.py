@@ -1,11 +1,11 @@
-"""The database file: made, checked, and emptied for a new start of the service."""
+"""The SQLite file of all worlds: made, checked, and emptied for a new start of the service."""
 
 import fcntl
 import logging
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from simplestack import HypervisorError
@@ -16,45 +16,64 @@ _log = logging.getLogger("simplestack.mock")
 #: "SSmk", which tells the file from other applications' (https://www.sqlite.org/fileformat.html#application_id).
 _APPLICATION_ID = 0x53536D6B
 #: Goes up whenever a table or a record changes its form.
-SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 #: How long a writer waits for others.
-BUSY_SECONDS = 20
+_BUSY_SECONDS = 20
 
+#: A record is JSON. All else repeats what is in it: columns for lookups, the guest's `summary` for lists, and
+#: what the guest claims (:mod:`simplestack.mock.store.claims`), with the sums of that.
 _TABLES = """
-CREATE TABLE start (only INTEGER PRIMARY KEY CHECK (only = 1), instance TEXT NOT NULL);
+CREATE TABLE start (instance TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE world (name TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE guest (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    world TEXT NOT NULL,
-    id TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL,
-    template INTEGER NOT NULL,
-    host TEXT,
-    memory_mib INTEGER NOT NULL,
-    entity BLOB NOT NULL,
-    record BLOB NOT NULL,
-    UNIQUE (world, name)
-);
-CREATE INDEX guest_order ON guest (world, template);
-CREATE INDEX guest_memory ON guest (world, host, memory_mib) WHERE host IS NOT NULL;
-CREATE TABLE mac (
-    world TEXT NOT NULL, mac TEXT NOT NULL, guest TEXT NOT NULL, PRIMARY KEY (world, mac)
-) WITHOUT ROWID;
 CREATE TABLE network (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
-    world TEXT NOT NULL,
+    world TEXT NOT NULL REFERENCES world ON DELETE CASCADE,
     id TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
-    trunk TEXT,
+    trunk TEXT NOT NULL,
     vlan INTEGER,
     record BLOB NOT NULL,
     UNIQUE (world, name),
     UNIQUE (world, trunk, vlan)
 );
-CREATE TABLE storage (
-    world TEXT NOT NULL, id TEXT NOT NULL, allocated INTEGER NOT NULL, used INTEGER NOT NULL,
-    PRIMARY KEY (world, id)
+CREATE TABLE guest (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    world TEXT NOT NULL REFERENCES world ON DELETE CASCADE,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    template INTEGER NOT NULL,
+    summary BLOB NOT NULL,
+    record BLOB NOT NULL,
+    UNIQUE (world, name)
+);
+CREATE INDEX guest_order ON guest (world, template);
+CREATE TABLE claim (
+    world TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    guest TEXT NOT NULL REFERENCES guest (id) ON DELETE CASCADE,
+    amount INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    PRIMARY KEY (world, kind, name, guest)
 ) WITHOUT ROWID;
+CREATE INDEX claim_guest ON claim (guest);
+CREATE UNIQUE INDEX claim_mac ON claim (world, name) WHERE kind = 'mac';
+CREATE TABLE claimed (
+    world TEXT NOT NULL REFERENCES world ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    PRIMARY KEY (world, kind, name)
+) WITHOUT ROWID;
+CREATE TRIGGER claim_added AFTER INSERT ON claim WHEN NEW.kind <> 'mac' BEGIN
+    INSERT INTO claimed VALUES (NEW.world, NEW.kind, NEW.name, NEW.amount, NEW.used)
+    ON CONFLICT DO UPDATE SET amount = amount + NEW.amount, used = used + NEW.used;
+END;
+CREATE TRIGGER claim_removed AFTER DELETE ON claim WHEN OLD.kind <> 'mac' BEGIN
+    UPDATE claimed SET amount = amount - OLD.amount, used = used - OLD.used
+    WHERE world = OLD.world AND kind = OLD.kind AND name = OLD.name;
+END;
 CREATE TABLE laboratory_rule (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     world TEXT NOT NULL,
@@ -66,32 +85,28 @@ CREATE TABLE laboratory_call (
     world TEXT NOT NULL, hook TEXT NOT NULL, calls INTEGER NOT NULL, PRIMARY KEY (world, hook)
 ) WITHOUT ROWID;
 """
-#: The tables of a world's contents, with the column that names the world.
-_OF_WORLDS = {
-    "world": "name",
-    "guest": "world",
-    "mac": "world",
-    "network": "world",
-    "storage": "world",
-    "laboratory_rule": "world",
-    "laboratory_call": "world",
-}
 
 
-def prepare(path: Path, *, reset: bool) -> None:
-    """Make the file where there is none, check it, and empty it where `reset` asks for that.
+def open_file(path: Path, *, reset: bool) -> sqlite3.Connection:
+    """Return a connection to the file, in autocommit mode. Make the file if there is none.
 
+    :param reset: whether to remove all worlds, unless this start of the service has done so
     :raises HypervisorError: it cannot be made, or is no database of this version; the log has its path
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(path):
             _create_private(path)
-            with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
-                _check_form(connection, path)
-                connection.execute("PRAGMA journal_mode = WAL")
-                if reset:
-                    _empty_once(connection)
+            # Threads take turns with a session, and so with its connection.
+            connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                _prepare(connection, path, reset=reset)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
     except OSError as error:
         _log.error("%s: %s", path, error.strerror)
         raise HypervisorError(
@@ -101,20 +116,6 @@ def prepare(path: Path, *, reset: bool) -> None:
     except sqlite3.Error as error:
         _log.error("%s: %s", path, error)
         raise translate(error) or error from error
-
-
-def check_file(path: Path) -> str | None:
-    """Return what is wrong with a file that exists, with its path, for the operator; None if nothing is."""
-    try:
-        path.stat()
-        prepare(path, reset=False)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        return f"{path}: {error.strerror}"
-    except HypervisorError as error:
-        return f"{path}: {error.message}"
-    return None
 
 
 @contextmanager
@@ -137,46 +138,42 @@ def _create_private(path: Path) -> None:
         return
 
 
-def _check_form(connection: sqlite3.Connection, path: Path) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, *, reset: bool) -> None:
     (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if tables == 0 and application == 0 and version == 0:
         connection.executescript(
             f"BEGIN EXCLUSIVE; {_TABLES} PRAGMA application_id = {_APPLICATION_ID}; "
-            f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"
+            f"PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT"
         )
     elif application != _APPLICATION_ID:
         _log.error("%s: is a database of another application", path)
         raise HypervisorError(
             "the file that `database` in [hypervisors.mock] names is another application's: name another"
         )
-    elif version != SCHEMA_VERSION:
-        _log.error("%s: has schema %s, this version needs %s", path, version, SCHEMA_VERSION)
+    elif version != _SCHEMA_VERSION:
+        _log.error("%s: has schema %s, this version needs %s", path, version, _SCHEMA_VERSION)
         raise HypervisorError(
-            f"the mock's database has schema {version}, this version of Simplestack needs {SCHEMA_VERSION}: "
+            f"the mock's database has schema {version}, this version of Simplestack needs {_SCHEMA_VERSION}: "
             "stop the service and remove the file that `database` in [hypervisors.mock] names"
         )
-
-
-def forget_world(connection: sqlite3.Connection, world: str) -> None:
-    """Remove a world with all that is in it. The caller holds a transaction."""
-    for table, column in _OF_WORLDS.items():
-        connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (world,))  # noqa: S608  names of our own
+    connection.execute("PRAGMA journal_mode = WAL")
+    # With a write-ahead log a commit survives the process's crash without waiting for the disk.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    if reset:
+        _empty_once(connection)
 
 
 def _empty_once(connection: sqlite3.Connection) -> None:
-    instance = _service_start()
-    connection.execute("BEGIN EXCLUSIVE")
-    try:
-        if connection.execute("SELECT instance FROM start").fetchone() != (instance,):
-            for table in ("start", *_OF_WORLDS):
+    """Remove all worlds, unless this start of the service has done so."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        started = connection.execute("INSERT OR IGNORE INTO start VALUES (?)", (_service_start(),))
+        if started.rowcount:
+            for table in ("world", "laboratory_rule", "laboratory_call"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608  names of our own
-            connection.execute("INSERT INTO start (only, instance) VALUES (1, ?)", (instance,))
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
 
 
 def _service_start() -> str:

@@ -1,0 +1,68 @@
+"""What a guest takes of its world: memory of a host, room in storages, MAC addresses. And how much it may."""
+
+from collections import Counter
+from typing import Literal, NamedTuple
+
+from simplestack import Conflict
+from simplestack.mock.settings import MockSettings
+from simplestack.mock.store.records import GuestRecord
+
+
+class Claim(NamedTuple):
+    """Something that a guest takes of its world."""
+
+    kind: Literal["memory", "storage", "mac"]
+    #: Name of the host or storage, or the MAC address.
+    name: str
+    #: MiB of memory, or bytes that are promised to disks.
+    amount: int = 1
+    #: Bytes that were written to disks.
+    used: int = 0
+
+
+def claims_of(guest: GuestRecord) -> set[Claim]:
+    """Return all that a guest takes. What a disk has in common with itself in a snapshot counts once."""
+    claims = {Claim("mac", interface.mac) for interface in guest.hardware.interfaces}
+    if guest.host is not None:
+        claims.add(Claim("memory", guest.host, guest.hardware.memory_mib))
+    promised: Counter[str] = Counter()
+    for disk in guest.hardware.disks:
+        promised[disk.storage] += disk.size_bytes
+    moments = (guest.hardware, *(snapshot.hardware for snapshot in guest.snapshots))
+    written: Counter[str] = Counter()
+    for storage, _id, content in {
+        (disk.storage, disk.id, disk.content) for hardware in moments for disk in hardware.disks
+    }:
+        written[storage] += content.length
+    return claims | {
+        Claim("storage", storage, promised[storage], written[storage]) for storage in promised | written
+    }
+
+
+def check_limits(settings: MockSettings, before: GuestRecord | None, after: GuestRecord) -> None:
+    """Check that a change gives a guest no more than it may have.
+
+    What was made under a higher limit can still be changed and removed.
+
+    :raises Conflict: it has more of something than before, and more than the limit
+    """
+    limits = (settings.max_disks, settings.max_interfaces, settings.max_snapshots, settings.max_tags)
+    present = (0, 0, 0, 0) if before is None else _counts(before)
+    names = ("disks", "network interfaces", "snapshots", "tags")
+    for name, limit, old, new in zip(names, limits, present, _counts(after), strict=True):
+        if new > old:
+            check_limit(name, f"guest {after.name!r}", new, limit)
+
+
+def check_limit(things: str, place: str, count: int, limit: int) -> None:
+    """Check a number of things against the limit.
+
+    :raises Conflict: there would be too many
+    """
+    if count > limit:
+        raise Conflict(f"{place} may have no more {things}: the bound in [hypervisors.mock] is {limit}")
+
+
+def _counts(guest: GuestRecord) -> tuple[int, int, int, int]:
+    hardware = guest.hardware
+    return len(hardware.disks), len(hardware.interfaces), len(guest.snapshots), len(guest.tags)

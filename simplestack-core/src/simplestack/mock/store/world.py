@@ -1,0 +1,290 @@
+"""One world: what hooks read of it, and what they change inside ``with session.change():``."""
+
+import os
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import msgspec
+
+from simplestack import Conflict, EntityNotFound, InsufficientStorage, InvalidArguments, gib
+from simplestack.mock.laboratory import store as laboratory
+from simplestack.mock.settings import MockSettings
+from simplestack.mock.store.claims import Claim, check_limit, check_limits, claims_of
+from simplestack.mock.store.records import GuestRecord, GuestSummary, NetworkRecord
+from simplestack.mock.store.seeding import BULK_NAME, MAC_PREFIX, bulk_guests, first_guests, first_networks
+from simplestack.mock.store.topology import GUEST_MEMORY_MIB, StorageSite, hosts_of, storages_of
+
+_encode = msgspec.json.Encoder().encode
+_decode_summary = msgspec.json.Decoder(GuestSummary).decode
+_decode_summaries = msgspec.json.Decoder(list[GuestSummary]).decode
+_decode_guest = msgspec.json.Decoder(GuestRecord).decode
+_decode_network = msgspec.json.Decoder(NetworkRecord).decode
+
+_SAVE_GUEST = """
+INSERT INTO guest (id, world, name, template, summary, record) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, template = excluded.template, summary = excluded.summary,
+    record = excluded.record
+"""
+
+
+class World:
+    """A connection to one world. Threads take turns with it."""
+
+    def __init__(self, name: str, connection: sqlite3.Connection, settings: MockSettings) -> None:
+        self.name = name
+        self.hosts = hosts_of(name)
+        self.storages = storages_of(name)
+        self.settings = settings
+        self.connection = connection
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """Change the world: what is done inside happens as a whole or not at all, and nobody else writes.
+
+        A world that does not exist, or no longer since another service reset the file, is made first.
+
+        :raises InsufficientStorage: there are too many worlds
+        """
+        with self.connection:  # commits at the end, or rolls back
+            self._query("BEGIN IMMEDIATE")
+            if not self.exists():
+                self._begin()
+            yield
+
+    def exists(self) -> bool:
+        """Whether the world has been made."""
+        return self._query("SELECT 1 FROM world WHERE name = ?", self.name).fetchone() is not None
+
+    def remove(self) -> None:
+        """Remove the world with all that is in it."""
+        self._query("DELETE FROM world WHERE name = ?", self.name)
+
+    def summary(self, guest_id: str) -> GuestSummary:
+        """Read what lists tell of a guest or template.
+
+        :raises EntityNotFound: ``Guest``
+        """
+        return _decode_summary(self._read("summary", "guest", guest_id))
+
+    def summaries(self) -> list[GuestSummary]:
+        """Read what lists tell of all guests, oldest first, without templates."""
+        query = "SELECT summary FROM guest WHERE world = ? AND template = 0 ORDER BY number"
+        rows = self._query(query, self.name).fetchall()
+        return _decode_summaries(b"[%b]" % b",".join([row[0] for row in rows]))
+
+    def guest(self, key: str, *, or_name: bool = False) -> GuestRecord:
+        """Read all about a guest or template by id, or by name where no id fits.
+
+        :raises EntityNotFound: ``Guest``
+        """
+        return _decode_guest(self._read("record", "guest", key, or_name=or_name))
+
+    def networks(self) -> list[NetworkRecord]:
+        """Read all networks, oldest first."""
+        query = "SELECT record FROM network WHERE world = ? ORDER BY number"
+        return [_decode_network(record) for (record,) in self._query(query, self.name)]
+
+    def network(self, key: str, *, or_name: bool = False) -> NetworkRecord:
+        """Read a network by id, or by name where no id fits.
+
+        :raises EntityNotFound: ``Network``
+        """
+        return _decode_network(self._read("record", "network", key, or_name=or_name))
+
+    def disk_storage(self, key: str | None) -> StorageSite:
+        """Find a storage that can hold disks, by id or name; the one with most room when that is None.
+
+        :raises EntityNotFound: ``Storage``
+        :raises InvalidArguments: it is for ISO images
+        """
+        sites = [site for site in self.storages if site.holds_disks]
+        if key is None:
+            taken = self.storage_bytes()
+            return max(sites, key=lambda site: site.size_bytes - taken[site.name][0])
+        for site in self.storages:
+            if key in (site.id, site.name):
+                if site in sites:
+                    return site
+                others = ", ".join(other.name for other in sites)
+                raise InvalidArguments(
+                    f"storage {site.name} holds ISO images, no disks: choose from {others}"
+                )
+        raise EntityNotFound("Storage", key)
+
+    def storage_bytes(self) -> dict[str, tuple[int, int]]:
+        """Return by each storage's name how many bytes are promised to disks, and how many are written.
+
+        Images count as both.
+        """
+        claimed = self._claimed("storage")
+        sums = {}
+        for site in self.storages:
+            promised, written = claimed.get(site.name, (0, 0))
+            sums[site.name] = site.image_bytes + promised, site.image_bytes + written
+        return sums
+
+    def free_memory_mib(self) -> dict[str, int]:
+        """Return how much memory is free, by the host's name."""
+        claimed = self._claimed("memory")
+        return {host.name: GUEST_MEMORY_MIB - claimed.get(host.name, (0, 0))[0] for host in self.hosts}
+
+    def has_guest(self, name: str) -> bool:
+        """Whether a guest has a name."""
+        found = self._query("SELECT 1 FROM guest WHERE world = ? AND name = ?", self.name, name).fetchone()
+        return found is not None
+
+    def mac_owner(self, mac: str) -> str | None:
+        """Return the id of the guest that has a MAC address."""
+        query = "SELECT guest FROM claim WHERE world = ? AND kind = 'mac' AND name = ?"
+        row = self._query(query, self.name, mac).fetchone()
+        return None if row is None else str(row[0])
+
+    def free_mac(self, taken_here: Collection[str]) -> str:
+        """Return a new MAC address that is not in use."""
+        while True:
+            mac = f"{MAC_PREFIX}:{os.urandom(3).hex(':')}"
+            if mac not in taken_here and self.mac_owner(mac) is None:
+                return mac
+
+    def add_network(self, network: NetworkRecord) -> None:
+        """Keep a new network.
+
+        :raises Conflict: its name is taken, or its VLAN on that interface, or there are too many
+        """
+        check_limit("networks", "the world", self._count("network") + 1, self.settings.max_networks)
+        query = "SELECT name FROM network WHERE world = ? AND (name = ? OR (trunk = ? AND vlan = ?))"
+        taken = self._query(query, self.name, network.name, network.trunk, network.vlan).fetchone()
+        if taken == (network.name,):
+            raise Conflict(f"there is a network named {network.name!r} already: choose another name")
+        if taken is not None:
+            raise Conflict(f"VLAN {network.vlan} on {network.trunk} is that of network {taken[0]!r} already")
+        self._insert_network(network)
+
+    def add_guest(self, *guests: GuestRecord) -> None:
+        """Keep a new guest, or several.
+
+        :raises Conflict: a name or a MAC address is taken, or there is too much of something
+        :raises InsufficientStorage: no room for their disks
+        """
+        check_limit("guests", "the world", self._count("guest") + len(guests), self.settings.max_guests)
+        with self._with_room():
+            for guest in guests:
+                self._check_name(guest.name)
+                check_limits(self.settings, None, guest)
+                self._write(guest, set())
+
+    def save_guest(self, guest: GuestRecord) -> None:
+        """Keep a guest that has changed.
+
+        :raises Conflict: its new name or a MAC address is taken, or it has too much of something
+        :raises InsufficientStorage: no room for its disks
+        """
+        before = self.guest(guest.id)
+        if guest.name != before.name:
+            self._check_name(guest.name)
+        check_limits(self.settings, before, guest)
+        with self._with_room():
+            self._write(guest, claims_of(before))
+
+    def remove_guest(self, guest: GuestRecord) -> None:
+        """Forget a guest."""
+        self._query("DELETE FROM guest WHERE id = ?", guest.id)
+
+    def add_bulk_guests(self, count: int) -> None:
+        """Add guests for tests with long lists: ``guest-00001`` and so on.
+
+        :raises Conflict: there would be too many guests
+        :raises InsufficientStorage: no room for their disks
+        """
+        query = "SELECT MAX(CAST(SUBSTR(name, ?) AS INTEGER)) FROM guest WHERE world = ? AND name GLOB ?"
+        (highest,) = self._query(query, len(BULK_NAME) + 1, self.name, f"{BULK_NAME}[0-9]*").fetchone()
+        numbers = range((highest or 0) + 1, (highest or 0) + 1 + count)
+        free = self.free_memory_mib()
+        self.add_guest(*bulk_guests(self.name, numbers, free, self.settings.content_bytes))
+
+    def _begin(self) -> None:
+        """Make the world. What it begins with does not depend on how low its limits are."""
+        (worlds,) = self._query("SELECT COUNT(*) FROM world").fetchone()
+        if worlds >= self.settings.max_worlds:
+            raise InsufficientStorage(
+                f"{self.name} would be one world too many: the mock has {worlds} already. Use the "
+                "host name of one of them, or raise `max_worlds` in [hypervisors.mock]"
+            )
+        self._query("INSERT INTO world (name) VALUES (?)", self.name)
+        for network in first_networks(self.name):
+            self._insert_network(network)
+        for guest in first_guests(self.name, self.settings.content_bytes):
+            self._write(guest, set())
+        self.add_bulk_guests(self.settings.seed_guests)
+        laboratory.add(self.connection, self.name, self.settings.rules)
+
+    def _insert_network(self, network: NetworkRecord) -> None:
+        self._query(
+            "INSERT INTO network (world, id, name, trunk, vlan, record) VALUES (?, ?, ?, ?, ?, ?)",
+            *(self.name, network.id, network.name, network.trunk, network.vlan, _encode(network)),
+        )
+
+    @contextmanager
+    def _with_room(self) -> Iterator[None]:
+        """Check that what is written inside does not overfill a storage."""
+        before = self.storage_bytes()
+        yield
+        after = self.storage_bytes()
+        for site in self.storages:
+            free, needed = site.size_bytes - before[site.name][0], after[site.name][0] - before[site.name][0]
+            if needed > max(free, 0):
+                raise InsufficientStorage(
+                    f"storage {site.name} has {gib(free):g} GiB free, {gib(needed):g} GiB more are needed: "
+                    "choose another storage, or remove disks"
+                )
+
+    def _write(self, guest: GuestRecord, before: set[Claim]) -> None:
+        """Write a guest.
+
+        :param before: what it has claimed until now
+        """
+        summary = _encode(guest.summary)
+        self._query(_SAVE_GUEST, guest.id, self.name, guest.name, guest.template, summary, _encode(guest))
+        claims = claims_of(guest)
+        for claim in before - claims:
+            query = "DELETE FROM claim WHERE world = ? AND kind = ? AND name = ? AND guest = ?"
+            self._query(query, self.name, claim.kind, claim.name, guest.id)
+        for claim in sorted(claims - before):
+            owner = self.mac_owner(claim.name) if claim.kind == "mac" else None
+            if owner is not None:
+                raise Conflict(
+                    f"MAC address {claim.name} is that of an interface of guest {owner}: choose another one"
+                )
+            query = "INSERT INTO claim (world, guest, kind, name, amount, used) VALUES (?, ?, ?, ?, ?, ?)"
+            self._query(query, self.name, guest.id, *claim)
+
+    def _check_name(self, name: str) -> None:
+        if self.has_guest(name):
+            raise Conflict(f"there is a guest named {name!r} already: choose another name")
+
+    def _claimed(self, kind: Literal["memory", "storage"]) -> dict[str, tuple[int, int]]:
+        """Return the sums of the claims of a kind, by name."""
+        query = "SELECT name, amount, used FROM claimed WHERE world = ? AND kind = ?"
+        return {name: (amount, used) for name, amount, used in self._query(query, self.name, kind)}
+
+    def _count(self, table: Literal["guest", "network"]) -> int:
+        (count,) = self._query(f"SELECT COUNT(*) FROM {table} WHERE world = ?", self.name).fetchone()  # noqa: S608  a name of ours
+        return int(count)
+
+    def _read(
+        self, column: str, table: Literal["guest", "network"], key: str, *, or_name: bool = False
+    ) -> bytes:
+        query = (
+            f"SELECT {column} FROM {table} WHERE world = :world AND (id = :key OR name = :name) "  # noqa: S608  as above
+            "ORDER BY id = :key DESC"
+        )
+        values = {"world": self.name, "key": key, "name": key if or_name else None}
+        row = self.connection.execute(query, values).fetchone()
+        if row is None:
+            raise EntityNotFound(table.title(), key)
+        return row[0]  # type: ignore[no-any-return]  # SQLite's values are of any type
+
+    def _query(self, query: str, *values: str | int | bytes | None) -> sqlite3.Cursor:
+        return self.connection.execute(query, values)
