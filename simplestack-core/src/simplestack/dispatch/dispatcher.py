@@ -22,7 +22,7 @@ from simplestack.plugins.registry import Registry
 from simplestack.plugins.services import make_root_manager
 from simplestack.sessions.call_limits import CallLimits
 from simplestack.sessions.pool import SessionPool
-from simplestack.sessions.time_limits import Deadline, current_deadline
+from simplestack.sessions.time_limits import current_deadline
 
 #: How long a process that ends waits for hosts to take its logouts.
 LOGOUT_LIMIT_SECONDS = 5.0
@@ -58,7 +58,6 @@ class Dispatcher:
         self.pool = SessionPool(*self._pool_bounds)
         self._limits = CallLimits(threads)
         self._audit = Audit() if audit else None
-        self._has_services = bool(registry.services)
         root = make_root_manager(self, registry.services, self._audit, current_run.get)
         self._operation_call = root.hook.operation_call
         if trace:
@@ -103,7 +102,7 @@ class Dispatcher:
             self._limits.end(place, max_transfers)
 
         token = current_run.set(run)
-        limit = current_deadline.set(Deadline(run.limit_seconds) if self._has_services else None)
+        limit = current_deadline.set(run)
         try:
             result = self._operation_call(
                 operation=hook, arguments=MappingProxyType(arguments), context=call.context

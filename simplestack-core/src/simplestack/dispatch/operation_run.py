@@ -1,5 +1,6 @@
 """The run of the operation that a client asks for: what service plugins wrap."""
 
+import time
 from collections.abc import Callable
 from operator import is_
 from typing import Any, TypeVar
@@ -27,6 +28,11 @@ class OperationRun(HookRun):
     fixed_result: Any = _NO_RESULT
     _result: Any = _NO_RESULT
     _items: tuple[Any, ...] | None = None
+
+    @property
+    def left_seconds(self) -> float:
+        """How much time is left of the operation's limit, for what service plugins do."""
+        return self._started_seconds + self.limit_seconds - time.monotonic()
 
     def call_nested(self, hook: str, arguments: dict[str, Any]) -> Any:
         """Call a hook for the same caller, on a session from the pool: this run holds none meanwhile.

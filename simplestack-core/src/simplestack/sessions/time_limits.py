@@ -12,7 +12,7 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from queue import SimpleQueue
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from simplestack.sessions.call_threads import CallThreads
 
@@ -70,8 +70,17 @@ class Deadline:
         self._at_seconds = time.monotonic() + limit_seconds
 
 
-#: Deadline of the current thread's operation.
-current_deadline: ContextVar[Deadline | None] = ContextVar("simplestack.deadline", default=None)
+class Limited(Protocol):
+    """What has a time limit: a deadline, or an operation with what service plugins do around it."""
+
+    @property
+    def left_seconds(self) -> float:
+        """How much time is left, negative afterwards."""
+        ...
+
+
+#: What limits the time of what this thread does for an operation.
+current_deadline: ContextVar[Limited | None] = ContextVar("simplestack.deadline", default=None)
 
 
 def time_left_seconds() -> float:
