@@ -129,6 +129,6 @@ def test_the_contracts_on_imports_hold_the_rooms_of_every_plugin(package: Path) 
     rooms = {name for layer in layers for name in layer.split(" | ")}
     assert layers[0] == "hooks"
     folders = {path.name for path in package.iterdir() if (path / "__init__.py").is_file()}
-    assert rooms == (folders - {"laboratory"}) | (TOP_MODULES - {"__init__"})
+    assert rooms == folders | (TOP_MODULES - {"__init__"})
     (independent,) = [contract for contract in contracts if contract["type"] == "independence"]
     assert f"{name}.hooks.*" in independent["modules"]

@@ -26,13 +26,10 @@ from simplestack.mock.hooks import (
     tags,
     transfer,
 )
-from simplestack.mock.laboratory.interference import around, mount
-from simplestack.mock.laboratory.laboratory import Laboratory
-from simplestack.mock.laboratory.rules import Rule
 from simplestack.mock.session import MockSession, connect, disconnect, warnings
 from simplestack.mock.settings import MockSettings
 
-__all__ = ["Laboratory", "MockSession", "MockSettings", "Rule", "plugin"]
+__all__ = ["MockSession", "MockSettings", "plugin"]
 
 plugin = HypervisorPlugin(
     name="mock",
@@ -59,7 +56,5 @@ plugin = HypervisorPlugin(
     translate=translate,
     enforces_time_limits=True,
     warnings=warnings,
-    around=around,
-    mount=mount,
     examples=Path(__file__).with_name("examples.json"),
 )

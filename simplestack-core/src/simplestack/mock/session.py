@@ -39,8 +39,6 @@ def disconnect(session: MockSession) -> None:
 def warnings(settings: MockSettings) -> list[str]:
     """Report a database that cannot be used, before the first request meets it."""
     lines = ["any user and password are accepted: nothing in the mock's worlds is protected"]
-    if settings.laboratory:
-        lines.append("the laboratory is on: whoever reaches this service can make its mock fail")
     path = _path(settings)
     try:
         if path.exists():

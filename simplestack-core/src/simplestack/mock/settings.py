@@ -7,7 +7,6 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from simplestack import HypervisorSettings
-from simplestack.mock.laboratory.rules import Rule
 
 Bound = Annotated[int, Meta(ge=1, le=1_000_000)]
 #: A template and two guests.
@@ -55,13 +54,8 @@ class MockSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown
     max_tags: Bound = 64
     #: Entries of an interface's ``ipv4_allowed`` and of its ``ipv6_allowed``.
     max_addresses: Bound = 64
-    #: Whether the laboratory is on: rules make operations slow, fail, hang or drop the connection, and
-    #: `/_mock/{world}` sets them. No place for anything but tests: whoever reaches the service may use it.
-    laboratory: bool = False
-    #: Guests that a new world gets besides its first ones.
+    #: Guests that a new world gets besides its first ones, for tests with long lists: ``guest-00001``, ...
     seed_guests: Annotated[int, Meta(ge=0, le=100_000)] = 0
-    #: Rules that a new world begins with. They need `laboratory`.
-    rules: list[Rule] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict one another."""
@@ -70,5 +64,3 @@ class MockSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown
                 f"`seed_guests` and the {_FIRST_GUESTS} first guests are more than `max_guests`, "
                 f"{self.max_guests}"
             )
-        if self.rules and not self.laboratory:
-            raise ValueError("`rules` do nothing without `laboratory = true`")

@@ -74,16 +74,6 @@ CREATE TRIGGER claim_removed AFTER DELETE ON claim WHEN OLD.kind <> 'mac' BEGIN
     UPDATE claimed SET amount = amount - OLD.amount, used = used - OLD.used
     WHERE world = OLD.world AND kind = OLD.kind AND name = OLD.name;
 END;
-CREATE TABLE laboratory_rule (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    world TEXT NOT NULL,
-    rule BLOB NOT NULL,
-    calls INTEGER NOT NULL DEFAULT 0,
-    hits INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE laboratory_call (
-    world TEXT NOT NULL, hook TEXT NOT NULL, calls INTEGER NOT NULL, PRIMARY KEY (world, hook)
-) WITHOUT ROWID;
 """
 
 
@@ -172,8 +162,7 @@ def _empty_once(connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         started = connection.execute("INSERT OR IGNORE INTO start VALUES (?)", (_service_start(),))
         if started.rowcount:
-            for table in ("world", "laboratory_rule", "laboratory_call"):
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608  names of our own
+            connection.execute("DELETE FROM world")
 
 
 def _service_start() -> str:

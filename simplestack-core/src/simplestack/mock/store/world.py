@@ -9,7 +9,6 @@ from typing import Literal
 import msgspec
 
 from simplestack import Conflict, EntityNotFound, InsufficientStorage, InvalidArguments, gib
-from simplestack.mock.laboratory import store as laboratory
 from simplestack.mock.settings import MockSettings
 from simplestack.mock.store.claims import Claim, check_limit, check_limits, claims_of
 from simplestack.mock.store.records import GuestRecord, GuestSummary, NetworkRecord
@@ -56,10 +55,6 @@ class World:
     def exists(self) -> bool:
         """Whether the world has been made."""
         return self._query("SELECT 1 FROM world WHERE name = ?", self.name).fetchone() is not None
-
-    def remove(self) -> None:
-        """Remove the world with all that is in it."""
-        self._query("DELETE FROM world WHERE name = ?", self.name)
 
     def summary(self, guest_id: str) -> GuestSummary:
         """Read what lists tell of a guest or template.
@@ -218,7 +213,6 @@ class World:
         for guest in first_guests(self.name, self.settings.content_bytes):
             self._write(guest, set())
         self.add_bulk_guests(self.settings.seed_guests)
-        laboratory.add(self.connection, self.name, self.settings.rules)
 
     def _insert_network(self, network: NetworkRecord) -> None:
         self._query(
