@@ -79,11 +79,6 @@ BROKEN = {
         "warnings=lambda settings, more: []",
         "warnings takes (settings, more); core calls warnings(settings): missing a required argument: 'more'",
     ),
-    "around": ("around=1", "around is 1; expected a function that core calls as around(settings)"),
-    "mount": (
-        "mount=lambda app: None",
-        "mount takes (app); core calls mount(app, settings, admit): too many positional arguments",
-    ),
     "async": (
         "connect=connect",
         "connect is a coroutine function; core calls connect(target, credentials, settings) synchronously",

@@ -44,13 +44,23 @@ def guest_list(session):
 def storage_list(session):
     return []
 
-def mount(app, settings, admit):
+plugin = HypervisorPlugin(name="end", title="End", connect=connect, disconnect=disconnect, hooks=(me,),
+                          settings=HypervisorSettings)
+"""
+#: Each worker calls `service_routes` when it starts.
+SERVICE_PLUGIN = """
+import os
+from pathlib import Path
+
+folder = Path(os.environ["END_FOLDER"])
+
+@hookimpl
+def service_routes(app):
     (folder / "loading").touch()
     while (folder / "load-slowly").exists():
         time.sleep(0.02)
 
-plugin = HypervisorPlugin(name="end", title="End", connect=connect, disconnect=disconnect, hooks=(me,),
-                          settings=HypervisorSettings, mount=mount)
+plugin = ServicePlugin(name="slow", title="Loads slowly", make=lambda settings: me)
 """
 GRACEFUL_SECONDS = 4
 #: More than it takes on a busy machine, less than anything that hangs.
@@ -64,6 +74,7 @@ def running(tmp_path: Path, config: str) -> Iterator[Service]:
     plugins = tmp_path / "plugins"
     plugins.mkdir()
     install(plugins, "end", PLUGIN)
+    install(plugins, "slow", SERVICE_PLUGIN, "simplestack.services")
     environment = {"END_FOLDER": str(tmp_path)}
     with running_service(tmp_path, config, plugins=plugins, environment=environment) as service:
         processes = workers_of(service)

@@ -22,14 +22,6 @@ def _no_warnings(_settings: Any) -> list[str]:
     return []
 
 
-def _nothing_around(_settings: Any) -> None:
-    return None
-
-
-def _nothing_mounted(_app: Any, _settings: Any, _admit: Callable[[Any], Any]) -> None:
-    return None
-
-
 def _always_usable(_session: Any) -> bool:
     return True
 
@@ -74,14 +66,6 @@ class HypervisorPlugin(Generic[S]):
     #: what an operator should know (verification that is off, accounts that are missing), as lines for the
     #: log.
     warnings: Callable[[S], list[str]] = _no_warnings
-    #: Called once when settings are read, with the general ones: returns what goes around every hook, a
-    #: function of the hook's name and of what calls it that returns what is called in its place; or None.
-    around: Callable[[S], Callable[[str, Callable[..., Any]], Callable[..., Any]] | None] = _nothing_around
-    #: Called once by each worker of a starting REST service: adds resources of the plugin's own to it, below
-    #: ``/_NAME/``. It gets an object with ``add_route`` and ``add_error_handler`` of the service's falcon
-    #: application, the settings, and a function that passes the requests of clients that the service serves,
-    #: and raises Unauthorized for others. Errors that it handles are exception classes of the plugin's own.
-    mount: Callable[[Any, S, Callable[[Any], Any]], None] = _nothing_mounted
     #: A JSON file of examples for the OpenAPI document: by operation, the ids of its path (``parameters``),
     #: its JSON body (``request``) and its JSON response (``answer``), each where there is one.
     examples: Path | None = None

@@ -25,8 +25,6 @@ _ARGUMENTS = {
     "translate": ("error",),
     "check": ("session",),
     "warnings": ("settings",),
-    "around": ("settings",),
-    "mount": ("app", "settings", "admit"),
 }
 _ATTRIBUTES = dataclasses.fields(HypervisorPlugin)
 _SWITCHES = tuple(attribute.name for attribute in _ATTRIBUTES if attribute.type is bool)

@@ -1,14 +1,13 @@
 """One plugin made ready for calls: its own manager, and tables of what it implements."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
 import pluggy
 from msgspec import Struct
 
-from simplestack.config.settings import HypervisorSettings
 from simplestack.errors import OperationNotSupported
 from simplestack.hookspecs import SPEC_MODULES
 from simplestack.markers import PROJECT_NAME
@@ -18,7 +17,6 @@ from simplestack.plugins.description import HypervisorPlugin
 from simplestack.plugins.diagnosis import check_modules, implementations, is_wrapper
 from simplestack.plugins.errors import PluginFault
 from simplestack.plugins.narrowing import narrowed_body, narrowed_entity
-from simplestack.plugins.wording import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +31,8 @@ class Hypervisor:
     package: str
     #: The manager that holds the plugin's modules and nothing else.
     manager: pluggy.PluginManager
-    #: What calls a hook with all of its arguments: the manager's hook caller, or what ``around`` made of it.
-    #: It has the hooks that the plugin implements; for the others clients get 501.
-    hooks: Mapping[str, Callable[..., Any]]
+    #: The manager's callers of the hooks that the plugin implements. For the others clients get 501.
+    hooks: Mapping[str, pluggy.HookCaller]
     #: The struct that a hook's body is validated with.
     bodies: dict[str, type[Struct]]
     #: The entity that a hook returns, or a list of, by hook.
@@ -57,7 +54,7 @@ class Hypervisor:
         """Tell whether the plugin implements a hook."""
         return hook in self.hooks
 
-    def caller(self, hook: str) -> Callable[..., Any]:
+    def caller(self, hook: str) -> pluggy.HookCaller:
         """Return what calls a hook with all of its arguments.
 
         :raises OperationNotSupported: the plugin does not implement it
@@ -73,28 +70,6 @@ class Hypervisor:
     def code(self, limit_seconds: float) -> PluginCode:
         """Return what runs the plugin's code."""
         return PluginCode(self.name, self.distribution, self.version, self.package, limit_seconds)
-
-    def with_around(self, settings: HypervisorSettings, code: PluginCode) -> "Hypervisor":
-        """Return a copy whose hooks are wrapped by the plugin.
-
-        :raises PluginFault: what ``around`` does or returns is wrong
-        """
-        wrap: Any = code.run("around(settings)", lambda: self.plugin.around(settings))
-        if wrap is None:
-            return self
-        if not callable(wrap):
-            raise PluginFault(f"around(settings) returned {shown(wrap)}; expected None or a function")
-        wrapped = code.run(
-            "calling what around(settings) returned",
-            lambda: {hook: wrap(hook, caller) for hook, caller in self.hooks.items()},
-        )
-        for hook, caller in wrapped.items():
-            if not callable(caller):
-                raise PluginFault(
-                    f"what around(settings) returned made {shown(caller)} of {hook}; "
-                    "expected a function to call in its place"
-                )
-        return replace(self, hooks=wrapped)
 
 
 def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: str) -> Hypervisor:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from simplestack.config.errors import SettingsError
 from simplestack.config.load import Configuration
@@ -71,11 +71,6 @@ class Registry:
         for failure in self.failures:
             _log.error("not loaded: %s", failure)
 
-    def without(self, hypervisor: Hypervisor, failure: LoadFailure) -> "Registry":
-        """Return a registry in which a hypervisor's plugin is not in use."""
-        kept = {word: found for word, found in self.hypervisors.items() if found is not hypervisor}
-        return replace(self, hypervisors=kept, failures=(*self.failures, failure))
-
     def warnings(self) -> list[str]:
         """Return what the plugins have to say about their settings, general and for single hosts."""
         return list(self.warning_lines)
@@ -119,7 +114,7 @@ def load_registry(configuration: Configuration) -> Registry:
         try:
             own = read_settings(configuration, found, code)
             lines = _warnings(found, own, code)
-            in_use.append(found.with_around(own.general, code))
+            in_use.append(found)
         except PluginFault as fault:
             failures.append(LoadFailure(found.name, found.distribution, found.version, str(fault)))
             continue

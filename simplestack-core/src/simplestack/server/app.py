@@ -16,7 +16,7 @@ from simplestack.server.documents import OpenApiPage, ReferencePage
 from simplestack.server.ending import call_at_end
 from simplestack.server.meta import Health, HypervisorPage, Index
 from simplestack.server.paths import RawPath
-from simplestack.server.plugin_pages import Admission, mount_pages, service_pages
+from simplestack.server.plugin_pages import Admission, service_pages
 from simplestack.server.problems import add_error_handlers
 from simplestack.server.responder import Service
 from simplestack.server.router import add_routes
@@ -74,7 +74,6 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     app.add_route("/{hypervisor}", HypervisorPage(dispatcher, tokens))
     for pages in service_pages(registry, server.plugin_timeout_seconds):
         pages.add_to(app)
-    dispatcher.registry = mount_pages(registry, app, tokens.holder, server.plugin_timeout_seconds)
     return app
 
 

@@ -1,6 +1,5 @@
 """Pages that service plugins add to the service, each plugin below its own path."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -13,23 +12,21 @@ from simplestack.hookspecs import services
 from simplestack.markers import PROJECT_NAME
 from simplestack.plugins.errors import LoadFailure, PluginFault
 from simplestack.plugins.registry import Registry
+from simplestack.plugins.service_loading import Service
 from simplestack.plugins.wording import shown
 from simplestack.server.authentication import ServiceTokens
 from simplestack.server.request_id import HEADER, request_id
 
-_log = logging.getLogger("simplestack.plugins")
-
 
 class Pages:
-    """What a plugin's hook gets: the part of the falcon application that is the plugin's own.
+    """What ``service_routes`` gets: the part of the falcon application that is the plugin's own.
 
     It is added to the service once the hook has returned: a route cannot be taken back.
     """
 
-    def __init__(self, name: str, package: str, hook: str) -> None:
-        self._prefix = f"/_{name}"
-        self._package = package
-        self._hook = hook
+    def __init__(self, service: Service) -> None:
+        self._prefix = f"/_{service.name}"
+        self._package = service.package
         #: Rejects at once what falcon does.
         self._trial: falcon.App[Any, Any] = falcon.App()
         self._additions: list[Callable[[Any], None]] = []
@@ -41,7 +38,9 @@ class Pages:
         """
         path = str(uri_template)
         if path != self._prefix and not path.startswith(f"{self._prefix}/"):
-            raise PluginFault(f"{self._hook} adds a route at {path!r}; expected one below '{self._prefix}/'")
+            raise PluginFault(
+                f"service_routes adds a route at {path!r}; expected one below '{self._prefix}/'"
+            )
         self._add(lambda app: app.add_route(path, resource, **options))
 
     def add_error_handler(self, exception: type[BaseException], handler: Callable[..., None]) -> None:
@@ -51,7 +50,7 @@ class Pages:
         """
         if exception.__module__.partition(".")[0] != self._package:
             raise PluginFault(
-                f"{self._hook} adds an error handler for {shown(exception)}; "
+                f"service_routes adds an error handler for {shown(exception)}; "
                 f"expected an exception class of the package {self._package}"
             )
         self._add(lambda app: app.add_error_handler(exception, handler))
@@ -91,7 +90,7 @@ def service_pages(registry: Registry, limit_seconds: float) -> list[Pages]:
     found: list[Pages] = []
     failures: list[LoadFailure] = []
     for service in registry.services:
-        pages = Pages(service.name, service.package, "service_routes")
+        pages = Pages(service)
         manager = pluggy.PluginManager(PROJECT_NAME)
         manager.add_hookspecs(services)
         manager.register(service.hooks)
@@ -104,23 +103,3 @@ def service_pages(registry: Registry, limit_seconds: float) -> list[Pages]:
         found.append(pages)
     replace(registry, service_failures=tuple(failures)).check_services()
     return found
-
-
-def mount_pages(registry: Registry, app: Any, admit: Callable[[Any], Any], limit_seconds: float) -> Registry:
-    """Let each plugin add its pages; return the registry without those that failed at it.
-
-    :param admit: raises Unauthorized for a client that the service does not serve
-    :param limit_seconds: time limit for each plugin
-    """
-    for found in registry.plugins():
-        pages = Pages(found.name, found.package, "mount")
-        settings = registry.settings[found.name].general
-        code = found.code(limit_seconds)
-        try:
-            code.run("mount(app, settings, admit)", partial(found.plugin.mount, pages, settings, admit))
-            code.run("adding the routes of mount", partial(pages.add_to, app))
-        except PluginFault as fault:
-            failure = LoadFailure(found.name, found.distribution, found.version, str(fault))
-            _log.error("not loaded: %s", failure)
-            registry = registry.without(found, failure)
-    return registry
