@@ -38,6 +38,7 @@ def test_every_error_of_the_contract_can_be_provoked(
     add_rule(service, host=host, operation="guest_list", action="error", error=error, message="as asked")
     answer = guests(service, host)
     assert (answer.status, answer.error) == (status, error)
+    assert service.audit_of(answer.headers["x-request-id"])["outcome"] == error
     if error != "InternalError":  # whose text is never a client's
         assert answer.json["message"] == "as asked"
 

@@ -54,6 +54,7 @@ def test_a_protected_guest_is_not_deleted_and_the_reason_is_told(service: Servic
     lines = {line["operation"]: line for line in service.audit if line["request_id"] == identity}
     assert lines["tag_list"]["nested_in"] == "guest_delete"
     assert lines["guest_delete"]["outcome"] == "PermissionDenied"
+    assert lines["guest_delete"]["reason"] == reason
     assert service.delete(f"{guest}/tags/protected").status == 204
     assert service.delete(guest).status == 204
 
