@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from simplestack import Export, Guest, GuestState, Network, Pool
+from simplestack import Export, Guest, GuestState, Network, PermissionDenied, Pool
 from simplestack.dispatch.results import WrongResult
 from support.dispatching import Hypervisor, Session
 
@@ -155,5 +155,37 @@ def test_an_export_that_a_service_plugin_replaces_gives_its_session_back(is_righ
     else:
         with pytest.raises(WrongResult, match="size"):
             hypervisor.call("guest_export", guest_id="1")
+    assert sorted(ends) == ["new", "old"]
+    assert hypervisor.counts == {"sessions": 1, "busy_sessions": 0}
+
+
+def test_exports_that_a_service_plugin_replaces_are_closed_where_the_next_one_fails() -> None:
+    ends: list[str] = []
+
+    class Chunks:
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def __iter__(self) -> Iterator[bytes]:
+            return iter([b"one"])
+
+        def close(self) -> None:
+            ends.append(self._name)
+
+    def guest_export(session: Session, guest_id: str) -> Export:
+        return Export(Chunks("old"))  # type: ignore[arg-type]  # an iterable will do
+
+    def replaces() -> Generator[None, Any, Any]:
+        yield
+        return Export(Chunks("new"))  # type: ignore[arg-type]  # as above
+
+    def fails() -> Generator[None, Any, Any]:
+        yield
+        raise PermissionDenied("no")
+
+    replaces.__name__ = fails.__name__ = "operation_call"
+    hypervisor = Hypervisor(guest_export, services=(replaces, fails))
+    with pytest.raises(PermissionDenied):
+        hypervisor.call("guest_export", guest_id="1")
     assert sorted(ends) == ["new", "old"]
     assert hypervisor.counts == {"sessions": 1, "busy_sessions": 0}

@@ -27,6 +27,8 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         "OperationRun.returned: if result is before and self._has_its_items(result) -> "
         "if False": _SAVES_CHECK,
         "OperationRun.keep: if is_fixed(kind) -> if False": _SAVES_CHECK,
+        "OperationRun.keep: self.fixed_result = result -> deleted": _SAVES_CHECK,
+        "OperationRun.keep: self._items = tuple(result) if is_list else None -> deleted": _SAVES_CHECK,
         "OperationRun.keep: self._items = tuple(result) if is_list else None: "
         "tuple(result) if is_list else None -> None": _SAVES_CHECK,
         "OperationRun._has_its_items: return items is not None and len(items) == len(result) and "

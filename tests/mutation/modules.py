@@ -19,6 +19,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "simplestack.identity.tokens": ("tokens",),
     "simplestack.dispatch.dispatcher": (
         "dispatch",
+        "context_ends",
+        "hook_trace",
+        "service_limits",
+        "changed_results",
         "plugin_errors",
         "call_limits",
         "session_pool",
