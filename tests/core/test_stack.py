@@ -55,7 +55,7 @@ def test_it_refuses_what_the_service_refuses(tmp_path: Path) -> None:
         Stack("mok", "demo", "u", "p", config=config)
     with pytest.raises(InvalidArguments):
         Stack("mock", "a/b", "u", "p", config=config)
-    with pytest.raises(Exception, match="not among the allowed_hosts"):
+    with pytest.raises(Exception, match="not in allowed_hosts"):
         Stack("mock", "other", "u", "p", config=config).pool_info()
     with pytest.raises(OperationNotSupported):
         Stack("kvm", "localhost", "u", "p", config=config).tag_list("42")

@@ -57,7 +57,7 @@ def test_the_document_of_one_hypervisor_has_its_own_members(documents: dict[str,
         documents["north"], update["requestBody"]["content"]["application/json"]["schema"]["$ref"]
     )
     assert body["properties"]["north_share"]["description"] == "Percent of one CPU."
-    assert body["properties"]["memory"]["description"] == "MiB"
+    assert body["properties"]["memory"]["description"] == "Memory in MiB."
     whole, trimmed = update["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
     assert (
         schema_at(documents["north"], whole["$ref"])["properties"]["north_rack"]["description"] == "The rack."
