@@ -212,7 +212,7 @@ NONSENSE = {
 def test_an_answer_that_is_no_xml_rpc_is_an_error_of_the_hypervisor(trust: Trust, nonsense: str) -> None:
     with peer(says(answer(NONSENSE[nonsense])), trust) as port, pytest.raises(HypervisorError) as failed:
         connect(at(port), ROOT, settings(trust))
-    assert "XAPI sent" in failed.value.message
+    assert "XAPI returned" in failed.value.message
 
 
 def test_an_answer_with_a_document_type_is_not_read_whatever_it_says(trust: Trust) -> None:
@@ -227,7 +227,7 @@ def test_an_http_error_is_an_error_of_the_hypervisor(trust: Trust) -> None:
     page = answer(b"<html/>", "text/html", "500 Internal Error")
     with peer(says(page), trust) as port, pytest.raises(HypervisorError) as failed:
         connect(at(port), ROOT, settings(trust))
-    assert "HTTP 500" in failed.value.message
+    assert "HTTP status 500" in failed.value.message
 
 
 @pytest.fixture(params=[b"{", b"[]", b'{"jsonrpc": "2.0", "id": 1}', b'{"result": {"uuid": []}}', b"\xff"])
@@ -251,7 +251,7 @@ def test_an_answer_that_is_no_json_rpc_is_an_error_of_the_hypervisor(
     session = connect(at(odd_host), ROOT, settings(trust))
     with pytest.raises(HypervisorError) as failed:
         guest_list(session, frozenset({"id"}))
-    assert "XAPI sent" in failed.value.message
+    assert "XAPI returned" in failed.value.message
     assert not re.search("`|JSON is|truncated|codec", failed.value.message), "a library's words"
     if "the service's log says" in failed.value.message:
         assert "cannot be read: " in caplog.text

@@ -40,7 +40,7 @@ def test_a_disk_of_unknown_size_makes_hdd_unknown_and_hdd_cannot_grow(
     assert [disk.size for disk in disk_list(session, guest)] == [known.size, None]
     assert guest_info(session, guest).hdd is None
     assert {found.hdd for found in guest_list(session, ALL) if found.id == guest} == {None}
-    with pytest.raises(Conflict, match="hdd: the size of disk 1 is unknown") as refused:
+    with pytest.raises(Conflict, match="hdd: the current size of disk 1 is unknown") as refused:
         guest_update(session, guest, XenGuestUpdate(hdd=100))
     assert "PUT disks" not in refused.value.message, "it rejects that, too"
     assert [disk.size for disk in disk_list(session, guest)] == [known.size, None]
@@ -214,7 +214,9 @@ class TestDelete:
     ) -> None:
         disk_create(session, guest, DiskCreate(size=1, name="second"))
         order(pool, "Async.VDI.destroy", effect="drop before")
-        with pytest.raises(HypervisorError, match=r"the guest is gone, but not disk 'vm-0 0' \("):
+        with pytest.raises(
+            HypervisorError, match=r"the guest is deleted, but these are left: disk 'vm-0 0' \("
+        ):
             guest_delete(session, guest)
         assert "second" not in [image["name_label"] for image in pool.all("VDI")]
 

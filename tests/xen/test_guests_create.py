@@ -287,7 +287,7 @@ def test_a_snapshot_may_have_the_name_that_a_guest_wants(pool: Pool, session: Xe
 
 def test_a_guest_cannot_have_the_name_of_a_template(pool: Pool, session: XenSession) -> None:
     before = pool.counts()
-    with pytest.raises(Conflict, match="already"):
+    with pytest.raises(Conflict, match="another guest has the name"):
         guest_create(session, GuestCreate(name=TEMPLATE, memory=256))
     assert pool.counts() == before
 

@@ -130,10 +130,10 @@ def test_a_running_guests_disk_that_cannot_grow_is_a_conflict_that_says_what_to_
 ) -> None:
     """Storages cannot, or XAPI has no message for it."""
     guest_start(session, guest)
-    with pytest.raises(Conflict, match="shut the guest down"):
+    with pytest.raises(Conflict, match="stop the guest"):
         update(session, guest, hdd=9)
     order(pool, "Async.VDI.resize_online", code="MESSAGE_REMOVED")
-    with pytest.raises(Conflict, match="shut the guest down"):
+    with pytest.raises(Conflict, match="stop the guest"):
         update(session, guest, hdd=9)
     assert guest_info(session, guest).hdd == 8
 

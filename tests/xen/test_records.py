@@ -49,12 +49,12 @@ def xml(value: str) -> Any:
         "<methodResponse><params><param><value><struct><member><name>Status</name><value>Success</value></member>"
         f"<member><name>Value</name><value>{value}</value></member></struct></value></param></params></methodResponse>"
     )
-    return xml_rpc.read_answer(Response(text.encode()))  # type: ignore[arg-type]  # as far as it looks
+    return xml_rpc.read_response(Response(text.encode()))  # type: ignore[arg-type]  # as far as it looks
 
 
 def test_members_that_are_not_known_are_ignored_and_those_that_lack_have_defaults() -> None:
     text = b'{"jsonrpc": "2.0", "id": 1, "result": {"uuid": "u", "name_label": "n", "from_2040": [{"a": 1}]}}'
-    record = json_rpc.read_answer(Response(text), VmRecord)  # type: ignore[arg-type]  # as far as it looks
+    record = json_rpc.read_response(Response(text), VmRecord)  # type: ignore[arg-type]  # as far as it looks
     assert record == VmRecord(uuid="u", name_label="n")
     assert (record.VCPUs_at_startup, record.guest_metrics, record.snapshot_info) == (1, "OpaqueRef:NULL", {})
     assert guest_entity(record, 0, None, None).state is GuestState.STOPPED
@@ -63,7 +63,7 @@ def test_members_that_are_not_known_are_ignored_and_those_that_lack_have_default
 @pytest.mark.parametrize("number", [b"536870912", b'"536870912"'], ids=["number", "text"])
 def test_integers_are_numbers_or_text(number: bytes) -> None:
     text = b'{"result": {"memory_static_max": %b}, "error": null, "id": 1}' % number
-    record = json_rpc.read_answer(Response(text), VmSummary)  # type: ignore[arg-type]  # as far as it looks
+    record = json_rpc.read_response(Response(text), VmSummary)  # type: ignore[arg-type]  # as far as it looks
     assert record.memory_static_max == 512 * 1024**2
 
 
@@ -90,7 +90,7 @@ def test_all_types_of_xml_rpc_are_read() -> None:
 def test_clients_read_no_words_of_a_library_about_a_value_of_another_type(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with pytest.raises(HypervisorError, match="XAPI sent a value of another type") as failed:
+    with pytest.raises(HypervisorError, match="XAPI returned a value of an unexpected type") as failed:
         api._converted([1], str)
     assert "`" not in failed.value.message
     assert "Expected `str`, got `array`" in caplog.text
@@ -110,7 +110,7 @@ def test_of_long_answers_only_the_members_that_matter_are_kept() -> None:
         "<methodResponse><params><param><value><struct><member><name>Status</name><value>Success</value></member>"
         f"<member><name>Value</name><value>{value}</value></member></struct></value></param></params></methodResponse>"
     )
-    found = xml_rpc.read_answer(Response(text.encode()), frozenset({"uuid", "VBDs"}))  # type: ignore[arg-type]  # as far as it looks
+    found = xml_rpc.read_response(Response(text.encode()), frozenset({"uuid", "VBDs"}))  # type: ignore[arg-type]  # as far as it looks
     assert found == {"OpaqueRef:1": {"uuid": "u", "VBDs": ["d"]}}
 
 

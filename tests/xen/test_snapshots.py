@@ -94,7 +94,9 @@ def test_disks_that_a_deleted_snapshot_leaves_behind_are_named(
 ) -> None:
     made = snapshot_create(session, guest, "then")
     order(pool, "VDI.destroy", code="VDI_IN_USE", parameters=["OpaqueRef:1", "destroy"])
-    with pytest.raises(HypervisorError, match=r"the snapshot is gone, but not disk 'vm-0 0' \(VDI_IN_USE\)"):
+    with pytest.raises(
+        HypervisorError, match=r"the snapshot is deleted, but these are left: disk 'vm-0 0' \(VDI_IN_USE\)"
+    ):
         snapshot_delete(session, guest, made.id)
     assert snapshot_list(session, guest) == []
 
@@ -188,7 +190,9 @@ class TestRevert:
         made = snapshot_create(session, guest, "then")
         disk_create(session, guest, DiskCreate(size=1, name="later"))
         order(pool, "VDI.destroy", code="VDI_IN_USE", parameters=["OpaqueRef:1", "destroy"])
-        with pytest.raises(HypervisorError, match=r"is as it was, but disk 'later' \(VDI_IN_USE\) is left"):
+        with pytest.raises(
+            HypervisorError, match=r"is reverted, but these are left: disk 'later' \(VDI_IN_USE\)"
+        ):
             snapshot_revert(session, guest, made.id)
         assert [disk.size for disk in disk_list(session, guest)] == [8]
 
@@ -205,7 +209,7 @@ class TestRevert:
             pool.disconnect("Local storage")
         with pytest.raises(InsufficientStorage if trouble == "no room" else HypervisorError) as failed:
             snapshot_revert(session, guest, made.id)
-        assert "lacks disks until a revert succeeds" in failed.value.message
+        assert "lacks disks; the snapshot is complete" in failed.value.message
         assert disk_list(session, guest) == []
         storage["physical_size"] = size
         pool.connect("Local storage")
@@ -274,7 +278,7 @@ class TestPower:
 
 
 FAULTS: list[tuple[list[str], type[SimplestackError], str]] = [
-    (["SESSION_AUTHENTICATION_FAILED", "root", "Authentication failure"], Unauthorized, "refused"),
+    (["SESSION_AUTHENTICATION_FAILED", "root", "Authentication failure"], Unauthorized, "rejected"),
     (["SESSION_INVALID", "OpaqueRef:secret"], HypervisorUnavailable, "ended"),
     (["RBAC_PERMISSION_DENIED", "vm.start", "no"], PermissionDenied, "vm.start"),
     (["HANDLE_INVALID", "VM", "OpaqueRef:1"], EntityNotFound, "Guest:"),
@@ -290,21 +294,21 @@ FAULTS: list[tuple[list[str], type[SimplestackError], str]] = [
     (["VBD_NOT_UNPLUGGABLE", "r"], Conflict, "shut it down"),
     (["HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN"], Conflict, "availability"),
     (["HOST_CANNOT_ATTACH_NETWORK", "r", "r"], Conflict, "not connected"),
-    (["NETWORK_ALREADY_CONNECTED", "r", "r"], Conflict, "on this VLAN already"),
-    (["PIF_UNMANAGED", "r"], InvalidArguments, "granted"),
-    (["VM_REVERT_FAILED", "r", "r"], HypervisorError, "half-way"),
+    (["NETWORK_ALREADY_CONNECTED", "r", "r"], Conflict, "already uses this VLAN"),
+    (["PIF_UNMANAGED", "r"], InvalidArguments, "rejects the request"),
+    (["VM_REVERT_FAILED", "r", "r"], HypervisorError, "the revert failed"),
     (["SR_BACKEND_FAILURE_79", "", "size", ""], InvalidArguments, "size"),
     (["SR_BACKEND_FAILURE_109", "", "", ""], Conflict, "snapshots"),
     (["IMPORT_ERROR_SOME_CHECKSUMS_FAILED", "x"], InvalidArguments, "damaged"),
-    (["DEVICE_DETACH_REJECTED", "VBD", "r", "busy"], Busy, "let go"),
-    (["SR_FULL", "2", "1"], InsufficientStorage, "room"),
+    (["DEVICE_DETACH_REJECTED", "VBD", "r", "busy"], Busy, "release"),
+    (["SR_FULL", "2", "1"], InsufficientStorage, "free space"),
     (["SR_BACKEND_FAILURE_44", "", "no space", ""], InsufficientStorage, "no space"),
     (["MEMORY_CONSTRAINT_VIOLATION", "order"], InvalidArguments, "order"),
     (["IMPORT_ERROR", "damaged"], InvalidArguments, "image"),
     (["MESSAGE_METHOD_UNKNOWN", "VDI.resize_online"], OperationNotSupported, "VDI.resize_online"),
-    (["LICENCE_RESTRICTION", "x"], OperationNotSupported, "cannot"),
+    (["LICENCE_RESTRICTION", "x"], OperationNotSupported, "does not support"),
     (["HOST_OFFLINE", "r"], HypervisorError, "off"),
-    (["TOO_MANY_PENDING_TASKS"], HypervisorUnavailable, "too much"),
+    (["TOO_MANY_PENDING_TASKS"], HypervisorUnavailable, "overloaded"),
     (["VM_SHUTDOWN_TIMEOUT", "r", "60"], OperationTimeout, "in time"),
     (["FROM_THE_FUTURE", "with", "text"], HypervisorError, "FROM_THE_FUTURE (with, text)"),
     ([], HypervisorError, "UNKNOWN"),

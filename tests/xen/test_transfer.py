@@ -311,7 +311,7 @@ def test_a_client_that_leaves_an_import_leaves_nothing_behind(big_pool: Pool, lo
     for breaks_at in (0, MIB, 8 * MIB):
         with pytest.raises(InvalidArguments, match="went away"):
             load(session, data, breaks_at=breaks_at)
-        with pytest.raises(InvalidArguments, match="announced"):
+        with pytest.raises(InvalidArguments, match="ended after"):
             guest_import(session, Upload(data[: breaks_at + 1]), len(data), None)
     assert big_pool.counts() == before
 

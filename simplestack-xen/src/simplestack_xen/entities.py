@@ -1,4 +1,4 @@
-"""The entities that clients see, made of XAPI's records. Pure functions."""
+"""Convert XAPI's records to entities. Pure functions."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ from simplestack_xen.xapi.records import (
     VmSummary,
 )
 
-#: In the ``other_config`` of an interface that is switched off: the locking mode that it has when it is on.
+#: Key in the ``other_config`` of an inactive interface, with its locking mode when it is active.
 LOCKING_MODE_KEY = "simplestack:locking_mode"
 #: XAPI's ``kbps`` are KiB/s (xenopsd's ``ratelimit``), the contract's rates are bit/s.
 BITS_IN_KIB = 8 * 1024
@@ -30,27 +30,27 @@ _TIME = "%Y%m%dT%H:%M:%SZ"
 
 
 class XenNetworkInterface(NetworkInterface, frozen=True, kw_only=True):
-    """A guest's network interface, with what first-generation clients know."""
+    """A guest's network interface, with the field ``rate_limit`` for first-generation clients."""
 
-    #: XAPI's own parameters of the limit: ``{"kbps": "1280"}``, in KiB/s; empty without one.
+    #: XAPI's rate limit in KiB/s: ``{"kbps": "1280"}``; empty without a limit.
     rate_limit: dict[str, str] = field(default_factory=dict)
 
 
 def pool_entity(
     pool: PoolRecord, hosts: Mapping[str, HostRecord], metrics: Mapping[str, HostMetricsRecord], name: str
 ) -> Pool:
-    """Make the entity of a pool.
+    """Return the entity of a pool.
 
     Memory in use is what the hosts do not call free: that of guests that run, and of the hosts themselves.
     Hosts that are not there just now do not count.
 
-    :param hosts: by reference, as the metrics are
-    :param name: what the master is called where its address is unknown
+    :param hosts: by reference, like the metrics
+    :param name: name of the master to use if its address is unknown
     """
     own = [metrics[host.metrics] for host in hosts.values() if host.metrics in metrics]
-    live = [found for found in own if found.live]
-    total = sum(max(0, found.memory_total) for found in live)
-    free = sum(max(0, found.memory_free) for found in live)
+    live = [metrics for metrics in own if metrics.live]
+    total = sum(max(0, metrics.memory_total) for metrics in live)
+    free = sum(max(0, metrics.memory_free) for metrics in live)
     master = hosts.get(pool.master, HostRecord())
     versions = master.software_version
     info = {
@@ -70,18 +70,18 @@ def pool_entity(
 
 
 def host_entity(record: HostRecord) -> Host:
-    """Make the entity of a host."""
+    """Return the entity of a host."""
     return Host(id=record.uuid, name=record.name_label or record.uuid, address=record.address)
 
 
 def guest_entity(
     vm: VmSummary, hdd_bytes: int | None, metrics: GuestMetricsRecord | None, host: str | None
 ) -> Guest:
-    """Make the entity of a VM.
+    """Return the entity of a VM.
 
-    :param hdd_bytes: the sum of its disks; None where XAPI does not tell the size of one of them
-    :param metrics: what its tools tell, where there are any; XAPI keeps it when it is stopped
-    :param host: name of the host that it runs on
+    :param hdd_bytes: sum of its disks; None if XAPI does not know the size of a disk
+    :param metrics: data from the guest's tools, if any; XAPI keeps the data of stopped guests
+    :param host: name of the host that runs it
     """
     tools = metrics if vm.power_state in ("Running", "Paused") else None
     return Guest(
@@ -100,12 +100,12 @@ def guest_entity(
 
 def first_address(networks: Mapping[str, str]) -> str | None:
     """Return the first address of the first interface that has one; IPv4 before IPv6."""
-    found = [key for key, address in networks.items() if address and _address_order(key) is not None]
-    return networks[min(found, key=lambda key: _address_order(key) or (0, 0, 0))] if found else None
+    keys = [key for key, address in networks.items() if address and _address_order(key) is not None]
+    return networks[min(keys, key=lambda key: _address_order(key) or (0, 0, 0))] if keys else None
 
 
 def _address_order(key: str) -> tuple[int, int, int] | None:
-    """Return where a key of the guest metrics' networks comes: by device, kind and number."""
+    """Return the sort key of an address in the guest metrics: device, kind and number."""
     match key.split("/"):
         case [device, "ip"] if device.isdecimal():
             return int(device), 0, 0
@@ -118,7 +118,7 @@ def _address_order(key: str) -> tuple[int, int, int] | None:
 
 
 def disk_entity(drive: VbdRecord, image: VdiRecord) -> Disk:
-    """Make the entity of a drive that holds a disk. Its id is its device's number, as it always was."""
+    """Return the entity of a drive with a disk. Its ID is the device number."""
     return Disk(
         id=drive.userdevice,
         name=image.name_label or f"disk {drive.userdevice}",
@@ -129,7 +129,7 @@ def disk_entity(drive: VbdRecord, image: VdiRecord) -> Disk:
 
 
 def storage_entity(record: SrRecord) -> Storage:
-    """Make the entity of a storage repository."""
+    """Return the entity of a storage repository."""
     size = _known_gib(record.physical_size)
     used = _known_gib(record.physical_utilisation)
     return Storage(
@@ -143,12 +143,12 @@ def storage_entity(record: SrRecord) -> Storage:
 
 
 def _known_gib(size_bytes: int) -> float | None:
-    """Return a size in GiB; None for a negative one, which is XAPI's word for unknown."""
+    """Return a size in GiB; None for a negative size, which means unknown in XAPI."""
     return None if size_bytes < 0 else gib(size_bytes)
 
 
 def network_entity(record: NetworkRecord) -> Network:
-    """Make the entity of a network."""
+    """Return the entity of a network."""
     return Network(
         id=record.uuid,
         name_label=record.name_label or record.uuid,
@@ -159,10 +159,10 @@ def network_entity(record: NetworkRecord) -> Network:
 
 
 def interface_entity(record: VifRecord, network: str | None, *, is_off: bool) -> XenNetworkInterface:
-    """Make the entity of a network interface.
+    """Return the entity of a network interface.
 
-    :param network: the network's name
-    :param is_off: whether its guest is off, so that it is plugged in when that is started
+    :param network: name of the network
+    :param is_off: whether the guest is stopped: then the interface is plugged in when the guest starts
     """
     kbps = record.qos_algorithm_params.get("kbps", "")
     is_limited = record.qos_algorithm_type == "ratelimit" and kbps.isdecimal() and int(kbps) > 0
@@ -181,9 +181,9 @@ def interface_entity(record: VifRecord, network: str | None, *, is_off: bool) ->
 
 
 def snapshot_entities(vm: VmRecord, snapshots: Mapping[str, VmRecord]) -> dict[str, Snapshot]:
-    """Make the entities of a guest's snapshots, by reference, oldest first.
+    """Return the entities of a guest's snapshots, by reference, oldest first.
 
-    :param snapshots: those of the guest's that are there, by reference
+    :param snapshots: the guest's snapshots, by reference
     """
     own = {ref: snapshots[ref] for ref in vm.snapshots if ref in snapshots}
     oldest_first = sorted(own, key=lambda ref: own[ref].snapshot_time)
@@ -200,7 +200,7 @@ def snapshot_entities(vm: VmRecord, snapshots: Mapping[str, VmRecord]) -> dict[s
 
 
 def _state_then(snapshot: VmRecord) -> str | None:
-    """Return the guest's state when the snapshot was taken: the snapshot itself is off, or has the memory."""
+    """Return the guest's state when the snapshot was taken, which is not the state of the snapshot's VM."""
     then = STATES.get(snapshot.snapshot_info.get("power-state-at-snapshot", ""))
     return None if then is None else str(then)
 

@@ -1,7 +1,7 @@
-"""XAPI's failures (``XenAPI.Failure``), and what they are as our errors: one table.
+"""Translate XAPI's errors (``XenAPI.Failure``) to Simplestack's, in one table.
 
-The codes and their parameters are in XAPI's data model (https://xapi-project.github.io/xen-api/errors.html);
-what it does not name here is 502 with XAPI's own text.
+XAPI's data model (https://xapi-project.github.io/xen-api/errors.html) has the codes and their parameters.
+Codes that are not in the table become 502 with XAPI's own text.
 """
 
 import re
@@ -26,7 +26,7 @@ from simplestack import (
 )
 from simplestack_xen.sdk import XenAPI, is_loaded
 
-#: How XAPI's pages of HTTP errors name a failure: ``SR_FULL: [ 2; 1 ]``.
+#: Format of an error in XAPI's HTTP error pages: ``SR_FULL: [ 2; 1 ]``.
 _IN_PAGE = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+): \[ (.*?) ?\]", re.DOTALL)
 _ENTITIES = {
     "vm": "Guest",
@@ -45,27 +45,27 @@ _STATES = {
     "suspended": GuestState.PAUSED,
 }
 
-#: Makes our error of a failure.
+#: Makes an error from a failure.
 _Make = Callable[["XenAPI.Failure"], SimplestackError]
 
 
 def parameter(failure: "XenAPI.Failure", position: int) -> str:
-    """Return what a failure says besides its code, counted from 0; empty where XAPI sent less."""
-    said = failure.details[1:]
-    return str(said[position]) if position < len(said) else ""
+    """Return a parameter of an error, counted from 0; empty if XAPI sent fewer."""
+    parameters = failure.details[1:]
+    return str(parameters[position]) if position < len(parameters) else ""
 
 
 def failure_in(page: bytes) -> "XenAPI.Failure | None":
-    """Return the failure that a page of XAPI's tells of, if it tells of one."""
-    found = _IN_PAGE.search(unescape(page.decode(errors="replace")))
-    if found is None:
+    """Return the error in an HTTP error page of XAPI, if there is one."""
+    match = _IN_PAGE.search(unescape(page.decode(errors="replace")))
+    if match is None:
         return None
-    parameters = [part.strip() for part in found[2].split(";")] if found[2].strip() else []
-    return XenAPI.Failure([found[1], *parameters])
+    parameters = [part.strip() for part in match[2].split(";")] if match[2].strip() else []
+    return XenAPI.Failure([match[1], *parameters])
 
 
 def translate(error: Exception) -> SimplestackError | None:
-    """Translate a refusal of XAPI's; None for any other error."""
+    """Translate an error of XAPI; return None for other errors."""
     if not is_loaded() or not isinstance(error, XenAPI.Failure):
         return None
     make = _TABLE.get(_code(error))
@@ -79,13 +79,13 @@ def _code(failure: "XenAPI.Failure") -> str:
 
 
 def _text(failure: "XenAPI.Failure") -> str:
-    """Return what XAPI says. References mean nothing to a client, so they are left out."""
+    """Return XAPI's code and parameters, without references, which mean nothing to clients."""
     said = [part for part in failure.details[1:] if part and not part.startswith("OpaqueRef:")]
     return f"{_code(failure)} ({', '.join(said)})" if said else _code(failure)
 
 
 def _as(kind: type[SimplestackError], meaning: str) -> _Make:
-    """Return what makes an error of one kind, which says what the code means."""
+    """Return a function that makes an error of this class, with the meaning of the code."""
     return lambda failure: kind(f"{meaning}: XAPI says {_text(failure)}")
 
 
@@ -109,7 +109,7 @@ def _is_template(_failure: "XenAPI.Failure") -> SimplestackError:
 
 
 def _bad_login(_failure: "XenAPI.Failure") -> SimplestackError:
-    return Unauthorized("XAPI refused the user name or the password")
+    return Unauthorized("XAPI rejected the user name or the password")
 
 
 def _failed(meaning: str) -> _Make:
@@ -121,29 +121,29 @@ def _temporary(meaning: str) -> _Make:
 
 
 _IN_USE = _as(Conflict, "it is in use")
-_TAKEN = _as(Conflict, "it is taken")
-_VLAN_TAKEN = _as(Conflict, "there is a network on this VLAN already")
-_WRONG = _as(InvalidArguments, "the request cannot be granted")
-_CANNOT = _as(OperationNotSupported, "this host cannot do that")
-_FULL = _as(InsufficientStorage, "there is no room in the storage")
-_REFUSED = _as(PermissionDenied, "the user may not do this")
-_HELD = _as(Busy, "another operation is under way")
-_NOT_NOW = _as(Conflict, "this cannot be done now")
-_NO_HA = _as(Conflict, "the pool could not keep its promise of high availability")
-_NO_TOOLS = _as(Conflict, "the guest's tools do not support it, or have not started yet")
+_TAKEN = _as(Conflict, "it is already in use")
+_VLAN_TAKEN = _as(Conflict, "another network already uses this VLAN")
+_WRONG = _as(InvalidArguments, "XAPI rejects the request")
+_CANNOT = _as(OperationNotSupported, "this host does not support it")
+_FULL = _as(InsufficientStorage, "the storage does not have enough free space")
+_DENIED = _as(PermissionDenied, "the user does not have permission")
+_HELD = _as(Busy, "another operation is in progress: try again later")
+_NOT_NOW = _as(Conflict, "this is not possible in the current state")
+_NO_HA = _as(Conflict, "this would break the pool's high availability")
+_NO_TOOLS = _as(Conflict, "the guest's tools do not support it, or have not started")
 _BAD_IMAGE = _as(InvalidArguments, "the image cannot be read")
 
 #: Codes by what they are about. The numbers of SR_BACKEND_FAILURE are the storage drivers':
 #: https://github.com/xapi-project/sm, ``drivers/XE_SR_ERRORCODES.xml``.
 _TABLE: dict[str, _Make] = {
-    # who asks
+    # authentication and permissions
     "SESSION_AUTHENTICATION_FAILED": _bad_login,
-    "SESSION_AUTHORIZATION_FAILED": _REFUSED,
+    "SESSION_AUTHORIZATION_FAILED": _DENIED,
     "SESSION_INVALID": _temporary("the session has ended"),
-    "USER_IS_NOT_LOCAL_SUPERUSER": _REFUSED,
-    "PERMISSION_DENIED": _REFUSED,
-    "RBAC_PERMISSION_DENIED": _REFUSED,
-    # what is asked of whom
+    "USER_IS_NOT_LOCAL_SUPERUSER": _DENIED,
+    "PERMISSION_DENIED": _DENIED,
+    "RBAC_PERMISSION_DENIED": _DENIED,
+    # invalid and unsupported requests
     "HANDLE_INVALID": _missing,
     "UUID_INVALID": _missing,
     "INVALID_VALUE": _WRONG,
@@ -158,17 +158,17 @@ _TABLE: dict[str, _Make] = {
     "LICENSE_RESTRICTION": _CANNOT,
     "OPENVSWITCH_NOT_ACTIVE": _CANNOT,
     "UNIMPLEMENTED_IN_SM_BACKEND": _CANNOT,
-    # what goes on
+    # operations in progress, state of hosts
     "OTHER_OPERATION_IN_PROGRESS": _HELD,
-    "TASK_CANCELLED": _as(Conflict, "somebody has cancelled it"),
-    "OPERATION_BLOCKED": _as(Conflict, "somebody has blocked this operation on the guest"),
+    "TASK_CANCELLED": _as(Conflict, "the operation was cancelled"),
+    "OPERATION_BLOCKED": _as(Conflict, "this operation is blocked on the guest"),
     "OPERATION_NOT_ALLOWED": _NOT_NOW,
-    "TOO_MANY_PENDING_TASKS": _temporary("it has too much to do"),
-    "TOO_BUSY": _temporary("it has too much to do"),
-    "HOST_STILL_BOOTING": _temporary("the host is starting"),
-    "HOST_IS_SLAVE": _temporary("the pool has another master by now"),
+    "TOO_MANY_PENDING_TASKS": _temporary("the host is overloaded"),
+    "TOO_BUSY": _temporary("the host is overloaded"),
+    "HOST_STILL_BOOTING": _temporary("the host is booting"),
+    "HOST_IS_SLAVE": _temporary("the pool has another master"),
     "HOST_OFFLINE": _failed("a host of the pool is off"),
-    "CANNOT_CONTACT_HOST": _failed("a host of the pool does not answer"),
+    "CANNOT_CONTACT_HOST": _failed("a host of the pool does not respond"),
     # guests
     "VM_BAD_POWER_STATE": _wrong_state,
     "VM_IS_TEMPLATE": _is_template,
@@ -188,20 +188,20 @@ _TABLE: dict[str, _Make] = {
     "HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN": _NO_HA,
     "HA_CONSTRAINT_VIOLATION_NETWORK_NOT_SHARED": _NO_HA,
     "HA_CONSTRAINT_VIOLATION_SR_NOT_SHARED": _NO_HA,
-    "VM_MISSING_PV_DRIVERS": _as(Conflict, "the guest has no tools, or has not started them yet"),
+    "VM_MISSING_PV_DRIVERS": _as(Conflict, "the guest's tools are not installed, or have not started"),
     "VM_OLD_PV_DRIVERS": _as(Conflict, "the guest's tools are too old"),
     "VM_LACKS_FEATURE": _NO_TOOLS,
     "VM_LACKS_FEATURE_SUSPEND": _NO_TOOLS,
     "VM_LACKS_FEATURE_SHUTDOWN": _NO_TOOLS,
     "VM_LACKS_FEATURE_VCPU_HOTPLUG": _NO_TOOLS,
-    "VM_FAILED_SHUTDOWN_ACKNOWLEDGMENT": _as(Conflict, "the guest's tools do not answer"),
+    "VM_FAILED_SHUTDOWN_ACKNOWLEDGMENT": _as(Conflict, "the guest's tools do not respond"),
     "VM_SHUTDOWN_TIMEOUT": _as(OperationTimeout, "the guest did not shut down in time"),
-    "VM_REVERT_FAILED": _failed("the revert failed half-way"),
+    "VM_REVERT_FAILED": _failed("the revert failed"),
     "VM_NO_SUSPEND_SR": _failed("the pool has no storage for the memory of guests"),
     "VM_HAS_NO_SUSPEND_VDI": _failed("the guest's memory is gone"),
     "VM_REQUIRES_SR": _failed("no host that is up is connected to the guest's storage"),
     "VM_REQUIRES_NETWORK": _failed("no host that is up is connected to the guest's network"),
-    "VM_HVM_REQUIRED": _failed("no host can run whole machines"),
+    "VM_HVM_REQUIRED": _failed("no host supports HVM guests"),
     "HOST_NOT_ENOUGH_FREE_MEMORY": _failed("no host has enough free memory"),
     "HOST_NOT_ENOUGH_PCPUS": _failed("no host has enough processors"),
     "NO_HOSTS_AVAILABLE": _failed("no host can run the guest"),
@@ -212,14 +212,14 @@ _TABLE: dict[str, _Make] = {
     "DEVICE_ALREADY_ATTACHED": _IN_USE,
     "DEVICE_ALREADY_DETACHED": _NOT_NOW,
     "DEVICE_ALREADY_EXISTS": _TAKEN,
-    "DEVICE_DETACH_REJECTED": _as(Busy, "the guest does not let go of the device"),
-    "DEVICE_DETACH_TIMEOUT": _as(Busy, "the guest does not let go of the device"),
-    "DEVICE_ATTACH_TIMEOUT": _as(Busy, "the guest does not take the device"),
+    "DEVICE_DETACH_REJECTED": _as(Busy, "the guest does not release the device"),
+    "DEVICE_DETACH_TIMEOUT": _as(Busy, "the guest does not release the device"),
+    "DEVICE_ATTACH_TIMEOUT": _as(Busy, "the guest does not attach the device"),
     "INVALID_DEVICE": _WRONG,
     "NO_MORE_DEVICES": _as(Conflict, "the guest has no free device"),
     "VBD_NOT_EMPTY": _NOT_NOW,
     "VBD_IS_EMPTY": _NOT_NOW,
-    "VBD_NOT_UNPLUGGABLE": _as(Conflict, "the disk cannot be taken out of a guest that runs: shut it down"),
+    "VBD_NOT_UNPLUGGABLE": _as(Conflict, "the disk cannot be detached from a running guest: shut it down"),
     "VBD_TRAY_LOCKED": _as(Busy, "the guest has locked its CD drive"),
     "VBD_NOT_REMOVABLE_MEDIA": _WRONG,
     "DISK_VBD_MUST_BE_READWRITE_FOR_HVM": _NOT_NOW,
@@ -254,28 +254,30 @@ _TABLE: dict[str, _Make] = {
     "INVALID_IP_ADDRESS_SPECIFIED": _WRONG,
     # images of guests
     "IMPORT_ERROR": _BAD_IMAGE,
-    "IMPORT_ERROR_PREMATURE_EOF": _as(InvalidArguments, "the image is cut short"),
+    "IMPORT_ERROR_PREMATURE_EOF": _as(InvalidArguments, "the image is truncated"),
     "IMPORT_ERROR_SOME_CHECKSUMS_FAILED": _as(InvalidArguments, "the image is damaged"),
-    "IMPORT_ERROR_FAILED_TO_FIND_OBJECT": _as(InvalidArguments, "the image lacks a part"),
-    "IMPORT_ERROR_ATTACHED_DISKS_NOT_FOUND": _as(InvalidArguments, "the image lacks a disk"),
+    "IMPORT_ERROR_FAILED_TO_FIND_OBJECT": _as(InvalidArguments, "a part of the image is missing"),
+    "IMPORT_ERROR_ATTACHED_DISKS_NOT_FOUND": _as(InvalidArguments, "a disk is missing in the image"),
     "IMPORT_ERROR_CANNOT_HANDLE_CHUNKED": _WRONG,
     "IMPORT_ERROR_UNEXPECTED_FILE": _BAD_IMAGE,
-    "IMPORT_INCOMPATIBLE_VERSION": _as(InvalidArguments, "the image is of another version of XAPI"),
-    "CLIENT_ERROR": _failed("the transfer broke"),
+    "IMPORT_INCOMPATIBLE_VERSION": _as(
+        InvalidArguments, "the image was made by an incompatible version of XAPI"
+    ),
+    "CLIENT_ERROR": _failed("the transfer broke off"),
     # storages
     "SR_FULL": _FULL,
     "OUT_OF_SPACE": _FULL,
     "SR_BACKEND_FAILURE_44": _FULL,  # no space
-    "SR_BACKEND_FAILURE_180": _FULL,  # promised more than there is
+    "SR_BACKEND_FAILURE_180": _FULL,  # more allocated than available
     "SR_BACKEND_FAILURE_16": _IN_USE,
     "SR_BACKEND_FAILURE_24": _IN_USE,
-    "SR_BACKEND_FAILURE_46": _as(Conflict, "the storage does not have the disk at hand"),
-    "SR_BACKEND_FAILURE_79": _as(InvalidArguments, "the storage makes no disk of that size"),
-    "SR_BACKEND_FAILURE_109": _as(Conflict, "there are too many snapshots of the disk: delete some"),
+    "SR_BACKEND_FAILURE_46": _as(Conflict, "the storage does not have the disk available"),
+    "SR_BACKEND_FAILURE_79": _as(InvalidArguments, "the storage does not support a disk of this size"),
+    "SR_BACKEND_FAILURE_109": _as(Conflict, "the disk has too many snapshots: delete some"),
     "SR_HAS_NO_PBDS": _failed("the storage is not connected to any host"),
     "SR_NOT_ATTACHED": _failed("the storage is not connected to the host"),
-    "SR_UNHEALTHY": _failed("the storage is not well"),
-    "DEFAULT_SR_NOT_FOUND": _as(Conflict, "the pool has no default storage; name one"),
+    "SR_UNHEALTHY": _failed("the storage is unhealthy"),
+    "DEFAULT_SR_NOT_FOUND": _as(Conflict, "the pool has no default storage: set `storage` in the request"),
     "SR_OPERATION_NOT_SUPPORTED": _CANNOT,
     "SR_REQUIRES_UPGRADE": _CANNOT,
 }

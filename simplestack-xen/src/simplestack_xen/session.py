@@ -1,4 +1,4 @@
-"""Sessions: who logs in where, and how long a session is good for."""
+"""Log in to a pool and log out."""
 
 from simplestack import Credentials, HypervisorUnavailable, Target, Unauthorized
 from simplestack_xen.errors import parameter
@@ -11,12 +11,12 @@ from simplestack_xen.xapi.tasks import Tasks
 
 
 def connect(target: Target, credentials: Credentials, settings: XenSettings) -> XenSession:
-    """Log in to a pool. A host that is not its master says which one is, and is believed once.
+    """Log in to a pool. If the host is not the master, log in to the master that it names.
 
-    :raises Unauthorized: XAPI refuses the credentials; that took it five seconds, and is not tried again
+    :raises Unauthorized: XAPI rejects the credentials. This takes it five seconds, so it is not retried
     :raises HostNotAllowed: the master is a host that the settings do not allow
-    :raises HypervisorTimeout: the host is silent
-    :raises HypervisorUnavailable: the host cannot be reached, or not be trusted
+    :raises HypervisorTimeout: the host does not respond
+    :raises HypervisorUnavailable: the host cannot be reached, or its certificate is not trusted
     """
     try:
         return _log_in(target, credentials, settings)
@@ -30,7 +30,7 @@ def connect(target: Target, credentials: Credentials, settings: XenSettings) -> 
         if failure.details[0] != "HOST_IS_SLAVE":
             raise
         raise HypervisorUnavailable(
-            f"{target} says that {master} is the pool's master, which says that it is not"
+            f"{target} names {master} as the pool master, but {master} is not the master: try again later"
         ) from None
 
 
@@ -40,14 +40,14 @@ def disconnect(session: XenSession) -> None:
 
 
 def check(session: XenSession) -> bool:
-    """Note that the session is lent again: only its next message will tell whether XAPI still knows it."""
-    session.api.is_proven = False
+    """Mark the session as unverified: its next message shows whether XAPI has ended it."""
+    session.api.verified_since_checkout = False
     return True
 
 
 def _log_in(target: Target, credentials: Credentials, settings: XenSettings) -> XenSession:
     if not credentials.username.isprintable() or not credentials.password.isprintable():
-        # XML has no way to write some of them, and XAPI's PAM no way to have them.
+        # XML cannot contain some of these characters, and XAPI's PAM does not accept them.
         raise Unauthorized("wrong user name or password")
     connection = KeptConnection(target, settings)
     api = Api(connection, settings)

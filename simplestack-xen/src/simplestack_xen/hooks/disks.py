@@ -1,4 +1,4 @@
-"""Disks of guests. Their id is the number of their device, as it was in the first Simplestack."""
+"""Disks of guests. Their ID is the device number, as in first-generation Simplestack."""
 
 from msgspec import UNSET
 
@@ -25,8 +25,8 @@ from simplestack_xen.xapi.undo import Undo
 @hookimpl
 def disk_list(session: XenSession, guest_id: str) -> list[Disk]:
     """List a guest's disks: four round trips, or three."""
-    found = drives(session, find_guest(session, guest_id).record)
-    return [disk_entity(drive.record, drive.image) for drive in found]
+    guest = find_guest(session, guest_id)
+    return [disk_entity(drive.record, drive.image) for drive in drives(session, guest.record)]
 
 
 @hookimpl
@@ -38,7 +38,7 @@ def disk_info(session: XenSession, guest_id: str, disk_id: str) -> Disk:
 
 @hookimpl
 def disk_create(session: XenSession, guest_id: str, disk: DiskCreate) -> Disk:
-    """Make a disk and give it the first device that is free; plug it in where the guest runs."""
+    """Create a disk at the first free device, and plug it in if the guest runs."""
     vm = find_guest(session, guest_id)
     plugs_in = takes_devices(vm, "add a disk to")
     sr = find_disk_sr(session, disk.storage_id)
@@ -55,7 +55,7 @@ def disk_create(session: XenSession, guest_id: str, disk: DiskCreate) -> Disk:
 
 @hookimpl
 def disk_update(session: XenSession, guest_id: str, disk_id: str, changes: DiskUpdate) -> Disk:
-    """Rename or grow a disk; one that is plugged in grows too, where its storage can do that."""
+    """Rename or grow a disk. A disk in use can grow only if its storage supports that."""
     drive = find_drive(session, find_guest(session, guest_id), disk_id)
     if changes.size is not UNSET:
         grow(session, drive, gib_to_bytes(changes.size))
@@ -66,12 +66,12 @@ def disk_update(session: XenSession, guest_id: str, disk_id: str, changes: DiskU
 
 @hookimpl
 def disk_delete(session: XenSession, guest_id: str, disk_id: str) -> None:
-    """Unplug a disk and remove it. An image that another guest uses too stays."""
+    """Unplug a disk and delete it. An image that another guest also uses is kept."""
     vm = find_guest(session, guest_id)
     drive = find_drive(session, vm, disk_id)
     others = set(drive.image.VBDs) - {drive.ref}
     if of_control_domains(session, others):
-        raise Busy(f"disk {disk_id} is copied or backed up just now: try again when that has ended")
+        raise Busy(f"disk {disk_id} is being copied or backed up: try again later")
     with Undo() as undo:
         if drive.record.currently_attached:
             undo.do("VBD.plug", plug, session, "VBD", drive.ref)

@@ -1,4 +1,4 @@
-"""Guests: what they are, their copies, and their end. Their making and changing have modules of their own."""
+"""List, show, clone and delete guests."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ from simplestack_xen.xapi.tasks import reference_in
 
 @hookimpl
 def guest_list(session: XenSession, fields: frozenset[str]) -> list[Guest]:
-    """List all guests: five round trips. ``hdd`` takes two of them, ``host`` one, what tools tell another."""
+    """List all guests: five round trips, two of them for ``hdd``, one for ``host``, one for ``ip``."""
     api = session.api
     guests = {ref: vm for ref, vm in api.read_all(VmSummary, "VM").items() if vm.is_guest}
     sizes = _disk_sizes(session) if "hdd" in fields else {}
@@ -45,13 +45,13 @@ def guest_list(session: XenSession, fields: frozenset[str]) -> list[Guest]:
 
 @hookimpl
 def guest_info(session: XenSession, guest_id: str) -> Guest:
-    """Show one guest: three round trips, whatever it has, and one more when the session sees it first."""
+    """Show one guest: three round trips, and one more the first time in a session."""
     return _shown(session, find_guest(session, guest_id))
 
 
 @hookimpl
 def guest_clone(session: XenSession, guest_id: str, name: str) -> Guest:
-    """Clone a guest that is off, as fast as its storages can."""
+    """Clone a stopped guest, as fast as its storages support."""
     vm = find_guest(session, guest_id)
     require_guest_state(vm, "clone", GuestState.STOPPED)
     made = with_name(
@@ -65,12 +65,14 @@ def guest_clone(session: XenSession, guest_id: str, name: str) -> Guest:
 
 @hookimpl
 def guest_delete(session: XenSession, guest_id: str) -> None:
-    """Destroy a guest that is off, then its snapshots, then the disks that were theirs alone."""
+    """Destroy a stopped guest, then its snapshots, then the disks that only they used."""
     vm = find_guest(session, guest_id)
     require_guest_state(vm, "delete", GuestState.STOPPED)
     left = remove_vm(session, vm.ref)
     if left:
-        raise HypervisorError(f"the guest is gone, but not {', '.join(left)}: remove that by hand")
+        raise HypervisorError(
+            f"the guest is deleted, but these are left: {', '.join(left)}; remove them by hand"
+        )
 
 
 def show_guest(session: XenSession, ref: str) -> Guest:
@@ -81,12 +83,12 @@ def show_guest(session: XenSession, ref: str) -> Guest:
 def _shown(session: XenSession, vm: Vm) -> Guest:
     """Return the entity of a VM: two round trips."""
     record = vm.record
-    found = session.api.read_mixed(
+    objects = session.api.read_mixed(
         {"VBD": record.VBDs, "VM_guest_metrics": [record.guest_metrics], "host": [record.resident_on]}
     )
-    drives = {ref: vbd for ref, vbd in found.items() if isinstance(vbd, VbdRecord)}
+    drives = {ref: vbd for ref, vbd in objects.items() if isinstance(vbd, VbdRecord)}
     images = session.api.read_some(VdiRecord, "VDI", [vbd.VDI for vbd in drives.values() if vbd.holds_disk])
-    metrics, host = found.get(record.guest_metrics), found.get(record.resident_on)
+    metrics, host = objects.get(record.guest_metrics), objects.get(record.resident_on)
     return guest_entity(
         record,
         _sum_of_known(_disk_bytes(drives.get(ref), images) for ref in record.VBDs),
@@ -96,7 +98,7 @@ def _shown(session: XenSession, vm: Vm) -> Guest:
 
 
 def _disk_sizes(session: XenSession) -> dict[str, list[int | None]]:
-    """Return the sizes of what is in the drives of each VM, by the VM's reference.
+    """Return the sizes of the disks of each VM, by the VM's reference.
 
     One read tells which drives every VM has: the lists of drives that VMs have were read earlier. Images are
     read after drives, so that one that another client makes meanwhile is not missed.
@@ -110,7 +112,7 @@ def _disk_sizes(session: XenSession) -> dict[str, list[int | None]]:
 
 
 def _disk_bytes(drive: VbdSummary | None, images: Mapping[str, VdiSummary]) -> int | None:
-    """Return the size of the disk in a drive, 0 where none is in it.
+    """Return the size of the disk in a drive, 0 if the drive has none.
 
     None is unknown: XAPI does not know the size, or the drive or its image was removed after it was listed.
     """
@@ -123,7 +125,7 @@ def _disk_bytes(drive: VbdSummary | None, images: Mapping[str, VdiSummary]) -> i
 
 
 def _sum_of_known(sizes: Iterable[int | None]) -> int | None:
-    """Return the sum, or None: part of a sum is not the sum."""
+    """Return the sum, or None if one of the sizes is unknown."""
     total = 0
     for size in sizes:
         if size is None:

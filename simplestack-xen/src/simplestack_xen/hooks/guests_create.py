@@ -1,4 +1,4 @@
-"""New guests: clones of templates, or made from nothing; with disks, interfaces, an ISO image."""
+"""Create guests from templates, from images or with empty disks."""
 
 import xml.etree.ElementTree as ET
 from functools import cached_property
@@ -26,13 +26,13 @@ from simplestack_xen.xapi.storages import Sr, find_disk_sr
 from simplestack_xen.xapi.tasks import reference_in
 from simplestack_xen.xapi.undo import Undo
 
-#: Where templates say which disks `VM.provision` shall make.
+#: Key in a template's `other_config` with the disks that `VM.provision` creates.
 _DISKS_KEY = "disks"
 _CD_DEVICE = "3"
 
 
 class _Parts:
-    """All that a request names, found before anything is made."""
+    """Everything that a request names, looked up before anything is created."""
 
     def __init__(self, session: XenSession, wanted: GuestCreate) -> None:
         self._session = session
@@ -47,17 +47,17 @@ class _Parts:
         ]
         provisions = self.template is not None and _DISKS_KEY in self.template.record.other_config
         if wanted.storage is not None or self.image is not None or provisions:
-            _ = self.sr  # which may not be there
+            _ = self.sr  # raises if there is none
 
     @cached_property
     def sr(self) -> Sr:
-        """The storage for disks that name none."""
+        """The storage for disks that do not name one."""
         return find_disk_sr(self._session, self._storage)
 
 
 @hookimpl
 def guest_create(session: XenSession, guest: GuestCreate) -> Guest:
-    """Make a guest.
+    """Create a guest.
 
     A template gives all that the request does not: its disks come first, and interfaces that the request
     names take the place of the template's. Without one it is an HVM guest with a CD drive.
@@ -78,7 +78,7 @@ def guest_create(session: XenSession, guest: GuestCreate) -> Guest:
 
 
 def _discard(session: XenSession, ref: str) -> None:
-    """Destroy a new VM with its disks, even if it runs: a start that seemed to fail may take effect later."""
+    """Destroy a new VM with its disks, even if it runs: a failed start may still take effect later."""
     try:
         remove_vm(session, ref)
     except XenAPI.Failure as failure:
@@ -89,7 +89,7 @@ def _discard(session: XenSession, ref: str) -> None:
 
 
 def _new_vm(session: XenSession, wanted: GuestCreate, parts: _Parts) -> str:
-    """Make the VM, with the template's disks and interfaces where there is one."""
+    """Create the VM, with the disks and interfaces of the template, if there is one."""
     if parts.template is None:
         return str(session.xenapi.VM.create(_record(wanted)))
     if wanted.storage is not None and parts.template.record.VBDs:
@@ -98,11 +98,11 @@ def _new_vm(session: XenSession, wanted: GuestCreate, parts: _Parts) -> str:
 
 
 def _configure(session: XenSession, wanted: GuestCreate, parts: _Parts, ref: str) -> None:
-    """Give a new VM what the request names. Who calls this removes the VM with all its disks if it fails."""
+    """Add disks, interfaces and media to a new VM. If this fails, the caller removes the VM."""
     vm = _read(session, ref)
     with Undo() as undo:
         if parts.template is None:
-            # Not the first one: there systems look for their disk.
+            # Not the first device: operating systems expect their disk there.
             session.xenapi.VBD.create(drive_values(ref, NULL, kind="CD", device=_CD_DEVICE))
         else:
             _make_guest(session, undo, wanted, parts, vm)
@@ -123,7 +123,7 @@ def _configure(session: XenSession, wanted: GuestCreate, parts: _Parts, ref: str
 
 
 def _make_guest(session: XenSession, undo: Undo, wanted: GuestCreate, parts: _Parts, vm: Vm) -> None:
-    """Make a guest of the clone of a template or a guest."""
+    """Convert the clone of a template or a guest to a guest."""
     steps = [] if wanted.memory is None else [memory_step(vm, *[wanted.memory * MIB] * 4)]
     if wanted.cpus is not None:
         steps += cpu_steps(vm, wanted.cpus, wanted.cpus)
@@ -135,7 +135,7 @@ def _make_guest(session: XenSession, undo: Undo, wanted: GuestCreate, parts: _Pa
         if disks is not None:
             session.xenapi.VM.remove_from_other_config(vm.ref, _DISKS_KEY)
             session.xenapi.VM.add_to_other_config(vm.ref, _DISKS_KEY, _in_storage(disks, parts.sr))
-        session.tasks.run.VM.provision(vm.ref)  # which makes it a guest, too
+        session.tasks.run.VM.provision(vm.ref)  # this also converts the template to a guest
 
 
 def _read(session: XenSession, ref: str) -> Vm:
@@ -143,7 +143,7 @@ def _read(session: XenSession, ref: str) -> Vm:
 
 
 def _record(wanted: GuestCreate) -> dict[str, object]:
-    """Return the record of a VM that no template stands behind."""
+    """Return the record of a new VM without a template."""
     memory, cpus = (wanted.memory or 0) * MIB, wanted.cpus or 1
     return {
         "name_label": wanted.name,
@@ -178,7 +178,7 @@ def _record(wanted: GuestCreate) -> dict[str, object]:
 
 
 def _in_storage(disks: str, sr: Sr) -> str:
-    """Return a template's list of disks with all of them in one storage: it says where none of them is."""
+    """Return a template's list of disks with the storage added: the template does not name one."""
     root = parse_xml(disks, "the template's list of disks")
     for disk in root.iter("disk"):
         disk.set("sr", sr.record.uuid)

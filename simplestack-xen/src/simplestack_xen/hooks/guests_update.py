@@ -1,4 +1,4 @@
-"""Changes to guests, with the members that first-generation clients of Xen know."""
+"""Change guests, with the additional fields that first-generation clients of Xen send."""
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -24,54 +24,54 @@ from simplestack_xen.xapi.naming import with_name
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.undo import Undo
 
-#: What XAPI's high availability shall do with a guest whose host is lost.
+#: XAPI's high availability: how to restart a guest when its host fails.
 _HA_PRIORITY = "restart"
 
 
 class XenMemory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """XAPI's own figures of memory. Those that are absent stay as they are."""
+    """XAPI's settings of memory. Omitted fields keep their values."""
 
-    #: MiB that the guest gets when it starts.
+    #: Memory at the start of the guest in MiB.
     memory_target: MemoryMiB | None = None
-    #: MiB that it can be given at least.
+    #: Minimum memory in MiB.
     memory_static_min: MemoryMiB | None = None
-    #: MiB that it can be given at most.
+    #: Maximum memory in MiB.
     memory_static_max: MemoryMiB | None = None
 
 
 class XenCpus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """XAPI's own figures of virtual CPUs. Those that are absent stay as they are."""
+    """XAPI's settings of virtual CPUs. Omitted fields keep their values."""
 
-    #: How many the guest starts with.
+    #: Number of virtual CPUs at the start of the guest.
     vcpus_at_startup: Cpus | None = None
-    #: How many it can be given while it runs.
+    #: Maximum number of virtual CPUs while the guest runs.
     vcpus_max: Cpus | None = None
 
 
 class XenGuestUpdate(GuestUpdate, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Changes to a guest. A member that is absent stays as it is."""
+    """Changes to a guest. Omitted fields keep their values."""
 
-    #: MiB, for all of XAPI's figures; or these one by one.
+    #: Memory in MiB, for all of XAPI's settings; or an object with single settings.
     memory: MemoryMiB | XenMemory | UnsetType = UNSET  # type: ignore[assignment]  # core decodes with this class
-    #: MiB that a running guest shall have from now on, between its bounds.
+    #: New memory of a running guest in MiB, between its minimum and maximum.
     memory_target_live: MemoryMiB | UnsetType = UNSET
-    #: Virtual CPUs, at the start and at most; or these one by one.
+    #: Number of virtual CPUs, at the start and maximum; or an object with single settings.
     cpus: Cpus | XenCpus | UnsetType = UNSET  # type: ignore[assignment]  # as above
-    #: Virtual CPUs that a running guest shall have from now on.
+    #: New number of virtual CPUs of a running guest.
     vcpus_number_live: Cpus | UnsetType = UNSET
-    #: Joined with ``VCPUs_params``: ``weight``, ``cap``, ``mask``.
+    #: XAPI's ``VCPUs_params`` to set: ``weight``, ``cap``, ``mask``. Others keep their values.
     vcpu_settings: dict[str, str] | UnsetType = UNSET
-    #: Whether the guest is started elsewhere when its host is lost.
+    #: Whether to restart the guest on another host when its host fails.
     ha_enabled: bool | UnsetType = UNSET
-    #: Whether it boots paravirtualized; a text does, with these arguments for its kernel.
+    #: Whether the guest boots paravirtualized. A string does, too, and has the arguments for its kernel.
     paravirtualized: bool | str | UnsetType = UNSET  # type: ignore[assignment]  # as above
 
 
 @hookimpl
 def guest_update(session: XenSession, guest_id: str, changes: XenGuestUpdate) -> Guest:
-    """Change a guest: all of it, or nothing.
+    """Change a guest. If a change fails, the earlier ones are undone.
 
-    Memory and CPUs need it to be off, but for their ``live`` members, which need it to run.
+    The guest must be stopped to change memory and CPUs, and must run to change the ``live`` fields.
     """
     vm = find_guest(session, guest_id)
     growth = None if changes.hdd is UNSET else _growth(drives(session, vm.record), gib_to_bytes(changes.hdd))
@@ -86,13 +86,13 @@ def guest_update(session: XenSession, guest_id: str, changes: XenGuestUpdate) ->
         if changes.name not in (UNSET, vm.record.name_label):
             _rename(session, undo, vm, str(changes.name))
         carry_out(session, undo, vm, [*steps, *_steps(vm, changes), *live])
-        if growth is not None:  # the one thing that cannot be undone
+        if growth is not None:  # last, since it cannot be undone
             grow(session, *growth)
         return show_guest(session, vm.ref)
 
 
 def _offline_steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:
-    """Return what can only be changed while the guest is off."""
+    """Return the changes that require a stopped guest."""
     steps: list[Step] = []
     if changes.memory is not UNSET:
         steps.append(_memory_step(vm, changes.memory))
@@ -106,7 +106,7 @@ def _offline_steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:
 
 
 def _steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:
-    """Return what can be changed in any state."""
+    """Return the changes that are possible in any state."""
     steps, record = [], vm.record
     if changes.vcpu_settings is not UNSET:
         settings = record.VCPUs_params | changes.vcpu_settings
@@ -118,14 +118,14 @@ def _steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:
 
 
 def _live_steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:
-    """Return what is only of a guest that runs."""
+    """Return the changes that require a running guest."""
     steps, record = [], vm.record
     if changes.memory_target_live is not UNSET:
         target = changes.memory_target_live * MIB
         before = record.memory_dynamic_min, record.memory_dynamic_max
         steps.append(Step("set_memory_dynamic_range", (target, target), before))
     if changes.vcpus_number_live is not UNSET:
-        # How many it has now is not asked: as many as it started with, to undo.
+        # The current number is unknown: undo restores the number at the start.
         number = changes.vcpus_number_live
         steps.append(Step("set_VCPUs_number_live", (number,), (str(record.VCPUs_at_startup),)))
     return steps
@@ -145,7 +145,7 @@ def _memory_step(vm: Vm, wanted: int | XenMemory) -> Step:
     if isinstance(wanted, int):
         size = wanted * MIB
         same = memory_step(vm, size, size, size, size)
-        # A guest whose most is this already keeps its other figures.
+        # A guest with this maximum keeps its other settings.
         return same._replace(wanted=same.before) if size == record.memory_static_max else same
     low = record.memory_static_min if wanted.memory_static_min is None else wanted.memory_static_min * MIB
     high = record.memory_static_max if wanted.memory_static_max is None else wanted.memory_static_max * MIB
@@ -155,7 +155,7 @@ def _memory_step(vm: Vm, wanted: int | XenMemory) -> Step:
     if not low <= target_low <= target <= high:
         raise InvalidArguments(
             f"memory: memory_static_min ({low // MIB} MiB), memory_target ({target // MIB} MiB) and "
-            f"memory_static_max ({high // MIB} MiB) must be in this order; those that are not named stay"
+            f"memory_static_max ({high // MIB} MiB) must be in this order; omitted fields keep their values"
         )
     return memory_step(vm, low, high, target_low, target)
 
@@ -169,23 +169,24 @@ def _cpu_steps(vm: Vm, wanted: int | XenCpus) -> list[Step]:
     if at_startup > at_most:
         raise InvalidArguments(
             f"cpus: vcpus_at_startup ({at_startup}) is more than vcpus_max ({at_most}); "
-            "what is not named stays"
+            "omitted fields keep their values"
         )
     return cpu_steps(vm, at_startup, at_most)
 
 
-def _growth(found: list[Drive], hdd_bytes: int) -> tuple[Drive, int]:
-    """Return the last disk, and the size that makes the sum of all what it shall be.
+def _growth(drives: list[Drive], hdd_bytes: int) -> tuple[Drive, int]:
+    """Return the last disk, and its new size for this sum of all disks.
 
-    :raises InvalidArguments: there is no disk, or the sum would shrink
+    :raises InvalidArguments: the guest has no disk, or the sum would shrink
     :raises Conflict: the size of one of the disks is unknown
     """
-    if not found:
-        raise InvalidArguments("hdd: the guest has no disk that could grow: add one")
-    sizes = [require_known_bytes(drive, "hdd") for drive in found]
+    if not drives:
+        raise InvalidArguments("hdd: the guest has no disk to grow: add one")
+    sizes = [require_known_bytes(drive, "hdd") for drive in drives]
     total = sum(sizes)
     if hdd_bytes < total:
         raise InvalidArguments(
-            f"hdd: the guest's disks have {gib(total):g} GiB and only grow, {gib(hdd_bytes):g} GiB is less"
+            f"hdd: {gib(hdd_bytes):g} GiB is less than the guest's disks have ({gib(total):g} GiB): "
+            "disks can only grow"
         )
-    return found[-1], sizes[-1] + hdd_bytes - total
+    return drives[-1], sizes[-1] + hdd_bytes - total

@@ -1,4 +1,4 @@
-"""Guests' network interfaces. Their id is the MAC address."""
+"""Network interfaces of guests. Their ID is the MAC address."""
 
 import ipaddress
 from typing import Any
@@ -22,9 +22,9 @@ from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.undo import Undo
 
 _DEFAULT_MODE = "network_default"
-#: The locking mode in which nothing goes through.
+#: The locking mode that blocks all traffic.
 _OFF_MODE = "disabled"
-#: What XAPI says when a guest's tools do not let a device go, or are not there.
+#: XAPI's errors when a guest's tools do not release a device, or do not run.
 _NO_HOTPLUG = ("VM_MISSING_PV_DRIVERS", "VM_LACKS_FEATURE", "OPERATION_NOT_ALLOWED")
 
 
@@ -32,9 +32,9 @@ _NO_HOTPLUG = ("VM_MISSING_PV_DRIVERS", "VM_LACKS_FEATURE", "OPERATION_NOT_ALLOW
 def network_interface_list(session: XenSession, guest_id: str) -> list[XenNetworkInterface]:
     """List a guest's network interfaces: four round trips, or three."""
     vm = find_guest(session, guest_id)
-    found = interfaces_of(session, vm)
-    networks = session.api.read_some(NetworkRecord, "network", {vif.network for vif in found.values()})
-    return [_entity(vm, vif, networks.get(vif.network)) for vif in found.values()]
+    vifs = interfaces_of(session, vm).values()
+    networks = session.api.read_some(NetworkRecord, "network", {vif.network for vif in vifs})
+    return [_entity(vm, vif, networks.get(vif.network)) for vif in vifs]
 
 
 @hookimpl
@@ -49,15 +49,15 @@ def network_interface_info(session: XenSession, guest_id: str, interface_id: str
 def network_interface_create(
     session: XenSession, guest_id: str, interface: NetworkInterfaceCreate
 ) -> XenNetworkInterface:
-    """Add a network interface on the first free device; plug it in where the guest runs."""
+    """Add a network interface at the first free device, and plug it in if the guest runs."""
     vm = find_guest(session, guest_id)
     plugs_in = takes_devices(vm, "add a network interface to")
     network = find_network(session, interface.network)
     mac = (interface.mac or "").lower()
     if mac and int(mac[:2], 16) & 1:
-        raise InvalidArguments(f"mac: {mac} is a multicast address; an interface needs a unicast one")
+        raise InvalidArguments(f"mac: {mac} is a multicast address: use a unicast address")
     if mac and any(vif.MAC.lower() == mac for vif in interfaces_of(session, vm).values()):
-        raise Conflict(f"the guest has an interface {mac} already: choose another MAC address")
+        raise Conflict(f"the guest already has an interface {mac}: choose another MAC address")
     with Undo() as undo:
         ref = create_interface(session, undo, vm.ref, network, mac)
         if plugs_in:
@@ -85,7 +85,7 @@ def network_interface_update(
     plugs = takes_devices(vm, "plug interfaces of") if replugs else vm.record.power_state == "Running"
     with Undo() as undo:
         if plugs and vif.currently_attached:
-            undo.do("VIF.plug", plug, session, "VIF", ref)  # after all others: with the rate of before
+            undo.do("VIF.plug", plug, session, "VIF", ref)  # last, with the former rate
         if network is not None and network.ref != vif.network:
             undo.later(session.xenapi.VIF.move, ref, vif.network)
             session.tasks.run.VIF.move(ref, network.ref)
@@ -106,7 +106,7 @@ def network_interface_delete(session: XenSession, guest_id: str, interface_id: s
     vm = find_guest(session, guest_id)
     ref, _ = find_interface(session, vm, interface_id)
     if vm.record.power_state == "Suspended":
-        session.xenapi.VIF.destroy(ref)  # XAPI calls it plugged in until the guest has been off
+        session.xenapi.VIF.destroy(ref)  # XAPI reports it as plugged in until the guest is stopped
     else:
         remove(session, "VIF", ref)
 
@@ -122,7 +122,7 @@ def _entity(vm: Vm, vif: VifRecord, network: NetworkRecord | None) -> XenNetwork
 
 
 def _fields(vif: VifRecord, changes: NetworkInterfaceUpdate, *, is_on: bool) -> dict[str, Any]:
-    """Return the fields of an interface as they shall be; XAPI's ``kbps`` are rounded up."""
+    """Return the new values of an interface's fields. XAPI's ``kbps`` are rounded up."""
     fields: dict[str, Any] = {}
     if changes.ipv4_allowed is not UNSET:
         fields["ipv4_allowed"] = changes.ipv4_allowed
@@ -142,16 +142,16 @@ def _fields(vif: VifRecord, changes: NetworkInterfaceUpdate, *, is_on: bool) -> 
 
 
 def _set(session: XenSession, undo: Undo, ref: str, field: str, value: Any, *, before: Any) -> None:
-    """Change a field of an interface, unless it is as it shall be."""
+    """Change a field of an interface, unless it has the value already."""
     if value != before:
         change = getattr(session.xenapi.VIF, f"set_{field}")
-        if before is not None:  # an old XAPI's, which has no such field
+        if before is not None:  # an old XAPI has no such field
             undo.later(change, ref, before)
         change(ref, value)
 
 
 def _take_out(session: XenSession, ref: str) -> None:
-    """Unplug an interface that lets nothing through any more, if the guest can do that."""
+    """Unplug an inactive interface, if the guest supports that."""
     try:
         unplug(session, "VIF", ref)
     except XenAPI.Failure as failure:
@@ -168,4 +168,4 @@ def _check_addresses(changes: NetworkInterfaceUpdate) -> None:
             try:
                 parse(address)
             except ValueError:
-                raise InvalidArguments(f"{name}: {address[:100]!r} is no such address") from None
+                raise InvalidArguments(f"{name}: {address[:100]!r} is not such an address") from None

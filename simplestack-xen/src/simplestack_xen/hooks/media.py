@@ -11,7 +11,7 @@ from simplestack_xen.xapi.undo import Undo
 
 @hookimpl
 def media_info(session: XenSession, guest_id: str) -> Media:
-    """Show what is in a guest's first CD drive."""
+    """Show which ISO image is in a guest's first CD drive."""
     drive = find_cd_drive(session, find_guest(session, guest_id))
     if drive is None or drive[1].empty or not is_set(drive[1].VDI):
         return Media(name=None)
@@ -20,7 +20,7 @@ def media_info(session: XenSession, guest_id: str) -> Media:
 
 @hookimpl
 def media_mount(session: XenSession, guest_id: str, name: str) -> None:
-    """Put an image of an ISO storage into the guest's CD drive, by its name or its UUID."""
+    """Insert an image of an ISO storage, by name or UUID, into the guest's CD drive."""
     vm = find_guest(session, guest_id)
     image, _ = find_image(session, name, "ISO")
     with Undo() as undo:
@@ -29,7 +29,7 @@ def media_mount(session: XenSession, guest_id: str, name: str) -> None:
 
 @hookimpl
 def media_unmount(session: XenSession, guest_id: str) -> None:
-    """Empty the guest's CD drive."""
+    """Eject the ISO image from the guest's CD drive."""
     drive = find_cd_drive(session, find_guest(session, guest_id))
     if drive is not None and not drive[1].empty:
         session.xenapi.VBD.eject(drive[0])

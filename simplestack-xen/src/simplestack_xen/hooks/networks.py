@@ -17,18 +17,18 @@ def network_list(session: XenSession) -> list[Network]:
 
 @hookimpl
 def network_info(session: XenSession, network_id: str) -> Network:
-    """Show one network, by its UUID, its name, or its reference."""
+    """Show one network, by UUID, name or reference."""
     return network_entity(find_network(session, network_id).record)
 
 
 @hookimpl
 def network_vlan_create(session: XenSession, network: NetworkCreate) -> Network:
-    """Make a network on a VLAN of each host, over the network's interface there, or the bond it is in."""
+    """Create a network on a VLAN of the network's physical interface, or its bond, on each host."""
     api = session.api
     below = find_network(session, network.from_network)
     interface = _interface(session, below)
     if api.read(list[str], "network.get_by_name_label", network.name):
-        raise Conflict(f"there is a network named {network.name!r} already: choose another name")
+        raise Conflict(f"another network has the name {network.name!r}: choose another name")
     values = {
         "name_label": network.name,
         "name_description": network.description,
@@ -44,7 +44,7 @@ def network_vlan_create(session: XenSession, network: NetworkCreate) -> Network:
 
 
 def _remove(session: XenSession, ref: str) -> None:
-    """Remove a network with the VLANs that some hosts may have by now."""
+    """Remove a network with its VLANs on all hosts."""
     api = session.api
     pifs = api.read(NetworkRecord, "network.get_record", ref).PIFs
     for pif in api.read_some(PifRecord, "PIF", pifs).values():
@@ -54,18 +54,20 @@ def _remove(session: XenSession, ref: str) -> None:
 
 
 def _interface(session: XenSession, network: lookups.Network) -> str:
-    """Return a physical interface below a network, or the bond that this is in.
+    """Return a physical interface of a network, or its bond.
 
-    :raises InvalidArguments: there is none, or it is a VLAN itself
+    :raises InvalidArguments: there is none, or the network is a VLAN itself
     """
     api, name = session.api, network.record.name_label
-    found = api.read_some(PifRecord, "PIF", network.record.PIFs)
-    if not found:
-        raise InvalidArguments(f"from_network: {name!r} has no physical interface that could carry a VLAN")
-    untagged = [(ref, pif) for ref, pif in found.items() if pif.VLAN < 0 and not pif.tunnel_access_PIF_of]
+    pifs = api.read_some(PifRecord, "PIF", network.record.PIFs)
+    if not pifs:
+        raise InvalidArguments(
+            f"from_network: {name!r} has no physical interface for a VLAN: choose another network"
+        )
+    untagged = [(ref, pif) for ref, pif in pifs.items() if pif.VLAN < 0 and not pif.tunnel_access_PIF_of]
     if not untagged:
         raise InvalidArguments(
-            f"from_network: {name!r} is a VLAN or a tunnel itself; name the network below it"
+            f"from_network: {name!r} is a VLAN or a tunnel itself: use the network of its physical interface"
         )
     ref, pif = untagged[0]
     if is_set(pif.bond_slave_of):

@@ -1,4 +1,4 @@
-"""The pool: all hosts that share a master."""
+"""Show the pool."""
 
 from simplestack import HypervisorError, Pool, hookimpl
 from simplestack_xen.entities import pool_entity
@@ -15,7 +15,7 @@ def pool_info(session: XenSession) -> Pool:
     api = session.api
     pools = api.read_all(PoolRecord, "pool")
     if not pools:
-        raise HypervisorError("XAPI has no pool, which it always has")
+        raise HypervisorError("XAPI returned no pool")
     pool = next(iter(pools.values()))
     hosts = api.read_all(HostRecord, "host")
     metrics = api.read_all(HostMetricsRecord, "host_metrics")

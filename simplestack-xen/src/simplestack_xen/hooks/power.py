@@ -17,7 +17,7 @@ def guest_start(session: XenSession, guest_id: str) -> None:
 
 @hookimpl
 def guest_shutdown(session: XenSession, guest_id: str, force: bool) -> None:
-    """Ask the guest's tools to shut it down and wait; with `force`, end it in whatever state it is."""
+    """Ask the guest's tools to shut it down, and wait. With `force`, cut its power in any state."""
     vm = find_guest(session, guest_id)
     if force:
         require_guest_state(vm, "cut the power of", _STARTED, _PAUSED)
@@ -29,7 +29,7 @@ def guest_shutdown(session: XenSession, guest_id: str, force: bool) -> None:
 
 @hookimpl
 def guest_suspend(session: XenSession, guest_id: str) -> None:
-    """Suspend a guest: its memory goes to a storage, as it did in the first Simplestack."""
+    """Suspend a guest: its memory is written to a storage, as in first-generation Simplestack."""
     vm = find_guest(session, guest_id)
     require_guest_state(vm, "pause", _STARTED)
     session.tasks.run.VM.suspend(vm.ref)
@@ -37,7 +37,7 @@ def guest_suspend(session: XenSession, guest_id: str) -> None:
 
 @hookimpl
 def guest_resume(session: XenSession, guest_id: str) -> None:
-    """Let a guest go on that is suspended to a storage, or paused in memory by other means."""
+    """Resume a guest that is suspended to a storage, or was paused in memory by another client."""
     vm = find_guest(session, guest_id)
     require_guest_state(vm, "resume", _PAUSED)
     if vm.record.power_state == "Paused":
@@ -48,7 +48,7 @@ def guest_resume(session: XenSession, guest_id: str) -> None:
 
 @hookimpl
 def guest_reboot(session: XenSession, guest_id: str, force: bool) -> None:
-    """Ask the guest's tools to reboot it; with `force`, reset it."""
+    """Ask the guest's tools to reboot it. With `force`, reset it."""
     vm = find_guest(session, guest_id)
     require_guest_state(vm, "reboot", _STARTED)
     if force:

@@ -1,4 +1,4 @@
-"""Snapshots: VMs to XAPI, whose ``snapshot_of`` says whose they are."""
+"""Snapshots of guests. In XAPI, they are VMs with ``snapshot_of``."""
 
 from simplestack import (
     EntityNotFound,
@@ -39,15 +39,15 @@ def snapshot_create(session: XenSession, guest_id: str, name: str) -> Snapshot:
     vm = find_guest(session, guest_id)
     made = reference_in(session.tasks.run.VM.snapshot(vm.ref, name))
     now = session.api.read(VmRecord, "VM.get_record", vm.ref)
-    found = snapshot_entities(now, _of_guest(session, now)).get(made)
-    if found is None:
-        raise EntityNotFound("Guest", guest_id)  # deleted with its snapshots in this moment
-    return found
+    snapshot = snapshot_entities(now, _of_guest(session, now)).get(made)
+    if snapshot is None:
+        raise EntityNotFound("Guest", guest_id)  # it has just been deleted with its snapshots
+    return snapshot
 
 
 @hookimpl
 def snapshot_revert(session: XenSession, guest_id: str, snapshot_id: str) -> Snapshot:
-    """Take the guest back to a snapshot of its own: off, with new disk images like those of then.
+    """Revert a guest to one of its snapshots. It is stopped then, with new disk images from the snapshot.
 
     It keeps the name that it has. Disks that it was given since then go, as all that was changed does.
     """
@@ -59,40 +59,44 @@ def snapshot_revert(session: XenSession, guest_id: str, snapshot_id: str) -> Sna
     except XenAPI.Failure as failure:
         raise _explained(session, vm, failure) from None
     if session.api.read(VmRecord, "VM.get_record", vm.ref).name_label != vm.record.name_label:
-        # The name of then may be another guest's by now.
+        # Another guest may have the former name now.
         session.xenapi.VM.set_name_label(vm.ref, vm.record.name_label)
-    # XAPI takes them out of the guest and leaves them in their storages, where no client of ours sees them.
+    # XAPI detaches them from the guest but keeps them in their storages, where clients cannot see them.
     images = session.api.read_some(VdiRecord, "VDI", before)
     left = remove_images(session, {ref: before[ref] for ref, image in images.items() if not image.VBDs})
     if left:
-        raise HypervisorError(f"the guest is as it was, but {', '.join(left)} is left: remove that by hand")
+        raise HypervisorError(
+            f"the guest is reverted, but these are left: {', '.join(left)}; remove them by hand"
+        )
     return entity
 
 
 @hookimpl
 def snapshot_delete(session: XenSession, guest_id: str, snapshot_id: str) -> None:
-    """Destroy a snapshot of the guest's own, then the disk images that were its alone."""
+    """Destroy a snapshot of the guest, then the disk images that only it used."""
     ref, _ = _find(session, find_guest(session, guest_id), snapshot_id)
     snapshot = session.api.read(VmRecord, "VM.get_record", ref)
     images = own_images(session, drives(session, snapshot), {ref: snapshot})
     session.tasks.run.VM.destroy(ref)
     left = remove_images(session, images)
     if left:
-        raise HypervisorError(f"the snapshot is gone, but not {', '.join(left)}: remove that by hand")
+        raise HypervisorError(
+            f"the snapshot is deleted, but these are left: {', '.join(left)}; remove them by hand"
+        )
 
 
 def _explained(session: XenSession, vm: Vm, failure: "XenAPI.Failure") -> "XenAPI.Failure | SimplestackError":
-    """Return why a revert failed. XAPI removes the disks of now before it makes those of then."""
+    """Return the error of a failed revert. XAPI removes the current disks before it creates the new ones."""
     now = session.api.read(VmRecord, "VM.get_record", vm.ref)
     if set(now.VBDs) == set(vm.record.VBDs):
-        return failure  # nothing has begun
+        return failure  # nothing has changed
     code = failure.details[0]
     message = (
-        f"XAPI failed in the middle of the revert ({code}): the guest is off and lacks disks until a "
-        "revert succeeds; the snapshot is whole"
+        f"the revert failed ({code}): the guest is stopped and lacks disks; the snapshot is complete, so "
+        "revert again"
     )
     if isinstance(translate(failure), InsufficientStorage):
-        return InsufficientStorage(f"{message}; make room in the storage first")
+        return InsufficientStorage(f"{message} after you have made room in the storage")
     return HypervisorError(message, code)
 
 
@@ -101,7 +105,7 @@ def _of_guest(session: XenSession, vm: VmRecord) -> dict[str, VmRecord]:
 
 
 def _find(session: XenSession, vm: Vm, snapshot_id: str) -> tuple[str, Snapshot]:
-    """Find a snapshot among the guest's own.
+    """Find a snapshot of the guest.
 
     The first Simplestack took any VM's id for a snapshot's, and destroyed it.
 

@@ -1,4 +1,4 @@
-"""Storages: XAPI's storage repositories that are connected to a host."""
+"""Storages: XAPI's storage repositories, if they are connected to a host."""
 
 from simplestack import Storage, hookimpl
 from simplestack_xen.entities import storage_entity
@@ -9,11 +9,11 @@ from simplestack_xen.xapi.storages import find_sr
 
 @hookimpl
 def storage_list(session: XenSession) -> list[Storage]:
-    """List the repositories: one round trip. Those of ISO images have the type ``iso``, or ``udev``."""
+    """List the repositories: one round trip. Repositories of ISO images have the type ``iso`` or ``udev``."""
     return [storage_entity(sr) for sr in session.api.read_all(SrRecord, "SR").values() if sr.PBDs]
 
 
 @hookimpl
 def storage_info(session: XenSession, storage_id: str) -> Storage:
-    """Show one repository, by its UUID or its name."""
+    """Show one repository, by UUID or name."""
     return storage_entity(find_sr(session, storage_id).record)

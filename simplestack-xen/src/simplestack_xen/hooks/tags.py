@@ -1,4 +1,4 @@
-"""Tags: XAPI's own, which its other clients see too."""
+"""Tags of guests. They are XAPI's tags, which its other clients see, too."""
 
 from simplestack import EntityNotFound, hookimpl
 from simplestack_xen.xapi.lookups import Vm, find_guest
@@ -13,7 +13,7 @@ def tag_list(session: XenSession, guest_id: str) -> list[str]:
 
 @hookimpl
 def tag_create(session: XenSession, guest_id: str, name: str) -> list[str]:
-    """Put a tag on a guest."""
+    """Add a tag to a guest."""
     vm = find_guest(session, guest_id)
     session.xenapi.VM.add_tags(vm.ref, name)
     return _tags(session, vm)
@@ -21,7 +21,7 @@ def tag_create(session: XenSession, guest_id: str, name: str) -> list[str]:
 
 @hookimpl
 def tag_delete(session: XenSession, guest_id: str, name: str) -> None:
-    """Take a tag off a guest."""
+    """Remove a tag from a guest."""
     vm = find_guest(session, guest_id)
     if name not in _tags(session, vm):
         raise EntityNotFound("Tag", name)

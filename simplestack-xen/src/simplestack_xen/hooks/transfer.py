@@ -1,4 +1,4 @@
-"""Images out and in, through XAPI's HTTP handlers ``/export`` and ``/import``."""
+"""Export and import images, through XAPI's HTTP handlers ``/export`` and ``/import``."""
 
 import contextlib
 
@@ -22,7 +22,7 @@ from simplestack_xen.xapi.transfers import Download, Transfer
 
 @hookimpl
 def guest_export(session: XenSession, guest_id: str) -> Export:
-    """Stream a guest that is off, or suspended, as an XVA: the tar archive that XAPI imports.
+    """Export a stopped or suspended guest as an XVA, XAPI's tar archive.
 
     The image of a suspended guest has its memory.
     """
@@ -42,14 +42,14 @@ def guest_export(session: XenSession, guest_id: str) -> Export:
 def guest_import(
     session: XenSession, stream: ImportStream, size: int | None, storage_id: str | None
 ) -> Guest:
-    """Make a guest of an XVA. XAPI reads it as it comes, and removes what it has made when it fails.
+    """Create a guest from an XVA. XAPI reads it as a stream, and removes everything if the import fails.
 
-    :raises LengthRequired: its length is not known; XAPI takes no chunks
+    :raises LengthRequired: the length is unknown: XAPI does not accept chunked bodies
     """
     if size is None:
-        raise LengthRequired("XAPI takes images of a known length only: send Content-Length, and no chunks")
+        raise LengthRequired("XAPI does not accept chunked images: send Content-Length")
     if size == 0:
-        raise InvalidArguments("the image is empty: send the bytes of one")
+        raise InvalidArguments("the image is empty: send an XVA image")
     storage = find_disk_sr(session, storage_id)
     task = session.tasks.create("import")
     query = {"session_id": session.api.session, "task_id": task, "sr_id": storage.ref}
@@ -66,22 +66,22 @@ def guest_import(
             transfer.finish()
         else:
             transfer.close()
-        # XAPI leaves the end of an archive unread, so that its hanging up means nothing.
+        # XAPI does not read the end of an archive, so a closed connection is not an error.
         result = session.tasks.outcome(task, "the import")
-    # An archive of several VMs is not what `guest_export` writes; of those, the first one is shown.
+    # `guest_export` writes only one VM. Of an archive with several VMs, return the first one.
     return show_guest(session, references_in(result)[0])
 
 
 def _send(transfer: Transfer, stream: ImportStream, size: int) -> bool:
-    """Send an image until its end, or until XAPI does not want more of it; tell whether it was all sent.
+    """Send an image to its end, or until XAPI stops reading. Return whether everything was sent.
 
-    :raises InvalidArguments: the client went away
+    :raises InvalidArguments: the client disconnected
     """
     left = size
     while left:
         piece = stream.read(min(left, CHUNK_BYTES))
         if not piece:
-            raise InvalidArguments(f"the image has {size - left} bytes, {size} were announced")
+            raise InvalidArguments(f"the image ended after {size - left} of {size} bytes")
         if not transfer.send(piece):
             return False
         left -= len(piece)

@@ -1,1 +1,1 @@
-"""XAPI's side: what is said to it, and how. Nothing here knows of hooks."""
+"""Communication with XAPI. Nothing here depends on hooks."""

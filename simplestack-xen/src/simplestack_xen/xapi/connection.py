@@ -1,4 +1,4 @@
-"""HTTPS connections to hosts: verified, with a time limit for all that is waited for."""
+"""HTTPS connections to hosts, with verified certificates and time limits."""
 
 import hashlib
 import http.client
@@ -20,22 +20,22 @@ T = TypeVar("T")
 
 HTTPS_PORT = 443
 _EARLY_BYTES = 16 * 1024
-#: `code` of the error that says that nobody knows whether an operation took effect.
+#: `code` of the error when it is unknown whether an operation took effect.
 UNKNOWN_OUTCOME = "UNKNOWN_OUTCOME"
 
 
 class TimedSocket(ssl.SSLSocket):
-    """A TLS socket that gives up at a moment, however slowly bytes trickle in until then."""
+    """A TLS socket with a deadline for all its reads."""
 
-    #: On the monotonic clock.
+    #: Deadline (`time.monotonic`).
     deadline_seconds = float("inf")
-    #: What came before anybody wanted to read it.
+    #: Bytes that `has_input` has received.
     _early = b""
 
-    def answers(self, limit_seconds: float = 0) -> bool:
-        """Tell whether the other end has said something, or hung up, though it was not asked yet.
+    def has_input(self, limit_seconds: float = 0) -> bool:
+        """Return whether the host has sent bytes or closed the connection.
 
-        That the socket is readable is not enough: TLS 1.3 sends session tickets when it likes to.
+        A readable socket is not enough: TLS 1.3 may send session tickets at any time.
         """
         deadline = time.monotonic() + limit_seconds
         poll = select.poll()
@@ -54,11 +54,11 @@ class TimedSocket(ssl.SSLSocket):
             finally:
                 self.settimeout(before)
             if not self._early:
-                return True  # it has hung up
+                return True  # the host has closed it
         return True
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
-        """Receive what is there, or wait for it as long as there is time."""
+        """Receive bytes, and wait for them until the deadline."""
         if self._early:
             taken = self._early[: len(buffer) if nbytes is None else nbytes]
             buffer[: len(taken)] = taken
@@ -66,41 +66,41 @@ class TimedSocket(ssl.SSLSocket):
             return len(taken)
         left = self.deadline_seconds - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the time is up")
+            raise TimeoutError("the deadline has passed")
         if left != float("inf"):
             self.settimeout(left)
         return super().recv_into(buffer, nbytes, flags)
 
 
 class HttpsConnection(http.client.HTTPConnection):
-    """One TLS connection to a target that may be connected to."""
+    """A TLS connection to a host."""
 
     def __init__(self, target: Target, settings: XenSettings) -> None:
         super().__init__(target.name, target.port or HTTPS_PORT, blocksize=1024 * 1024)
         self.target = target
-        self.auto_open = 0  # its own way would be without TLS
+        self.auto_open = 0  # the base class would connect without TLS
         self._settings = settings
         self._tls: TimedSocket | None = None
 
     @property
     def tls(self) -> TimedSocket:
-        """The socket, also while an answer is read after which the host hangs up: `sock` is None by then."""
+        """The socket. `sock` may be None while the last response of a connection is read."""
         if self._tls is None:
             raise http.client.NotConnected
         return self._tls
 
-    def dial(self, limit_seconds: float) -> None:
-        """Connect, shake hands, and see that it is the host that it should be.
+    def open(self, limit_seconds: float) -> None:
+        """Connect, make the TLS handshake and verify the certificate.
 
-        :raises HypervisorUnavailable: nobody is there, or it cannot be trusted
-        :raises HypervisorTimeout: nobody answers
+        :raises HypervisorUnavailable: the host cannot be reached, or its certificate is not trusted
+        :raises HypervisorTimeout: the host does not respond
         """
         target, settings = self.target, self._settings
         deadline = time.monotonic() + limit_seconds
         try:
             plain = socket.create_connection(_address(target, self.port), timeout=limit_seconds)
         except TimeoutError:
-            raise HypervisorTimeout(f"{target} does not answer within {limit_seconds:g} s") from None
+            raise HypervisorTimeout(f"{target} did not respond within {limit_seconds:g} s") from None
         except OSError as error:
             raise HypervisorUnavailable(f"cannot connect to {target}: {error.strerror or error}") from None
         try:
@@ -121,21 +121,21 @@ class HttpsConnection(http.client.HTTPConnection):
         if wanted is None:
             return
         trusted = [wanted] if isinstance(wanted, str) else wanted
-        found = hashlib.sha256(self.tls.getpeercert(binary_form=True) or b"").hexdigest()
-        if found not in [fingerprint.lower() for fingerprint in trusted]:
+        fingerprint = hashlib.sha256(self.tls.getpeercert(binary_form=True) or b"").hexdigest()
+        if fingerprint not in [each.lower() for each in trusted]:
             raise HypervisorUnavailable(
-                f"{self.target}: its certificate has the SHA-256 fingerprint {found}, "
-                "which tls_fingerprint does not name"
+                f"{self.target}: the SHA-256 fingerprint of its certificate is {fingerprint}, "
+                "which is not in tls_fingerprint"
             )
 
     @property
     def was_closed(self) -> bool:
-        """Whether the host has closed it meanwhile: it says nothing else on an idle connection."""
-        return self.sock is None or self.tls.answers()
+        """Whether the host has closed the idle connection."""
+        return self.sock is None or self.tls.has_input()
 
 
 class KeptConnection:
-    """A connection for one request at a time: kept from one to the next, made again when it was closed."""
+    """A connection that is reused for one request after the other, and reconnected if it was closed."""
 
     def __init__(self, target: Target, settings: XenSettings) -> None:
         self.target = target
@@ -152,13 +152,13 @@ class KeptConnection:
         message: str,
         limit_seconds: float,
     ) -> T:
-        """Send a request and return what `read` makes of the answer.
+        """Send a request, and return the result of `read` for its response.
 
-        :param message: the message that the body has. It is sent once more when the connection breaks, if it
-            may be
-        :raises HypervisorUnavailable: the host cannot be reached; nothing was sent, or nothing that matters
-        :raises HypervisorTimeout: there is no answer in time
-        :raises HypervisorError: UNKNOWN_OUTCOME: it was sent, and the connection broke before the answer came
+        :param message: name of the XAPI message in the body. If it is repeatable, it is sent once more when
+            the connection breaks
+        :raises HypervisorUnavailable: the host cannot be reached, and the request had no effect
+        :raises HypervisorTimeout: no response in time
+        :raises HypervisorError: UNKNOWN_OUTCOME: the connection broke after the request was sent
         """
         deadline = time.monotonic() + limit_seconds
         is_second = False
@@ -170,13 +170,13 @@ class KeptConnection:
                 connection.tls.settimeout(max(0.001, deadline - time.monotonic()))
                 connection.request("POST", path, body, headers)
                 response = connection.getresponse()
-                found = read(response)
-                response.read()  # to its end, so that the connection can be used again
+                result = read(response)
+                response.read()  # to the end, to reuse the connection
             except TimeoutError:
                 self.close()
                 effect = "" if is_read(message) else "; whether it took effect is unknown"
                 raise HypervisorTimeout(
-                    f"{self.target} did not answer {message} within {limit_seconds:g} s{effect}"
+                    f"{self.target} did not respond to {message} within {limit_seconds:g} s{effect}"
                 ) from None
             except (OSError, http.client.HTTPException) as error:
                 self.close()
@@ -188,15 +188,15 @@ class KeptConnection:
                     ) from None
                 is_second = True
             except (XenAPI.Failure, NoJsonRpc):
-                raise  # in an answer that was read to its end
+                raise  # the response was read to its end
             except BaseException:
-                self.close()  # an answer that was not read to its end is in the way of the next one
+                self.close()  # the rest of the response would come before the next one
                 raise
             else:
-                return found
+                return result
 
     def close(self) -> None:
-        """Close it; it is made again when it is needed."""
+        """Close the connection. The next request reconnects."""
         if self._open is not None:
             self._open.close()
             self._open = None
@@ -205,24 +205,24 @@ class KeptConnection:
         if self._open is not None and self._open.was_closed:
             self.close()
         if self._open is None:
-            made = HttpsConnection(self.target, self._settings)
-            made.dial(limit_seconds)
-            self._open = made
+            connection = HttpsConnection(self.target, self._settings)
+            connection.open(limit_seconds)
+            self._open = connection
         return self._open
 
 
 def _address(target: Target, port: int) -> tuple[str, int]:
-    """Return where to connect to: the address that the allow-list saw, where it looked at addresses."""
+    """Return the address to connect to: a checked one, if the host is allowed because of its addresses."""
     return (target.addresses[0] if target.addresses else target.name), port
 
 
 @lru_cache(maxsize=64)
 def _context(verify: bool, ca_file: str | None) -> ssl.SSLContext:
-    """Return what a handshake needs. It takes longer to make than the handshake itself."""
+    """Return the TLS context, cached because creating it takes longer than a handshake."""
     try:
         context = ssl.create_default_context(cafile=ca_file if verify else None)
     except OSError as error:
-        raise HypervisorUnavailable(f"tls_ca_file cannot be read: {error.strerror or error}") from None
+        raise HypervisorUnavailable(f"cannot read tls_ca_file: {error.strerror or error}") from None
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -233,8 +233,8 @@ def _context(verify: bool, ca_file: str | None) -> ssl.SSLContext:
 def _explain_handshake(error: OSError, target: Target, limit_seconds: float) -> NoReturn:
     if isinstance(error, ssl.SSLCertVerificationError):
         raise HypervisorUnavailable(
-            f"{target}: its certificate cannot be trusted ({error.verify_message}); the operator of this "
-            "service can name who vouches for it (tls_ca_file), or its fingerprint (tls_fingerprint)"
+            f"{target}: its certificate is not trusted ({error.verify_message}); ask the operator of this "
+            "service to set tls_ca_file or tls_fingerprint"
         ) from None
     if isinstance(error, TimeoutError):
         raise HypervisorTimeout(
@@ -245,7 +245,7 @@ def _explain_handshake(error: OSError, target: Target, limit_seconds: float) -> 
 
 def _unknown_outcome(target: Target, message: str) -> HypervisorError:
     return HypervisorError(
-        f"the connection to {target} broke before it answered {message}: whether that took effect is "
-        "unknown, so look before you ask again",
+        f"the connection to {target} broke before the response to {message}: whether it took effect is "
+        "unknown, so check before you try again",
         UNKNOWN_OUTCOME,
     )

@@ -1,4 +1,4 @@
-"""Guests' drives: XAPI's VBDs, and the disk images (VDIs) in them."""
+"""Drives of guests (XAPI's VBDs), and the disk images (VDIs) in them."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from simplestack_xen.xapi.undo import Undo
 
 
 class Drive(NamedTuple):
-    """A VM's drive, and what is in it."""
+    """A drive of a VM, and its disk image."""
 
     ref: str
     record: VbdRecord
@@ -21,21 +21,21 @@ class Drive(NamedTuple):
 
 
 def drives(session: XenSession, *vms: VmRecord) -> list[Drive]:
-    """Return the drives of VMs that hold a disk, in their order: two round trips."""
+    """Return the drives of VMs with a disk, in device order: two round trips."""
     refs = [ref for vm in vms for ref in vm.VBDs]
     return filled(session, {ref: vbd for ref, vbd in vbds(session, refs).items() if vbd.type == "Disk"})
 
 
 def vbds(session: XenSession, refs: list[str]) -> dict[str, VbdRecord]:
-    """Return drives of all kinds, in their order: one round trip."""
-    found = session.api.read_some(VbdRecord, "VBD", refs)
-    return dict(sorted(found.items(), key=lambda item: item[1].position))
+    """Return drives of all types, in device order: one round trip."""
+    records = session.api.read_some(VbdRecord, "VBD", refs)
+    return dict(sorted(records.items(), key=lambda item: item[1].position))
 
 
-def filled(session: XenSession, found: Mapping[str, VbdRecord]) -> list[Drive]:
-    """Return drives with what is in them; those that are empty are left out."""
-    images = session.api.read_some(VdiRecord, "VDI", [vbd.VDI for vbd in found.values()])
-    return [Drive(ref, vbd, images[vbd.VDI]) for ref, vbd in found.items() if vbd.VDI in images]
+def filled(session: XenSession, records: Mapping[str, VbdRecord]) -> list[Drive]:
+    """Return drives with their disk images. Empty drives are left out."""
+    images = session.api.read_some(VdiRecord, "VDI", [vbd.VDI for vbd in records.values()])
+    return [Drive(ref, vbd, images[vbd.VDI]) for ref, vbd in records.items() if vbd.VDI in images]
 
 
 def find_drive(session: XenSession, vm: Vm, disk_id: str) -> Drive:
@@ -50,29 +50,29 @@ def find_drive(session: XenSession, vm: Vm, disk_id: str) -> Drive:
 
 
 def find_cd_drive(session: XenSession, vm: Vm) -> tuple[str, VbdRecord] | None:
-    """Return a VM's first CD drive; None where it has none."""
-    found = ((ref, vbd) for ref, vbd in vbds(session, vm.record.VBDs).items() if vbd.type == "CD")
-    return next(found, None)
+    """Return a VM's first CD drive; None if it has none."""
+    cd_drives = ((ref, vbd) for ref, vbd in vbds(session, vm.record.VBDs).items() if vbd.type == "CD")
+    return next(cd_drives, None)
 
 
 def create_drive(session: XenSession, undo: Undo, vm: str, image: str, *, bootable: bool) -> str:
-    """Give a VM a drive with a disk image in it; return its reference."""
+    """Add a drive with a disk image to a VM, and return its reference."""
     try:
         drive = str(session.xenapi.VBD.create(drive_values(vm, image, bootable=bootable)))
     except XenAPI.Failure as failure:
         if failure.details[0] not in ("INVALID_DEVICE", "DEVICE_ALREADY_EXISTS"):
             raise
-        # The device was XAPI's to choose.
+        # XAPI chose the device.
         raise Conflict("the guest has no free device for another disk") from None
     undo.do("VBD.destroy", remove, session, "VBD", drive)
     return drive
 
 
 def insert(session: XenSession, undo: Undo, vm: Vm, image: str) -> None:
-    """Put an image into a VM's CD drive, in place of what is there; make a drive where there is none."""
+    """Insert an image into a VM's CD drive, instead of the current one. Create a drive if it has none."""
     drive = find_cd_drive(session, vm)
     if drive is None:
-        # Xen plugs no CD drive into a machine that runs.
+        # Xen cannot plug a CD drive into a running VM.
         attempt = f"insert media into guest {vm.record.name_label!r}, which has no CD drive,"
         require_state(vm.record.state, GuestState.STOPPED, attempt=attempt)
         ref = str(session.xenapi.VBD.create(drive_values(vm.ref, NULL, kind="CD")))
@@ -93,8 +93,8 @@ def drive_values(
 ) -> dict[str, object]:
     """Return the record of a new drive.
 
-    :param image: the null reference makes an empty drive
-    :param device: its number; else it is the first that is free
+    :param image: the disk image; the null reference for an empty drive
+    :param device: device number. Default: the first free one
     """
     return {
         "VM": vm,

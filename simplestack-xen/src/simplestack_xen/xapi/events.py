@@ -1,4 +1,4 @@
-"""Answers of ``event.from``: objects of several classes at once, told apart by their class."""
+"""Responses of ``event.from``: objects of several classes, decoded by class."""
 
 from msgspec import Struct, field
 
@@ -68,7 +68,7 @@ class _TaskEvent(_Event, tag="task", frozen=True, kw_only=True):
 
 
 class Batch(Struct, frozen=True, kw_only=True):
-    """An answer of ``event.from``."""
+    """A response of ``event.from``."""
 
     events: list[
         _VmEvent

@@ -1,4 +1,4 @@
-"""A VM's memory, CPUs and way to boot: XAPI's settings, each with what undoes it."""
+"""Change a VM's memory, CPUs and boot mode, and undo the changes if one fails."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -11,8 +11,8 @@ HVM_BOOT_POLICY = "BIOS order"
 PV_BOOTLOADER = "pygrub"
 _PV_ARGS = "-- quiet console=hvc0"
 
-#: XAPI does these when nothing else is done to the guest, however long it has to wait for that. So they are
-#: tasks, which can be cancelled.
+#: XAPI runs these after all other operations on the guest, however long they take. So they are tasks, which
+#: can be cancelled.
 _WAITING = frozenset(
     {
         "set_memory_limits",
@@ -26,7 +26,7 @@ _WAITING = frozenset(
 
 
 class Step(NamedTuple):
-    """One of XAPI's settings: the VM's message for it, its value, and the value that undoes it."""
+    """A setting of XAPI: the message, the new value, and the former value."""
 
     message: str
     wanted: tuple[Any, ...]
@@ -34,7 +34,7 @@ class Step(NamedTuple):
 
 
 def carry_out(session: XenSession, undo: Undo, vm: Vm, steps: Iterable[Step]) -> None:
-    """Change settings of a VM, but for those that are as they shall be."""
+    """Change the settings of a VM that differ."""
     for step in steps:
         if step.wanted != step.before:
             undo.later(getattr(session.xenapi.VM, step.message), vm.ref, *step.before)
@@ -43,7 +43,7 @@ def carry_out(session: XenSession, undo: Undo, vm: Vm, steps: Iterable[Step]) ->
 
 
 def memory_step(vm: Vm, low: int, high: int, target_low: int, target_high: int) -> Step:
-    """Return what lets a VM have memory: static and dynamic bounds, in bytes."""
+    """Return the step that sets a VM's memory: static and dynamic limits, in bytes."""
     record = vm.record
     static = record.memory_static_min, record.memory_static_max
     dynamic = record.memory_dynamic_min, record.memory_dynamic_max
@@ -51,7 +51,7 @@ def memory_step(vm: Vm, low: int, high: int, target_low: int, target_high: int) 
 
 
 def cpu_steps(vm: Vm, at_startup: int, at_most: int) -> list[Step]:
-    """Return what lets a VM have CPUs: at no moment may it start with more than the most."""
+    """Return the steps that set a VM's CPUs. The number at the start never exceeds the maximum."""
     record = vm.record
     steps = [
         Step("set_VCPUs_max", (at_most,), (record.VCPUs_max,)),
@@ -61,9 +61,9 @@ def cpu_steps(vm: Vm, at_startup: int, at_most: int) -> list[Step]:
 
 
 def boot_steps(vm: Vm, wanted: bool | str) -> list[Step]:
-    """Return what lets a VM boot paravirtualized, or as a whole machine.
+    """Return the steps that set a VM's boot mode: paravirtualized or HVM.
 
-    :param wanted: arguments for its kernel where it is a text
+    :param wanted: a string is the arguments for the kernel of a paravirtualized VM
     """
     record = vm.record
     if wanted:

@@ -1,4 +1,4 @@
-"""Disk images (XAPI's VDIs): found by name, whose they are, new ones and copies."""
+"""Find, create and copy disk images (XAPI's VDIs), and find their users."""
 
 from collections.abc import Iterable, Mapping
 
@@ -15,9 +15,9 @@ from simplestack_xen.xapi.undo import Undo
 def find_image(session: XenSession, id_or_name: str, entity: str) -> tuple[str, VdiRecord]:
     """Find a disk image by UUID or name: of an ISO repository (``ISO``), or of another one (``Image``).
 
-    :param entity: which of them, and what it is called when it is missing
-    :raises EntityNotFound: that
-    :raises Conflict: several have the name
+    :param entity: ``ISO`` or ``Image``
+    :raises EntityNotFound: `entity`
+    :raises Conflict: several have this name
     """
     found = by_uuid(session, VdiRecord, "VDI", id_or_name)
     named = by_name(session, VdiRecord, "VDI", id_or_name) if found is None else dict([found])
@@ -36,23 +36,25 @@ def find_image(session: XenSession, id_or_name: str, entity: str) -> tuple[str, 
 
 
 def own_images(session: XenSession, drives: Iterable[Drive], vms: Mapping[str, VmRecord]) -> dict[str, str]:
-    """Return the disk images that only these VMs use, with their names; memory images of theirs included.
+    """Return the names of the disk images that only these VMs use, including images of their memory.
 
-    The control domain's use of one does not count: it means that the image is copied or backed up just now,
-    and XAPI will refuse to destroy it.
+    Use by the control domain does not count: the image is being copied or backed up, and XAPI will not
+    destroy it.
 
-    :param drives: theirs
+    :param drives: drives of these VMs
     """
-    found = [drive for drive in drives if not drive.image.read_only]
+    writable = [drive for drive in drives if not drive.image.read_only]
     own = {ref for vm in vms.values() for ref in vm.VBDs}
-    foreign = {ref for drive in found for ref in drive.image.VBDs} - own
+    foreign = {ref for drive in writable for ref in drive.image.VBDs} - own
     own |= of_control_domains(session, foreign)
-    images = {drive.record.VDI: drive.image.name_label for drive in found if own.issuperset(drive.image.VBDs)}
+    images = {
+        drive.record.VDI: drive.image.name_label for drive in writable if own.issuperset(drive.image.VBDs)
+    }
     return images | {vm.suspend_VDI: "memory" for vm in vms.values() if is_set(vm.suspend_VDI)}
 
 
 def create_image(session: XenSession, undo: Undo, sr: Sr, size_bytes: int, name: str) -> str:
-    """Make an empty disk image; return its reference."""
+    """Create an empty disk image, and return its reference."""
     image = str(
         session.xenapi.VDI.create(
             {
@@ -72,9 +74,9 @@ def create_image(session: XenSession, undo: Undo, sr: Sr, size_bytes: int, name:
 
 
 def copied(session: XenSession, undo: Undo, image: tuple[str, VdiRecord], sr: Sr, name: str) -> str:
-    """Return a copy of a disk image: a clone where it lies in the same storage, which takes no time.
+    """Copy a disk image, and return the copy. In the same storage, it is a fast clone.
 
-    Not for a moment is a copy called like the original while it is made: by its name that could not be found.
+    The copy never has the name of the original, which would make that name ambiguous.
     """
     ref, record = image
     if sr.ref == record.SR:
@@ -93,7 +95,7 @@ def copied(session: XenSession, undo: Undo, image: tuple[str, VdiRecord], sr: Sr
 
 
 def of_control_domains(session: XenSession, refs: Iterable[str]) -> set[str]:
-    """Return those of these drives that are of control domains, which copy and back up what is in them."""
-    found = session.api.read_some(VbdRecord, "VBD", refs)
-    owners = session.api.read_some(VmRecord, "VM", {drive.VM for drive in found.values()})
-    return {ref for ref, drive in found.items() if drive.VM in owners and owners[drive.VM].is_control_domain}
+    """Return the drives that belong to control domains, which copy and back up images."""
+    vbds = session.api.read_some(VbdRecord, "VBD", refs)
+    owners = session.api.read_some(VmRecord, "VM", {drive.VM for drive in vbds.values()})
+    return {ref for ref, drive in vbds.items() if drive.VM in owners and owners[drive.VM].is_control_domain}

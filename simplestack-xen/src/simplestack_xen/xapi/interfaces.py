@@ -1,4 +1,4 @@
-"""Guests' network interfaces: XAPI's VIFs."""
+"""Network interfaces of guests: XAPI's VIFs."""
 
 from simplestack import Conflict, EntityNotFound
 from simplestack_xen.sdk import XenAPI
@@ -8,7 +8,7 @@ from simplestack_xen.xapi.records import VifRecord
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.undo import Undo
 
-#: Two clients may be told of the same free device.
+#: Attempts: two clients may get the same free device.
 _DEVICE_ATTEMPTS = 8
 
 
@@ -30,9 +30,9 @@ def find_interface(session: XenSession, vm: Vm, interface_id: str) -> tuple[str,
 
 
 def create_interface(session: XenSession, undo: Undo, vm: str, network: Network, mac: str = "") -> str:
-    """Give a VM a network interface; return its reference.
+    """Add a network interface to a VM, and return its reference.
 
-    :param mac: XAPI makes one up when it is empty
+    :param mac: MAC address; empty lets XAPI generate one
     :raises Conflict: no device is free
     """
     api = session.api

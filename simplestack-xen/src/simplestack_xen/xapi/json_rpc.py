@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 as XAPI speaks it: the same messages as XML-RPC, and much faster to read.
+"""XAPI's JSON-RPC 2.0. It has the same messages as XML-RPC, and is much faster to decode.
 
 https://xapi-project.github.io/xen-api/wire-protocol.html
 """
@@ -23,52 +23,50 @@ T = TypeVar("T")
 
 
 class NoJsonRpc(Exception):
-    """The host does not speak JSON-RPC."""
+    """The host does not support JSON-RPC."""
 
 
-class _Refusal(Struct):
+class _Error(Struct):
     message: str
     data: list[str] = []
 
 
-class _Answer(Struct, Generic[T]):
+class _Response(Struct, Generic[T]):
     result: T | UnsetType | None = UNSET
-    #: XAPIs of before 2017 answer as in JSON-RPC 1.0; later ones do where they did not look at the request.
-    error: _Refusal | list[str] | None = None
+    #: A list in responses of XAPIs before 2017 (JSON-RPC 1.0), and in some errors of later ones.
+    error: _Error | list[str] | None = None
 
 
 def write_call(message: str, parameters: tuple[Any, ...]) -> bytes:
-    """Write a call. One follows the other on a connection, so their ids need not differ."""
+    """Encode a call. All calls have the same ID, since a connection has one call at a time."""
     return msgspec.json.encode({"jsonrpc": "2.0", "method": message, "params": parameters, "id": 1})
 
 
-def read_answer(response: http.client.HTTPResponse, kind: type[T]) -> T:
-    """Read an answer.
+def read_response(response: http.client.HTTPResponse, kind: type[T]) -> T:
+    """Decode a response.
 
-    :raises XenAPI.Failure: XAPI refuses
-    :raises NoJsonRpc: the host knows no such path
-    :raises HypervisorError: it is no answer of XAPI's
+    :raises XenAPI.Failure: XAPI returned an error
+    :raises NoJsonRpc: the host has no such path
+    :raises HypervisorError: the response is not valid
     """
     if response.status != http.HTTPStatus.OK:
         response.read()
         raise NoJsonRpc
     try:
-        answer: _Answer[T] = _decoder(kind).decode(response.read())  # type: ignore[arg-type]  # types are hashable
+        body: _Response[T] = _decoder(kind).decode(response.read())  # type: ignore[arg-type]  # types are hashable
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        _log.warning("XAPI's JSON-RPC response cannot be read: %s", error)
-        raise HypervisorError(
-            "XAPI sent a JSON-RPC response that cannot be read: the service's log says why"
-        ) from None
-    if isinstance(answer.error, list):
-        raise XenAPI.Failure(answer.error or ["UNKNOWN"])
-    if answer.error is not None:
-        raise XenAPI.Failure([answer.error.message, *answer.error.data])
-    if answer.result is UNSET:
-        raise HypervisorError("XAPI sent a JSON-RPC answer without a result")
-    return answer.result  # type: ignore[return-value]  # nothing but what `kind` allows
+        _log.warning("cannot decode XAPI's JSON-RPC response: %s", error)
+        raise HypervisorError("XAPI returned invalid JSON-RPC: the service's log has the details") from None
+    if isinstance(body.error, list):
+        raise XenAPI.Failure(body.error or ["UNKNOWN"])
+    if body.error is not None:
+        raise XenAPI.Failure([body.error.message, *body.error.data])
+    if body.result is UNSET:
+        raise HypervisorError("XAPI returned JSON-RPC without a result")
+    return body.result  # type: ignore[return-value]  # nothing but what `kind` allows
 
 
 @cache
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     # Not strict: some versions write integers as text here, too.
-    return msgspec.json.Decoder(_Answer[kind], strict=False)
+    return msgspec.json.Decoder(_Response[kind], strict=False)

@@ -1,4 +1,4 @@
-"""What clients name, found in XAPI: guests by UUID, storages and networks by UUID or by name."""
+"""Look up objects in XAPI: guests by UUID, storages and networks by UUID or name."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
@@ -19,23 +19,23 @@ _MAX_KNOWN_REFS = 4096
 
 
 class Vm(NamedTuple):
-    """A VM, and where XAPI has it."""
+    """A VM and its reference."""
 
     ref: str
     record: VmRecord
 
 
 class Network(NamedTuple):
-    """A network."""
+    """A network and its reference."""
 
     ref: str
     record: NetworkRecord
 
 
 def find_guest(session: XenSession, guest_id: str) -> Vm:
-    """Find a guest, or a template that can be made one again.
+    """Find a guest or a template.
 
-    :raises EntityNotFound: ``Guest``; snapshots and control domains are none
+    :raises EntityNotFound: ``Guest``, also for snapshots and control domains
     """
     found = by_uuid(session, VmRecord, "VM", guest_id)
     if found is None or found[1].is_a_snapshot or found[1].is_control_domain:
@@ -47,7 +47,7 @@ def require_guest_state(vm: Vm, attempt: str, *needed: GuestState) -> None:
     """Check that a guest is in one of the states that an operation needs.
 
     :param attempt: what was tried with it, such as ``start``
-    :raises InvalidState: it is in another state, or is a template
+    :raises InvalidState: the guest is in another state, or is a template
     """
     attempt = f"{attempt} guest {vm.record.name_label!r}"
     if vm.record.is_a_template:
@@ -56,11 +56,11 @@ def require_guest_state(vm: Vm, attempt: str, *needed: GuestState) -> None:
 
 
 def find_template(session: XenSession, id_or_name: str) -> Vm:
-    """Find what is to be cloned: a template, or a guest that is off.
+    """Find a template or a stopped guest to clone.
 
     :raises EntityNotFound: ``Guest``
-    :raises Conflict: several have the name
-    :raises InvalidState: it is not off
+    :raises Conflict: several have this name
+    :raises InvalidState: the guest is not stopped
     """
     found = by_uuid(session, VmRecord, "VM", id_or_name)
     if found is None:
@@ -76,10 +76,10 @@ def find_template(session: XenSession, id_or_name: str) -> Vm:
 
 
 def find_network(session: XenSession, id_or_name: str) -> Network:
-    """Find a network by UUID or name, or by the reference that the first Simplestack showed.
+    """Find a network by UUID or name, or by the reference that first-generation Simplestack returned.
 
     :raises EntityNotFound: ``Network``
-    :raises Conflict: several have the name
+    :raises Conflict: several have this name
     """
     if id_or_name.startswith("OpaqueRef:"):
         try:
@@ -96,9 +96,9 @@ def find_network(session: XenSession, id_or_name: str) -> Network:
 
 
 def find_record(session: XenSession, kind: type[R], class_name: str, entity: str, uuid_text: str) -> R:
-    """Return the object that has a UUID.
+    """Return the object with a UUID.
 
-    :raises EntityNotFound: the entity
+    :raises EntityNotFound: `entity`
     """
     found = by_uuid(session, kind, class_name, uuid_text)
     if found is None:
@@ -107,9 +107,9 @@ def find_record(session: XenSession, kind: type[R], class_name: str, entity: str
 
 
 def by_uuid(session: XenSession, kind: type[R], class_name: str, text: str) -> tuple[str, R] | None:
-    """Return what has a UUID, and its reference, or None.
+    """Return the reference and the record of the object with a UUID, or None.
 
-    Two round trips, one where its reference is known, none for what is no UUID.
+    Two round trips, or one if the reference is known. None for text that is not a UUID.
     """
     if not is_uuid(text):
         return None
@@ -145,25 +145,25 @@ def _get_record(session: XenSession, kind: type[R], class_name: str, ref: str) -
 
 
 def by_name(session: XenSession, kind: type[R], class_name: str, name: str) -> dict[str, R]:
-    """Return all that have a name, by reference: two round trips."""
+    """Return all objects with a name, by reference: two round trips."""
     refs = session.api.read(list[str], f"{class_name}.get_by_name_label", name)
     return session.api.read_some(kind, class_name, refs)
 
 
-def only(found: Mapping[str, R], entity: str, name: str) -> tuple[str, R]:
-    """Return the one that was found, and its reference.
+def only(named: Mapping[str, R], entity: str, name: str) -> tuple[str, R]:
+    """Return the reference and the record of the only object with a name.
 
-    :raises EntityNotFound: the entity
+    :raises EntityNotFound: `entity`: there is none
     :raises Conflict: there are several
     """
-    if not found:
+    if not named:
         raise EntityNotFound(entity, name)
-    if len(found) > 1:
-        ids = ", ".join(sorted(record.uuid for record in found.values()))
-        raise Conflict(f"several are named {name!r}; name one by its id: {ids}")
-    return next(iter(found.items()))
+    if len(named) > 1:
+        ids = ", ".join(sorted(record.uuid for record in named.values()))
+        raise Conflict(f"the name {name!r} is ambiguous: use one of these IDs: {ids}")
+    return next(iter(named.items()))
 
 
 def is_set(ref: str) -> bool:
-    """Tell whether a reference refers to anything."""
+    """Return whether a reference is neither null nor empty."""
     return ref not in (NULL, "")

@@ -1,6 +1,7 @@
-"""Devices of guests, disks' drives and network interfaces alike: in, out, and gone.
+"""Plug, unplug and remove devices of guests: drives and network interfaces.
 
-XAPI plugs the devices of a guest in when it starts, and others while it runs, if its tools are there.
+XAPI plugs in the devices of a guest when it starts. While it runs, devices can be plugged only if its tools
+run.
 """
 
 from simplestack import GuestState, require_state
@@ -12,10 +13,10 @@ _RECORDS: dict[str, type[VbdRecord] | type[VifRecord]] = {"VBD": VbdRecord, "VIF
 
 
 def takes_devices(vm: Vm, attempt: str) -> bool:
-    """Tell whether a guest takes a new device at once, since it runs; one that is off does when it starts.
+    """Return whether to plug in a new device now, since the guest runs. Otherwise its start does that.
 
-    :param attempt: what was tried with it, such as ``add a disk to``
-    :raises InvalidState: it does neither: it is paused
+    :param attempt: what was tried, such as ``add a disk to``
+    :raises InvalidState: the guest is paused
     """
     record = vm.record
     attempt = f"{attempt} guest {record.name_label!r}"
@@ -24,19 +25,19 @@ def takes_devices(vm: Vm, attempt: str) -> bool:
 
 
 def plug(session: XenSession, class_name: str, ref: str) -> None:
-    """Plug a device in, unless it is."""
+    """Plug in a device, unless it is plugged in."""
     if not _is_plugged(session, class_name, ref):
         getattr(session.tasks.run, class_name).plug(ref)
 
 
 def unplug(session: XenSession, class_name: str, ref: str) -> None:
-    """Unplug a device, unless it is out."""
+    """Unplug a device, if it is plugged in."""
     if _is_plugged(session, class_name, ref):
         getattr(session.tasks.run, class_name).unplug(ref)
 
 
 def remove(session: XenSession, class_name: str, ref: str) -> None:
-    """Unplug a device and destroy it. XAPI may call one plugged in that could not be."""
+    """Unplug a device and destroy it."""
     unplug(session, class_name, ref)
     getattr(session.xenapi, class_name).destroy(ref)
 

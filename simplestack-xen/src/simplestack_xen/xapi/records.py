@@ -1,7 +1,7 @@
-"""XAPI's records as far as they matter here.
+"""XAPI's records, with the fields that are used here.
 
-A member that an older XAPI lacks has its default; members that a newer one has besides are not read. Sizes
-are in bytes, references are text that is good for one pool and as long as the object lives.
+A field that an older XAPI does not have gets its default. Additional fields of a newer XAPI are ignored.
+Sizes are in bytes, references are text that is good for one pool and as long as the object lives.
 """
 
 from typing import Literal
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from simplestack import GuestState
 
-#: What XAPI writes where a reference would be.
+#: XAPI's null reference.
 NULL = "OpaqueRef:NULL"
 STATES = {
     "Running": GuestState.STARTED,
@@ -21,13 +21,13 @@ STATES = {
 
 
 class Record(Struct, frozen=True, kw_only=True, gc=False):
-    """What every object has."""
+    """The fields of all objects."""
 
     uuid: str = ""
 
 
 class VmSummary(Record, frozen=True, kw_only=True, gc=False):
-    """What lists tell of a VM, a template or a snapshot: all three are VMs to XAPI."""
+    """A VM, a template or a snapshot in a list. In XAPI, all three are VMs."""
 
     name_label: str = ""
     power_state: str = "Halted"
@@ -38,29 +38,29 @@ class VmSummary(Record, frozen=True, kw_only=True, gc=False):
     VCPUs_at_startup: int = 1
     #: Absent before XenServer 7.5.
     domain_type: str = "unspecified"
-    #: Empty for paravirtualized VMs, where ``domain_type`` does not tell.
+    #: Empty for paravirtualized VMs. Only needed without ``domain_type``.
     HVM_boot_policy: str = ""
     guest_metrics: str = NULL
     resident_on: str = NULL
 
     @property
     def state(self) -> GuestState:
-        """Its power state; of those that nobody knows yet, none says that it runs."""
+        """Power state. Unknown ones count as not running."""
         return STATES.get(self.power_state, GuestState.STOPPED)
 
     @property
     def is_paravirtualized(self) -> bool:
-        """Whether it is no whole machine."""
+        """Whether the VM is paravirtualized (not HVM)."""
         return not self.HVM_boot_policy if self.domain_type == "unspecified" else self.domain_type != "hvm"
 
     @property
     def is_guest(self) -> bool:
-        """Whether it is what clients call a guest, templates left out."""
+        """Whether clients see it in the list of guests: not a template, a snapshot or a control domain."""
         return not (self.is_a_template or self.is_a_snapshot or self.is_control_domain)
 
 
 class VmRecord(VmSummary, frozen=True, kw_only=True, gc=False):
-    """What else operations need to know of one."""
+    """A VM, with the fields that operations need."""
 
     memory_static_min: int = 0
     memory_dynamic_min: int = 0
@@ -82,7 +82,7 @@ class VmRecord(VmSummary, frozen=True, kw_only=True, gc=False):
 
 
 class GuestMetricsRecord(Record, frozen=True, kw_only=True, gc=False):
-    """What the tools in a guest tell."""
+    """Data from the tools in a guest."""
 
     PV_drivers_up_to_date: bool = False
     #: ``0/ip``, ``0/ipv4/0``, ``0/ipv6/0``: device, kind, number.
@@ -99,11 +99,11 @@ class HostRecord(Record, frozen=True, kw_only=True, gc=False):
 
 
 class HostMetricsRecord(Record, frozen=True, kw_only=True, gc=False):
-    """What a host has in use."""
+    """Memory of a host."""
 
     memory_total: int = 0
     memory_free: int = 0
-    #: Whether what it tells is of now.
+    #: Whether the data is current.
     live: bool = True
 
 
@@ -129,35 +129,35 @@ class SrRecord(Record, frozen=True, kw_only=True, gc=False):
 
     @property
     def holds_isos(self) -> bool:
-        """Whether what is in it goes into CD drives, and cannot be written."""
+        """Whether it has ISO images for CD drives."""
         return self.content_type == "iso" or self.type == "iso"
 
     @property
     def takes_disks(self) -> bool:
-        """Whether disks can be made in it: neither among ISO images nor on removable drives of a host."""
+        """Whether disks can be created in it: it has neither ISO images nor removable drives."""
         return not self.holds_isos and self.type != "udev"
 
     @property
     def free_bytes(self) -> int:
-        """What is not in use. Thin storages may have promised more than that."""
+        """Free space. Thin-provisioned storages may have allocated more."""
         return self.physical_size - self.physical_utilisation
 
 
 class PbdRecord(Record, frozen=True, kw_only=True, gc=False):
-    """What joins a host and a storage repository."""
+    """The connection of a host to a storage repository."""
 
     SR: str = NULL
     currently_attached: bool = False
 
 
 class VdiSummary(Record, frozen=True, kw_only=True, gc=False):
-    """What lists of guests tell of a virtual disk image."""
+    """A virtual disk image in lists of guests."""
 
     virtual_size: int = 0
 
     @property
     def known_bytes(self) -> int | None:
-        """Its size; None where XAPI does not know it and has 0 or a negative number."""
+        """Size; None if XAPI does not know it (0 or negative)."""
         return self.virtual_size if self.virtual_size > 0 else None
 
 
@@ -172,7 +172,7 @@ class VdiRecord(VdiSummary, frozen=True, kw_only=True, gc=False):
 
 
 class VbdSummary(Record, frozen=True, kw_only=True, gc=False):
-    """What lists of guests tell of a VM's drive."""
+    """A drive of a VM in lists of guests."""
 
     VM: str = NULL
     VDI: str = NULL
@@ -180,12 +180,12 @@ class VbdSummary(Record, frozen=True, kw_only=True, gc=False):
 
     @property
     def holds_disk(self) -> bool:
-        """Whether a disk image is in it: it is no CD drive, and not empty."""
+        """Whether it has a disk: it is not a CD drive, and not empty."""
         return self.type == "Disk" and self.VDI != NULL
 
 
 class VbdRecord(VbdSummary, frozen=True, kw_only=True, gc=False):
-    """What joins a VM and a disk image, or is an empty drive."""
+    """A drive of a VM, with or without a disk image."""
 
     userdevice: str = ""
     empty: bool = False
@@ -193,7 +193,7 @@ class VbdRecord(VbdSummary, frozen=True, kw_only=True, gc=False):
 
     @property
     def position(self) -> tuple[int, str]:
-        """Where it comes among a guest's drives."""
+        """Sort key in device order."""
         return (int(self.userdevice), "") if self.userdevice.isdecimal() else (1000, self.userdevice)
 
 
@@ -214,7 +214,7 @@ class VifRecord(Record, frozen=True, kw_only=True, gc=False):
 
     @property
     def position(self) -> int:
-        """Where it comes among a guest's interfaces."""
+        """Sort key in device order."""
         return int(self.device) if self.device.isdecimal() else 1000
 
 
@@ -233,7 +233,7 @@ class PifRecord(Record, frozen=True, kw_only=True, gc=False):
     """A host's physical interface, bond or VLAN."""
 
     host: str = NULL
-    #: -1 for what is no VLAN.
+    #: -1 if it is not a VLAN.
     VLAN: int = -1
     bond_slave_of: str = NULL
     VLAN_master_of: str = NULL
@@ -241,13 +241,13 @@ class PifRecord(Record, frozen=True, kw_only=True, gc=False):
 
 
 class BondRecord(Record, frozen=True, kw_only=True, gc=False):
-    """Several physical interfaces as one."""
+    """A bond of several physical interfaces."""
 
     master: str = NULL
 
 
 class TaskRecord(Record, frozen=True, kw_only=True, gc=False):
-    """What XAPI is doing."""
+    """A task."""
 
     status: Literal["pending", "success", "failure", "cancelling", "cancelled"] = "pending"
     result: str = ""
@@ -255,5 +255,5 @@ class TaskRecord(Record, frozen=True, kw_only=True, gc=False):
 
     @property
     def is_pending(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the task has not ended."""
         return self.status in ("pending", "cancelling")

@@ -1,4 +1,4 @@
-"""The end of VMs, of snapshots, and of the disk images that were theirs alone."""
+"""Remove VMs and snapshots, with the disk images that only they use."""
 
 import logging
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ _log = logging.getLogger(__name__)
 
 
 def remove_vm(session: XenSession, ref: str) -> list[str]:
-    """Destroy a VM with its snapshots and with the disk images that nobody else uses.
+    """Destroy a VM with its snapshots and the disk images that nothing else uses.
 
-    The VM goes first: a refusal leaves it with all that it had.
+    The VM is destroyed first: if XAPI rejects that, nothing has changed.
 
-    :return: what of it could not be removed, for people
+    :return: descriptions of what could not be removed
     """
     vm = session.api.read(VmRecord, "VM.get_record", ref)
     snapshots = session.api.read_some(VmRecord, "VM", vm.snapshots)
@@ -36,7 +36,7 @@ def remove_images(session: XenSession, images: Mapping[str, str]) -> list[str]:
     """Destroy disk images.
 
     :param images: their names, by reference
-    :return: those that could not be removed, for people
+    :return: descriptions of images that could not be removed
     """
     left = []
     for ref, name in images.items():
@@ -45,7 +45,7 @@ def remove_images(session: XenSession, images: Mapping[str, str]) -> list[str]:
 
 
 def _attempt(what: str, destroy: Messages, ref: str) -> list[str]:
-    """Destroy something, if it is still there; return what it is when that fails."""
+    """Destroy an object, if it still exists. Return its description if that fails."""
     try:
         destroy(ref)
     except XenAPI.Failure as failure:

@@ -1,4 +1,4 @@
-"""A session that is logged in, as hooks and what is below them use it."""
+"""The session that hooks use."""
 
 from dataclasses import dataclass, field
 
@@ -11,14 +11,14 @@ from simplestack_xen.xapi.tasks import Tasks
 
 @dataclass(frozen=True, eq=False, slots=True)
 class XenSession:
-    """A session with a pool's master. One thread at a time may use it."""
+    """A session with a pool master. It is not thread-safe."""
 
     api: Api
     tasks: Tasks
     settings: XenSettings
-    #: The master: not always the host that was asked for.
+    #: The pool master, which may differ from the host in the request.
     target: Target
-    #: References of what was found lately, by class and UUID: an object keeps its own as long as it lives.
+    #: Cached references by class and UUID: the reference of an object never changes.
     known_refs: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
     @property

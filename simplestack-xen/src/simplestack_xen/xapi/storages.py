@@ -1,4 +1,4 @@
-"""Storage repositories, and which of them new disks go to."""
+"""Find storage repositories, and choose one for new disks."""
 
 from typing import NamedTuple
 
@@ -19,40 +19,40 @@ def find_sr(session: XenSession, id_or_name: str) -> Sr:
     """Find a storage repository.
 
     :raises EntityNotFound: ``Storage``
-    :raises Conflict: several have the name
+    :raises Conflict: several have this name
     """
-    found = by_uuid(session, SrRecord, "SR", id_or_name)
-    if found is None:
-        found = only(by_name(session, SrRecord, "SR", id_or_name), "Storage", id_or_name)
-    return Sr(*found)
+    sr = by_uuid(session, SrRecord, "SR", id_or_name)
+    if sr is None:
+        sr = only(by_name(session, SrRecord, "SR", id_or_name), "Storage", id_or_name)
+    return Sr(*sr)
 
 
 def find_disk_sr(session: XenSession, id_or_name: str | None) -> Sr:
-    """Find the storage repository for new disks: the one named, the default one, or the one with most room.
+    """Return the repository for new disks: the named one, the default, or the one with the most free space.
 
-    Of those with room the ones that all hosts share come first: a guest can run anywhere on them.
+    Shared repositories are preferred, so that the guest can run on all hosts.
 
     :raises EntityNotFound: ``Storage``
-    :raises InvalidArguments: it holds ISO images
-    :raises Conflict: none was named, and there is none to choose
+    :raises InvalidArguments: the named repository has ISO images
+    :raises Conflict: none is named, and there is none for disks
     """
     wanted = id_or_name or session.settings.default_storage
     if wanted is not None:
         sr = find_sr(session, wanted)
         if not sr.record.takes_disks:
             raise InvalidArguments(
-                f"storage {sr.record.name_label!r} is for ISO images or removable drives: name one for disks"
+                f"storage {sr.record.name_label!r} is for ISO images or removable drives: use one for disks"
             )
         return sr
     api = session.api
     pools = api.read_all(PoolRecord, "pool")
     connections = api.read_all(PbdRecord, "PBD")
     connected = {pbd.SR for pbd in connections.values() if pbd.currently_attached}
-    found = api.read_all(SrRecord, "SR")
-    usable = {ref: Sr(ref, sr) for ref, sr in found.items() if ref in connected and sr.takes_disks}
+    repositories = api.read_all(SrRecord, "SR")
+    usable = {ref: Sr(ref, sr) for ref, sr in repositories.items() if ref in connected and sr.takes_disks}
     for pool in pools.values():
         if pool.default_SR in usable:
             return usable[pool.default_SR]
     if not usable:
-        raise Conflict("the pool has no storage for disks that is connected to a host: connect one")
+        raise Conflict("the pool has no connected storage for disks: connect one to a host")
     return max(usable.values(), key=lambda sr: (sr.record.shared, sr.record.free_bytes))

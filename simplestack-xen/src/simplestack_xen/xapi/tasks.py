@@ -1,4 +1,4 @@
-"""What takes XAPI long: tasks, which are waited for, cancelled when the time is up, and destroyed."""
+"""Run long operations as XAPI tasks: wait for them, cancel them at the time limit, and destroy them."""
 
 import contextlib
 import logging
@@ -18,22 +18,23 @@ from simplestack_xen.xapi.records import TaskRecord
 
 _log = logging.getLogger(__name__)
 
-#: How long a task that was cancelled may take to end.
+#: How long a cancelled task may take to end.
 CANCEL_SECONDS = 5.0
-#: How long one message waits for a task to change: a host that is gone shows by not answering the next one.
+#: How long a message waits for a task to change. The next message detects a host that is down.
 _LONGEST_WAIT_SECONDS = 30.0
-#: What a user without the role to end others' tasks gets for one that is gone, too.
+#: XAPI's errors for a task that no longer exists. The second is for users without the role to end others'
+#: tasks.
 _GONE = ("HANDLE_INVALID", "RBAC_PERMISSION_DENIED")
 
 
 class Tasks:
-    """The tasks of one session. A connection may break while one is under way: it goes on."""
+    """The tasks of a session. A task continues if the connection breaks."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
     def create(self, label: str) -> str:
-        """Make a task for a transfer to tell its outcome in; return its reference."""
+        """Create a task for the result of a transfer, and return its reference."""
         return str(self._api.xenapi.task.create(label, "by Simplestack"))
 
     @property
@@ -49,12 +50,12 @@ class Tasks:
         return Messages(self._run)
 
     def outcome(self, task: str, what: str, limit_seconds: float | None = None) -> str:
-        """Wait for the end of a task and destroy it; return its result.
+        """Wait for a task, destroy it, and return its result.
 
-        :param limit_seconds: how long to wait; without it, as long as the operation may still take
-        :raises XenAPI.Failure: it failed
-        :raises OperationTimeout: it did not end in time, and was cancelled
-        :raises HypervisorError: XAPI has forgotten it
+        :param limit_seconds: time limit. Default: the remaining time of the operation
+        :raises XenAPI.Failure: the task failed
+        :raises OperationTimeout: the task did not end in time, and was cancelled
+        :raises HypervisorError: the task no longer exists
         """
         if limit_seconds is None:
             left = time_left_seconds()
@@ -65,27 +66,29 @@ class Tasks:
                 record = self._cancelled(task)
                 if record is None or record.status != "success":
                     goes_on = record is not None and record.is_pending
-                    more = "; it has been asked to stop, and has not yet" if goes_on else ""
+                    more = "; it was cancelled, but has not ended yet" if goes_on else ""
                     raise OperationTimeout(f"{what} did not end within {limit_seconds:.3g} s{more}")
         finally:
             self._destroy(task)
         if record is None:
-            raise HypervisorError(f"XAPI has forgotten what became of {what}: look", UNKNOWN_OUTCOME)
+            raise HypervisorError(
+                f"XAPI no longer has the result of {what}: check whether it took effect", UNKNOWN_OUTCOME
+            )
         if record.status == "success":
             return record.result
         raise XenAPI.Failure(record.error_info or ["TASK_CANCELLED", what])
 
     def abandon(self, task: str) -> None:
-        """Cancel a task whose outcome nobody wants any more, and destroy it."""
-        with contextlib.suppress(XenAPI.Failure, SimplestackError):  # then it is only not waited for
+        """Cancel a task whose result is not needed, and destroy it."""
+        with contextlib.suppress(XenAPI.Failure, SimplestackError):  # then it continues
             self._cancelled(task)
         self.dismiss(task)
 
     @contextlib.contextmanager
     def dismissed_on_failure(self, task: str) -> Iterator[None]:
-        """Begin what a task is for; where that fails, destroy the task.
+        """Start the operation of a task. If that fails, destroy the task.
 
-        :raises XenAPI.Failure: why it failed, where the task or the answer tells
+        :raises XenAPI.Failure: the error of the task or of the response
         """
         try:
             yield
@@ -97,9 +100,9 @@ class Tasks:
             raise
 
     def dismiss(self, task: str) -> "XenAPI.Failure | None":
-        """Destroy a task that nobody waits for any more; return why it failed, if XAPI has said so.
+        """Destroy a task that is not needed any more. Return its error, if it has one.
 
-        XAPI destroys only tasks that have ended, and one that nothing of XAPI's has taken on would never end.
+        XAPI destroys only tasks that have ended, and a task without an operation would never end.
         """
         failure = None
         try:
@@ -131,22 +134,22 @@ class Tasks:
             _log.warning("a task stays until XAPI removes it: %s", error.name)
 
     def _cancelled(self, task: str) -> TaskRecord | None:
-        """Cancel a task, and return it as it is then; None when it is gone."""
+        """Cancel a task, and return its record; None if it no longer exists."""
         try:
             self._api.xenapi.task.cancel(task)
         except XenAPI.Failure as failure:
             if failure.details[0] in _GONE:
                 return None
-            # Or it has ended just now, or cannot be cancelled.
+            # It has just ended, or cannot be cancelled.
         return self._wait(task, CANCEL_SECONDS)
 
     def _wait(self, task: str, limit_seconds: float) -> TaskRecord | None:
-        """Return a task as it is when it has ended, or when the time is up; None when it is gone."""
+        """Return a task's record when it has ended, or at the time limit; None if it no longer exists."""
         deadline = time.monotonic() + limit_seconds
         token, record = "", None
         while True:
             left = max(0.0, deadline - time.monotonic())
-            # Of what is there XAPI tells at once, of what is not it would wait to hear.
+            # XAPI returns existing tasks at once, and would wait for missing ones.
             patience = min(left, _LONGEST_WAIT_SECONDS) if token else 0.0
             batch = self._api.read(
                 Batch,
@@ -165,7 +168,7 @@ class Tasks:
 
 
 def reference_in(result: str) -> str:
-    """Return the reference in a task's result: ``<value>OpaqueRef:...</value>``.
+    """Return the reference in the result of a task: ``<value>OpaqueRef:...</value>``.
 
     :raises HypervisorError: there is none
     """
@@ -177,7 +180,7 @@ def references_in(result: str) -> list[str]:
 
     :raises HypervisorError: there is none
     """
-    found = re.findall(r"OpaqueRef:[0-9A-Za-z-]+", result)
-    if not found:
-        raise HypervisorError(f"XAPI ended a task with {result[:100]!r} in place of what it made")
-    return found
+    refs = re.findall(r"OpaqueRef:[0-9A-Za-z-]+", result)
+    if not refs:
+        raise HypervisorError(f"XAPI ended a task with {result[:100]!r} instead of a reference")
+    return refs

@@ -1,8 +1,7 @@
-"""The HTTP side of transfers: a request to a handler of XAPI's, at this host or at the one that it names.
+"""Exports and imports over HTTP, at this host or at one to which it redirects.
 
-https://xapi-project.github.io/xen-api/topics/import-export.html. Each transfer has a connection of its own,
-beside the session's. The status tells little: 200 is said before anything has been read or written, and what
-became of the transfer is in its task.
+https://xapi-project.github.io/xen-api/topics/import-export.html. Each transfer has its own connection. The
+status is 200 before anything has been read or written; the transfer's task has the result.
 """
 
 import contextlib
@@ -25,47 +24,48 @@ from simplestack_xen.errors import failure_in
 from simplestack_xen.xapi.connection import HttpsConnection, TimedSocket
 from simplestack_xen.xapi.session import XenSession
 
-#: XAPI answers an upload before it reads it. So long nothing is sent to a host that says nothing.
+#: XAPI sends its response to an upload before it reads the body. Wait for it before sending.
 _HEAD_SECONDS = 5.0
 _MAX_PAGE_BYTES = 64 * 1024
-#: How long pieces are gathered. XAPI sends a few bytes every five seconds while it finds nothing on a disk.
+#: How long pieces are collected. XAPI sends a few bytes every five seconds while it reads empty disk space.
 _GATHER_SECONDS = 1.0
 _REDIRECTS = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.TEMPORARY_REDIRECT)
 
 
 class Transfer:
-    """A request, and its answer as far as it has come."""
+    """A request and its response."""
 
     def __init__(self, session: XenSession, target: Target, what: str) -> None:
         """Connect.
 
-        :param what: for errors: ``the export``
-        :raises SimplestackError: as `HttpsConnection.dial` does
+        :param what: words for error messages: ``the export``
+        :raises SimplestackError: as `HttpsConnection.open` does
         """
         self.target = target
         self.limit_seconds = session.settings.call_timeout_seconds
         self._what = what
         self._connection = HttpsConnection(target, session.settings)
-        self._connection.dial(session.settings.connect_timeout_seconds)
-        self._answer: http.client.HTTPResponse | None = None
-        #: Whether all that was read with the head of the answer has been taken.
+        self._connection.open(session.settings.connect_timeout_seconds)
+        self._response: http.client.HTTPResponse | None = None
+        #: Whether the bytes that were read together with the response's header have been returned.
         self._is_raw = False
         self._buffer = memoryview(bytearray(CHUNK_BYTES))
 
     @classmethod
     def download(cls, session: XenSession, what: str, path: str, query: dict[str, str]) -> Self:
-        """Ask for something that is streamed, and return when it begins.
+        """Request a download, and return when it starts.
 
-        :raises XenAPI.Failure: XAPI refuses, and says why
-        :raises SimplestackError: the host cannot be reached, refuses, is silent, or names a forbidden one
+        :raises XenAPI.Failure: XAPI returned an error
+        :raises SimplestackError: the host cannot be reached, does not respond, or redirects to a forbidden
+            host
         """
         return cls._ask(session, what, "GET", f"{path}?{urlencode(query)}", None)
 
     @classmethod
     def upload(cls, session: XenSession, what: str, path: str, query: dict[str, str], size: int) -> Self:
-        """Announce something that is to be sent, and return when the host waits for it.
+        """Announce an upload, and return when the host is ready.
 
-        :raises XenAPI.Failure: XAPI refuses, and says why
+        :raises XenAPI.Failure: XAPI returned an error
         :raises SimplestackError: as above
         """
         return cls._ask(session, what, "PUT", f"{path}?{urlencode(query)}", size)
@@ -85,7 +85,7 @@ class Transfer:
                 transfer.close()
                 raise
             transfer.close()
-        raise HypervisorUnavailable(f"{target} was named for {what}, and names yet another host")
+        raise HypervisorUnavailable(f"{target} redirects {what} again, which is not followed")
 
     @property
     def tls(self) -> TimedSocket:
@@ -93,22 +93,24 @@ class Transfer:
         return self._connection.tls
 
     def send(self, data: bytes) -> bool:
-        """Send some of an upload; tell whether the host still listens.
+        """Send a part of an upload. Return whether the host still reads.
 
-        :raises HypervisorTimeout: it does not take it
-        :raises XenAPI.Failure: it refuses after all, and says why
-        :raises SimplestackError: it refuses
+        :raises HypervisorTimeout: the host does not read
+        :raises XenAPI.Failure: XAPI returned an error
+        :raises SimplestackError: the host returned another error
         """
-        if self.tls.answers():
-            if self._answer is not None:
-                return False  # it has hung up, or has more to say, which is nothing good
+        if self.tls.has_input():
+            if self._response is not None:
+                return False  # it has closed the connection, or reports an error
             self._receive()
             if self._location() is not None:
-                raise HypervisorUnavailable(f"{self.target} named another host too late: try again", 1)
+                raise HypervisorUnavailable(
+                    f"{self.target} redirected after the upload had started: try again", 1
+                )
         try:
             self.tls.settimeout(self.limit_seconds)
             view, sent = memoryview(data), 0
-            while sent < len(view):  # `sendall` does the same, and looks at more for each TLS record
+            while sent < len(view):  # like `sendall`, but with less work per TLS record
                 sent += self.tls.write(view[sent:])
         except TimeoutError as error:
             self._explain(error)
@@ -117,15 +119,15 @@ class Transfer:
         return True
 
     def finish(self) -> None:
-        """Say that this was all of an upload: of one that is cut short XAPI would wait for the rest."""
+        """End an upload: XAPI would wait for the rest of an incomplete one."""
         self.tls.settimeout(0)
-        with contextlib.suppress(OSError):  # that the other end has not said so yet, or is gone
+        with contextlib.suppress(OSError):  # the host has not closed its side yet, or has disconnected
             self.tls.unwrap()
 
     def receive(self) -> bytes:
-        """Return the next piece of a download, none at its end: a chunk, or what comes in a while.
+        """Return the next piece of a download, empty at its end: a chunk, or less if bytes arrive slowly.
 
-        :raises HypervisorTimeout: none comes
+        :raises HypervisorTimeout: no bytes arrive
         :raises HypervisorError: the connection broke
         """
         due = time.monotonic() + _GATHER_SECONDS
@@ -143,13 +145,13 @@ class Transfer:
         return bytes(self._buffer[:filled])
 
     def close(self) -> None:
-        """Hang up."""
-        if self._answer is not None:
-            self._answer.close()
+        """Close the connection."""
+        if self._response is not None:
+            self._response.close()
         self._connection.close()
 
     def _request(self, method: str, path: str, size: int | None) -> None:
-        """Send the request's head and receive the answer's, which may be late for an upload."""
+        """Send the request's header, and receive the response's, which may be late for an upload."""
         connection = self._connection
         try:
             self.tls.settimeout(self.limit_seconds)
@@ -158,81 +160,83 @@ class Transfer:
                 connection.putheader("Content-Length", str(size))
                 connection.putheader("Content-Type", "application/octet-stream")
             connection.endheaders()
-            is_late = size is not None and not self.tls.answers(_HEAD_SECONDS)
+            is_late = size is not None and not self.tls.has_input(_HEAD_SECONDS)
         except (OSError, http.client.HTTPException) as error:
             self._explain(error)
         if not is_late:
             self._receive()
 
     def _receive_into(self, buffer: memoryview) -> int:
-        """Receive some bytes of a body; none at its end.
+        """Receive bytes of the body; none at its end.
 
-        XAPI's has no length. It is read from the socket, round two layers that would look at each TLS record.
+        XAPI's body has no length. It is read directly from the socket, which is faster.
         """
-        answer = self._answer
-        if answer is None:
+        response = self._response
+        if response is None:
             return 0
-        if answer.chunked or answer.length is not None:
-            found = answer.read1(len(buffer))
+        if response.chunked or response.length is not None:
+            data = response.read1(len(buffer))
         elif self._is_raw:
             return int(self.tls.read(len(buffer), buffer))
         else:
-            found = answer.read1(len(answer.peek()))  # what came with the head
+            data = response.read1(len(response.peek()))  # what was read together with the header
             self._is_raw = True
-        buffer[: len(found)] = found
-        return len(found)
+        buffer[: len(data)] = data
+        return len(data)
 
     def _receive(self) -> None:
-        """Receive the head of the answer.
+        """Receive the header of the response.
 
-        :raises XenAPI.Failure: it is a refusal that says why
-        :raises SimplestackError: it is a refusal, or none comes
+        :raises XenAPI.Failure: XAPI returned an error
+        :raises SimplestackError: the host returned another error, or does not respond
         """
         self.tls.deadline_seconds = time.monotonic() + self.limit_seconds
         try:
-            self._answer = answer = self._connection.getresponse()
-            if answer.status in (HTTPStatus.OK, *_REDIRECTS):
+            self._response = response = self._connection.getresponse()
+            if response.status in (HTTPStatus.OK, *_REDIRECTS):
                 return
-            page = answer.read(_MAX_PAGE_BYTES)
+            page = response.read(_MAX_PAGE_BYTES)
         except (OSError, http.client.HTTPException) as error:
             self._explain(error)
-        if answer.status == HTTPStatus.UNAUTHORIZED:
-            raise HypervisorUnavailable(f"XAPI ended the session before {self._what}")
+        if response.status == HTTPStatus.UNAUTHORIZED:
+            raise HypervisorUnavailable(f"XAPI ended the session before {self._what}: try again later")
         failure = failure_in(page)
         if failure is not None:
             raise failure
-        raise HypervisorError(f"XAPI answered {self._what} with HTTP {answer.status}", answer.status)
+        raise HypervisorError(
+            f"XAPI rejected {self._what} with HTTP status {response.status}", response.status
+        )
 
     def _location(self) -> str | None:
-        """Return where the answer sends its client; None where it sends it nowhere."""
-        if self._answer is None or self._answer.status not in _REDIRECTS:
+        """Return the Location of a redirect; None if the response is not a redirect."""
+        if self._response is None or self._response.status not in _REDIRECTS:
             return None
-        return self._answer.getheader("Location") or ""
+        return self._response.getheader("Location") or ""
 
     def _elsewhere(self, location: str) -> tuple[Target, str]:
-        """Return the target and the path of a location, if the settings allow to go there.
+        """Return the target and the path of a Location.
 
-        :raises HostNotAllowed: they do not
+        :raises HostNotAllowed: the settings do not allow the host
         """
         parts = urlsplit(location)
         if parts.scheme != "https" or not parts.netloc:
             raise HypervisorUnavailable(
-                f"{self.target} names another host for {self._what}, but not by https"
+                f"{self.target} redirects {self._what} to an address that is not https"
             )
         return self.target.elsewhere(parts.netloc), f"{parts.path}?{parts.query}"
 
     def _explain(self, error: Exception) -> NoReturn:
         if isinstance(error, TimeoutError):
             raise HypervisorTimeout(
-                f"{self.target} let {self._what} wait for more than {self.limit_seconds:g} s"
+                f"{self.target} did not continue {self._what} within {self.limit_seconds:g} s"
             ) from None
-        raise HypervisorError(f"the connection to {self.target} broke in {self._what}: {error}") from None
+        raise HypervisorError(f"the connection to {self.target} broke during {self._what}: {error}") from None
 
 
 class Download:
-    """An image on its way. At its end XAPI says whether it was one.
+    """An export. At its end, the task says whether it succeeded.
 
-    No generator: one that was never started would not clean up when it is closed.
+    Not a generator: closing a generator that was never started does not clean up.
     """
 
     def __init__(self, session: XenSession, transfer: Transfer, task: str) -> None:
@@ -259,7 +263,7 @@ class Download:
         raise StopIteration
 
     def close(self) -> None:
-        """Stop before the end."""
+        """Cancel the export."""
         if not self._is_over:
             self._hang_up()
             self._tasks.abandon(self._task)

@@ -1,4 +1,4 @@
-"""What was made on the way to something is removed again when that fails."""
+"""Undo the steps of an operation that fails."""
 
 import logging
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class Undo:
-    """Runs what was put into it, last first, when its block fails."""
+    """Runs its undo steps, last first, if its block fails."""
 
     def __init__(self) -> None:
         self._actions: list[tuple[str, Callable[[], object]]] = []
@@ -25,9 +25,9 @@ class Undo:
         self.do(str(message), _send_surely, message, *parameters)
 
     def do(self, what: str, action: Callable[..., object], *parameters: Any) -> None:
-        """Do something if the block fails.
+        """Call a function if the block fails.
 
-        :param what: for the log, should that fail, too
+        :param what: words for the log if this fails, too
         """
         self._actions.append((what, partial(action, *parameters)))
 
@@ -45,8 +45,8 @@ class Undo:
         for what, action in reversed(self._actions):
             try:
                 action()
-            except (XenAPI.Failure, SimplestackError) as failure:  # the first error is the client's
-                _log.warning("%s, to undo what failed, failed too: %s", what, failure)
+            except (XenAPI.Failure, SimplestackError) as failure:  # the client gets the first error
+                _log.warning("%s failed, too, while undoing a failed operation: %s", what, failure)
 
 
 def _send_surely(message: Messages, *parameters: Any) -> None:

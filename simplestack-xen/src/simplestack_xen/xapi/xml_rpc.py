@@ -1,7 +1,7 @@
-"""XML-RPC as XAPI speaks it: integers travel as text, and answers can be very long.
+"""XAPI's XML-RPC. Integers are text, and responses can be very long.
 
-Requests are written by the standard library. Its reader makes Python objects of everything; of 10,000 records
-that is some seconds. This one leaves out the members that nobody asked for, and reads as the bytes arrive.
+The standard library encodes requests. Its decoder takes seconds for 10,000 records, since it decodes all
+fields. The decoder in this module skips fields that are not wanted, and decodes while the bytes arrive.
 """
 
 import http.client
@@ -17,70 +17,72 @@ from simplestack_xen.sdk import XenAPI
 CONTENT_TYPE = "text/xml"
 PATH = "/"
 _PIECE_BYTES = 128 * 1024
-#: What is no Char of XML 1.0.
+#: Characters that are not allowed in XML 1.0.
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-#: Depth at which records are in the answer of ``get_all_records``: the answer, the map, the record.
+#: Depth of records in the response of ``get_all_records``: response, map, record.
 _RECORD_DEPTH = 3
 
 
 def write_call(message: str, parameters: tuple[Any, ...]) -> bytes:
-    """Write a call.
+    """Encode a call.
 
-    :raises InvalidArguments: a text in it has a character that XML cannot carry
+    :raises InvalidArguments: a string has a character that XML cannot contain
     """
-    text = xmlrpc.client.dumps(tuple(map(_wire_value, parameters)), message)
+    text = xmlrpc.client.dumps(tuple(map(_xml_value, parameters)), message)
     forbidden = _FORBIDDEN.search(text)
     if forbidden is not None:
         raise InvalidArguments(
-            f"XAPI's XML cannot carry the character U+{ord(forbidden[0]):04X}: leave it out"
+            f"XAPI's XML cannot contain the character U+{ord(forbidden[0]):04X}: remove it"
         )
     return text.encode()
 
 
-def read_answer(response: http.client.HTTPResponse, wanted: frozenset[str] | None = None) -> Any:
-    """Read an answer.
+def read_response(response: http.client.HTTPResponse, wanted: frozenset[str] | None = None) -> Any:
+    """Decode a response.
 
-    :param wanted: the members of records that matter, of an answer that is a map of records
-    :raises XenAPI.Failure: XAPI refuses
-    :raises HypervisorError: it is no answer of XAPI's
+    :param wanted: if the result is a map of records: their fields to decode
+    :raises XenAPI.Failure: XAPI returned an error
+    :raises HypervisorError: the response is not valid
     """
     if response.status != http.HTTPStatus.OK:
-        raise HypervisorError(f"XAPI answered HTTP {response.status} {response.reason}", response.status)
+        raise HypervisorError(
+            f"XAPI returned HTTP status {response.status} {response.reason}", response.status
+        )
     reader = _Reader(wanted)
     try:
         while piece := response.read(_PIECE_BYTES):
             reader.feed(piece)
-        answer = reader.close()
+        decoded = reader.close()
     except expat.ExpatError as error:
-        raise HypervisorError(f"XAPI sent something that is no XML-RPC: {error}") from None
+        raise HypervisorError(f"XAPI returned invalid XML-RPC: {error}") from None
     finally:
         reader.let_go()
-    match answer:
+    match decoded:
         case {"Status": "Success", "Value": value}:
             return value
         case {"Status": "Failure", "ErrorDescription": [*description]}:
             raise XenAPI.Failure([str(part) for part in description] or ["UNKNOWN"])
         case _:
-            raise HypervisorError("XAPI sent something that is no XML-RPC answer of XAPI's")
+            raise HypervisorError("XAPI returned XML-RPC without a status")
 
 
-def _wire_value(value: Any) -> Any:
-    """Return a value as XAPI wants it: 64-bit integers do not fit XML-RPC's, so they are text."""
+def _xml_value(value: Any) -> Any:
+    """Convert a value for XAPI. Integers are text, since XML-RPC has no 64-bit integers."""
     match value:
         case bool():
             return value
         case int():
             return str(value)
         case Mapping():
-            return {str(name): _wire_value(its) for name, its in value.items()}
+            return {str(name): _xml_value(its) for name, its in value.items()}
         case list() | tuple():
-            return [_wire_value(item) for item in value]
+            return [_xml_value(item) for item in value]
         case _:
             return value
 
 
 class _Struct(dict[str, Any]):
-    """A struct in the making."""
+    """A struct that is being decoded."""
 
     name: str = ""
 
@@ -97,26 +99,26 @@ _SCALARS: Mapping[str, Callable[[str], Any]] = {
 
 
 class _Reader:
-    """Reads one value out of a stream of XML. Document types are refused: no entity can be defined.
+    """Decodes a value from a stream of XML. Document types are rejected, so XML cannot define entities.
 
-    Most of a long answer is members of records that nobody wants, and what it costs is the calls for each of
-    their elements. So there are three ways to listen: to all elements; inside a record, to the names of its
-    members; inside a member that is not wanted, to its end.
+    Most of a long response is unwanted fields of records, and the callbacks for their elements take the time.
+    So there are three sets of callbacks: for all elements; for the field names of a record; for the end of an
+    unwanted field.
     """
 
     def __init__(self, wanted: frozenset[str] | None) -> None:
         self._wanted = wanted
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
-        self._parser.StartDoctypeDeclHandler = _refuse_doctype
-        #: What the values go into that are being read, outermost first.
+        self._parser.StartDoctypeDeclHandler = _reject_doctype
+        #: The structs and lists that are being decoded, outermost first.
         self._open: list[_Struct | list[Any]] = []
         self._text: list[str] = []
         self._value: Any = None
-        #: Whether the ``<value>`` that is open has had its content already.
+        #: Whether the content of the open ``<value>`` has been decoded.
         self._has_value = False
         self._structs = 0
-        self._skipped_members = 0
+        self._skipped_fields = 0
         self._listen()
 
     def feed(self, piece: bytes) -> None:
@@ -127,7 +129,7 @@ class _Reader:
         return self._value
 
     def let_go(self) -> None:
-        """Free the answer now: the parser and its listeners hold one another, and all that was read."""
+        """Break the reference cycle between the parser and its callbacks, to free the response now."""
         self._parser.StartElementHandler = None
         self._parser.EndElementHandler = None
         self._parser.CharacterDataHandler = None
@@ -137,20 +139,20 @@ class _Reader:
         return self._structs == _RECORD_DEPTH and self._wanted is not None
 
     def _listen(self) -> None:
-        """Listen to all elements."""
+        """Set callbacks for all elements."""
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._text.append
 
     def _listen_for_names(self) -> None:
-        """Listen to the names of a record's members, and to its end."""
+        """Set callbacks for the field names of a record, and for its end."""
         self._text.clear()
         self._parser.StartElementHandler = None
         self._parser.EndElementHandler = self._end_in_record
         self._parser.CharacterDataHandler = self._text.append
 
     def _listen_for_the_end(self) -> None:
-        """Listen to where a member that is not wanted ends."""
+        """Set callbacks for the end of an unwanted field."""
         self._parser.StartElementHandler = None
         self._parser.EndElementHandler = self._end_skipped
         self._parser.CharacterDataHandler = None
@@ -176,7 +178,7 @@ class _Reader:
         elif tag == "name":
             holder = self._open[-1] if self._open else None
             if not isinstance(holder, _Struct):
-                raise HypervisorError("XAPI sent something that is no XML-RPC")
+                raise HypervisorError("XAPI returned invalid XML-RPC")
             holder.name = "".join(self._text)
         elif tag in ("struct", "array"):
             self._structs -= tag == "struct"
@@ -186,13 +188,13 @@ class _Reader:
             try:
                 self._value = convert("".join(self._text))
             except ValueError:
-                raise HypervisorError(f"XAPI sent something that is no {tag}") from None
+                raise HypervisorError(f"XAPI returned an invalid {tag}") from None
             self._has_value = True
         elif tag == "nil":
             self._value, self._has_value = None, True
 
     def _put(self) -> None:
-        """Put a value that is complete where it belongs."""
+        """Add a complete value to its struct or list."""
         # Without a type it is a string.
         value = self._value if self._has_value else "".join(self._text)
         self._has_value = True
@@ -223,21 +225,22 @@ class _Reader:
         if tag == "member":
             self._listen_for_names()
         elif tag == "name":
-            # A struct with members: from here on they are counted, this one and the outer one too.
-            self._skipped_members = 2
+            # A struct with fields: from here on, count nested fields, starting with this one and the outer
+            # one.
+            self._skipped_fields = 2
             self._parser.StartElementHandler = self._start_counted
             self._parser.EndElementHandler = self._end_counted
 
     def _start_counted(self, tag: str, _attributes: Mapping[str, str]) -> None:
         if tag == "member":
-            self._skipped_members += 1
+            self._skipped_fields += 1
 
     def _end_counted(self, tag: str) -> None:
         if tag == "member":
-            self._skipped_members -= 1
-            if not self._skipped_members:
+            self._skipped_fields -= 1
+            if not self._skipped_fields:
                 self._listen_for_names()
 
 
-def _refuse_doctype(*_declaration: Any) -> NoReturn:
-    raise HypervisorError("XAPI sent XML with a document type, which it never does; that is not read")
+def _reject_doctype(*_declaration: Any) -> NoReturn:
+    raise HypervisorError("XAPI returned XML with a document type, which is not accepted")
