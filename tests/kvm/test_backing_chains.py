@@ -131,7 +131,7 @@ def test_what_another_guests_disk_is_based_on_stays_and_the_client_is_told(
     ):
         delete(session, mine.UUIDString())
         assert base.exists()
-    assert [warning.split(":")[0] for warning in warnings] == ["volume simplestack-test/a.qcow2 stays"]
+    assert [warning.split(":")[0] for warning in warnings] == ["volume simplestack-test/a.qcow2 is kept"]
     assert "/tmp" not in warnings[0]
 
 

@@ -71,7 +71,7 @@ def test_a_guest_that_does_not_let_go_keeps_its_disk(
         foreign(session.connection, file_disk(disk.path(), "vda", "virtio"), machine="pc") as domain,
     ):
         domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)  # nobody there to answer
-        with pytest.raises(Busy, match="does not let go"):
+        with pytest.raises(Busy, match="does not release disk"):
             disk_delete(session, domain.UUIDString(), "vda")
         assert targets(domain) == targets(domain, INACTIVE) == ["vda"]
         assert disk.name() in volumes(session, libvirtd)
@@ -203,7 +203,7 @@ def test_nothing_is_deleted_when_another_disk_has_taken_the_place(
 
         with (
             after("virStoragePoolRefresh", replace, nth=1),
-            pytest.raises(Conflict, match="is another one now"),
+            pytest.raises(Conflict, match="was replaced by another client"),
         ):
             disk_delete(session, domain.UUIDString(), "vda")
         assert targets(domain) == ["vda"]
@@ -226,7 +226,7 @@ def test_a_disk_of_which_somebody_takes_a_snapshot_meanwhile_is_not_deleted_belo
         flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
         with (
             after("virStoragePoolRefresh", lambda: domain.snapshotCreateXML(text, flags), nth=1),
-            pytest.raises(Conflict, match="is another one now"),
+            pytest.raises(Conflict, match="was replaced by another client"),
         ):
             disk_delete(session, domain.UUIDString(), "vda")
         assert disk.name() in volumes(session, libvirtd)

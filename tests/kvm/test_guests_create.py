@@ -137,7 +137,7 @@ def test_a_name_that_somebody_else_takes_meanwhile_is_a_conflict_and_leaves_noth
     try:
         with (
             after("virConnectGetCapabilities", take, nth=1),
-            pytest.raises(Conflict, match="'wanted' is taken by another guest"),
+            pytest.raises(Conflict, match="another guest has the name 'wanted'"),
         ):
             guest_create(session, GuestCreate(name="wanted", memory=32, disks=[NewDisk(size=1)]))
         assert traces(session, libvirtd)[1] == files

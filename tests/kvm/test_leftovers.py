@@ -165,7 +165,7 @@ def test_a_disk_that_may_have_been_attached_when_libvirtd_died_stays_and_is_name
             ):
                 disk_create(session, domain.UUIDString(), DiskCreate(size=0.1, storage_id=mortal.pool))
             (left,) = others(mortal)
-            assert f"volume {mortal.pool}/{left} stays: the guest has it" in caught.value.message
+            assert f"volume {mortal.pool}/{left} is kept: it is a disk of the guest" in caught.value.message
     finally:
         sessions.disconnect(session)
         now.close()

@@ -203,7 +203,7 @@ def test_a_disk_that_was_attached_without_libvirt_saying_so_keeps_its_volume(
     with foreign(session.connection) as domain:
         with failing_once("virDomainAttachDeviceFlags"), pytest.raises(HypervisorError) as caught:
             disk_create(session, domain.UUIDString(), wanted)
-        assert "stays: the guest has it as a disk" in caught.value.message
+        assert "is kept: it is a disk of the guest" in caught.value.message
         assert "by hand" not in caught.value.message
         (disk,) = disk_list(session, domain.UUIDString())
         assert Path(str(disk.extra_info)).exists()

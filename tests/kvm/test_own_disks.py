@@ -81,7 +81,7 @@ def test_a_disk_in_no_pool_stays_and_the_client_is_told(
     with foreign(session.connection, file_disk(str(path), "vda", "virtio")) as mine:
         guest_delete(session, mine.UUIDString())
     assert path.exists()
-    assert warnings == ["disk vda stays: it is in no active storage"]
+    assert warnings == ["disk vda is kept: it is not in an active storage"]
 
 
 def test_an_installer_that_is_attached_as_a_disk_stays(
@@ -95,7 +95,7 @@ def test_an_installer_that_is_attached_as_a_disk_stays(
     with foreign(session.connection, file_disk(str(path), "vda", "virtio")) as mine:
         guest_delete(session, mine.UUIDString())
     assert path.exists()
-    assert warnings == ["volume simplestack-test/installer.iso stays: it is an ISO image"]
+    assert warnings == ["volume simplestack-test/installer.iso is kept: it is an ISO image"]
 
 
 @pytest.mark.parametrize("mark", ["<readonly/>", "<shareable/>", "<transient/>"])
@@ -244,7 +244,7 @@ def test_a_file_that_somebody_writes_to_under_another_name_stays(
         with after("virStorageVolGetXMLDesc", lambda: os.utime(path)):  # as a guest that runs does
             guest_delete(session, mine.UUIDString())
         assert path.exists()
-    assert warnings == ["volume alias/a.qcow2 stays: somebody writes to it"]
+    assert warnings == ["volume alias/a.qcow2 is kept: something writes to it"]
     alias.destroy()
 
 

@@ -1,4 +1,4 @@
-"""The entities that clients see, made of libvirt's records. Pure functions."""
+"""Convert libvirt's records to entities. Pure functions."""
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
@@ -12,9 +12,9 @@ from simplestack_kvm.libvirtd.storages import StoragePoolRecord
 def guest_entity(
     record: DomainRecord, state: GuestState, host: str, disk_bytes: Iterable[int | None], ip: str | None
 ) -> Guest:
-    """Make the entity of a domain's description.
+    """Return the entity of a domain, from its description.
 
-    :param disk_bytes: the sizes of its disks; None for those that are unknown
+    :param disk_bytes: sizes of its disks; None for unknown sizes
     """
     return Guest(
         id=record.uuid,
@@ -39,11 +39,11 @@ def guest_entity_of_stats(
     state: GuestState,
     host: str,
 ) -> Guest:
-    """Make the entity of bulk statistics of a domain that is off.
+    """Return the entity of a stopped domain, from bulk statistics.
 
-    :param stats: VCPU and BALLOON; what they lack is unknown
-    :param disks: its disks; None where they are unknown
-    :param disk_bytes: their sizes; None for those that are unknown
+    :param stats: VCPU and BALLOON statistics; missing values are unknown
+    :param disks: its disks; None if they are unknown
+    :param disk_bytes: their sizes; None for unknown sizes
     """
     cpus, memory_kib = stats.get("vcpu.current"), stats.get("balloon.current")
     return Guest(
@@ -59,13 +59,13 @@ def guest_entity_of_stats(
 
 
 def is_paravirtualized(targets: Iterable[str]) -> bool | None:
-    """Tell whether the first disk is virtio's (``vda``); None without any disk."""
+    """Return whether the first disk is a virtio disk (``vda``); None without disks."""
     first = next(iter(targets), None)
     return None if first is None else first.startswith(("vd", "xvd"))
 
 
 def _sum_gib(disk_bytes: Iterable[int | None]) -> float | None:
-    """Add sizes up. With one unknown, the sum is: part of it would pass for all of it."""
+    """Return the sum of sizes; None if one is unknown."""
     total = 0
     for size in disk_bytes:
         if size is None:
@@ -75,12 +75,12 @@ def _sum_gib(disk_bytes: Iterable[int | None]) -> float | None:
 
 
 def _running_host(state: GuestState, host: str) -> str | None:
-    """Return the host that a guest runs on; one that is off runs on none, though it is defined somewhere."""
+    """Return the host that runs a guest; None for a stopped guest."""
     return None if state == GuestState.STOPPED else host
 
 
 def disk_entity(disk: DiskRecord, position: int, size_bytes: int | None) -> Disk:
-    """Make the entity; None as size stays unknown."""
+    """Return the entity of a disk; None as size means unknown."""
     return Disk(
         id=disk.target,
         name=disk.name,
@@ -91,9 +91,9 @@ def disk_entity(disk: DiskRecord, position: int, size_bytes: int | None) -> Disk
 
 
 def storage_entity(pool: StoragePoolRecord, outstanding_bytes: int | None) -> Storage:
-    """Make the entity of a storage pool.
+    """Return the entity of a storage pool.
 
-    :param outstanding_bytes: how much more its volumes may come to occupy; None where that is unknown
+    :param outstanding_bytes: how much its sparse volumes can still grow; None if unknown
     """
     allocated_bytes = None
     if pool.used_bytes is not None and outstanding_bytes is not None:
@@ -113,10 +113,10 @@ def _gib(size_bytes: int | None) -> float | None:
 
 
 def network_entity(document: ET.Element) -> Network:
-    """Make the entity of libvirt's description of a network.
+    """Return the entity of a network, from libvirt's description.
 
-    ``other_config`` has ``forward_mode`` (libvirt's word, or ``isolated``), and where they are known
-    ``forward_device``, ``domain`` and ``addresses``, which is a list with commas.
+    ``other_config`` has ``forward_mode`` (libvirt's value, or ``isolated``), and if they are known
+    ``forward_device``, ``domain`` and ``addresses`` (comma-separated).
     """
     forward = document.find("forward")
     bridge = document.find("bridge")

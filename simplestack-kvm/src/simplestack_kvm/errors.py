@@ -1,7 +1,7 @@
-"""libvirt's errors as ours: one table.
+"""Translate libvirt's errors to Simplestack's, in one table.
 
-The numbers are stable (https://libvirt.org/html/libvirt-virterror.html), their use is not always: where
-libvirt has one number for several things, its text decides.
+The error numbers are stable (https://libvirt.org/html/libvirt-virterror.html). If libvirt uses a number for
+several errors, its text decides.
 """
 
 import re
@@ -26,7 +26,7 @@ from simplestack import (
 from simplestack_kvm.sdk import is_loaded, libvirt
 
 _PATH = re.compile(r"(?<=')/[^']+(?=')|(?<![\w/:])(?:/[\w.@+-]+){2,}/?")
-#: libvirt would ask the caller whether to accept the key, and finds nobody to ask.
+#: libvirt's error for an unknown host key: there is no user to ask.
 _UNKNOWN_HOST_KEY = "no suitable callback for host key verification"
 _QUOTED = re.compile(r"'([^']+)'")
 _NO_SPACE = re.compile(r"no space left|not enough (free )?space|disk quota exceeded", re.IGNORECASE)
@@ -41,18 +41,17 @@ _TAKEN = re.compile(r"already exists|already in use|is already (defined|active)"
 
 
 def translate(error: Exception) -> SimplestackError | None:
-    """Translate an error of libvirt's; None for any other.
+    """Translate an error of libvirt; return None for other errors.
 
-    What was looked up and is gone meanwhile becomes EntityNotFound, with the id that libvirt's text names.
-    An operation that the state does not allow (55) becomes Conflict: hooks that know the state raise
-    InvalidState before they ask.
+    An object that no longer exists becomes EntityNotFound, with the ID in libvirt's text. An operation that
+    the state does not allow (55) becomes Conflict: hooks check the state before, and raise InvalidState.
     """
     if not is_loaded() or not isinstance(error, libvirt.libvirtError):
         return None
     code, text = error.get_error_code(), public_reason_of(error)
     if not code:
         return HypervisorError(
-            f"{text}: whether the operation took effect is unknown; libvirtd's log on the host may say more"
+            f"{text}: check whether the operation took effect; libvirtd's log on the host may have details"
         )
     if _is_lost(error):
         return HypervisorUnavailable(f"the connection to libvirtd broke: {text}")
@@ -63,9 +62,9 @@ def translate(error: Exception) -> SimplestackError | None:
 
 
 def not_connected(error: "libvirt.libvirtError", target: Target, *, as_caller: bool) -> SimplestackError:
-    """Translate what ``virConnectOpenAuth`` raised. Local paths, of keys above all, are left out.
+    """Translate an error of ``virConnectOpenAuth``, without local paths such as those of keys.
 
-    :param as_caller: whether the caller's password was given; else nothing of the caller's can be wrong
+    :param as_caller: whether the client's password was used; otherwise its credentials cannot be wrong
     """
     code, text = error.get_error_code(), _PATH.sub("(a local file)", reason_of(error))
     if as_caller and code in (
@@ -73,22 +72,22 @@ def not_connected(error: "libvirt.libvirtError", target: Target, *, as_caller: b
         libvirt.VIR_ERR_AUTH_CANCELLED,
         libvirt.VIR_ERR_LIBSSH,
     ):
-        return Unauthorized(f"{target} refused the user name or the password")
+        return Unauthorized(f"{target} rejected the user name or the password")
     if _UNKNOWN_HOST_KEY in text:
         return HypervisorUnavailable(
-            f"{target}: its ssh host key is not among the known ones; the operator of this service can "
-            "check it and add it to ssh_known_hosts_file"
+            f"{target}: its ssh host key is unknown; ask the operator of this service to check it and to "
+            "add it to ssh_known_hosts_file"
         )
     return HypervisorUnavailable(f"cannot connect to libvirt at {target}: {text}")
 
 
 def reason_of(error: "libvirt.libvirtError") -> str:
-    """Return libvirt's own text. An error without one names the function of libvirt's that failed."""
-    return error.get_error_message() or f"libvirt failed without giving a reason ({error})"
+    """Return libvirt's text. Without a text, name the failed function of libvirt."""
+    return error.get_error_message() or f"libvirt failed without a reason ({error})"
 
 
 def _maker_by_text(text: str) -> Callable[[str], SimplestackError] | None:
-    """Return what makes our error of a text that tells more than its number: that of any failed command."""
+    """Return the error class for a text that is more specific than its number."""
     if _LOCKED.search(text):
         return lambda _: Conflict(
             "a disk or an image is in use by a running guest: stop that guest, or use another image"
@@ -98,10 +97,10 @@ def _maker_by_text(text: str) -> Callable[[str], SimplestackError] | None:
 
 @contextmanager
 def needing_parts(attempt: str) -> Iterator[None]:
-    """Turn an error about something that a guest needs and that is missing into Conflict: the guest is there.
+    """Convert errors about missing parts of a guest to Conflict, since the guest itself exists.
 
     :param attempt: what was tried, such as ``start the guest``
-    :raises Conflict: a network, a storage, a volume, ... is missing or not active
+    :raises Conflict: a network, a storage or a volume is missing or not active
     """
     try:
         yield
@@ -109,7 +108,7 @@ def needing_parts(attempt: str) -> Iterator[None]:
         missing = _missing_part(error)
         if missing is None:
             raise
-        needed = f"the guest needs {missing}: provide it, or change the guest"
+        needed = f"the guest needs {missing}: create or start it, or change the guest"
         raise Conflict(f"cannot {attempt}: {needed}") from None
 
 
@@ -132,7 +131,7 @@ def _missing_part(error: "libvirt.libvirtError") -> str | None:
 
 @cache
 def _parts() -> dict[int, str]:
-    """Return what a guest may need, by libvirt's number for its absence."""
+    """Return the parts of a guest, by libvirt's error number for a missing one."""
     return {
         libvirt.VIR_ERR_NO_NETWORK: "network",
         libvirt.VIR_ERR_NO_STORAGE_POOL: "storage",
@@ -144,32 +143,32 @@ def _parts() -> dict[int, str]:
 
 
 def is_locked(error: "libvirt.libvirtError") -> bool:
-    """Tell whether QEMU or qemu-img found that another one uses the same image."""
+    """Return whether QEMU or qemu-img failed since another process uses the image."""
     return _LOCKED.search(error.get_error_message() or "") is not None
 
 
 def is_without_folder(error: "libvirt.libvirtError") -> bool:
-    """Tell whether a volume could not be made because its pool's folder does not exist."""
+    """Return whether creating a volume failed since the pool's folder does not exist."""
     return "No such file or directory" in (error.get_error_message() or "")
 
 
 def public_reason_of(error: "libvirt.libvirtError") -> str:
-    """Return libvirt's own text for clients: without commands and paths of the host."""
+    """Return libvirt's text for clients, without commands and paths of the host."""
     return _PATH.sub(
         "(a file on the host)", _COMMAND.sub("a command on the host ended with unexpected", reason_of(error))
     )
 
 
 def is_error(error: "libvirt.libvirtError", *codes: int) -> bool:
-    """Tell whether libvirtd itself failed a call with one of these codes."""
+    """Return whether libvirtd itself returned one of these codes."""
     return has_reason(error) and error.get_error_code() in codes
 
 
 def has_reason(error: "libvirt.libvirtError") -> bool:
-    """Tell whether libvirtd itself said why a call failed.
+    """Return whether libvirtd itself returned the error.
 
-    If not, the connection failed, or nobody knows what did. Such an error says nothing about the guest or the
-    volume that was asked for: raise it.
+    Otherwise the connection failed, or the cause is unknown, and the error says nothing about the guest or
+    the volume: raise it.
     """
     return bool(error.get_error_code()) and error.get_error_domain() not in (
         libvirt.VIR_FROM_RPC,
@@ -178,7 +177,7 @@ def has_reason(error: "libvirt.libvirtError") -> bool:
 
 
 def _is_lost(error: "libvirt.libvirtError") -> bool:
-    """Tell whether the connection itself failed: its errors share numbers with those of calls."""
+    """Return whether the connection failed. Its errors have the same numbers as those of calls."""
     if error.get_error_code() in (
         libvirt.VIR_ERR_RPC,
         libvirt.VIR_ERR_NO_CONNECT,
@@ -193,7 +192,7 @@ def _is_lost(error: "libvirt.libvirtError") -> bool:
 
 @cache
 def _table() -> dict[int, Callable[[str], SimplestackError]]:
-    """Return what makes our error of libvirt's text, by libvirt's number."""
+    """Return the functions that make an error from libvirt's text, by error number."""
     return {
         libvirt.VIR_ERR_NO_DOMAIN: _missing("Guest"),
         libvirt.VIR_ERR_NO_NETWORK: _missing("Network"),

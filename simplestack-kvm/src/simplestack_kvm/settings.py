@@ -1,4 +1,4 @@
-"""Settings of the plugin: ``[hypervisors.kvm]``. The docstrings of the members are the reference."""
+"""Settings of the plugin: ``[hypervisors.kvm]``. The comments of the fields are the reference."""
 
 from typing import Annotated, Literal
 
@@ -7,82 +7,81 @@ from msgspec import Meta, field
 from simplestack import AbsolutePath, HypervisorSettings
 
 Transport = Literal["auto", "unix", "tcp", "tls", "ssh"]
-#: The shape of what ``simplestack hash-password`` prints.
+#: The format of hashes from ``simplestack hash-password``.
 PasswordHash = Annotated[
     str, Meta(pattern=r"\Ascrypt\$[0-9]{1,9}\$[0-9]{1,4}\$[0-9]{1,4}\$[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+\Z")
 ]
 
 
 class KvmSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to reach libvirt on the hosts, who may, and defaults for guests."""
+    """Connections to libvirt, accounts, and defaults for guests."""
 
-    #: ``unix`` is this machine's libvirtd; ``tls``, ``tcp`` and ``ssh`` are other machines'. ``auto`` is
-    #: ``unix`` for localhost without a port, and ``tls`` for everything else.
+    #: Transport to libvirtd: ``unix`` for this machine; ``tls``, ``tcp`` or ``ssh`` for other machines.
+    #: ``auto`` is ``unix`` for localhost without a port, and ``tls`` for all other hosts.
     transport: Transport = "auto"
-    #: Password hashes by user name (``simplestack hash-password`` makes them). They are asked where libvirt
-    #: checks no password itself: over its unix socket, over tls without SASL, over ssh with a key.
+    #: Password hashes from ``simplestack hash-password``, by user name. They are used if libvirt does not
+    #: check passwords: over its unix socket, over tls or tcp without SASL, and over ssh with a key.
     accounts: dict[str, PasswordHash] = field(default_factory=dict)
-    #: Another unix socket of libvirtd's, on the host.
+    #: Path of libvirtd's unix socket on the host. Default: libvirt's.
     socket: AbsolutePath | None = None
-    #: Folder with ``cacert.pem`` and, for servers that ask for one, ``clientcert.pem`` and ``clientkey.pem``.
-    #: Without it libvirt's own are used: /etc/pki/CA/cacert.pem and /etc/pki/libvirt/.
+    #: Folder with ``cacert.pem``, and with ``clientcert.pem`` and ``clientkey.pem`` if hosts require a client
+    #: certificate. Default: libvirt's, /etc/pki/CA/cacert.pem and /etc/pki/libvirt/.
     tls_pki_path: AbsolutePath | None = None
-    #: Whether the certificate of a tls server is verified. Turning it off lets anybody between here and there
-    #: read passwords and change guests.
+    #: Verify the TLS certificates of hosts. Without verification, an attacker in the network can read
+    #: passwords and change guests.
     tls_verify: bool = True
-    #: Who logs in over ssh: the caller with the password of the request, or this service with its key. In the
-    #: latter case callers are checked against `accounts`.
+    #: How to log in over ssh: ``password`` uses the user name and password of the request, ``key`` the
+    #: service's key. With ``key``, the password of the request is checked against `accounts`.
     ssh_auth: Literal["password", "key"] = "password"
-    #: The user that the key logs in as. Needed with ``ssh_auth = "key"``.
+    #: User name for the key. Required with ``ssh_auth = "key"``.
     ssh_key_user: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")] | None = None
-    #: The private key, without a passphrase. Needed with ``ssh_auth = "key"``.
+    #: File with the private key, without a passphrase. Required with ``ssh_auth = "key"``.
     ssh_key_file: AbsolutePath | None = None
-    #: Host keys of the ssh servers, as OpenSSH's known_hosts. Hosts that are not in it are refused.
+    #: File with the host keys of ssh servers, in OpenSSH's known_hosts format. Other hosts are rejected.
     ssh_known_hosts_file: AbsolutePath = "/etc/ssh/ssh_known_hosts"
-    #: Whether the key of an ssh server is verified. Turning it off lets anybody between here and there take
+    #: Verify the host keys of ssh servers. Without verification, an attacker in the network can steal
     #: passwords.
     ssh_verify: bool = True
-    #: How often libvirt asks a silent host for a sign of life.
+    #: Interval of libvirt's keep-alive messages.
     keepalive_interval_seconds: Annotated[int, Meta(ge=1, le=3600)] = 5
-    #: How many signs of life may be missing before the connection is given up.
+    #: Number of keep-alive messages without a response after which the connection is closed.
     keepalive_count: Annotated[int, Meta(ge=1, le=100)] = 3
-    #: Name of the storage pool for new disks of requests that name none. Else the active one with most room.
+    #: Name of the storage pool for new disks if the request names none. Default: the active pool with the
+    #: most free space.
     default_storage: str | None = None
-    #: What new guests run on: ``kvm`` (hardware virtualisation), ``qemu`` (software emulation), or what the
-    #: host's capabilities say. They say ``kvm`` on some hosts whose kernel then refuses it.
+    #: Virtualization of new guests: ``kvm`` (hardware), ``qemu`` (software emulation), or ``auto``, which
+    #: follows the host's capabilities. On some hosts, they report ``kvm`` although the kernel does not
+    #: support it.
     virtualization: Literal["auto", "kvm", "qemu"] = "auto"
-    #: How long a guest that was asked to shut down may take.
+    #: How long a guest may take to shut down.
     shutdown_timeout_seconds: Annotated[float, Meta(gt=0, le=3600)] = 40
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work together."""
+        """Check that settings are consistent."""
         if self.ssh_auth == "key" and (self.ssh_key_user is None or self.ssh_key_file is None):
             raise ValueError('ssh_auth = "key" needs ssh_key_user and ssh_key_file')
 
 
 def warnings(settings: KvmSettings) -> list[str]:
-    """Say what an operator should know when the service starts."""
+    """Return the warnings that the service logs when it starts."""
     lines = []
     if not settings.accounts:
         if settings.transport in ("auto", "unix") or settings.ssh_auth == "key":
             lines.append(
-                "no accounts: libvirt checks no password on its unix socket, nor behind the service's key. "
-                "Requests that go there are answered with 401; `simplestack hash-password` makes accounts"
+                "no accounts: libvirt does not check passwords on its unix socket, or after a login with the "
+                "service's key, so these requests get 401; create accounts with `simplestack hash-password`"
             )
         if settings.transport in ("auto", "tls", "tcp"):
             lines.append(
-                "no accounts: requests to tls and tcp hosts whose libvirtd does not ask for SASL are "
-                "answered with 401"
+                "no accounts: requests to tls and tcp hosts get 401 if their libvirtd does not require SASL"
             )
     if not settings.tls_verify:
-        lines.append(
-            "tls_verify is off: anybody on the way to the hosts can read passwords and change guests"
-        )
+        lines.append("tls_verify is off: an attacker in the network can read passwords and change guests")
     if not settings.ssh_verify:
-        lines.append("ssh_verify is off: anybody on the way to the hosts can take passwords")
+        lines.append("ssh_verify is off: an attacker in the network can steal passwords")
     if settings.transport == "tcp":
         lines.append(
-            "transport is tcp: anybody on the way to the hosts can read what SASL does not encrypt; "
-            "tls and ssh have no such gap"
+            "transport is tcp: an attacker in the network can read everything that SASL does not encrypt; "
+            "use tls or ssh"
         )
     return lines

@@ -1,1 +1,1 @@
-"""The operations: hook implementations, a module for each entity."""
+"""The hook implementations. Each entity has a module."""

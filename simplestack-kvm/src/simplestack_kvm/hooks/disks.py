@@ -1,4 +1,4 @@
-"""Disks of guests. Their id is the device's name, such as ``vda``."""
+"""Disks of guests. Their ID is the device name, such as ``vda``."""
 
 from dataclasses import dataclass
 
@@ -49,7 +49,7 @@ from simplestack_kvm.sdk import libvirt
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Found:
+class _GuestDisk:
     """A disk of a guest."""
 
     domain: "libvirt.virDomain"
@@ -59,7 +59,7 @@ class _Found:
 
 @hookimpl
 def disk_list(session: KvmSession, guest_id: str) -> list[Disk]:
-    """List a domain's disks, in the order of its description; CD drives and floppies are none."""
+    """List a domain's disks in the order of its description, without CD drives and floppies."""
     domain = find_domain(session, guest_id)
     disks = disk_records(document_of(domain))
     sizes = disk_sizes(session, domain, disks)
@@ -77,9 +77,9 @@ def disk_info(session: KvmSession, guest_id: str, disk_id: str) -> Disk:
 
 @hookimpl
 def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
-    """Make a volume and attach it, on the bus of the guest's first disk.
+    """Create a volume and attach it, on the bus of the guest's first disk.
 
-    :raises InvalidState: the guest runs, and its disks are on a bus that takes none then (SATA, IDE)
+    :raises InvalidState: the guest runs, and its disks are on a bus without hot-plug (SATA, IDE)
     """
     domain = find_domain(session, guest_id)
     reject_saved(domain, "add a disk to the guest")
@@ -101,27 +101,30 @@ def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
 
 @hookimpl
 def disk_update(session: KvmSession, guest_id: str, disk_id: str, changes: DiskUpdate) -> Disk:
-    """Rename or grow a disk. The name is kept in the domain's metadata; the volume keeps its own.
+    """Rename or grow a disk. The name is stored in the domain's metadata; the volume keeps its own name.
 
-    :raises Conflict: the size that the disk has is unknown: it might shrink
+    :raises Conflict: the current size of the disk is unknown
     """
-    found = _find(session, guest_id, disk_id)
+    guest_disk = _find(session, guest_id, disk_id)
     grow = None
     if changes.size is not UNSET:
-        (size_bytes,) = sizes_to_change(session, found.domain, [found.disk])
+        (size_bytes,) = sizes_to_change(session, guest_disk.domain, [guest_disk.disk])
         wanted_bytes = gib_to_bytes(changes.size)
         if size_bytes is None:
-            raise unknown_size(found.disk)
+            raise unknown_size(guest_disk.disk)
         if wanted_bytes < size_bytes:
             raise InvalidArguments(
-                f"`size` is {changes.size:g} GiB, the disk has {gib(size_bytes):g} GiB: disks only grow"
+                f"`size`: {changes.size:g} GiB is less than the disk has ({gib(size_bytes):g} GiB): "
+                "disks can only grow"
             )
         if wanted_bytes != size_bytes:
-            grow = plan_growth(session, found.domain, found.disk, wanted_bytes)
+            grow = plan_growth(session, guest_disk.domain, guest_disk.disk, wanted_bytes)
     steps = []
     if changes.name is not UNSET:
-        steps.append(renaming(found.domain, found.disk.target, found.disk.source, changes.name))
-    # The last step: a disk that has grown is not cut again, which might lose data.
+        steps.append(
+            renaming(guest_disk.domain, guest_disk.disk.target, guest_disk.disk.source, changes.name)
+        )
+    # The last step: growing cannot be undone without risking data.
     steps += [] if grow is None else [Step(apply=grow, undo=None)]
     apply_all(steps)
     return _show(session, _find(session, guest_id, disk_id))
@@ -129,39 +132,41 @@ def disk_update(session: KvmSession, guest_id: str, disk_id: str, changes: DiskU
 
 @hookimpl
 def disk_delete(session: KvmSession, guest_id: str, disk_id: str) -> None:
-    """Detach a disk, wait until the guest has let go of it, and delete its volume.
+    """Detach a disk, wait until the guest has released it, and delete its volume.
 
-    The volume stays if somebody else uses it or may use it, with a warning: see `ownership`.
+    If something else uses or may use the volume, it is kept, with a warning: see `ownership`.
 
-    :raises InvalidState: the guest runs, and the disk's bus lets go of none then (SATA, IDE)
+    :raises InvalidState: the guest runs, and the disk is on a bus without hot-unplug (SATA, IDE)
     """
-    found = _find(session, guest_id, disk_id)
-    domain, disk = found.domain, found.disk
+    guest_disk = _find(session, guest_id, disk_id)
+    domain, disk = guest_disk.domain, guest_disk.disk
     reject_saved(domain, REMOVAL)
     reject_cold_bus(domain, REMOVAL, disk.bus)
-    refresh_storages(session)  # what it rejects is rejected before anything is changed
+    refresh_storages(session)  # its errors come before any change
     unplug(domain, disk)
-    # Somebody may have started the guest while it was still defined with the disk.
+    # Another client may have started the guest while its definition still had the disk.
     apply_all([undefining(domain, disk), Step(apply=lambda: unplug(domain, disk), undo=None)])
     set_name(domain, disk.target, None)
     try:
         left = own_volumes(session, domain.UUIDString(), [disk], detached_from=domain).delete()
     except (libvirt.libvirtError, SimplestackError) as error:
-        raise with_remains(error, ["the disk is detached from the guest, and its volume stays"]) from None
+        raise with_remains(
+            error, ["the disk is detached from the guest, but its volume is not deleted"]
+        ) from None
     if left:
         raise HypervisorError(
             f"the disk is detached from the guest, but its volume is left: {left[0]}; delete it by hand"
         )
 
 
-def _find(session: KvmSession, guest_id: str, disk_id: str) -> _Found:
+def _find(session: KvmSession, guest_id: str, disk_id: str) -> _GuestDisk:
     domain = find_domain(session, guest_id)
     for position, disk in enumerate(disk_records(document_of(domain))):
         if disk.target == disk_id:
-            return _Found(domain=domain, disk=disk, position=position)
+            return _GuestDisk(domain=domain, disk=disk, position=position)
     raise EntityNotFound("Disk", disk_id)
 
 
-def _show(session: KvmSession, found: _Found) -> Disk:
-    (size,) = disk_sizes(session, found.domain, [found.disk])
-    return disk_entity(found.disk, found.position, size)
+def _show(session: KvmSession, guest_disk: _GuestDisk) -> Disk:
+    (size,) = disk_sizes(session, guest_disk.domain, [guest_disk.disk])
+    return disk_entity(guest_disk.disk, guest_disk.position, size)

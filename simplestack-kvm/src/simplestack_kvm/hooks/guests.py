@@ -1,4 +1,4 @@
-"""Guests: list, show and delete them. Create and change have modules of their own."""
+"""List, show and delete guests."""
 
 from simplestack import Guest, GuestState, HypervisorError, hookimpl
 from simplestack_kvm.entities import guest_entity, guest_entity_of_stats
@@ -30,7 +30,7 @@ def guest_info(session: KvmSession, guest_id: str) -> Guest:
 
 @hookimpl
 def guest_delete(session: KvmSession, guest_id: str) -> None:
-    """Undefine a domain, then delete the volumes and the UEFI variables that are its own.
+    """Undefine a domain, then delete its own volumes and UEFI variables.
 
     What stays, with a warning: volumes that somebody else uses, or may use; ISO images; disks in no active
     pool. What stays silently, since it was never the guest's own: media, read-only, shareable and transient
@@ -56,7 +56,7 @@ def guest_delete(session: KvmSession, guest_id: str) -> None:
 
 
 def show_guest(session: KvmSession, domain: "libvirt.virDomain") -> Guest:
-    """Return the whole entity of a domain. What the guest or its storages do not tell in time is None."""
+    """Return the entity of a domain. Values that its guest or its storages do not report in time are None."""
     state = state_of(domain)
     record = _record(domain, 0)
     host = session.connection.getHostname() if state != GuestState.STOPPED else ""
@@ -66,7 +66,7 @@ def show_guest(session: KvmSession, domain: "libvirt.virDomain") -> Guest:
 
 
 def _listed(row: Row, host: str) -> Guest:
-    """Make the entity of what is known of a guest of the list."""
+    """Return the entity of a row of the list."""
     sizes = row.sizes
     if sizes is None and row.record is not None:
         sizes = [None] * len(row.record.disks)

@@ -1,4 +1,4 @@
-"""The making of guests: all of it, or nothing."""
+"""Create guests. A failed creation leaves nothing behind."""
 
 import uuid
 from contextlib import suppress
@@ -29,7 +29,7 @@ from simplestack_kvm.sdk import libvirt
 
 @hookimpl
 def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
-    """Make a guest of an image's full copy, of empty disks, or of both.
+    """Create a guest from a full copy of an image, from empty disks, or from both.
 
     ``paravirtualized`` (the default) gives it virtio devices; without it they are SATA (or IDE) and e1000.
 
@@ -67,7 +67,7 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
 def _disks(
     session: KvmSession, guest: GuestCreate, guest_id: str, made: Leftovers
 ) -> list[tuple[VolumeSource, str | None]]:
-    """Make the volumes. All pools and the image are looked up before the first is made."""
+    """Create the volumes. All pools and the image are looked up before the first is created."""
     disks: list[tuple[VolumeSource, str | None]] = []
     if guest.image is None and not guest.disks:
         return disks
@@ -101,10 +101,10 @@ def _define(session: KvmSession, plan: Plan, host: HostKind) -> "libvirt.virDoma
         return session.connection.defineXML(build_domain(plan, host))
     except libvirt.libvirtError as error:
         if not has_reason(error):
-            # It may have succeeded. The guest that has the new UUID is this one, and uses the new volumes.
+            # It may have succeeded: then a guest with the new UUID exists, and uses the new volumes.
             with suppress(EntityNotFound):
                 return find_domain(session, plan.uuid)
-        # Somebody may have taken the name meanwhile; libvirt has no error number of its own for that.
+        # Another client may have used the name meanwhile; libvirt has no error number for that.
         elif is_taken(session, plan.name):
             raise taken(plan.name) from None
         raise

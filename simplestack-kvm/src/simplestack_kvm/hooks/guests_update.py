@@ -1,6 +1,7 @@
-"""Change guests: all that a request asks for, or nothing.
+"""Change guests. A failed change leaves the guest as it was.
 
-What can be rejected is rejected before anything is changed. What libvirt rejects later is undone.
+As much as possible is checked before the first change. If libvirt rejects a later one, the earlier ones are
+undone.
 """
 
 from msgspec import UNSET
@@ -32,10 +33,10 @@ from simplestack_kvm.sdk import libvirt
 def guest_update(session: KvmSession, guest_id: str, changes: GuestUpdate) -> Guest:
     """Change a domain.
 
-    A running domain accepts memory and CPUs up to the maximum that it was started with, and larger disks. It
-    must be stopped for a new name. A maximum of memory or CPUs that leaves room to grow is never lowered.
+    For a running domain, memory and CPUs can be changed up to the maximum at its start, and disks can grow.
+    To rename it, stop it first. A maximum above the current amount is never lowered.
 
-    :raises NotImplementedError: ``paravirtualized`` other than it is, or ``template``
+    :raises NotImplementedError: ``paravirtualized`` differs, or ``template`` is true
     """
     domain = find_domain(session, guest_id)
     record = domain_record(parse_document(domain.XMLDesc()))
@@ -59,30 +60,31 @@ def _reject_impossible(record: DomainRecord, changes: GuestUpdate) -> None:
     current = is_paravirtualized(disk.target for disk in record.disks)
     if changes.paravirtualized not in (UNSET, current):
         raise NotImplementedError(
-            "`paravirtualized` cannot be changed on this hypervisor: the guest might lose the drivers "
-            "that it boots with; make a new guest"
+            "`paravirtualized` cannot be changed on this hypervisor, since the guest may lack the drivers "
+            "to boot: create a new guest"
         )
     if changes.template is True:
-        raise NotImplementedError("this hypervisor has no templates: a guest is made of an image")
+        raise NotImplementedError("this hypervisor has no templates: create guests from an `image`")
 
 
 def _hdd(
     session: KvmSession, domain: "libvirt.virDomain", record: DomainRecord, hdd_gib: float
 ) -> list[Step]:
     if not record.disks:
-        raise InvalidArguments("`hdd` cannot be changed: the guest has no disk; add one first")
+        raise InvalidArguments("`hdd`: the guest has no disk to grow: add one first")
     known = []
     for disk, size in zip(record.disks, sizes_to_change(session, domain, record.disks), strict=True):
         if size is None:
             raise unknown_size(disk)
         known.append(size)
     more = gib_to_bytes(hdd_gib) - sum(known)
-    # The sum went to the client as a number of GiB, which may have lost less than a sector.
+    # The client got the sum in GiB, which may be rounded by less than a sector.
     if abs(more) < 512:
         return []
     if more < 0:
         raise InvalidArguments(
-            f"`hdd` is {hdd_gib:g} GiB, the guest's disks have {gib(sum(known)):g} GiB: disks only grow"
+            f"`hdd`: {hdd_gib:g} GiB is less than the guest's disks have ({gib(sum(known)):g} GiB): "
+            "disks can only grow"
         )
-    # The last step of all: a disk that has grown is not cut again, which might lose data.
+    # The last step: growing cannot be undone without risking data.
     return [Step(apply=plan_growth(session, domain, record.disks[-1], known[-1] + more), undo=None)]

@@ -1,4 +1,4 @@
-"""Hosts: the one that the session reaches."""
+"""Show the host of the session."""
 
 from simplestack import EntityNotFound, Host, hookimpl
 from simplestack_kvm.libvirtd.hosts import host_id_of
@@ -7,13 +7,13 @@ from simplestack_kvm.libvirtd.session import KvmSession
 
 @hookimpl
 def host_list(session: KvmSession) -> list[Host]:
-    """List the host: one, always."""
+    """List the only host."""
     return [_host(session)]
 
 
 @hookimpl
 def host_info(session: KvmSession, host_id: str) -> Host:
-    """Show the host. Its id is the UUID that libvirt has for it."""
+    """Show the host. Its ID is the host UUID of libvirt."""
     host = _host(session)
     if host_id.lower() != host.id:
         raise EntityNotFound("Host", host_id)

@@ -1,4 +1,4 @@
-"""Networks: libvirt's virtual networks that are active. libvirt cannot make VLANs."""
+"""Networks: the active virtual networks of libvirt. libvirt cannot create VLANs."""
 
 import logging
 
@@ -22,14 +22,14 @@ def network_list(session: KvmSession) -> list[Network]:
 
 @hookimpl
 def network_info(session: KvmSession, network_id: str) -> Network:
-    """Show one active network, by its id or its name."""
+    """Show one active network, by ID or name."""
     return network_entity(parse_document(find_network(session, network_id).XMLDesc()))
 
 
 def _listed(network: "libvirt.virNetwork") -> Network | None:
-    """Describe a network of a list; one that goes away meanwhile is left out of it.
+    """Return the entity of a network in a list; None if it no longer exists.
 
-    One that libvirt cannot describe has its id and its name: it must not hide the others.
+    A network that libvirt cannot describe has only its ID and its name, so that the list does not fail.
     """
     try:
         return network_entity(parse_document(network.XMLDesc()))

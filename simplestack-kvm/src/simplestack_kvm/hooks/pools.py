@@ -1,4 +1,4 @@
-"""The pool: libvirt has none, so it is the host by itself."""
+"""The pool. libvirt has no pools of hosts, so it is the host."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ _KIB_IN_MIB = 1024
 def pool_info(session: KvmSession) -> Pool:
     """Show the host as a pool.
 
-    Used memory is that of guests and host alike, without the buffers and caches that Linux gives back when
-    they are needed. ``software_info`` has the ``version`` of the hypervisor, its name, and libvirt's version.
+    Used memory includes guests and host, without the buffers and caches that Linux can free.
+    ``software_info`` has the ``version`` of the hypervisor, its name, and libvirt's version.
     """
     connection = session.connection
     # The binding's own annotation says str.
@@ -37,5 +37,5 @@ def pool_info(session: KvmSession) -> Pool:
 
 
 def _version(number: int) -> str:
-    """Write a version as people do: libvirt counts 1,000,000 for major, 1,000 for minor."""
+    """Return a version as text. In libvirt, 1,000,000 is a major and 1,000 a minor version."""
     return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"

@@ -16,7 +16,7 @@ from simplestack_kvm.libvirtd.domains import (
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.sdk import libvirt
 
-#: A guest that still boots misses its power button: it is pressed again.
+#: A booting guest ignores its power button, so it is pressed again after this time.
 PRESS_AGAIN_SECONDS = 5.0
 
 
@@ -36,7 +36,7 @@ def guest_start(session: KvmSession, guest_id: str) -> None:
 def guest_shutdown(session: KvmSession, guest_id: str, force: bool) -> None:
     """Press the ACPI power button (or ask the guest agent) and wait; with `force`, end the domain.
 
-    With `force` a saved memory image is thrown away, too.
+    With `force`, a saved memory image is discarded, too.
     """
     domain = find_domain(session, guest_id)
     if force:
@@ -54,7 +54,7 @@ def guest_suspend(session: KvmSession, guest_id: str) -> None:
 
 @hookimpl
 def guest_resume(session: KvmSession, guest_id: str) -> None:
-    """Let a domain go on that is paused, asleep by its own power management, or saved to disk."""
+    """Resume a domain that is paused, suspended by its own power management, or saved to disk."""
     domain = find_domain(session, guest_id)
 
     def resume() -> None:
@@ -95,11 +95,11 @@ def _ask(domain: "libvirt.virDomain", timeout_seconds: float) -> None:
         lambda: is_off(domain), min(PRESS_AGAIN_SECONDS, max(0.0, deadline - time.monotonic()))
     ):
         if time.monotonic() >= deadline:
-            # Paused by somebody else meanwhile, it cannot shut down.
+            # Another client may have paused it, so that it cannot shut down.
             require_guest_state(domain, attempt, GuestState.STARTED)
             raise OperationTimeout(
-                f"the guest was asked to shut down and still runs after {timeout_seconds:g} s: ask again, or "
-                "use force_stop, which cuts its power"
+                f"the guest did not shut down within {timeout_seconds:g} s: try again, or use "
+                "force_stop, which cuts its power"
             )
         _press(domain)
 
@@ -108,6 +108,6 @@ def _press(domain: "libvirt.virDomain") -> None:
     try:
         domain.shutdown()
     except libvirt.libvirtError as error:
-        # Somebody may have ended it just now, and QEMU hung up. Then it is off, which is what was wanted.
+        # It may have just been stopped, so that QEMU closed the connection.
         if not has_reason(error) or not is_off(domain):
             raise

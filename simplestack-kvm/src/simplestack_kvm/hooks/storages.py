@@ -1,7 +1,7 @@
-"""Storages: libvirt's storage pools that are active.
+"""Storages: the active storage pools of libvirt.
 
-libvirtd looks at the files when it is asked for a volume, and holds the pool meanwhile. What it says of the
-pools themselves comes from its memory, so that is asked first.
+To describe a volume, libvirtd opens its file and locks the pool. It describes the pools themselves from
+memory, so they are read first.
 """
 
 import logging
@@ -20,7 +20,7 @@ from simplestack_kvm.libvirtd.storages import (
     remembered,
 )
 
-#: Volumes that libvirtd looks at within one limit.
+#: Number of volumes that libvirtd describes within one time limit.
 _VOLUMES_AT_ONCE = 20
 
 _log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 def storage_list(session: KvmSession) -> list[Storage]:
     """List the active pools: one round trip, three for each pool and one for each volume.
 
-    :raises HypervisorTimeout: a storage hangs for so long that libvirt lists none
+    :raises HypervisorTimeout: a storage hangs, so libvirt cannot list storages
     :raises Busy: other requests wait for the host's storages
     """
     try:
@@ -43,9 +43,9 @@ def storage_list(session: KvmSession) -> list[Storage]:
 
 @hookimpl
 def storage_info(session: KvmSession, storage_id: str) -> Storage:
-    """Show one active pool, by its id or its name.
+    """Show one active pool, by ID or name.
 
-    :raises HypervisorTimeout: it hangs
+    :raises HypervisorTimeout: the storage hangs
     :raises Busy: other requests wait for the host's storages
     """
     try:
@@ -53,21 +53,21 @@ def storage_info(session: KvmSession, storage_id: str) -> Storage:
         known = within_storage_limit(session, partial(remembered, pool))
     except NoResponse:
         raise _silent() from None
-    if known is None:  # it went away just now: ask libvirt for its own error
+    if known is None:  # it has just been removed: get libvirt's error
         pool.info()
-        raise HypervisorError(f"storage {storage_id} cannot be shown")
+        raise HypervisorError(f"cannot show storage {storage_id}")
     return _storage(session, known)
 
 
 def _silent() -> HypervisorTimeout:
     return HypervisorTimeout(
-        "a storage of the host does not respond, and libvirt tells nothing of any until it does: check the "
-        "host's storages, and try again"
+        "a storage of the host does not respond, which blocks libvirt for all storages: check the host's "
+        "storages, and try again"
     )
 
 
 def _storage(session: KvmSession, pool: StoragePoolRecord) -> Storage:
-    """Make the entity. ``allocated_space`` is None while the storage hangs or is busy."""
+    """Return the entity. ``allocated_space`` is None while the storage hangs or is busy."""
     outstanding_bytes = None
     try:
         if pool.volumes is not None:

@@ -1,4 +1,4 @@
-"""libvirtd's side: what is asked of it, and how. Nothing here knows of hooks.
+"""Communication with libvirtd. Nothing here depends on hooks.
 
 It is named after the daemon, since `libvirt` is the SDK.
 """

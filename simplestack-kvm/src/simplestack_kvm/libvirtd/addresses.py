@@ -12,7 +12,7 @@ from simplestack_kvm.libvirtd.records import DomainRecord
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.sdk import libvirt
 
-#: After so long no more agents are asked in one request: each that is silent takes seconds.
+#: Time limit for agents in one request: each agent that does not respond takes seconds.
 AGENTS_SECONDS = 4.0
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class AddressBook:
         return self.address_without_agent(domain, record) or self.address_by_agent(domain, record)
 
     def address_without_agent(self, domain: "libvirt.virDomain", record: DomainRecord) -> str | None:
-        """Return what the host knows. This never waits for a guest.
+        """Return the address that the host knows. This never waits for a guest.
 
         The host's ARP table is asked only where no agent knows better.
         """
@@ -43,7 +43,7 @@ class AddressBook:
         return None if record.agent_connected else self._in_arp_table(domain, record)
 
     def address_by_agent(self, domain: "libvirt.virDomain", record: DomainRecord) -> str | None:
-        """Return what the guest's agent says, or else the host's ARP table; None without an agent."""
+        """Return the address from the guest's agent, else from the ARP table; None without an agent."""
         if not record.agent_connected or not record.interfaces or self._session.abandoned.is_set():
             return None
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Guest agents: programs in guests, which may say anything, or nothing at all."""
+"""Guest agents: programs in guests. Their responses cannot be trusted, and may never come."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from simplestack_kvm.sdk import libvirt
 COMMAND_SECONDS = 2
 #: After so long somebody else has the agent to himself, such as a backup that froze the guest's file systems.
 LIMIT_SECONDS = 6.0
-#: An agent that did not respond is left alone for so long: each attempt costs a request seconds.
+#: Pause after an agent did not respond: each attempt delays a request by seconds.
 SILENCE_SECONDS = 60.0
 #: An interface's addresses take some 100 bytes. What is longer is no list of interfaces.
 MAX_RESPONSE_CHARACTERS = 1024 * 1024

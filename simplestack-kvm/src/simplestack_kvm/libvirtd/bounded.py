@@ -1,4 +1,4 @@
-"""Calls that may hang in libvirtd, given up at a limit.
+"""Run calls that may hang in libvirtd, and abandon them at a time limit.
 
 libvirtd waits without end for a storage whose server is away, and for a guest's agent while somebody else
 uses it. Its protocol knows neither time limits nor a way to cancel a call. So such a call is abandoned at the
@@ -39,7 +39,7 @@ def bounded(
     :raises Busy: other actions were in progress all the time; nothing says that they hang
     """
     if session.abandoned.is_set():
-        raise NoResponse("a call on this connection was given up")
+        raise NoResponse("a call on this connection was abandoned")
     turn = _Turn(session, _place_of((session.target, place)))
     turn.begin(at_once, seconds)
     try:

@@ -1,4 +1,4 @@
-"""Domains as libvirt has them: finding one, its state, waiting for it, and changes that a state refuses."""
+"""Find domains, check and await their state, and change them."""
 
 import time
 import xml.etree.ElementTree as ET
@@ -18,7 +18,7 @@ POLL_SECONDS = 0.2
 def find_domain(session: KvmSession, guest_id: str) -> "libvirt.virDomain":
     """Find a domain by its UUID.
 
-    :raises EntityNotFound: ``Guest``; whatever is no UUID is none, either
+    :raises EntityNotFound: ``Guest``, also if it is not a UUID
     """
     if not is_uuid(guest_id):
         raise EntityNotFound("Guest", guest_id)
@@ -31,13 +31,13 @@ def find_domain(session: KvmSession, guest_id: str) -> "libvirt.virDomain":
 
 
 def state_code(domain: "libvirt.virDomain") -> int:
-    """Return libvirt's own number of the state."""
+    """Return libvirt's number of the state."""
     state: Any = domain.state()  # the binding's own annotation says str
     return int(state[0])
 
 
 def state_of(domain: "libvirt.virDomain") -> GuestState:
-    """Return the power state. A domain that is off and has a saved memory image is paused."""
+    """Return the power state. A stopped domain with a saved memory image is paused."""
     code = state_code(domain)
     return state_of_code(
         code, saved=code == libvirt.VIR_DOMAIN_SHUTOFF and bool(domain.hasManagedSaveImage())
@@ -48,7 +48,7 @@ def require_guest_state(domain: "libvirt.virDomain", attempt: str, *needed: Gues
     """Check that a guest is in one of the states that an operation needs.
 
     :param attempt: what was tried, such as ``start the guest``
-    :raises InvalidState: it is in another state
+    :raises InvalidState: the guest is in another state
     """
     require_state(state_of(domain), *needed, attempt=attempt)
 
@@ -56,10 +56,10 @@ def require_guest_state(domain: "libvirt.virDomain", attempt: str, *needed: Gues
 def change_state(
     domain: "libvirt.virDomain", attempt: str, needed: tuple[GuestState, ...], action: Callable[[], object]
 ) -> None:
-    """Do what some power states allow; somebody else who was quicker makes it InvalidState, too.
+    """Run an action that some power states allow. Concurrent changes of the state raise InvalidState, too.
 
-    :raises InvalidState: the state is not, or not any more, one of those needed
-    :raises Conflict: something that the guest needs is missing
+    :raises InvalidState: the state is another, or has changed
+    :raises Conflict: a part of the guest is missing
     """
     require_guest_state(domain, attempt, *needed)
     try:
@@ -72,7 +72,7 @@ def change_state(
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Poll until the condition holds; False when it does not in time."""
+    """Poll until the condition is true. Return False at the time limit."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:
@@ -82,7 +82,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def is_off(domain: "libvirt.virDomain") -> bool:
-    """Tell whether a domain is off; a transient one is gone then."""
+    """Return whether a domain is stopped. A transient domain no longer exists then."""
     try:
         return state_of_code(state_code(domain)) == GuestState.STOPPED
     except libvirt.libvirtError as error:
@@ -92,7 +92,7 @@ def is_off(domain: "libvirt.virDomain") -> bool:
 
 
 def modification_flags(domain: "libvirt.virDomain") -> int:
-    """Return what a change has to reach: the running guest, its definition, or both."""
+    """Return the flags for a change of the running guest, its definition, or both."""
     active, persistent = domain.isActive(), domain.isPersistent()
     live: int = libvirt.VIR_DOMAIN_AFFECT_LIVE if active else 0
     config: int = libvirt.VIR_DOMAIN_AFFECT_CONFIG if persistent else 0
@@ -100,12 +100,12 @@ def modification_flags(domain: "libvirt.virDomain") -> int:
 
 
 def end_remnant(domain: "libvirt.virDomain") -> None:
-    """End what is left of a guest that has crashed: libvirt may keep its process, and call it active."""
+    """Destroy a crashed guest: libvirt may still have its process, and report it as active."""
     # Only what has crashed: a guest that is active without that was started by somebody else just now.
     if state_code(domain) == libvirt.VIR_DOMAIN_CRASHED and domain.isActive():
         domain.destroy()
 
 
 def document_of(domain: "libvirt.virDomain", flags: int = 0) -> ET.Element:
-    """Read a domain's description, with what is secret in it."""
+    """Read a domain's description, including its secrets."""
     return parse_document(domain.XMLDesc(flags | libvirt.VIR_DOMAIN_XML_SECURE))

@@ -27,7 +27,7 @@ from simplestack_kvm.sdk import libvirt
 #: How long a request waits while another one grows a disk of the same running guest.
 TURN_SECONDS = 10.0
 
-#: Who holds a guest's lock grows its disks.
+#: Locks of guests whose disks are growing.
 _locks: WeakValueDictionary[tuple[Target, str], threading.Lock] = WeakValueDictionary()
 _locks_lock = threading.Lock()
 
@@ -35,7 +35,7 @@ _locks_lock = threading.Lock()
 def plan_growth(
     session: KvmSession, domain: "libvirt.virDomain", disk: DiskRecord, size_bytes: int
 ) -> Callable[[], object]:
-    """Return what makes a disk larger; the guest notices at once where it runs.
+    """Return a function that grows a disk. A running guest sees the new size at once.
 
     What is returned raises InvalidArguments if the disk of a running guest is larger by then, and Busy if
     another request does not finish to grow a disk of that guest.
@@ -48,7 +48,7 @@ def plan_growth(
     require_guest_state(domain, "grow a disk of the guest", GuestState.STOPPED)
     volume = volume_of(session, disk)
     if volume is None:
-        raise Conflict(f"disk {disk.target} lies in no active storage: start the guest to grow it")
+        raise Conflict(f"disk {disk.target} is not in an active storage: start the guest to grow it")
     attempt = f"grow disk {disk.target}"
     with needing_parts(attempt):
         agreed = _agree(session, volume, disk)
@@ -57,8 +57,8 @@ def plan_growth(
             agreed = _agree(session, volume, disk)
     if not agreed:
         raise Conflict(
-            f"disk {disk.target} is {disk.format}, and its content looks like another format, in which "
-            "it would be grown: start the guest to grow it"
+            f"disk {disk.target} is {disk.format}, but its content looks like another format: "
+            "start the guest to grow it"
         )
 
     def grow() -> None:
@@ -100,8 +100,8 @@ def _agree(session: KvmSession, volume: "libvirt.virStorageVol", disk: DiskRecor
 
 
 def unknown_size(disk: DiskRecord) -> Conflict:
-    """Return the error of a disk that cannot be grown because nobody knows its size: it might shrink."""
+    """Return the error for a disk that cannot grow since its current size is unknown."""
     return Conflict(
-        f"the size of disk {disk.target} is unknown, so it cannot be grown: its storage does not respond, or "
-        "no active storage has it and its guest is off. Try again when it responds, or start the guest"
+        f"the size of disk {disk.target} is unknown, so it cannot grow: its storage does not respond, or it "
+        "is not in an active storage and the guest is stopped; try again later, or start the guest"
     )

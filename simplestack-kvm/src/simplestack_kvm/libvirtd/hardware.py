@@ -30,14 +30,14 @@ class _Amount:
     fixed: bool
 
     def most_for(self, wanted: int) -> int:
-        """Return the maximum that goes with a new number."""
+        """Return the maximum for a new number."""
         if self.now < self.most or self.fixed:
             return max(self.most, wanted)
         return wanted
 
 
 def plan_memory(domain: "libvirt.virDomain", memory_mib: int) -> Step:
-    """Return the change of a domain's memory.
+    """Return the step that changes a domain's memory.
 
     :raises InvalidState: the guest runs and has less at most, or is saved to disk
     :raises InvalidArguments: its NUMA cells have less
@@ -45,13 +45,13 @@ def plan_memory(domain: "libvirt.virDomain", memory_mib: int) -> Step:
     wanted_kib = memory_mib * _KIB_PER_MIB
     active = _is_changeable_live(domain, "change the memory of the guest")
     before = _defined_memory(domain)
-    remains = f"the guest's memory could not be set back to {before.now // _KIB_PER_MIB} MiB"
+    remains = f"the guest's memory could not be restored to {before.now // _KIB_PER_MIB} MiB"
     if not active:
         most_kib = before.most_for(wanted_kib)
         if before.fixed and most_kib > before.most:
             raise InvalidArguments(
                 f"`memory` is {memory_mib} MiB, and the guest's NUMA cells have at most "
-                f"{before.most // _KIB_PER_MIB} MiB: change the cells first, by libvirt's own means"
+                f"{before.most // _KIB_PER_MIB} MiB: change the cells first, with virsh"
             )
         return Step(
             apply=lambda: _define_memory(domain, most_kib, wanted_kib, before.most),
@@ -79,7 +79,7 @@ def plan_memory(domain: "libvirt.virDomain", memory_mib: int) -> Step:
 
 
 def plan_cpus(domain: "libvirt.virDomain", cpus: int) -> Step:
-    """Return the change of a domain's CPUs.
+    """Return the step that changes a domain's CPUs.
 
     :raises InvalidState: the guest runs and cannot have so many or so few, or is saved to disk
     :raises InvalidArguments: its CPU topology has less
@@ -87,13 +87,13 @@ def plan_cpus(domain: "libvirt.virDomain", cpus: int) -> Step:
     attempt = "change the CPUs of the guest"
     active = _is_changeable_live(domain, attempt)
     before = _defined_cpus(domain)
-    remains = f"the guest's CPUs could not be set back to {before.now}"
+    remains = f"the guest's CPUs could not be restored to {before.now}"
     if not active:
         most = before.most_for(cpus)
         if before.fixed and most > before.most:
             raise InvalidArguments(
                 f"`cpus` is {cpus}, and the guest's CPU topology has at most {before.most}: change the "
-                "topology first, by libvirt's own means"
+                "topology first, with virsh"
             )
         return Step(
             apply=lambda: _define_cpus(domain, most, cpus, before.most),

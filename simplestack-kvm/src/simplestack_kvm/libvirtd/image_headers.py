@@ -168,12 +168,12 @@ def _vmdk(start: bytes) -> ImageHeader:
     descriptor = start[descriptor_sector * 512 : (descriptor_sector + descriptor_sectors) * 512]
     alone = any(kind in descriptor for kind in _VMDK_SELF_CONTAINED)
     if not capacity or not alone or b"parentFileNameHint" in start:
-        raise _refers("is a VMDK image that reads from other files")
+        raise _refers("is a VMDK image that refers to other files")
     return ImageHeader(format="vmdk")
 
 
 def _vmdk_of_several(_start: bytes) -> ImageHeader:
-    raise _refers("is a VMDK image that reads from other files")
+    raise _refers("is a VMDK image that refers to other files")
 
 
 def _vpc(start: bytes) -> ImageHeader:

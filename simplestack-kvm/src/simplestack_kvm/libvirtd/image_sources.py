@@ -90,8 +90,8 @@ def check_image(session: KvmSession, name: str, volume: "libvirt.virStorageVol")
                 "put the image as a file into another storage"
             )
         raise Busy(
-            f"image {name!r} is {top.header.format} now, and libvirt still takes it for {top.known_format}: "
-            "try again when its storage is not busy"
+            f"image {name!r} has the format {top.header.format}, but libvirt still reports "
+            f"{top.known_format}: try again when its storage is not busy"
         )
     _reject_other_formats(session, name, links)
     return CheckedImage(session, name, links)
@@ -123,7 +123,7 @@ def known_format(volume: "libvirt.virStorageVol") -> str:
     if kind == "block":
         return "raw"  # whatever libvirt says here is the type of a partition
     if kind != "file":
-        raise UnusableImage("is neither a file nor a block device: name an image")
+        raise UnusableImage("is neither a file nor a block device: use an image")
     found = document.find("target/format")
     return "raw" if found is None else found.get("type", "raw")
 
@@ -198,7 +198,9 @@ def _reject_other_formats(session: KvmSession, name: str, links: list[_Link]) ->
         return
     guests, is_complete = describe_guests(session)
     if not is_complete:
-        raise HypervisorTimeout(f"there was no time to find out whether image {name!r} is a guest's disk")
+        raise HypervisorTimeout(
+            f"there was not enough time to check whether image {name!r} is a guest's disk: try again later"
+        )
     names = {link.volume.name() for link in links}
     disks = (disk for guest in guests for disk in guest.disks() if _is_written(disk))
     for source, used_format in itertools.chain.from_iterable(_formats(disk) for disk in disks):

@@ -140,7 +140,7 @@ def _refresh(session: KvmSession, pool: "libvirt.virStoragePool") -> None:
             bounded(session, place, pool.refresh, REFRESH_SECONDS, at_once=_REFRESHES_AT_ONCE)
         except NoResponse:
             raise HypervisorTimeout(
-                f"storage {pool.name()} does not respond, so it is not known which files are in use: "
+                f"storage {pool.name()} does not respond, so it is unknown which files are in use: "
                 "nothing was deleted"
             ) from None
         except libvirt.libvirtError as error:
@@ -154,8 +154,8 @@ def _refresh(session: KvmSession, pool: "libvirt.virStoragePool") -> None:
                 raise
             if time.monotonic() > deadline_seconds:
                 raise Busy(
-                    f"storage {pool.name()} cannot be looked at, probably since a volume is being copied "
-                    "into it, so it is not known which files are in use: try again when the copy is done"
+                    f"cannot refresh storage {pool.name()}, probably since a volume is being copied into it, "
+                    "so it is unknown which files are in use: try again when the copy is done"
                 ) from None
             time.sleep(POLL_SECONDS)
         else:

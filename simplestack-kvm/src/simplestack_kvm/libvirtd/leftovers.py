@@ -1,4 +1,4 @@
-"""Remove what a failed operation has made, though the connection to libvirtd may be broken."""
+"""Remove what a failed operation has created, even if the connection to libvirtd is broken."""
 
 import contextlib
 import logging
@@ -93,7 +93,7 @@ class Leftovers:
                         if not _is_removed(what, remove, connection):
                             break
                     except _InUseError:
-                        in_use.append(f"{what} stays: the guest has it as a disk")
+                        in_use.append(f"{what} is kept: it is a disk of the guest")
                     remaining.pop()
                 if not remaining:
                     break
@@ -121,13 +121,13 @@ class Leftovers:
                 return self._session.reopen()
             except SimplestackError as error:
                 if time.monotonic() >= deadline:
-                    _log.warning("no new connection to remove leftovers: %s", error.message)
+                    _log.warning("cannot connect to remove leftovers: %s", error.message)
                     return None
                 time.sleep(_RETRY_SECONDS)
 
 
 def _mentions(connection: "libvirt.virConnect", domain_id: str, name: str) -> bool:
-    """Tell whether a domain refers to a volume whose name nothing else has, running or defined."""
+    """Return whether a domain, running or defined, refers to a volume."""
     domain = connection.lookupByUUIDString(domain_id)
     return any(name in domain.XMLDesc(flags) for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE))
 
@@ -137,7 +137,7 @@ def _is_removed(what: str, remove: Removal, connection: "libvirt.virConnect") ->
         remove(connection)
     except libvirt.libvirtError as error:
         # The failure before this one matters more; what stays goes to the client with it.
-        _log.warning("%s could not be removed after a failure: %s", what, error)
+        _log.warning("cannot remove %s after a failure: %s", what, error)
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""Names of guests: which libvirt can keep, which are taken, and a guest's change of its own."""
+"""Check names of guests, and rename guests."""
 
 from simplestack import Conflict, GuestState, InvalidArguments
 from simplestack_kvm.errors import has_reason
@@ -7,33 +7,33 @@ from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.undo import Step
 from simplestack_kvm.sdk import libvirt
 
-#: libvirt keeps a domain in a file of its name, and writes that with ``.xml.new`` at its end.
+#: libvirt stores a domain in a file with its name and the suffix ``.xml.new``.
 MAX_NAME_BYTES = 255 - len(".xml.new")
 
 
 def check_name(session: KvmSession, name: str) -> None:
-    """Pass a name that a guest can have.
+    """Check that `name` is a valid and unused guest name.
 
-    :raises InvalidArguments: libvirt cannot keep it
-    :raises Conflict: another guest has it
+    :raises InvalidArguments: libvirt does not support the name
+    :raises Conflict: another guest has this name
     """
     # libvirt makes paths of names, and of a dot alone one that it then tries to delete.
     if "/" in name or not name.strip(" .") or len(name.encode()) > MAX_NAME_BYTES:
         raise InvalidArguments(
-            f"`name` {name[:80]!r} cannot be a guest's: it must have no slash, more than dots and be at most "
-            f"{MAX_NAME_BYTES} bytes long"
+            f"`name`: {name[:80]!r} is not a valid guest name: it must not have a slash "
+            f"or only dots, and be at most {MAX_NAME_BYTES} bytes long"
         )
     if is_taken(session, name):
         raise taken(name)
 
 
 def taken(name: str) -> Conflict:
-    """Return the error of a name that another guest has."""
-    return Conflict(f"the name {name!r} is taken by another guest: choose another one")
+    """Return the error for a name that another guest has."""
+    return Conflict(f"another guest has the name {name!r}: choose another name")
 
 
 def is_taken(session: KvmSession, name: str) -> bool:
-    """Tell whether a guest has this name."""
+    """Return whether a guest has this name."""
     try:
         session.connection.lookupByName(name)
     except libvirt.libvirtError as error:
@@ -44,7 +44,7 @@ def is_taken(session: KvmSession, name: str) -> bool:
 
 
 def renaming(session: KvmSession, domain: "libvirt.virDomain", old_name: str, name: str) -> Step:
-    """Return the change of a guest's name. The guest must be off."""
+    """Return the step that renames a guest. The guest must be stopped."""
 
     def rename() -> None:
         try:
@@ -62,8 +62,10 @@ def renaming(session: KvmSession, domain: "libvirt.virDomain", old_name: str, na
             raise
 
     def rename_back() -> None:
-        # The object keeps the name that it was found with. A third name is somebody else's doing.
+        # The object keeps its old name. A third name was set by another client.
         if find_domain(session, domain.UUIDString()).name() == name:
             domain.rename(old_name)
 
-    return Step(apply=rename, undo=rename_back, remains=f"the guest could not be named {old_name!r} again")
+    return Step(
+        apply=rename, undo=rename_back, remains=f"the guest's former name {old_name!r} could not be restored"
+    )

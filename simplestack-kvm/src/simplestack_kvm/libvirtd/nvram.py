@@ -41,7 +41,7 @@ def delete_nvram(session: KvmSession, document: ET.Element) -> None:
         # The guest is gone: what stays of it is no reason to fail.
         _log.warning("the UEFI variables of a deleted guest stay", exc_info=True)
         reason = "libvirt could not delete them"
-    warn(f"the UEFI variables of the guest stay: {reason}")
+    warn(f"the UEFI variables of the guest are kept: {reason}")
 
 
 def _delete(session: KvmSession, document: ET.Element) -> None:
@@ -58,7 +58,7 @@ def _delete(session: KvmSession, document: ET.Element) -> None:
         try:
             domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
         except libvirt.libvirtError:
-            warn(f"guest {name} is left, which was to delete the UEFI variables: delete it")
+            warn(f"guest {name}, created to delete the UEFI variables, is left: delete it")
         raise
 
 
@@ -66,14 +66,14 @@ def _why_kept(session: KvmSession, document: ET.Element, path: str) -> str | Non
     name = document.findtext("name", "")
     made = posixpath.basename(path) in (f"{name}_VARS.fd", f"{name}_VARS.qcow2")
     if not made or posixpath.basename(posixpath.dirname(path)) != "nvram":
-        return "libvirt did not make them for this guest"
+        return "libvirt did not create them for this guest"
     guests, is_complete = describe_guests(session)
     for guest in guests:
         # By whatever way: a file of this name is hardly another one.
         named = {posixpath.basename(found) for document in guest.documents for found in _paths(document)}
         if posixpath.basename(path) in named:
             return f"guest {guest.name} uses them"
-    return None if is_complete else "there was not enough time to find out whether another guest uses them"
+    return None if is_complete else "there was not enough time to check whether another guest uses them"
 
 
 def _paths(document: ET.Element) -> list[str]:

@@ -30,11 +30,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What goes with a guest or a disk, and what stays."""
+    """The volumes to delete with a guest or a disk, and those to keep."""
 
     #: In an order in which none is deleted before what is based on it.
     volumes: list[VolumeRecord]
-    #: Sentences for the client.
+    #: Sentences for clients.
     kept: list[str]
 
     def delete(self) -> list[str]:
@@ -51,7 +51,7 @@ class Own:
             except libvirt.libvirtError as error:
                 if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL:
                     continue  # somebody else was quicker
-                _log.warning("volume %s could not be deleted: %s", volume.label, error)
+                _log.warning("cannot delete volume %s: %s", volume.label, error)
                 left.append(f"{volume.label} ({public_reason_of(error)})")
         return left
 
@@ -81,12 +81,12 @@ def own_volumes(
     for disk in own:
         volume = _volume_of(inventory, disk)
         if volume is None:
-            kept.append(f"disk {disk.target} stays: it is in no active storage")
+            kept.append(f"disk {disk.target} is kept: it is not in an active storage")
         elif volume.format == "iso" and not volume.name.startswith(guest_id):
-            kept.append(f"volume {volume.label} stays: it is an ISO image")
+            kept.append(f"volume {volume.label} is kept: it is an ISO image")
         elif before[disk.target] != volume.identity or before[disk.target] != _look(session, disk):
             # Only a file that nobody writes to is recognized under its other names, by its times.
-            kept.append(f"volume {volume.label} stays: somebody writes to it")
+            kept.append(f"volume {volume.label} is kept: something writes to it")
         else:
             candidates[volume.path] = volume
     if not candidates:
@@ -124,7 +124,7 @@ def _without_used(usage: Usage, candidates: dict[str, VolumeRecord], kept: list[
         if reason is None:
             own.append(volume)
             continue
-        kept.append(f"volume {volume.label} stays: {reason}")
+        kept.append(f"volume {volume.label} is kept: {reason}")
         for base in chains[path][1:]:
             usage.uses.setdefault(base.path, f"volume {volume.label} is based on it")
     return own

@@ -1,4 +1,4 @@
-"""Disks into guests and out of them, while a guest runs and while it is off."""
+"""Attach disks to running and stopped guests, and detach them."""
 
 import xml.etree.ElementTree as ET
 
@@ -16,10 +16,10 @@ from simplestack_kvm.libvirtd.records import DiskRecord, disk_elements, disk_rec
 from simplestack_kvm.libvirtd.undo import Step
 from simplestack_kvm.sdk import libvirt
 
-#: How long a guest may take to let go of a disk, and how often it is asked.
+#: How long a guest may take to release a disk, and how often it is checked.
 DETACH_SECONDS = 20.0
 DETACH_AGAIN_SECONDS = 5.0
-#: What is tried, for errors about the guest's state.
+#: The attempt in errors about the guest's state.
 REMOVAL = "remove a disk of the guest"
 
 
@@ -44,7 +44,7 @@ def reject_cold_bus(domain: "libvirt.virDomain", attempt: str, bus: str) -> None
 
 
 def attach(domain: "libvirt.virDomain", disk: ET.Element) -> None:
-    """Give a guest a disk: one that runs at once, and its definition.
+    """Attach a disk to a guest: to the running guest, and to its definition.
 
     :param disk: its ``<disk>``
     :raises Conflict: the guest has no free device
@@ -55,13 +55,13 @@ def attach(domain: "libvirt.virDomain", disk: ET.Element) -> None:
         # An "internal error", as so much is.
         if "No more available PCI" in (error.get_error_message() or ""):
             raise Conflict(
-                "the guest has no free device: stop it and add the disk then, or remove another one"
+                "the guest has no free device: stop it to add the disk, or remove another disk"
             ) from None
         raise
 
 
 def undefining(domain: "libvirt.virDomain", disk: DiskRecord) -> Step:
-    """Return the change that takes a disk out of a guest's definition."""
+    """Return the step that removes a disk from a guest's definition."""
     found = []
     if domain.isPersistent():
         element = _element(document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), disk)
@@ -77,11 +77,11 @@ def undefining(domain: "libvirt.virDomain", disk: DiskRecord) -> Step:
             if defined is None:
                 domain.attachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
 
-    return Step(apply=detach, undo=attach, remains=f"the guest is defined without disk {disk.target} now")
+    return Step(apply=detach, undo=attach, remains=f"disk {disk.target} is missing in the guest's definition")
 
 
 def unplug(domain: "libvirt.virDomain", disk: DiskRecord) -> None:
-    """Take a disk out of a guest, if it runs with it.
+    """Detach a disk from a running guest.
 
     libvirt reports success after 5 s though the guest still has it; only its description tells. So the
     definition is changed later, and a guest that does not let go is left as it was.
@@ -103,7 +103,8 @@ def unplug(domain: "libvirt.virDomain", disk: DiskRecord) -> None:
         if wait_until(lambda: _element(document_of(domain), disk) is None, DETACH_AGAIN_SECONDS):
             return
     raise Busy(
-        f"the guest does not let go of disk {disk.target}: unmount it there, or stop the guest, and try again"
+        f"the guest does not release disk {disk.target}: unmount it in the guest, or stop the guest, "
+        "and try again"
     )
 
 
@@ -117,8 +118,8 @@ def _element(document: ET.Element, disk: DiskRecord) -> ET.Element | None:
             continue
         if record.source != disk.source:
             raise Conflict(
-                f"disk {disk.target} of the guest is another one now, or will be when the guest starts next: "
-                "look at it again, and stop the guest if it runs"
+                f"disk {disk.target} was replaced by another client, now or for the next start: list the "
+                "disks again, and stop the guest if it runs"
             )
         return element
     return None

@@ -1,4 +1,4 @@
-"""Does a libvirtd, or an sshd, speak at the other end? Asked with a deadline, before libvirt connects.
+"""Check with a deadline that a libvirtd or sshd responds, before libvirt connects.
 
 ``virConnectOpen`` has no time limit of its own and waits for ever for a peer that accepts and never speaks.
 The probe also asks which authentication libvirtd wants: that decides who checks the caller's password.
@@ -119,7 +119,7 @@ class Probe:
                 for info in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
             ]
         except socket.gaierror as error:
-            raise HypervisorUnavailable(f"{self._target} does not resolve: {error.strerror}") from None
+            raise HypervisorUnavailable(f"cannot resolve {self._target}: {error.strerror}") from None
         phase = f"connecting to port {port}"
         refusal: HypervisorUnavailable | HypervisorTimeout | None = None
         for position, (family, kind, protocol, _, address) in enumerate(found):
@@ -138,7 +138,7 @@ class Probe:
         raise refusal or HypervisorUnavailable(f"{self._target} does not resolve to any address")
 
     def _auth_list(self, connection: Connection) -> frozenset[int]:
-        phase = "libvirtd's answer"
+        phase = "libvirtd's response"
         self._await(connection, phase)
         serial = 0
         try:
@@ -154,9 +154,7 @@ class Probe:
             raise self._stranger("libvirtd")
         body = self._receive(connection, length - _HEADER.size, phase)
         if status != _OK or len(body) < 4:
-            raise HypervisorUnavailable(
-                f"{self._target}: libvirtd does not say which authentication it wants"
-            )
+            raise HypervisorUnavailable(f"{self._target}: libvirtd did not report its authentication")
         (count,) = struct.unpack_from(">I", body)
         if len(body) != 4 + 4 * count:
             raise self._stranger("libvirtd")
@@ -188,8 +186,8 @@ class Probe:
 
     def _timeout(self, phase: str) -> HypervisorTimeout:
         return HypervisorTimeout(
-            f"{self._target}: waited {self._limit_seconds:g} s, the last of it for {phase}; "
-            "the host, or something between, is silent"
+            f"{self._target}: no response within {self._limit_seconds:g} s (waiting for {phase}); "
+            "the host or the network may be down"
         )
 
     def _closed(self, phase: str, error: OSError | None) -> HypervisorUnavailable:
@@ -198,7 +196,7 @@ class Probe:
 
     def _stranger(self, wanted: str, port: int | None = None) -> HypervisorUnavailable:
         where = "" if port is None else f" at port {port}"
-        return HypervisorUnavailable(f"{self._target}: what answers{where} is not {wanted}")
+        return HypervisorUnavailable(f"{self._target}: the server{where} is not {wanted}")
 
 
 def _reason(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""The end of domains."""
+"""Undefine domains."""
 
 from simplestack import Conflict, EntityNotFound, GuestState, HypervisorError, InvalidState
 from simplestack_kvm.errors import has_reason, public_reason_of
@@ -6,7 +6,7 @@ from simplestack_kvm.libvirtd.domains import require_guest_state, state_of
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.sdk import libvirt
 
-#: What is tried, for errors about the guest's state.
+#: The attempt in errors about the guest's state.
 DELETION = "delete the guest"
 
 
@@ -44,12 +44,14 @@ def undefine(session: KvmSession, domain: "libvirt.virDomain", guest_id: str, te
     if started.isPersistent():
         if failure is not None:
             raise failure
-        raise Conflict("somebody has defined the guest anew while it was being deleted: look at it again")
+        raise Conflict(
+            "another client has redefined the guest while it was being deleted: check it, and try again"
+        )
     try:
         session.connection.defineXML(text).setAutostart(is_autostarted)
     except libvirt.libvirtError as error:
         raise HypervisorError(
-            "the guest was started while it was being deleted, and could not be defined again "
-            f"({public_reason_of(error)}): it runs with its disks until it is stopped, and is gone then"
+            "the guest was started while it was being deleted, and its definition could not be restored "
+            f"({public_reason_of(error)}): it runs with its disks until it is stopped, and is deleted then"
         ) from None
     raise InvalidState(DELETION, state_of(started), GuestState.STOPPED)

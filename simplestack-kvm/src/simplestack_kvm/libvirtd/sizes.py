@@ -49,7 +49,7 @@ def disk_sizes(
     try:
         return _volume_sizes(session, disks)
     except (NoResponse, Busy) as error:
-        _log.warning("the disks of guest %s are shown without sizes: %s", domain.UUIDString(), error)
+        _log.warning("showing the disks of guest %s without sizes: %s", domain.UUIDString(), error)
         return [None] * len(disks)
 
 

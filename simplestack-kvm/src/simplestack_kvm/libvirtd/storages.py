@@ -1,4 +1,4 @@
-"""Storage pools: which of them new disks go to, and what libvirtd knows of each."""
+"""Choose the storage pool for new disks, and read what libvirtd knows of pools."""
 
 import logging
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoragePoolRecord:
-    """A storage pool, as libvirtd remembers it. What it cannot tell is None."""
+    """A storage pool from libvirtd's memory. Unknown values are None."""
 
     id: str
     name: str
@@ -28,7 +28,7 @@ class StoragePoolRecord:
 
 
 def choose_pool(session: KvmSession, id_or_name: str | None) -> "libvirt.virStoragePool":
-    """Return the pool that a request names, or the setting does, or the active one with most room.
+    """Return the pool of the request, else of the settings, else the active one with the most free space.
 
     :raises EntityNotFound: ``Storage``
     """
@@ -53,7 +53,7 @@ def active_pools(session: KvmSession) -> list["libvirt.virStoragePool"]:
 
 
 def refresh_pools(pools: Sequence["libvirt.virStoragePool"]) -> None:
-    """Let libvirt look at pools again. One that cannot be refreshed is left as it is known."""
+    """Refresh pools. If a pool cannot be refreshed, libvirt keeps its data."""
     for pool in pools:
         try:
             pool.refresh()
@@ -61,11 +61,11 @@ def refresh_pools(pools: Sequence["libvirt.virStoragePool"]) -> None:
             if not has_reason(error):
                 raise
             # Another volume is being made in it just now, or its folder is away.
-            _log.info("storage %s could not be refreshed: %s", pool.name(), error)
+            _log.info("cannot refresh storage %s: %s", pool.name(), error)
 
 
 def remembered(pool: "libvirt.virStoragePool") -> StoragePoolRecord | None:
-    """Return what libvirtd knows of a pool without looking at its files; None for one that went away."""
+    """Return a pool from libvirtd's memory, without opening its files; None if it no longer exists."""
     size_bytes = used_bytes = volumes = None
     kind = ""
     try:
@@ -92,7 +92,7 @@ def remembered(pool: "libvirt.virStoragePool") -> StoragePoolRecord | None:
 
 
 def outstanding_bytes_of(volumes: Sequence["libvirt.virStorageVol"]) -> int:
-    """Return how much more sparse volumes may still come to occupy."""
+    """Return how much sparse volumes can still grow."""
     outstanding = 0
     for volume in volumes:
         try:
@@ -113,11 +113,11 @@ def outstanding_bytes_of(volumes: Sequence["libvirt.virStorageVol"]) -> int:
 
 
 def available_bytes(pool: "libvirt.virStoragePool") -> int:
-    """Return how much room a pool has."""
+    """Return the free space of a pool."""
     info: Any = pool.info()  # the binding's own annotation says str
     return int(info[3])
 
 
 def gone_codes() -> tuple[int, int]:
-    """Return libvirt's numbers for a pool that was active a moment ago."""
+    """Return libvirt's sizes of an active pool."""
     return (libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_OPERATION_INVALID)

@@ -45,8 +45,8 @@ def chosen_transport(target: Target, settings: KvmSettings) -> Literal["unix", "
         return "unix" if is_here else "tls"
     if settings.transport == "unix" and not is_here:
         raise InvalidArguments(
-            f"host {target}: this service reaches libvirt over its unix socket only, so the host is "
-            "localhost, without a port; its operator can choose another transport"
+            f"host {target}: this service connects to libvirt only over the unix socket: use localhost "
+            "without a port, or ask its operator to set another transport"
         )
     return settings.transport
 
@@ -92,15 +92,15 @@ def _route(scheme: str, host: str, peer: Peer, parameters: dict[str, str | None]
         return Route(_uri(scheme, host, parameters), checks_password=False)
     # polkit would ask about the service's own process, on whatever terminal it was started from.
     raise HypervisorUnavailable(
-        "libvirtd wants an authentication other than SASL or none, which a service cannot give on a caller's "
-        "behalf: change auth_unix_rw, auth_tcp or auth_tls in its libvirtd.conf"
+        "libvirtd requires an authentication other than SASL or none, which is not supported: change "
+        "auth_unix_rw, auth_tcp or auth_tls in its libvirtd.conf"
     )
 
 
 def _ssh_route(host: str, credentials: Credentials, settings: KvmSettings) -> Route:
     with_key = settings.ssh_auth == "key"
     if not with_key and _NO_SSH_USER.search(credentials.username):
-        raise Unauthorized(f"{credentials.username!r} can be no user of an ssh server")
+        raise Unauthorized(f"{credentials.username!r} is not a valid ssh user name")
     user = (settings.ssh_key_user or "") if with_key else credentials.username
     parameters = {
         "sshauth": "privkey" if with_key else "password",

@@ -1,4 +1,4 @@
-"""Do several things or none: undo what was done before a failure, and name what cannot be undone."""
+"""Apply several steps. If one fails, undo the earlier ones, and name what cannot be undone."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -15,14 +15,14 @@ class Step:
     """A change."""
 
     apply: Callable[[], object]
-    #: Restores what was before, whether `apply` succeeded, failed or nobody knows. None: it cannot be undone.
+    #: Restores the former state, whether or not `apply` took effect. None: it cannot be undone.
     undo: Callable[[], object] | None
-    #: What the client must know where `undo` fails: a sentence.
+    #: A sentence for the client if `undo` fails.
     remains: str = ""
 
 
 def apply_all(steps: Sequence[Step]) -> None:
-    """Apply steps in their order. When one fails, it and those before it are undone, the last one first.
+    """Apply steps in order. If one fails, undo it and the earlier ones, last first.
 
     A step that cannot be undone must be the last one.
     """
@@ -40,7 +40,7 @@ def apply_all(steps: Sequence[Step]) -> None:
 
 
 def with_remains(error: BaseException, remains: Sequence[str]) -> BaseException:
-    """Return an error for the client that names what could not be undone; without that, the error itself."""
+    """Return an error that also names what could not be undone; without that, the error itself."""
     if not remains:
         return error
     known = error if isinstance(error, SimplestackError) else None

@@ -1,4 +1,4 @@
-"""Which files the guests of a host use, and which of them leave it in doubt.
+"""Find out which files the guests of a host use, and which files they may use.
 
 A guest uses its disks and everything that these are based on. libvirt follows the chain of a running guest,
 and an inventory that of volumes. What a file outside of the active pools is based on, or whether it is a link
@@ -43,12 +43,12 @@ class Usage:
     image_paths: set[str] = field(default_factory=set)
 
     def why_kept(self, volume: VolumeRecord) -> str | None:
-        """Say why a volume has to stay; None when it is certain that nobody uses it."""
+        """Return why a volume must be kept; None if it is certain that nothing uses it."""
         for alias in self.inventory.same_file(volume):
             if alias.path in self.uses:
                 return self.uses[alias.path]
         if volume.name in self.media_outside:
-            return f"{self.media_outside[volume.name]} has a medium of this name outside of the storages"
+            return f"{self.media_outside[volume.name]} has a medium with this name outside of the storages"
         doubts = list(self.doubts)
         if volume.path.startswith("/dev/"):
             doubts += self.device_doubts
@@ -57,7 +57,7 @@ class Usage:
         if doubts:
             return f"it may be in use, since {doubts[0]}"
         if not self.inventory.is_complete:
-            return "there was not enough time to find out whether it is in use"
+            return "there was not enough time to check whether it is in use"
         return None
 
     def is_only_data(self, volume: VolumeRecord) -> bool:
@@ -91,10 +91,10 @@ class Usage:
         if volume.backing is not None:
             if self.inventory.at(volume.backing) is None:
                 self.doubts.append(
-                    f"{user} is based on a file in no active storage: make the folder of that file a storage"
+                    f"{user} is based on a file in no active storage: create a storage for its folder"
                 )
         elif volume.is_chain_unknown:
-            self.doubts.append(f"libvirt does not tell which file {user} is based on")
+            self.doubts.append(f"libvirt does not report which file {user} is based on")
 
     def add_disk(self, user: str, disk: ET.Element) -> None:
         """Note what a ``<disk>`` refers to: its source, backing files and copies that are being made."""
@@ -103,7 +103,7 @@ class Usage:
         for source in disk.iter("source"):
             place = place_of(source)
             path = self._path(place)
-            outside = f"{user} has a disk in no active storage: make the folder of that disk a storage"
+            outside = f"{user} has a disk in no active storage: create a storage for its folder"
             if path is None:
                 # A raw disk in the network is based on nothing. A volume may be in a pool that is not active.
                 if not is_raw or place is not None:
@@ -140,7 +140,7 @@ def find_usage(session: KvmSession, inventory: Inventory, *, but_by: str) -> Usa
     usage = Usage(inventory)
     guests, is_complete = describe_guests(session)
     if not is_complete:
-        usage.doubts.append("there was not enough time to find out what all guests use")
+        usage.doubts.append("there was not enough time to check what all guests use")
     for guest in guests:
         for disk in guest.disks():
             usage.add_format(disk)

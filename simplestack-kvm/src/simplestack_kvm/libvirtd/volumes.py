@@ -1,4 +1,4 @@
-"""Volumes: the disks' data in storage pools."""
+"""Find, create, copy and delete volumes in storage pools."""
 
 import logging
 import secrets
@@ -45,7 +45,7 @@ def find_volume(
         found = _named([preferred], name) or _named(pools, name)
         if len(found) > 1:
             where = ", ".join(sorted(volume.storagePoolLookupByVolume().name() for volume in found))
-            raise Conflict(f"{entity} {name!r} is ambiguous, it is in the storages {where}: name a `storage`")
+            raise Conflict(f"{entity} {name!r} is ambiguous: it is in the storages {where}; set `storage`")
         if found:
             return found[0]
     raise EntityNotFound(entity, name)
@@ -167,7 +167,7 @@ def _vanished_is_conflict(pool: "libvirt.virStoragePool") -> Iterator[None]:
     except libvirt.libvirtError as error:
         if has_reason(error) and (error.get_error_code() in gone_codes() or is_without_folder(error)):
             raise Conflict(
-                f"storage {pool.name()} cannot be written to: it is not active any more, or its folder has "
+                f"cannot write to storage {pool.name()}: it is no longer active, or its folder has "
                 "vanished; name another `storage`"
             ) from None
         raise

@@ -34,7 +34,7 @@ else:
 
 
 def is_loaded() -> bool:
-    """Tell whether libvirt was imported; before that there can be no error of libvirt's."""
+    """Return whether libvirt was imported. Before that, it cannot raise errors."""
     return sys.modules.get("libvirt") is not None
 
 
