@@ -62,7 +62,7 @@ def run(scale: Scale) -> Iterator[Comparison]:
     found = take_turns(3 * scale.rounds, subjects)
     for count in counts:
         yield _comparison(f"dispatch, {count} service plugins", found[str(count)], found["plain"])
-    what = "dispatch, 2 service plugins, in a thread that can be left behind"
+    what = "dispatch, 2 service plugins, in a thread with a deadline"
     yield _comparison(what, found["hanging"], found["plain"])
 
 
