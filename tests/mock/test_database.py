@@ -30,19 +30,19 @@ def test_only_its_owner_may_read_the_database(connect: Connect, database: str) -
 
 def test_the_default_file_is_in_the_state_directory_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/somewhere/state")
-    assert MockSettings().database == "/somewhere/state/simplestack/mock.sqlite3"
+    assert MockSettings().database == "/somewhere/state/simplestack/mock-3.sqlite3"
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.setenv("XDG_STATE_HOME", "not/absolute")
-    assert default_database() == "/home/somebody/.local/state/simplestack/mock.sqlite3"
+    assert default_database() == "/home/somebody/.local/state/simplestack/mock-3.sqlite3"
     monkeypatch.delenv("XDG_STATE_HOME")
-    assert default_database() == "/home/somebody/.local/state/simplestack/mock.sqlite3"
+    assert default_database() == "/home/somebody/.local/state/simplestack/mock-3.sqlite3"
 
 
 def test_a_user_without_a_home_has_the_file_in_var(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)
-    assert default_database() == "/var/lib/simplestack/mock.sqlite3"
+    assert default_database() == "/var/lib/simplestack/mock-3.sqlite3"
 
 
 def test_worlds_outlive_their_sessions(database: str) -> None:

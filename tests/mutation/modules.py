@@ -73,4 +73,6 @@ def source_of(module: str) -> Path:
 
 def paths_of_tests(module: str) -> list[Path]:
     """Return the files of the tests that must notice its mutants."""
-    return [ROOT / f"tests/core/test_{name}.py" for name in MODULES[module]]
+    found = {path.name: path for path in (ROOT / "tests/core").rglob("test_*.py")}
+    names = [f"test_{name}.py" for name in MODULES[module]]
+    return [found.get(name, ROOT / "tests/core" / name) for name in names]

@@ -8,6 +8,9 @@ from msgspec import Meta, field
 
 from simplestack import HypervisorSettings
 
+#: Goes up whenever a table or a record in the database changes its form.
+SCHEMA_VERSION = 3
+
 Bound = Annotated[int, Meta(ge=1, le=1_000_000)]
 #: A template and two guests.
 _FIRST_GUESTS = 3
@@ -16,14 +19,17 @@ ContentBytes = Annotated[int, Meta(ge=0, le=4 * 1024**3)]
 
 
 def default_database() -> str:
-    """Return the file in the user's state directory (XDG Base Directory Specification 0.8)."""
+    """Return the file in the user's state directory (XDG Base Directory Specification 0.8).
+
+    Its name has the version of its schema: services of two versions on a machine do not disturb each other.
+    """
     state = os.environ.get("XDG_STATE_HOME", "")
     # The specification: "If an implementation encounters a relative path ... it should ... ignore it."
     try:
         folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
     except RuntimeError:  # a user without a home, as containers have them
         folder = Path("/var/lib")
-    return str(folder / "simplestack" / "mock.sqlite3")
+    return str(folder / "simplestack" / f"mock-{SCHEMA_VERSION}.sqlite3")
 
 
 class MockSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,7 +37,7 @@ class MockSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown
 
     #: The SQLite file that holds all worlds. All workers of a service share it, and so may several services
     #: on one machine; a network file system is no place for it. By default it is
-    #: ``simplestack/mock.sqlite3`` below ``$XDG_STATE_HOME``, else ``~/.local/state``, else ``/var/lib``.
+    #: ``simplestack/mock-3.sqlite3`` below ``$XDG_STATE_HOME``, else ``~/.local/state``, else ``/var/lib``.
     database: str = field(default_factory=default_database)
     #: Whether each start of a service begins with worlds as new. What tells a start is
     #: ``SIMPLESTACK_INSTANCE`` in the environment, else the parent process, which all workers have in common.

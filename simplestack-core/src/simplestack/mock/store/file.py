@@ -10,13 +10,12 @@ from pathlib import Path
 
 from simplestack import HypervisorError
 from simplestack.mock.errors import translate
+from simplestack.mock.settings import SCHEMA_VERSION
 
 _log = logging.getLogger("simplestack.mock")
 
 #: "SSmk", which tells the file from other applications' (https://www.sqlite.org/fileformat.html#application_id).
 _APPLICATION_ID = 0x53536D6B
-#: Goes up whenever a table or a record changes its form.
-_SCHEMA_VERSION = 3
 #: How long a writer waits for others.
 _BUSY_SECONDS = 20
 
@@ -135,17 +134,17 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, reset: bool) -> None
     if tables == 0 and application == 0 and version == 0:
         connection.executescript(
             f"BEGIN EXCLUSIVE; {_TABLES} PRAGMA application_id = {_APPLICATION_ID}; "
-            f"PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT"
+            f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"
         )
     elif application != _APPLICATION_ID:
         _log.error("%s: is a database of another application", path)
         raise HypervisorError(
             "the file that `database` in [hypervisors.mock] names is another application's: name another"
         )
-    elif version != _SCHEMA_VERSION:
-        _log.error("%s: has schema %s, this version needs %s", path, version, _SCHEMA_VERSION)
+    elif version != SCHEMA_VERSION:
+        _log.error("%s: has schema %s, this version needs %s", path, version, SCHEMA_VERSION)
         raise HypervisorError(
-            f"the mock's database has schema {version}, this version of Simplestack needs {_SCHEMA_VERSION}: "
+            f"the mock's database has schema {version}, this version of Simplestack needs {SCHEMA_VERSION}: "
             "stop the service and remove the file that `database` in [hypervisors.mock] names"
         )
     connection.execute("PRAGMA journal_mode = WAL")
