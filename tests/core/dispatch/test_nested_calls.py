@@ -249,7 +249,7 @@ def test_an_export_keeps_its_session_from_calls_after_it() -> None:
 
     hooks = (guest_export, tag_list)
     hypervisor = Hypervisor(*hooks, services=(operation_call,), settings=SINGLE)
-    with pytest.raises(HypervisorUnavailable, match="no free session at h: 1 of at most 1"):
+    with pytest.raises(HypervisorUnavailable, match="no free session at h: 1 of 1 sessions"):
         hypervisor.call("guest_export", guest_id="1")
     assert hypervisor.counts["busy_sessions"] == 0
     assert list(Hypervisor(*hooks, services=(operation_call,)).call("guest_export", guest_id="1").chunks)
