@@ -230,7 +230,7 @@ def test_what_stays_is_named_though_the_uefi_variables_cannot_be_looked_for(
         ):
             guest_delete(session, domain.UUIDString())
         pool.create()
-    assert warnings == ["the UEFI variables of the guest stay: libvirt could not delete them"]
+    assert warnings == ["the UEFI variables of the guest are kept: libvirt could not delete them"]
 
 
 @pytest.mark.parametrize("attributes", ["", " template='{}'"])
@@ -249,7 +249,7 @@ def test_uefi_variables_that_another_guest_names_stay(
             name = other.name()
             guest_delete(session, domain.UUIDString())
             assert path.exists()
-    assert warnings == [f"the UEFI variables of the guest stay: guest {name} uses them"]
+    assert warnings == [f"the UEFI variables of the guest are kept: guest {name} uses them"]
 
 
 @pytest.mark.parametrize("place", ["OVMF_VARS.fd", "nvram/OVMF_VARS.fd", "elsewhere/NAME_VARS.fd"])
@@ -262,4 +262,6 @@ def test_uefi_variables_that_libvirt_did_not_make_for_the_guest_stay(
         path.write_bytes(b"a template")
         guest_delete(session, domain.UUIDString())
     assert path.exists()
-    assert warnings == ["the UEFI variables of the guest stay: libvirt did not make them for this guest"]
+    assert warnings == [
+        "the UEFI variables of the guest are kept: libvirt did not create them for this guest"
+    ]

@@ -295,7 +295,7 @@ def test_a_refused_change_leaves_the_others_undone(session: KvmSession, libvirtd
 def test_a_name_that_is_taken_is_refused(session: KvmSession) -> None:
     with foreign(session.connection) as one, foreign(session.connection) as two:
         before = names(session)
-        with pytest.raises(Conflict, match="taken"):
+        with pytest.raises(Conflict, match="another guest has the name"):
             guest_update(session, one.UUIDString(), GuestUpdate(name=two.name()))
         assert names(session) == before
         assert {one.UUIDString(), two.UUIDString()} <= before.keys()
@@ -309,7 +309,7 @@ def test_a_name_that_somebody_else_takes_meanwhile_is_refused(session: KvmSessio
         with (
             # Asked for the name's sake, and then for the memory's: by then the name was found to be free.
             after("virDomainHasManagedSaveImage", lambda: two.rename(wanted), nth=2),
-            pytest.raises(Conflict, match="taken"),
+            pytest.raises(Conflict, match="another guest has the name"),
         ):
             guest_update(session, one.UUIDString(), changes)
         assert names(session) == before | {two.UUIDString(): wanted}

@@ -148,7 +148,7 @@ def test_a_name_that_somebody_else_takes_meanwhile_is_a_conflict_and_leaves_noth
 def test_a_name_that_is_taken_leaves_nothing(session: KvmSession, libvirtd: Libvirtd) -> None:
     with foreign(session.connection) as domain:
         before = traces(session, libvirtd)
-        with pytest.raises(Conflict, match="taken"):
+        with pytest.raises(Conflict, match="another guest has the name"):
             guest_create(session, GuestCreate(name=domain.name(), memory=32, disks=[NewDisk(size=1)]))
         assert traces(session, libvirtd) == before
 

@@ -173,7 +173,7 @@ def test_a_name_that_somebody_else_gave_the_guest_meanwhile_is_kept(session: Kvm
 
         with (
             after("virDomainHasManagedSaveImage", rename_both, nth=2),
-            pytest.raises(Conflict, match="taken"),
+            pytest.raises(Conflict, match="another guest has the name"),
         ):
             guest_update(session, guest_id, GuestUpdate(name=wanted, memory=64))
         assert session.connection.lookupByUUIDString(guest_id).name() == other

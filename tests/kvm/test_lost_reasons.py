@@ -234,7 +234,7 @@ def test_a_login_that_fails_without_a_reason_is_not_taken_for_a_wrong_password(l
     target = Target("localhost", libvirtd.tcp_port)
     with (
         reason_lost("virConnectOpenAuth"),
-        pytest.raises(HypervisorUnavailable, match="without giving a reason"),
+        pytest.raises(HypervisorUnavailable, match="without a reason"),
     ):
         sessions.connect(target, Credentials(libvirtd.username, "wrong"), KvmSettings(transport="tcp"))
 

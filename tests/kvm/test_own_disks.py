@@ -264,4 +264,4 @@ def test_what_a_path_leads_to_by_way_of_a_link_and_back_is_not_guessed(
     ):
         guest_delete(session, domain.UUIDString())
         assert mine.exists()
-    assert "make the folder of that file a storage" in warnings[0]
+    assert "create a storage for its folder" in warnings[0]

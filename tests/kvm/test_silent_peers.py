@@ -33,7 +33,7 @@ def silent() -> Iterator[Target]:
 def test_the_addresses_that_were_allowed_are_used_and_the_name_is_not_asked_again(silent: Target) -> None:
     target = Target("name-that-nobody-has", silent.port, ("127.0.0.1",))
     settings = KvmSettings(transport="tcp", connect_timeout_seconds=0.4)
-    with pytest.raises(HypervisorTimeout, match="libvirtd's answer"):
+    with pytest.raises(HypervisorTimeout, match="libvirtd's response"):
         sessions.connect(target, ALICE, settings)
 
 
