@@ -58,8 +58,8 @@ class AddressBook:
     def _leases_of(self, network: str) -> dict[str, list[str]]:
         if network not in self._leases:
             try:
-                found: Any = self._connection.networkLookupByName(network).DHCPLeases()  # annotated as str
-                leases: list[dict[str, Any]] = found
+                result: Any = self._connection.networkLookupByName(network).DHCPLeases()  # annotated as str
+                leases: list[dict[str, Any]] = result
             except libvirt.libvirtError as error:
                 if not has_reason(error):
                     raise
@@ -82,11 +82,11 @@ class AddressBook:
         except libvirt.libvirtError as error:
             if not has_reason(error):
                 raise
-            # The guest has just stopped, or the host's kernel refuses: the address is not known, that is all.
+            # The guest has just stopped, or the host's kernel does not allow it: the address is unknown.
             _log.debug("no addresses of guest %s: %s", domain.UUIDString(), error)
             return None
-        found = [entry["addr"] for interface in interfaces.values() for entry in interface["addrs"] or ()]
-        return _first(found)
+        addresses = [entry["addr"] for interface in interfaces.values() for entry in interface["addrs"] or ()]
+        return _first(addresses)
 
 
 def _first(addresses: Iterable[str]) -> str | None:

@@ -35,7 +35,7 @@ def describe_guests(session: KvmSession) -> tuple[list[GuestDescription], bool]:
     A round trip for each guest, and one more for one that runs.
     """
     domains, texts = read_all(session, _domains, _texts)
-    guests = [_description(domains[uuid], found) for uuid, found in texts.items()]
+    guests = [_description(domains[uuid], text) for uuid, text in texts.items()]
     return guests, len(texts) == len(domains)
 
 

@@ -124,8 +124,8 @@ def known_format(volume: "libvirt.virStorageVol") -> str:
         return "raw"  # whatever libvirt says here is the type of a partition
     if kind != "file":
         raise UnusableImage("is neither a file nor a block device: use an image")
-    found = document.find("target/format")
-    return "raw" if found is None else found.get("type", "raw")
+    element = document.find("target/format")
+    return "raw" if element is None else element.get("type", "raw")
 
 
 def _chain(session: KvmSession, volume: "libvirt.virStorageVol") -> Iterator[_Link]:

@@ -60,12 +60,12 @@ class Leftovers:
         def remove(connection: "libvirt.virConnect") -> None:
             if user_id is not None and _mentions(connection, user_id, name):
                 raise _InUseError
-            found = connection.storagePoolLookupByUUIDString(pool_id)
+            pool = connection.storagePoolLookupByUUIDString(pool_id)
             if connection is not self._session.connection:
                 # A libvirtd that was started just now may have looked before qemu-img made the file.
-                found.refresh()
+                pool.refresh()
             with _missing_is_fine(libvirt.VIR_ERR_NO_STORAGE_VOL):
-                found.storageVolLookupByName(name).delete()
+                pool.storageVolLookupByName(name).delete()
 
         self._removals.append((f"volume {pool.name()}/{name}", remove))
 

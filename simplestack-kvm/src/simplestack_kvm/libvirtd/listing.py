@@ -237,8 +237,8 @@ def _peek(session: KvmSession, survey: Survey, rows: Sequence[Row]) -> dict[str,
     if not domains:
         return {}
     flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
-    found = session.connection.domainListGetStats(domains, libvirt.VIR_DOMAIN_STATS_BLOCK, flags)
-    return {domain.UUIDString(): stats_drives(stats) for domain, stats in found}
+    all_stats = session.connection.domainListGetStats(domains, libvirt.VIR_DOMAIN_STATS_BLOCK, flags)
+    return {domain.UUIDString(): stats_drives(stats) for domain, stats in all_stats}
 
 
 def _places(record: DomainRecord) -> list[tuple[str, str | None]]:

@@ -35,7 +35,7 @@ def find_network(session: KvmSession, id_or_name: str) -> "libvirt.virNetwork":
 def _first(id_or_name: str, by_id: Callable[[str], T], by_name: Callable[[str], T], missing: int) -> T | None:
     # libvirt raises "invalid argument" for an id that is no UUID.
     lookups = [by_id] if is_uuid(id_or_name) else []
-    # libvirt knows no name with control characters, and its binding refuses some of them in its own way.
+    # libvirt knows no name with control characters, and its binding raises other errors for some of them.
     lookups += [by_name] if id_or_name.isprintable() else []
     for lookup in lookups:
         try:
@@ -46,7 +46,7 @@ def _first(id_or_name: str, by_id: Callable[[str], T], by_name: Callable[[str], 
     return None
 
 
-def _active(entity: str, id_or_name: str, found: T | None) -> T:
-    if found is None or not found.isActive():
+def _active(entity: str, id_or_name: str, handle: T | None) -> T:
+    if handle is None or not handle.isActive():
         raise EntityNotFound(entity, id_or_name)
-    return found
+    return handle

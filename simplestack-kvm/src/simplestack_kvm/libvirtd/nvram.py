@@ -70,7 +70,7 @@ def _why_kept(session: KvmSession, document: ET.Element, path: str) -> str | Non
     guests, is_complete = describe_guests(session)
     for guest in guests:
         # By whatever way: a file of this name is hardly another one.
-        named = {posixpath.basename(found) for document in guest.documents for found in _paths(document)}
+        named = {posixpath.basename(path) for document in guest.documents for path in _paths(document)}
         if posixpath.basename(path) in named:
             return f"guest {guest.name} uses them"
     return None if is_complete else "there was not enough time to check whether another guest uses them"
@@ -78,7 +78,7 @@ def _why_kept(session: KvmSession, document: ET.Element, path: str) -> str | Non
 
 def _paths(document: ET.Element) -> list[str]:
     """Return everything below ``<os>`` that is a path: loader, variables, their template, kernel."""
-    found = [(element.text or "").strip() for element in document.iterfind("os//*")]
-    found += [element.get("template", "") for element in document.iterfind("os/nvram")]
-    found += [element.get("file", "") for element in document.iterfind("os//source")]
-    return [path for path in found if path.startswith("/")]
+    texts = [(element.text or "").strip() for element in document.iterfind("os//*")]
+    texts += [element.get("template", "") for element in document.iterfind("os/nvram")]
+    texts += [element.get("file", "") for element in document.iterfind("os//source")]
+    return [path for path in texts if path.startswith("/")]

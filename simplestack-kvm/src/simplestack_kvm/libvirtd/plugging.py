@@ -62,18 +62,18 @@ def attach(domain: "libvirt.virDomain", disk: ET.Element) -> None:
 
 def undefining(domain: "libvirt.virDomain", disk: DiskRecord) -> Step:
     """Return the step that removes a disk from a guest's definition."""
-    found = []
+    elements = []
     if domain.isPersistent():
         element = _element(document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), disk)
-        found = [] if element is None else [ET.tostring(element, encoding="unicode")]
+        elements = [] if element is None else [ET.tostring(element, encoding="unicode")]
 
     def detach() -> None:
-        for text in found:
+        for text in elements:
             domain.detachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
 
     def attach() -> None:
         defined = _element(document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), disk)
-        for text in found:
+        for text in elements:
             if defined is None:
                 domain.attachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
 

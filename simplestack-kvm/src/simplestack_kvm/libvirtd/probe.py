@@ -21,8 +21,8 @@ _PROGRAM, _VERSION, _AUTH_LIST = 0x20008086, 1, 66
 _CALL, _REPLY, _OK = 0, 1, 0
 #: Length of the whole packet, program, version, procedure, type, serial, status.
 _HEADER = struct.Struct(">7I")
-#: An answer to AUTH_LIST has room for 20 methods (REMOTE_AUTH_TYPE_LIST_MAX).
-_MAX_ANSWER_BYTES = _HEADER.size + 4 + 20 * 4
+#: A response to AUTH_LIST has room for 20 methods (REMOTE_AUTH_TYPE_LIST_MAX).
+_MAX_RESPONSE_BYTES = _HEADER.size + 4 + 20 * 4
 #: RFC 4253 lets a server send other lines before its version.
 _MAX_SSH_GREETING_BYTES = 16 * 1024
 #: What libvirtd sends after the TLS handshake when it accepts the client's certificate.
@@ -41,7 +41,7 @@ class Auth(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who answered."""
+    """The server that responded."""
 
     #: The IP address; the socket's path over unix.
     address: str
@@ -113,7 +113,7 @@ class Probe:
 
     def _dial(self, port: int) -> tuple[socket.socket, str]:
         try:
-            found = [
+            candidates = [
                 info
                 for name in self._target.addresses or (self._target.name,)
                 for info in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
@@ -121,21 +121,21 @@ class Probe:
         except socket.gaierror as error:
             raise HypervisorUnavailable(f"cannot resolve {self._target}: {error.strerror}") from None
         phase = f"connecting to port {port}"
-        refusal: HypervisorUnavailable | HypervisorTimeout | None = None
-        for position, (family, kind, protocol, _, address) in enumerate(found):
+        failure: HypervisorUnavailable | HypervisorTimeout | None = None
+        for position, (family, kind, protocol, _, address) in enumerate(candidates):
             connection = socket.socket(family, kind, protocol)
             try:
                 # The last one gets all the time that is left; one that is silent must not use it all up.
-                self._await(connection, phase, len(found) - position)
+                self._await(connection, phase, len(candidates) - position)
                 connection.connect(address)
             except TimeoutError:
-                refusal = self._timeout(phase)
+                failure = self._timeout(phase)
             except OSError as error:
-                refusal = HypervisorUnavailable(f"{self._target}: {phase} failed: {error.strerror}")
+                failure = HypervisorUnavailable(f"{self._target}: {phase} failed: {error.strerror}")
             else:
                 return connection, str(address[0])
             connection.close()
-        raise refusal or HypervisorUnavailable(f"{self._target} does not resolve to any address")
+        raise failure or HypervisorUnavailable(f"{self._target} does not resolve to any address")
 
     def _auth_list(self, connection: Connection) -> frozenset[int]:
         phase = "libvirtd's response"
@@ -148,9 +148,9 @@ class Probe:
         except OSError as error:
             raise self._closed(phase, error) from None
         header = self._receive(connection, _HEADER.size, phase)
-        length, program, version, procedure, kind, answered, status = _HEADER.unpack(header)
+        length, program, version, procedure, kind, reply_status, status = _HEADER.unpack(header)
         expected = (_PROGRAM, _VERSION, _AUTH_LIST, _REPLY, serial)
-        if (program, version, procedure, kind, answered) != expected or length > _MAX_ANSWER_BYTES:
+        if (program, version, procedure, kind, reply_status) != expected or length > _MAX_RESPONSE_BYTES:
             raise self._stranger("libvirtd")
         body = self._receive(connection, length - _HEADER.size, phase)
         if status != _OK or len(body) < 4:

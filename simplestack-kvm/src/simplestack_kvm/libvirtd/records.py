@@ -92,7 +92,7 @@ def domain_record(domain: ET.Element) -> DomainRecord:
         cpus=cpus,
         memory_mib=None if memory is None else int(memory.text or 0) // KIB_PER_MIB,
         disks=disk_records(domain),
-        interfaces=tuple(_interface(found) for found in domain.iterfind("devices/interface")),
+        interfaces=tuple(_interface(interface) for interface in domain.iterfind("devices/interface")),
         drives=tuple(_drive(drive) for drive in domain.iterfind("devices/disk")),
         agent_connected=any(
             target.get("name") == "org.qemu.guest_agent.0" and target.get("state") == "connected"
@@ -133,8 +133,8 @@ def disk_records(domain: ET.Element) -> tuple[DiskRecord, ...]:
 
 def disk_names(domain: ET.Element) -> dict[str, str]:
     """Return the names that clients gave to disks, by target."""
-    found = domain.iterfind(f"metadata/{{{DISK_NAMES}}}disks/{{{DISK_NAMES}}}disk")
-    return {disk.get("target", ""): disk.get("name", "") for disk in found}
+    disks = domain.iterfind(f"metadata/{{{DISK_NAMES}}}disks/{{{DISK_NAMES}}}disk")
+    return {disk.get("target", ""): disk.get("name", "") for disk in disks}
 
 
 def stats_drives(stats: Mapping[str, Any]) -> list[StatsDrive]:

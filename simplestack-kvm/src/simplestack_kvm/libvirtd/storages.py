@@ -44,7 +44,7 @@ def choose_pool(session: KvmSession, id_or_name: str | None) -> "libvirt.virStor
                 raise
     if not available:
         raise EntityNotFound("Storage", "(any active pool)")
-    return max(available, key=lambda found: found[0])[1]
+    return max(available, key=lambda each: each[0])[1]
 
 
 def active_pools(session: KvmSession) -> list["libvirt.virStoragePool"]:

@@ -20,7 +20,7 @@ _TCP_PORT, _TLS_PORT, _SSH_PORT = 16509, 16514, 22
 _UNIX_SOCKETS = ("/run/libvirt/virtqemud-sock", "/run/libvirt/libvirt-sock")
 #: Takes the place of an auth.conf of the service's user, whose passwords would go out for the caller's.
 _NO_CREDENTIALS = Path(__file__).with_name("no-credentials.conf")
-#: libssh refuses such names without a reason: they could mean something to a shell.
+#: libssh rejects such names without a reason: they could be shell syntax.
 _NO_SSH_USER = re.compile(r"""\A-|['"`;&<>|(){}\\$]|\s\Z""")
 #: The probe's part of the time to connect; the rest is for the login.
 _PROBE_SHARE = 0.5
@@ -28,7 +28,7 @@ _PROBE_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A way to libvirt that was found to be open."""
+    """A checked way to connect to libvirt."""
 
     uri: str = field(repr=False)
     #: Whether the other end checks the caller's password. Otherwise the accounts must.

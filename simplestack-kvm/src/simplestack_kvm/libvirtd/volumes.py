@@ -42,12 +42,12 @@ def find_volume(
     for refresh in (False, True):
         if refresh:
             refresh_pools(pools)
-        found = _named([preferred], name) or _named(pools, name)
-        if len(found) > 1:
-            where = ", ".join(sorted(volume.storagePoolLookupByVolume().name() for volume in found))
+        volumes = _named([preferred], name) or _named(pools, name)
+        if len(volumes) > 1:
+            where = ", ".join(sorted(volume.storagePoolLookupByVolume().name() for volume in volumes))
             raise Conflict(f"{entity} {name!r} is ambiguous: it is in the storages {where}; set `storage`")
-        if found:
-            return found[0]
+        if volumes:
+            return volumes[0]
     raise EntityNotFound(entity, name)
 
 
@@ -149,15 +149,15 @@ def _volume_info(volume: "libvirt.virStorageVol") -> tuple[int, int, int]:
 
 
 def _named(pools: Sequence["libvirt.virStoragePool"], name: str) -> list["libvirt.virStorageVol"]:
-    found = []
+    volumes = []
     for pool in pools:
         try:
-            found.append(pool.storageVolLookupByName(name))
+            volumes.append(pool.storageVolLookupByName(name))
         except libvirt.libvirtError as error:
             # libvirt gives up a pool whose folder has vanished: what it had is in no storage now.
             if error.get_error_code() not in (libvirt.VIR_ERR_NO_STORAGE_VOL, *gone_codes()):
                 raise
-    return found
+    return volumes
 
 
 @contextmanager
