@@ -53,9 +53,9 @@ class Api:
         self._speaks_json = True
 
     def log_in(self, credentials: Credentials, limit_seconds: float) -> None:
-        """Begin a session.
+        """Log in.
 
-        :raises XenAPI.Failure: XAPI refuses; SESSION_AUTHENTICATION_FAILED above all, or HOST_IS_SLAVE
+        :raises XenAPI.Failure: XAPI rejects the login, such as SESSION_AUTHENTICATION_FAILED or HOST_IS_SLAVE
         """
         parameters = (credentials.username, credentials.password, _API_VERSION, ORIGINATOR)
         self.session = self._send_xml("session.login_with_password", parameters, limit_seconds)

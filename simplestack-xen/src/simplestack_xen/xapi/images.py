@@ -19,8 +19,8 @@ def find_image(session: XenSession, id_or_name: str, entity: str) -> tuple[str, 
     :raises EntityNotFound: `entity`
     :raises Conflict: several have this name
     """
-    found = by_uuid(session, VdiRecord, "VDI", id_or_name)
-    named = by_name(session, VdiRecord, "VDI", id_or_name) if found is None else dict([found])
+    with_uuid = by_uuid(session, VdiRecord, "VDI", id_or_name)
+    named = by_name(session, VdiRecord, "VDI", id_or_name) if with_uuid is None else dict([with_uuid])
     storages = session.api.read_some(SrRecord, "SR", {image.SR for image in named.values()})
     return only(
         {

@@ -37,10 +37,10 @@ def find_guest(session: XenSession, guest_id: str) -> Vm:
 
     :raises EntityNotFound: ``Guest``, also for snapshots and control domains
     """
-    found = by_uuid(session, VmRecord, "VM", guest_id)
-    if found is None or found[1].is_a_snapshot or found[1].is_control_domain:
+    vm = by_uuid(session, VmRecord, "VM", guest_id)
+    if vm is None or vm[1].is_a_snapshot or vm[1].is_control_domain:
         raise EntityNotFound("Guest", guest_id)
-    return Vm(*found)
+    return Vm(*vm)
 
 
 def require_guest_state(vm: Vm, attempt: str, *needed: GuestState) -> None:
@@ -62,14 +62,14 @@ def find_template(session: XenSession, id_or_name: str) -> Vm:
     :raises Conflict: several have this name
     :raises InvalidState: the guest is not stopped
     """
-    found = by_uuid(session, VmRecord, "VM", id_or_name)
-    if found is None:
+    template = by_uuid(session, VmRecord, "VM", id_or_name)
+    if template is None:
         named = by_name(session, VmRecord, "VM", id_or_name)
         usable = {ref: vm for ref, vm in named.items() if not vm.is_a_snapshot and not vm.is_control_domain}
-        found = only(usable, "Guest", id_or_name)
-    elif found[1].is_a_snapshot or found[1].is_control_domain:
+        template = only(usable, "Guest", id_or_name)
+    elif template[1].is_a_snapshot or template[1].is_control_domain:
         raise EntityNotFound("Guest", id_or_name)
-    vm = Vm(*found)
+    vm = Vm(*template)
     if not vm.record.is_a_template:
         require_guest_state(vm, "clone", GuestState.STOPPED)
     return vm
@@ -89,10 +89,10 @@ def find_network(session: XenSession, id_or_name: str) -> Network:
                 raise
             raise EntityNotFound("Network", id_or_name) from None
         return Network(id_or_name, record)
-    found = by_uuid(session, NetworkRecord, "network", id_or_name)
-    if found is None:
-        found = only(by_name(session, NetworkRecord, "network", id_or_name), "Network", id_or_name)
-    return Network(*found)
+    network = by_uuid(session, NetworkRecord, "network", id_or_name)
+    if network is None:
+        network = only(by_name(session, NetworkRecord, "network", id_or_name), "Network", id_or_name)
+    return Network(*network)
 
 
 def find_record(session: XenSession, kind: type[R], class_name: str, entity: str, uuid_text: str) -> R:
@@ -100,10 +100,10 @@ def find_record(session: XenSession, kind: type[R], class_name: str, entity: str
 
     :raises EntityNotFound: `entity`
     """
-    found = by_uuid(session, kind, class_name, uuid_text)
-    if found is None:
+    record = by_uuid(session, kind, class_name, uuid_text)
+    if record is None:
         raise EntityNotFound(entity, uuid_text)
-    return found[1]
+    return record[1]
 
 
 def by_uuid(session: XenSession, kind: type[R], class_name: str, text: str) -> tuple[str, R] | None:

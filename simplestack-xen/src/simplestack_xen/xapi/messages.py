@@ -1,12 +1,12 @@
-"""XAPI's messages by the names that its documentation has, as scripts for XenServer's SDK write them."""
+"""XAPI's messages as attributes, as in scripts for XenServer's SDK."""
 
 import re
 from collections.abc import Callable
 from typing import Any
 
 _READS = re.compile(r"event\.from|\w+\.get_\w+")
-#: Messages that have no further effect when they come a second time. VM.set_is_a_template is none of them:
-#: XAPI refuses to make a guest of what is one already.
+#: Messages that have no further effect when they are repeated. VM.set_is_a_template is not one of them: XAPI
+#: rejects it for a guest that is not a template.
 _SETS = re.compile(
     r"session\.logout|task\.(cancel|destroy)"
     r"|\w+\.(set_(?!is_a_template$)\w+|add_tags|remove_tags|remove_from_\w+)"
@@ -14,12 +14,12 @@ _SETS = re.compile(
 
 
 def is_read(message: str) -> bool:
-    """Tell whether a message changes nothing."""
+    """Return whether a message changes nothing."""
     return _READS.fullmatch(message) is not None
 
 
 def is_repeatable(message: str) -> bool:
-    """Tell whether a message may be sent once more when the connection breaks before it is answered."""
+    """Return whether a message may be repeated if the connection breaks before its response."""
     return is_read(message) or _SETS.fullmatch(message) is not None
 
 
@@ -29,9 +29,9 @@ class Messages:
     __slots__ = ("_name", "_send")
 
     def __init__(self, send: Callable[..., Any], name: str = "") -> None:
-        """Make the root, which has no name, or one of the classes or messages below it.
+        """Create the root, which has no name, or a class or a message below it.
 
-        :param send: gets the message's name, then what the message is called with
+        :param send: called with the name of the message and its parameters
         """
         self._send = send
         self._name = name
