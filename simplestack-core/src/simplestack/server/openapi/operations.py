@@ -58,7 +58,7 @@ class Describer:
             "operationId": first.name,
             "tags": [tag_of(first)],
             "summary": _summary(rows),
-            "description": _description(hooks),
+            "description": _description(hooks, is_named=len(rows) > 1),
             "x-simplestack-operations": [row.name for row in rows],
             "x-simplestack-hypervisors": {
                 row.name: [each.name for each in self.hypervisors if row.name in each.operations]
@@ -187,19 +187,20 @@ def _returns(row: Operation) -> str:
     return f"{text[0].upper()}{text[1:]}." if text else "Success."
 
 
-def _description(hooks: Sequence[str]) -> str:
+def _description(hooks: Sequence[str], *, is_named: bool) -> str:
     """Return the docstrings of the hooks without the paragraphs for plugins.
 
     A single hook's summary is left out: it is the summary of the operation.
+
+    :param is_named: whether the hooks are operations that clients know by name
     """
-    texts = {}
+    paragraphs: list[str] = []
     for hook in hooks:
         doc = read_docstring(SPECS[hook])
-        paragraphs = [text for text in doc.description.split("\n\n") if not text.startswith("Plugins:")]
-        texts[hook] = "\n\n".join(
-            paragraphs if len(hooks) == 1 else [f"`{hook}`: {doc.summary}", *paragraphs]
-        )
-    return "\n\n".join(text for text in texts.values() if text)
+        if len(hooks) > 1:
+            paragraphs.append(f"`{hook}`: {doc.summary}" if is_named else doc.summary)
+        paragraphs += [text for text in doc.description.split("\n\n") if not text.startswith("Plugins:")]
+    return "\n\n".join(filter(None, paragraphs))
 
 
 def _any_of(schemas: Sequence[Schema]) -> Schema:
