@@ -97,7 +97,7 @@ class Drives:
             raise Failure("OPERATION_NOT_ALLOWED", text)
 
     def _check_sharing(self, drive: Object) -> None:
-        """Pass a drive whose disk nobody writes to, and nobody reads where it is to be written.
+        """Check that no other drive writes to the disk, or reads it if this drive writes.
 
         :raises Failure: VDI_IN_USE
         """

@@ -177,7 +177,7 @@ class ImageRequest:
                 tasks.remove(task)
 
     def _check(self, realm: str, permission: str) -> None:
-        """Pass a client that is logged in, and may do that."""
+        """Check that the client is logged in and has the permission."""
         try:
             session = self._simulator.sessions.check(self._query.get("session_id", ""))
         except Failure:

@@ -74,7 +74,7 @@ _HARD: Mapping[str, frozenset[str]] = {
 
 
 def check(database: Database, vm: Object, operation: str) -> None:
-    """Pass a VM that allows an operation now.
+    """Check that a VM allows an operation now.
 
     :raises Failure: it does not
     """

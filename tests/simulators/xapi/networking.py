@@ -111,7 +111,7 @@ class Networking:
 
 
 def _check_addresses(field: str, addresses: list[str]) -> None:
-    """Pass a list of addresses.
+    """Check that all addresses are IP addresses.
 
     :raises Failure: INVALID_IP_ADDRESS_SPECIFIED
     """

@@ -17,7 +17,7 @@ def possible_hosts(database: Database, vm: Object) -> list[str]:
 
 
 def check_host(database: Database, vm: Object, ref: str) -> None:
-    """Pass a host that can run a VM.
+    """Check that a host can run a VM.
 
     :raises Failure: HOST_DISABLED or VM_REQUIRES_SR
     """

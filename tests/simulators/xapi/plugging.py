@@ -10,9 +10,9 @@ _IN_THE_WAY = frozenset({"clean_shutdown", "hard_shutdown", "suspend", "pause"})
 
 
 def check_plug(database: Database, device: Object, *, attached: bool) -> None:
-    """Pass a device that can be plugged in, or out.
+    """Check that a device can be plugged in or unplugged.
 
-    :param attached: what it is to be
+    :param attached: whether it is to be plugged in
     :raises Failure: it cannot
     """
     vm = database.get("VM", device["VM"])

@@ -30,7 +30,7 @@ _OTHER = _Kind(_ALL, has_numbers=False)
 
 
 def need_feature(storage: Object, name: str) -> None:
-    """Pass a storage whose driver can do something with disks.
+    """Check that a storage's driver has a feature.
 
     :raises Failure: SR_OPERATION_NOT_SUPPORTED
     """

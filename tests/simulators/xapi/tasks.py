@@ -85,7 +85,7 @@ class Tasks:
             self.end(task, status="failure", error_info=failure.description)
 
     def stop_if_cancelled(self, task: Object) -> None:
-        """Pass a task that nobody wants to be cancelled.
+        """Check that a task is not being cancelled.
 
         :raises Failure: TASK_CANCELLED
         """

@@ -28,7 +28,7 @@ class Transfer:
         self._machines = machines
 
     def check_export(self, vm: Object) -> None:
-        """Pass a VM that can be exported.
+        """Check that a VM can be exported.
 
         :raises Failure: VM_BAD_POWER_STATE
         """
