@@ -108,7 +108,7 @@ def test_what_hangs_is_a_timeout_after_the_operators_limit(service: Service, hos
     add_rule(service, host=host, operation="guest_list", action="hang")
     answer = guests(service, host)
     assert (answer.status, answer.error) == (504, "HypervisorTimeout")
-    assert "mock did not answer within " in answer.json["message"]
+    assert "mock did not respond within " in answer.json["message"]
 
 
 def test_what_hangs_goes_on_when_the_rule_is_removed(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ class TestReasons:
         gate.open()
         wait_for(lambda: hypervisor.disconnected, what="the logout")
         assert [line["reason"] for line in written()] == [
-            "lab did not answer within 0.1 s; whether the operation took effect is unknown",
+            "lab did not respond within 0.1 s; check whether the operation took effect",
             "Guest:7 not found",
         ]
 

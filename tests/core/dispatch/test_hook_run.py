@@ -207,4 +207,4 @@ class TestLateEnds:
             ("HypervisorTimeout", None),
             ("ok", True),
         ]
-        assert "an export could not be closed" in caplog.text
+        assert "cannot close an export" in caplog.text

@@ -40,7 +40,9 @@ def test_an_error_of_simplestack_stays_as_it_is() -> None:
     assert error.__cause__ is None
 
 
-@pytest.mark.parametrize(("text", "message"), [("no tags", "no tags"), ("", "the hypervisor cannot do this")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("no tags", "no tags"), ("", "the hypervisor does not support this")]
+)
 def test_what_a_hook_does_not_implement_is_not_supported(text: str, message: str) -> None:
     found = error_of(NotImplementedError(text), translate=never)
     assert isinstance(found, OperationNotSupported)
@@ -54,7 +56,7 @@ def test_the_text_of_an_error_may_be_missing() -> None:
 
     found = error_of(Odd(), translate=never)
     assert isinstance(found, OperationNotSupported)
-    assert found.message == "the hypervisor cannot do this"
+    assert found.message == "the hypervisor does not support this"
 
 
 @pytest.mark.parametrize("enforces", [True, False])

@@ -147,7 +147,7 @@ def test_chunks_that_cannot_be_closed_end_all_the_same(caplog: pytest.LogCapture
     ends = Ends()
     assert list(WatchedChunks(Unclosable(b"one"), ends)) == [b"one"]
     assert ends.told == [(None, True, 3)]
-    assert "an export could not be closed" in caplog.text
+    assert "cannot close an export" in caplog.text
 
 
 def test_what_fetches_and_what_closes_chunks_runs_where_it_is_told_to() -> None:

@@ -216,7 +216,7 @@ def test_sixty_requests_to_a_hook_that_hangs_leave_the_service_alive(sleepy: Ser
     assert {answer.status for answer in answers} == {503, 504}
     rejected = [answer for answer in answers if answer.status == 503]
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in rejected)
-    assert "abandoned guest_list of sleepy at h: it hangs beyond its time limit" in sleepy.log
+    assert "abandoned guest_list of sleepy at h: it exceeded its time limit" in sleepy.log
 
 
 def test_a_copy_outlives_the_time_limit_of_other_calls_and_its_client(

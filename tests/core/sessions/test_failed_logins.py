@@ -26,7 +26,7 @@ class TestFailedLogins:
                 raise Unauthorized("wrong password")
             return Session(1, credentials.username, "", "h")
 
-        return Hypervisor(storage_info, connect=connect, settings=HypervisorSettings(refusal_seconds=60))
+        return Hypervisor(storage_info, connect=connect, settings=HypervisorSettings(failed_login_seconds=60))
 
     def test_it_is_not_asked_again(self, hypervisor: Hypervisor, attempts: list[str]) -> None:
         for _ in range(3):

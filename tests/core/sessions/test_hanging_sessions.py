@@ -30,7 +30,7 @@ class TestHangingSessions:
             max_sessions_per_host=1, connect_timeout_seconds=0.1, call_timeout_seconds=0.1
         )
         hypervisor = Hypervisor(host_list, storage_info, settings=settings)
-        with pytest.raises(HypervisorTimeout, match=r"did not answer within 0\.1 s"):
+        with pytest.raises(HypervisorTimeout, match=r"did not respond within 0\.1 s"):
             hypervisor.call("host_list")
         with pytest.raises(HypervisorUnavailable, match="1 of 1 sessions"):
             session_of(hypervisor)

@@ -71,7 +71,7 @@ max_sessions = 4
 [hypervisors.own]
 max_sessions_per_host = 3
 connect_timeout_seconds = 1
-refusal_seconds = 60
+failed_login_seconds = 60
 [hypervisors.own.hosts.brief]
 idle_timeout_seconds = 0.1
 """

@@ -42,7 +42,7 @@ class HypervisorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     idle_timeout_seconds: Seconds = 300
     #: After a failed login, the same user name and password are rejected for this time without asking the
     #: hypervisor, so that a client in a loop does not lock the account.
-    refusal_seconds: Annotated[float, Meta(ge=0, le=3600)] = 3
+    failed_login_seconds: Annotated[float, Meta(ge=0, le=3600)] = 3
     #: Settings for a single host: ``[hypervisors.NAME.hosts."HOST"]``. They override the settings above.
     hosts: dict[str, dict[str, Any]] = {}
 

@@ -1,1 +1,1 @@
-"""How an operation is performed: through the service plugins, on a session, within its time limit."""
+"""Perform operations: through the service plugins, on a session, within the time limit."""

@@ -1,4 +1,4 @@
-"""The audit: one structured line for each operation, whatever becomes of it."""
+"""The audit log: one JSON line for each operation, successful or not."""
 
 import time
 from collections.abc import Generator, Mapping
@@ -20,7 +20,7 @@ from simplestack.wording import one_line
 
 
 class AuditLine(Struct, kw_only=True, omit_defaults=True):
-    """What is known of an operation when it is over."""
+    """An audit line."""
 
     time: datetime
     request_id: str
@@ -29,29 +29,29 @@ class AuditLine(Struct, kw_only=True, omit_defaults=True):
     user: str
     client: str | None = None
     operation: str
-    #: The operation of the request, where a service plugin has called this one.
+    #: The operation of the request, if a service plugin has called this one.
     nested_in: str | None = None
-    #: The ids and names in the request: of the guest, the disk, the snapshot and so on.
+    #: IDs and names in the request: guest, disk, snapshot and so on.
     ids: dict[str, str]
-    #: ``ok``, or the error's name.
+    #: ``ok``, or the name of the error.
     outcome: str
-    #: The message of the error that the client got, shortened.
+    #: The shortened message of the error that the client got.
     reason: str | None = None
     duration_ms: float
-    #: Whether the operation ended after its client had been told that it took too long.
+    #: Whether the operation ended after the client had got 504.
     late: bool = False
-    #: What the client was told besides the result.
+    #: Warnings in the response.
     warnings: list[str] = []
-    #: For exports: what was sent, without the chunk in which the client left.
+    #: For exports: number of sent bytes, without the last chunk if the client disconnected.
     bytes: int | None = None
 
 
-#: A message may quote what a client has sent.
+#: A message may contain long text from a client.
 _MAX_REASON_LENGTH = 300
 _encode = json.Encoder().encode
 _output = AuditOutput()
 _all_running: "dict[int, _Running]" = {}
-#: The hooks that change nothing.
+#: Hooks that change nothing.
 _READING = frozenset(
     hook for operation in OPERATIONS if operation.method == "GET" for hook in operation.hooks
 )
@@ -64,7 +64,7 @@ class Audit:
     def operation_call(
         self, operation: str, arguments: Mapping[str, Any], context: CallContext
     ) -> Generator[None, Any, Any]:
-        """Write a line when the operation is over; for an export, when its last byte is sent."""
+        """Write a line at the end of the operation; for an export, after its last byte."""
         running = _Running(operation, arguments, context, None)
         try:
             result = yield
@@ -87,7 +87,7 @@ class Audit:
     def nested(
         self, operation: str, arguments: Mapping[str, Any], context: CallContext, nested_in: str
     ) -> Generator[None, None, None]:
-        """Write a line when what a service plugin calls in the middle of an operation is over."""
+        """Write a line at the end of a call by a service plugin."""
         running = _Running(operation, arguments, context, nested_in)
         try:
             yield
@@ -99,7 +99,7 @@ class Audit:
     def rejected(
         self, operation: str, arguments: Mapping[str, Any], context: CallContext, error: SimplestackError
     ) -> None:
-        """Write the line of an operation that did not even begin."""
+        """Write the line of an operation that did not start."""
         started = time.monotonic()
         _write_line(operation, arguments, context, started, outcome_of(error), reason=reason_of(error))
 
@@ -113,7 +113,7 @@ class Audit:
         *,
         nested_in: str | None,
     ) -> None:
-        """Write a second line when an operation that was abandoned has ended after all."""
+        """Write a second line when an abandoned operation has ended."""
         outcome = "ok" if error is None else outcome_of(error)
         _write_line(
             operation,
@@ -129,7 +129,7 @@ class Audit:
 
 
 def outcome_of(error: BaseException) -> str:
-    """Name an error as the client sees it, or as it names itself where no client sees it."""
+    """Return the name of an error, as clients see it."""
     if isinstance(error, SimplestackError):
         return error.name
     outcome: str = getattr(error, "audit_outcome", SimplestackError.name)
@@ -137,7 +137,7 @@ def outcome_of(error: BaseException) -> str:
 
 
 def reason_of(error: BaseException | None) -> str | None:
-    """Return the message that the client reads; None where it reads none of the error's own."""
+    """Return the message that the client gets; None if the error's message is not for clients."""
     if not isinstance(error, SimplestackError) or not isinstance(error.message, str):
         return None
     text = one_line(error.message)
@@ -145,14 +145,14 @@ def reason_of(error: BaseException | None) -> str | None:
 
 
 def end_audit() -> None:
-    """Write the lines of operations that the end of the process cuts off, and all lines that wait."""
+    """At the end of the process, write the lines of unfinished operations, and all waiting lines."""
     for running in list(_all_running.values()):
         running.end("ServiceStopped")
     _output.flush()
 
 
 class _Running:
-    """An operation that has no line yet."""
+    """An operation without a line yet."""
 
     __slots__ = (
         "_arguments",
@@ -177,7 +177,7 @@ class _Running:
         _all_running[id(self)] = self
 
     def fail(self, error: BaseException, sent_bytes: int | None = None) -> None:
-        """Write the line of an operation that has raised an error."""
+        """Write the line of a failed operation."""
         self.end(outcome_of(error), reason=reason_of(error), sent_bytes=sent_bytes)
 
     def end(self, outcome: str, *, reason: str | None = None, sent_bytes: int | None = None) -> None:

@@ -14,12 +14,12 @@ import time
 
 _log = logging.getLogger("simplestack.dispatch")
 
-#: The longest that a line of an operation that only reads may be late.
+#: Maximum delay of a line of an operation that changes nothing.
 _GATHERING_SECONDS = 0.1
 
 
 class AuditOutput:
-    """Standard output, shared by all threads of a process; a fork starts anew."""
+    """Standard output, shared by all threads of a process. A forked child starts without lines."""
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
@@ -28,7 +28,7 @@ class AuditOutput:
         self._writer_pid: int | None = None
 
     def write(self, line: bytes, *, at_once: bool) -> None:
-        """Write a line, or let it wait for others."""
+        """Write a line now, or together with later ones."""
         self._lines.append(line)
         if at_once:
             self.flush()
@@ -38,7 +38,7 @@ class AuditOutput:
             self._gathering.set()
 
     def flush(self) -> None:
-        """Write all lines that wait."""
+        """Write all waiting lines."""
         with self._writing:
             # The list stays the same one: another thread may be about to append to it.
             count = len(self._lines)

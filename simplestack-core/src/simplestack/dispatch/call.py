@@ -1,4 +1,4 @@
-"""One call of a client's, with what core needs besides its arguments to perform it."""
+"""A call by a client, with the data that core needs to perform it."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,12 @@ from simplestack.sessions.targets import Target
 
 
 class Call(NamedTuple):
-    """A context, and what core needs besides. Service plugins get the context alone."""
+    """The context of a call, and its credentials. Service plugins only get the context."""
 
     context: CallContext
     target: Target
     credentials: Credentials
-    #: Which sessions can serve it.
+    #: The key of the sessions for this call.
     key: SessionKey
 
 

@@ -1,4 +1,4 @@
-"""Connecting to the hosts of one hypervisor, and logging out, through its plugin."""
+"""Connect to the hosts of a hypervisor and log out, through its plugin."""
 
 from typing import Any, NoReturn
 
@@ -11,7 +11,7 @@ from simplestack.sessions.time_limits import Deadline, DeadlineExceeded, OnLate,
 
 
 class Connector:
-    """Makes and ends the sessions of one hypervisor, at all hosts that have the same settings."""
+    """Connects and logs out the sessions of a hypervisor, for all hosts with the same settings."""
 
     def __init__(self, hypervisor: Hypervisor, settings: HypervisorSettings, allowed: AllowList) -> None:
         self.hypervisor = hypervisor
@@ -23,16 +23,16 @@ class Connector:
         self.idle_timeout_seconds = settings.idle_timeout_seconds
         self.hung_timeout_seconds = settings.hung_timeout_seconds
         self.connect_timeout_seconds = settings.connect_timeout_seconds
-        self.refusal_seconds = settings.refusal_seconds
-        #: How many imports and exports a host may have: other calls always find a session.
+        self.failed_login_seconds = settings.failed_login_seconds
+        #: Maximum number of imports and exports per host, so that a session stays free for other calls.
         self.max_transfers = min(settings.max_transfers_per_host, max(1, self.max_sessions - 1))
 
     def connect(self, call: Call, on_late: OnLate) -> Any:
-        """Make a session.
+        """Connect a session.
 
         It has a thread of its own whatever the plugin says of itself: resolving a name has no time limit.
 
-        :raises DeadlineExceeded: the time is up; `on_late` gets what comes of it later
+        :raises DeadlineExceeded: the time limit has passed; `on_late` gets the later result
         """
 
         def connected() -> Any:
@@ -53,7 +53,7 @@ class Connector:
     def disconnect(self, session: Any) -> None:
         """Log a session out.
 
-        :raises Exception: the host could not be told
+        :raises Exception: the logout failed
         """
         try:
             translating(self.plugin, lambda: self.plugin.disconnect(session))
@@ -61,7 +61,7 @@ class Connector:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> NoReturn:
-        """Raise an error of the plugin, but end no more than the call with it."""
+        """Raise an error of the plugin that ends only this call."""
         raised = contained(error, f"plugin {self.plugin.name!r}")
         if raised is error:
             raise error

@@ -1,4 +1,4 @@
-"""The call of an operation: through the service plugins, with a session from the pool, within its time."""
+"""Call an operation: through the service plugins, with a session from the pool, within the time limit."""
 
 import os
 from types import MappingProxyType
@@ -24,7 +24,7 @@ from simplestack.sessions.call_limits import CallLimits
 from simplestack.sessions.pool import SessionPool
 from simplestack.sessions.time_limits import current_deadline
 
-#: How long a process that ends waits for hosts to take its logouts.
+#: How long a stopping process waits for logouts.
 LOGOUT_LIMIT_SECONDS = 5.0
 
 
@@ -34,7 +34,7 @@ def _current_request_id() -> str:
 
 
 class Dispatcher:
-    """Performs operations of all hypervisors. One for each process."""
+    """Performs the operations of all hypervisors. Each process has one."""
 
     def __init__(
         self,
@@ -45,12 +45,12 @@ class Dispatcher:
         audit: bool,
         trace: bool = False,
     ) -> None:
-        """Make it; nothing is connected to yet.
+        """Create it. The first call connects to a host.
 
-        :param max_sessions: bound on all sessions
-        :param threads: how many calls can be under way at once; None where each caller has its own thread
-        :param audit: whether each operation writes an audit line
-        :param trace: whether each call of a hook is logged
+        :param max_sessions: maximum number of all sessions
+        :param threads: maximum number of concurrent calls; None means no limit
+        :param audit: whether to write an audit line for each operation
+        :param trace: whether to log each call of a hook
         """
         self.registry = registry
         self._pool_bounds = max_sessions, max_sessions if threads is None else max(1, threads // 2)
@@ -62,27 +62,27 @@ class Dispatcher:
         self._operation_call = root.hook.operation_call
         if trace:
             trace_hooks(root, "services", _current_request_id)
-            for found in registry.plugins():
-                trace_hooks(found.manager, found.name, _current_request_id)
+            for hypervisor in registry.plugins():
+                trace_hooks(hypervisor.manager, hypervisor.name, _current_request_id)
         os.register_at_fork(after_in_child=self._forget_sessions)
 
     def hypervisor(self, word: str) -> Hypervisor:
-        """Return the hypervisor that a word in a URL names.
+        """Return the hypervisor with a name or an alias.
 
-        :raises HypervisorNotFound: there is none; the message says what there is
+        :raises HypervisorNotFound: there is none; the message lists the installed ones
         """
-        found = self.registry.hypervisors.get(word)
-        if found is None:
+        hypervisor = self.registry.hypervisors.get(word)
+        if hypervisor is None:
             raise HypervisorNotFound(self.registry.explain_missing(word))
-        return found
+        return hypervisor
 
     def call(self, call: Call, hook: str, arguments: dict[str, Any]) -> Any:
-        """Call a hook of a hypervisor and return what it returns.
+        """Call a hook of a hypervisor, and return its result.
 
         An :class:`Export` keeps its session until its chunks are exhausted or closed.
 
-        :param arguments: the hook's arguments but the session
-        :raises SimplestackError: what went wrong
+        :param arguments: the hook's arguments without the session
+        :raises SimplestackError: the operation failed
         """
         connector = self._connector(call)
         if "stream" in arguments:
@@ -130,25 +130,25 @@ class Dispatcher:
 
     @hookimpl
     def operation_call(self) -> Any:
-        """Perform the operation of this thread: what service plugins wrap, and what they cannot change."""
+        """Perform the operation of this thread. Service plugins wrap this."""
         run: OperationRun = current_run.get()
         result = run.perform()
         run.keep(result)
         return result
 
     def close(self, limit_seconds: float = LOGOUT_LIMIT_SECONDS) -> None:
-        """Log all sessions out.
+        """Log out all sessions.
 
-        :param limit_seconds: how long to wait for the hosts; the log says what could not be logged out
+        :param limit_seconds: time limit; the log has the number of remaining sessions
         """
         self.pool.close(limit_seconds)
 
     def _forget_sessions(self) -> None:
-        """Start afresh in a forked child: the sessions are the parent's."""
+        """Start without sessions in a forked child: they belong to the parent."""
         self.pool = SessionPool(*self._pool_bounds)
 
     def _connector(self, call: Call) -> Connector:
-        """Return the connector for a host: its own where it has settings of its own, else the general one."""
+        """Return the connector for a host: its own if it has its own settings, else the general one."""
         name, host = call.context.hypervisor, call.target.name
         own = host if host in self.registry.settings[name].by_host else None
         connector = self._connectors.get((name, own))

@@ -1,4 +1,4 @@
-"""Frames of errors: what they hold must not outlive the call."""
+"""Clear the frames of errors, so that their variables do not outlive the call."""
 
 from traceback import clear_frames
 

@@ -1,4 +1,4 @@
-"""One run of a hook: on a session, within its time limit, with its result checked."""
+"""Run a hook: on a session, within the time limit, and check its result."""
 
 import logging
 import time
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 
 class _SessionDead(Exception):
-    """The session that the pool lent is not alive any more."""
+    """The session from the pool does not work any more."""
 
 
 class HookRun:
-    """What it takes to perform one call."""
+    """A run of a hook."""
 
     __slots__ = (
         "_arguments",
@@ -62,8 +62,8 @@ class HookRun:
     ) -> None:
         """Prepare a call.
 
-        :param arguments: the hook's arguments but the session
-        :param nested_in: the operation that a service plugin wraps, where that plugin makes this call
+        :param arguments: the hook's arguments without the session
+        :param nested_in: the operation of the request, if a service plugin makes this call
         """
         self.call = call
         self.operation = operation
@@ -85,7 +85,7 @@ class HookRun:
         return settings.long_call_timeout_seconds if is_long else settings.call_timeout_seconds
 
     def perform(self) -> Any:
-        """Call the hook on a session of the pool, and return what the hook returns.
+        """Call the hook on a session of the pool, and return its result.
 
         An :class:`Export` keeps the session until its chunks are exhausted or closed.
 
@@ -191,18 +191,18 @@ class HookRun:
             return call_within(deadline, part, self._abandoned)
         except DeadlineExceeded:
             raise HypervisorTimeout(
-                f"{self._plugin.name} did not answer within {deadline.limit_seconds:g} s; "
-                "whether the operation took effect is unknown"
+                f"{self._plugin.name} did not respond within {deadline.limit_seconds:g} s; "
+                "check whether the operation took effect"
             ) from None
         finally:
             current_deadline.reset(token)
 
     def _abandoned(self) -> OnLate:
-        """Take the session out of use, since the thread that was just abandoned uses it."""
+        """Stop using the session, since the abandoned thread uses it."""
         self._is_abandoned = True
         context = self.call.context
         hook = f"{self.operation} of {self._plugin.name} at {context.host}"
-        _log.warning("request %s: abandoned %s: it hangs beyond its time limit", context.request_id, hook)
+        _log.warning("request %s: abandoned %s: it exceeded its time limit", context.request_id, hook)
         came_back = self._pool.abandon(self._slot)
 
         def late(result: Any, error: BaseException | None) -> None:
@@ -219,10 +219,10 @@ class HookRun:
             if export is not None:
                 close_chunks(export.chunks)
         except BaseException:  # the plugin's close, in a thread that nobody waits for
-            _log.exception("request %s: an export could not be closed", self.call.context.request_id)
+            _log.exception("request %s: cannot close an export", self.call.context.request_id)
 
     def _write_late_line(self, error: BaseException | None) -> None:
-        """Say in the audit how an operation ended after its client had read 504."""
+        """Write an audit line for an operation that ended after its client had got 504."""
         if self._audit is not None:
             self._audit.late(
                 self.operation,
@@ -234,7 +234,7 @@ class HookRun:
             )
 
     def _fail(self, error: BaseException) -> NoReturn:
-        """Raise an error of the plugin, and retire a session that it may have broken."""
+        """Raise an error of the plugin, and discard the session if it may be broken."""
         raised = contained(error, f"plugin {self._plugin.name!r}")
         is_broken = isinstance(error, HypervisorUnavailable | HypervisorTimeout)
         if (is_broken and not isinstance(error, OperationTimeout)) or not isinstance(error, Exception):
@@ -245,6 +245,6 @@ class HookRun:
 
 
 def close_result(result: Any, run: RunPart = lambda part: part()) -> None:
-    """Close a result that was rejected, where it is an export."""
+    """Close a rejected result if it is an export."""
     if isinstance(result, Export):
         WatchedChunks(result.chunks, lambda *_: None, run).close()

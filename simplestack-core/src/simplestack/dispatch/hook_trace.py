@@ -25,7 +25,7 @@ _COLLECTIONS = (list, tuple, set, frozenset, dict, str, bytes)
 
 
 class _Starts(threading.local):
-    """When the calls began that this thread is in: a hook may be called within another one."""
+    """Start times of the current calls of this thread: hooks may be nested."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -34,8 +34,8 @@ class _Starts(threading.local):
 def trace_hooks(manager: pluggy.PluginManager, owner: str, request_id: Callable[[], str]) -> None:
     """Log each call of a manager's hooks when it ends.
 
-    :param owner: whose hooks they are, for the log
-    :param request_id: returns the id of the request that this thread performs
+    :param owner: name of the plugin for the log
+    :param request_id: returns the ID of this thread's request
     """
     starts = _Starts()
 
@@ -60,7 +60,7 @@ def _ending(outcome: pluggy.Result[Any]) -> str:
 
 
 def _shown(name: str, value: Any) -> str:
-    """Return an argument as the log may have it. What is not known to be harmless is shown by its type."""
+    """Return an argument for the log. Values that may be secret are shown as their type."""
     if name == "session":
         return type(value).__name__
     if type(value) in _NUMBERS:
@@ -75,7 +75,7 @@ def _shown(name: str, value: Any) -> str:
 
 
 def _text(value: str) -> str:
-    """Return text shortened, and with its control characters escaped."""
+    """Return text, shortened and with escaped control characters."""
     return repr(value) if len(value) <= _MAX_TEXT_LENGTH else f"{value[:_MAX_TEXT_LENGTH]!r}..."
 
 

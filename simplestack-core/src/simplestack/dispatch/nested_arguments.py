@@ -1,4 +1,4 @@
-"""The arguments of a hook that a service plugin calls: what a client's request is checked for elsewhere."""
+"""Check the arguments of a hook that a service plugin calls."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from simplestack.suggestions import did_you_mean
 
 
 def nested_arguments(hypervisor: Hypervisor, hook: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the hook's arguments but the session: those given, with what has a default, and a typed body.
+    """Return the hook's arguments without the session, with defaults and a typed body.
 
-    :raises TypeError: there is no such hook, it streams an image, or it does not take these arguments
+    :raises TypeError: the hook is unknown, streams an image, or does not take these arguments
     """
     if hook not in SPEC_PARAMETERS:
         raise TypeError(f"context.call: unknown hook {hook!r}{did_you_mean(hook, SPEC_PARAMETERS)}")
@@ -38,7 +38,7 @@ def nested_arguments(hypervisor: Hypervisor, hook: str, given: dict[str, Any]) -
 
 
 def _body(place: str, given: Any, kind: type[msgspec.Struct]) -> Any:
-    """Return a body in the type that the plugin takes, checked as a client's is."""
+    """Return a body with the plugin's type, checked like a client's."""
     try:
         return msgspec.convert(msgspec.to_builtins(given), kind)
     except (msgspec.ValidationError, TypeError) as error:

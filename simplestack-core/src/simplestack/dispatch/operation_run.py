@@ -1,4 +1,4 @@
-"""The run of the operation that a client asks for: what service plugins wrap."""
+"""Run the operation of a request, which service plugins wrap."""
 
 import time
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from simplestack.sessions.time_limits import Deadline, current_deadline
 
 T = TypeVar("T")
 
-#: No result that a service plugin could return.
+#: A value that service plugins cannot return.
 _NO_RESULT = object()
 
 
 class OperationRun(HookRun):
-    """The run of an operation. It checks what service plugins return, and calls further hooks for them."""
+    """The run of an operation. It checks the results of service plugins, and calls hooks for them."""
 
-    #: Whether the service plugins have returned: what they were given is of no use any more.
+    #: Whether the service plugins have returned: then their context can no longer be used.
     has_ended = False
     #: The result, if nothing in it can change.
     fixed_result: Any = _NO_RESULT
@@ -35,15 +35,15 @@ class OperationRun(HookRun):
         return self._started_seconds + self.limit_seconds - time.monotonic()
 
     def call_nested(self, hook: str, arguments: dict[str, Any]) -> Any:
-        """Call a hook for the same caller, on a session from the pool: this run holds none meanwhile.
+        """Call a hook for the same user, on a session from the pool. This run holds no session meanwhile.
 
         It is not counted against the host's calls: it has the thread of the operation.
 
-        :raises TypeError: there is no such hook, or it does not take these arguments
+        :raises TypeError: the hook is unknown, or does not take these arguments
         """
         arguments = nested_arguments(self.connector.hypervisor, hook, arguments)
-        found = self.call, hook, arguments, self.connector, self._pool
-        run = HookRun(*found, audit=self._audit, nested_in=self.operation)
+        common = self.call, hook, arguments, self.connector, self._pool
+        run = HookRun(*common, audit=self._audit, nested_in=self.operation)
         try:
             if self._audit is None:
                 return run.perform()
@@ -54,12 +54,12 @@ class OperationRun(HookRun):
             raise
 
     def returned(self, source: str, result: Any) -> Any:
-        """Return what a service plugin has made of the result.
+        """Check the result of a service plugin, and return it.
 
         An export that the plugin replaced by another one ends with that.
 
         :param source: which plugin it is
-        :raises WrongResult: it is not what the operation returns
+        :raises WrongResult: it does not have the operation's type
         """
         before = self._result
         if result is before and self._has_its_items(result):
@@ -79,7 +79,7 @@ class OperationRun(HookRun):
         return result
 
     def raised(self) -> None:
-        """Let go of the result that a service plugin does not return."""
+        """Close a result that a service plugin has not returned."""
         if isinstance(self._result, Export):
             close_chunks(self._result.chunks)
         self._result = self.fixed_result = _NO_RESULT
@@ -96,7 +96,7 @@ class OperationRun(HookRun):
         self._items = tuple(result) if is_list else None
 
     def _service_part(self, part: Callable[[], T]) -> T:
-        """Let a service plugin fetch a chunk of an export that it has wrapped."""
+        """Fetch a chunk of an export that a service plugin has wrapped."""
         token = current_deadline.set(Deadline(self.connector.settings.call_timeout_seconds))
         try:
             return part()
@@ -104,6 +104,6 @@ class OperationRun(HookRun):
             current_deadline.reset(token)
 
     def _has_its_items(self, result: list[Any]) -> bool:
-        """Tell whether a list that was checked has the same items as then, none of which can change."""
+        """Return whether a checked list still has the same items, all of them immutable."""
         items = self._items
         return items is not None and len(items) == len(result) and all(map(is_, items, result))

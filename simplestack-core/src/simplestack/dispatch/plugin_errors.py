@@ -1,4 +1,4 @@
-"""An exception that a plugin let through, as the client and the log may see it."""
+"""Convert exceptions of plugins to errors for clients and the log."""
 
 import logging
 import threading
@@ -14,11 +14,11 @@ T = TypeVar("T")
 
 
 class PluginExit(Exception):
-    """A plugin raised what ends a program, ``SystemExit`` for example. It ends the call alone."""
+    """A plugin raised an exception such as ``SystemExit``. It ends only the call."""
 
 
 def translating(plugin: HypervisorPlugin[Any], call: Callable[[], T]) -> T:
-    """Return what a call of a plugin's code returns, or raise its exception as the client may see it.
+    """Return the result of a plugin's code, or raise its exception as an error for clients.
 
     A defect stays as it is, and so does what ends a program. Translating is the plugin's code as well: where
     the call has a time limit, this function belongs within it.
@@ -30,7 +30,7 @@ def translating(plugin: HypervisorPlugin[Any], call: Callable[[], T]) -> T:
 
 
 def raise_translated(plugin: HypervisorPlugin[Any], error: Exception) -> NoReturn:
-    """Raise an exception of a plugin as the client may see it."""
+    """Raise an exception of a plugin as an error for clients."""
     raised = _translated(plugin, error)
     if raised is error:
         raise error
@@ -41,7 +41,7 @@ def _translated(plugin: HypervisorPlugin[Any], error: Exception) -> Exception:
     if isinstance(error, SimplestackError):
         return error
     if isinstance(error, NotImplementedError):
-        return OperationNotSupported(_text(error) or "the hypervisor cannot do this")
+        return OperationNotSupported(_text(error) or "the hypervisor does not support this")
     try:
         known = plugin.translate(error)
     except BaseException:
@@ -61,7 +61,7 @@ def _text(error: Exception) -> str:
 
 
 def contained(error: BaseException, culprit: str) -> BaseException:
-    """Return an exception that ends no more than the call for one that would end the program.
+    """Return an exception that ends only the call, for one that would end the program.
 
     Any other stays what it is, and so does Ctrl-C in a script.
     """

@@ -1,4 +1,4 @@
-"""What hooks return, checked against their types: a plugin's mistake must not reach clients as data."""
+"""Check the results of hooks, so that mistakes of plugins do not reach clients as data."""
 
 import datetime as dt
 import functools
@@ -20,7 +20,7 @@ from simplestack.operations.table import RESULTS
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.wording import uncapitalized
 
-#: JSON writes these as text. They are kept as they are, so that none of them passes for a `str`.
+#: Types that are text in JSON. They are not converted, so that they do not pass for a `str`.
 _NOT_TEXT = (
     bytes,
     bytearray,
@@ -33,15 +33,15 @@ _NOT_TEXT = (
 )
 _ID = re.compile(PATH_NAME_PATTERN)
 _NO_IDS = frozenset({"", ".", ".."})
-#: `bytes.translate` checks many ids at once in a sixth of the time that the pattern takes.
+#: `bytes.translate` checks many IDs at once, six times as fast as the pattern.
 _CONTROL_CHARACTERS = bytes(code for code in range(0x80) if CONTROL_CHARACTER.match(chr(code)))
 _LISTS = frozenset(hook for hook, result in RESULTS.items() if get_origin(result) is list)
-#: What is in the lists, and what the other hooks return.
+#: By hook: the type of the items in its list, or of its result.
 _ITEMS = {hook: get_args(result)[0] if hook in _LISTS else result for hook, result in RESULTS.items()}
 
 
 class WrongResult(Exception):
-    """A plugin returned something else than its hookspec says.
+    """A plugin returned a value that its hookspec does not allow.
 
     The message is for the log. It names the plugin, the hook, the place and the types, but never the value,
     which may be a secret.
@@ -49,12 +49,12 @@ class WrongResult(Exception):
 
 
 def check_result(hypervisor: Hypervisor, hook: str, result: Any, source: str | None = None) -> None:
-    """Check that a result is what a hook may return, and that all fields of its entities have their types.
+    """Check that a result has the hook's type, and that all fields of its entities have their types.
 
     An entity of a plugin's own type is checked with the fields that the plugin has added.
 
-    :param source: whose result it is, where it is not the hypervisor plugin's
-    :raises WrongResult: it is something else
+    :param source: the plugin, if it is not the hypervisor plugin
+    :raises WrongResult: the result is wrong
     """
     fault = _fault(hypervisor, hook, result)
     if fault is not None:
@@ -63,12 +63,12 @@ def check_result(hypervisor: Hypervisor, hook: str, result: Any, source: str | N
 
 @functools.cache
 def is_fixed(kind: type) -> bool:
-    """Tell whether nothing in a checked result of this type, or in an item of a list, can change."""
+    """Return whether checked results of this type, or the items of a list, are immutable."""
     return strict_type(kind).is_fixed if issubclass(kind, Struct) else kind in (str, NoneType, Export)
 
 
 def _fault(hypervisor: Hypervisor, hook: str, result: Any) -> str | None:
-    """Say what is wrong with a result."""
+    """Return what is wrong with a result; None if nothing is."""
     expected = RESULTS[hook]
     if expected is None:
         return None if result is None else _mismatch(result, "None")
@@ -83,19 +83,19 @@ def _fault(hypervisor: Hypervisor, hook: str, result: Any) -> str | None:
     return fault and f"{type(result).__name__} with a wrong field: {fault.lstrip('.: ')}"
 
 
-def _mismatch(found: Any, expected: str) -> str:
-    return f"{type(found).__name__}, expected {expected}"
+def _mismatch(result: Any, expected: str) -> str:
+    return f"{type(result).__name__}, expected {expected}"
 
 
 def _fault_of_export(result: Any) -> str | None:
     if not isinstance(result, Export):
         return _mismatch(result, Export.__name__)
     if not isinstance(result.chunks, Iterable) or isinstance(result.chunks, str | bytes | bytearray):
-        found = type(result.chunks).__name__
-        return f"Export with a wrong field: chunks: expected an iterator of `bytes`, got `{found}`"
+        kind = type(result.chunks).__name__
+        return f"Export with a wrong field: chunks: expected an iterator of `bytes`, got `{kind}`"
     if result.size is not None and (type(result.size) is not int or result.size < 0):
-        found = "a negative one" if type(result.size) is int else f"`{type(result.size).__name__}`"
-        return f"Export with a wrong field: size: expected `int` >= 0 or `None`, got {found}"
+        got = "a negative one" if type(result.size) is int else f"`{type(result.size).__name__}`"
+        return f"Export with a wrong field: size: expected `int` >= 0 or `None`, got {got}"
     return None
 
 
@@ -115,16 +115,16 @@ def _fault_of_list(result: Any, kind: type) -> str | None:
 
 
 def _are_right(items: list[Any], kind: type) -> bool:
-    """Tell whether all items are right, at little cost for many; False where that takes a closer look."""
+    """Return whether all items are certainly right. It is fast; False requires a closer check."""
     types = set(map(type, items))
     if len(types) != 1:
         return not types
-    (found,) = types
-    if not issubclass(found, kind) or not issubclass(found, Struct):
-        return found is kind
-    if found.__struct_config__.array_like:
+    (item_type,) = types
+    if not issubclass(item_type, kind) or not issubclass(item_type, Struct):
+        return item_type is kind
+    if item_type.__struct_config__.array_like:
         return False
-    strict = strict_type(found)
+    strict = strict_type(item_type)
     try:
         msgspec.convert(_values(items, strict), strict.many, from_attributes=True)
     except Exception:
@@ -145,7 +145,7 @@ def _are_ids(ids: list[str]) -> bool:
 
 
 def _values(items: list[Any], strict: StrictType) -> list[Any]:
-    """Return what msgspec can check: plain entities as they are, others taken apart."""
+    """Return values for msgspec to check: simple entities themselves, of others their fields."""
     if strict.is_plain:
         return items
     fields = [
@@ -157,7 +157,7 @@ def _values(items: list[Any], strict: StrictType) -> list[Any]:
 
 
 def _fault_of_entity(item: Struct) -> str | None:
-    """Say which field of an entity is wrong, and how."""
+    """Return which field of an entity is wrong, and why."""
     if item.__struct_config__.array_like:
         return f": {type(item).__name__} is array_like, expected an object"
     strict = strict_type(type(item))
@@ -177,7 +177,7 @@ def _fault_of_entity(item: Struct) -> str | None:
 
 
 def _fault_of_numbers(item: Struct, strict: StrictType) -> str | None:
-    """Say which field has a number that is not finite: JSON would have null."""
+    """Return which field has a number that is not finite, which would be null in JSON."""
     for name in strict.floats:
         value = getattr(item, name)
         if value and not math.isfinite(value):
@@ -189,7 +189,7 @@ def _fault_of_numbers(item: Struct, strict: StrictType) -> str | None:
 
 
 def _has_finite(item: Struct, name: str) -> bool:
-    """Tell whether all numbers in a field, which JSON can have, are finite."""
+    """Return whether all numbers in a field are finite."""
     value = getattr(item, name)
     return value is UNSET or _is_finite(msgspec.to_builtins(value, builtin_types=_NOT_TEXT, enc_hook=plain))
 
@@ -207,7 +207,7 @@ def _is_finite(value: Any) -> bool:
 
 
 def _without_value(text: str) -> str:
-    """Say with msgspec's words what is wrong where, but without the value that it quotes of an enum."""
+    """Return msgspec's message without the value of an enumeration, which it quotes."""
     what, _, where = text.rpartition(" - at ") if " - at `" in text else (text, "", "")
     if what.startswith("Invalid enum value"):
         what = "invalid enum value"

@@ -1,4 +1,4 @@
-"""Streams that somebody must hear the end of: a session to give back, an audit line to write."""
+"""Streams with a callback at their end, to return the session and write the audit line."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -11,12 +11,12 @@ from simplestack.sessions.time_limits import Deadline, DeadlineExceeded
 
 _log = logging.getLogger("simplestack.dispatch")
 
-#: Calls what it gets, a part of the plugin's code, and returns what that returns.
+#: Runs a part of the plugin's code, and returns its result.
 RunPart = Callable[[Callable[[], Any]], Any]
 
 
 class WatchedChunks:
-    """Chunks on their way out. However they end, `on_end` is called, once.
+    """The chunks of an export. `on_end` is called once at their end.
 
     A class and not a generator: a generator that was never started does not run its ``finally``, and clients
     do go away before the first byte.
@@ -30,15 +30,16 @@ class WatchedChunks:
     ) -> None:
         """Watch `chunks`.
 
-        :param on_end: gets the error, whether all was sent, and how many bytes were, in whole chunks
-        :param run: calls what fetches the next chunk, and what closes the chunks
+        :param on_end: called with the error, whether all chunks were sent, and the number of sent bytes in
+            whole chunks
+        :param run: runs the plugin's code that fetches the next chunk, or closes the chunks
         """
         self._source = chunks
         self._chunks: Iterator[bytes] | None = None
         self._on_end = on_end
         self._run = run
         self._sent_bytes = 0
-        #: Of the last chunk, which is sent when the next one is asked for.
+        #: Size of the last chunk, which is sent when the next one is requested.
         self._given_bytes = 0
         self._prefetched = b""
         self._ended = False
@@ -47,7 +48,7 @@ class WatchedChunks:
         return self
 
     def prefetch(self) -> None:
-        """Fetch the first chunk now: what goes wrong before it can still become an error response."""
+        """Fetch the first chunk now, so that an error before it becomes an error response."""
         self._prefetched = next(self, b"")
 
     def __next__(self) -> bytes:
@@ -68,11 +69,11 @@ class WatchedChunks:
         return chunk
 
     def close(self) -> None:
-        """Stop before the end: the client has gone away."""
+        """Stop before the end: the client has disconnected."""
         self._end(None, complete=False)
 
     def _following(self) -> bytes | None:
-        """Return the next chunk; None at the end. An empty one would end a chunked response early."""
+        """Return the next chunk that is not empty, which would end a chunked response; None at the end."""
         if self._chunks is None:
             self._chunks = iter(self._source)
         chunk = next(filter(None, self._chunks), None)
@@ -87,20 +88,20 @@ class WatchedChunks:
         try:
             self._run(lambda: close_chunks(self._source))
         except Exception:  # the client has what it will get
-            _log.exception("an export could not be closed")
+            _log.exception("cannot close an export")
         finally:
             self._on_end(error, complete, self._sent_bytes)
 
 
 def close_chunks(chunks: Any) -> None:
-    """Close what can be closed, as a generator can."""
+    """Close an object that has a `close` method, such as a generator."""
     close = getattr(chunks, "close", None)
     if close is not None:
         close()
 
 
 class TimedUpload:
-    """The client's bytes on their way in. While a plugin waits for them, its own clock stands still."""
+    """The bytes of an import. The plugin's time limit is suspended while it waits for them."""
 
     def __init__(
         self,
@@ -113,9 +114,9 @@ class TimedUpload:
     ) -> None:
         """Watch `stream`.
 
-        :param size: how many bytes there are, where that is known
-        :param between_seconds: how long the plugin may take between two reads
-        :param afterwards_seconds: how long it may take once it has read all
+        :param size: number of bytes; None if unknown
+        :param between_seconds: time limit of the plugin between two reads
+        :param afterwards_seconds: time limit of the plugin after the last read
         """
         self._stream = stream
         self._left = size
@@ -126,7 +127,7 @@ class TimedUpload:
     def read(self, size: int, /) -> bytes:
         """Read from the client.
 
-        :raises HypervisorTimeout: the call was abandoned, and the rest of the body is not for it
+        :raises HypervisorTimeout: the call was abandoned
         """
         is_complete = True
         try:

@@ -1,4 +1,4 @@
-"""Types that msgspec checks the entities of plugins with.
+"""Types for msgspec to check the entities of plugins.
 
 msgspec does not look into an instance of the type that it converts to. So entities are converted to another
 type that has the same fields. All are required, and a plugin's ``__post_init__`` does not run again.
@@ -35,13 +35,13 @@ _SCALARS = (NoneType, BoolType, IntType, FloatType, StrType, EnumType, LiteralTy
 class StrictType:
     """How to check entities of one type."""
 
-    #: What to convert one to, and a list of them.
+    #: Types to which msgspec converts an entity, and a list of entities.
     one: Any
     many: Any
     #: Whether all fields are plain values, or lists and dicts of these. Only such entities can be converted
     #: directly: in other fields, msgspec would not look into an object, or not take UNSET.
     is_plain: bool
-    #: Whether nothing in one can change: it is frozen, and no field is a list, a dict or another object.
+    #: Whether entities are immutable: frozen, without fields that are lists, dicts or other objects.
     is_fixed: bool
     #: The fields that are numbers, floats among them, or null.
     floats: tuple[str, ...]

@@ -102,8 +102,8 @@ class Fault:
     def _timeout(self, limit_seconds: float) -> HypervisorTimeout:
         shown = f"{limit_seconds:.0f}" if limit_seconds >= 1 else f"{limit_seconds:.1g}"
         return HypervisorTimeout(
-            f"{self._context.hypervisor} did not answer within {shown} s; "
-            "whether the operation took effect is unknown"
+            f"{self._context.hypervisor} did not respond within {shown} s; "
+            "check whether the operation took effect"
         )
 
 

@@ -121,8 +121,8 @@ class Faults:
     def has(self, number: int) -> bool:
         """Tell whether a rule has not been removed."""
         with self._writing() as connection:
-            found = connection.execute("SELECT 1 FROM rule WHERE number = ?", (number,)).fetchone()
-            return found is not None
+            row = connection.execute("SELECT 1 FROM rule WHERE number = ?", (number,)).fetchone()
+            return row is not None
 
     def count(self, operation: str, arguments: Mapping[str, Any], context: CallContext) -> list[Report]:
         """Count a call, and return the rules that happen to it."""

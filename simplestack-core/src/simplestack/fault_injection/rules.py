@@ -96,8 +96,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
         if self.operation == _INTO_STORAGE and arguments.get("storage_id") is None:
             return False
         wanted = (self.hypervisor, self.host and self.host.lower(), self.guest)
-        found = (context.hypervisor, context.host.lower(), arguments.get("guest_id"))
-        return all(one is None or one == other for one, other in zip(wanted, found, strict=True))
+        actual = (context.hypervisor, context.host.lower(), arguments.get("guest_id"))
+        return all(one is None or one == other for one, other in zip(wanted, actual, strict=True))
 
     def is_due(self, call: int) -> bool:
         """Tell whether it happens to the n-th call that it is about."""

@@ -87,7 +87,7 @@ def service_pages(registry: Registry, limit_seconds: float) -> list[Pages]:
     :param limit_seconds: time limit for each plugin
     :raises SettingsError: a plugin fails at it
     """
-    found: list[Pages] = []
+    all_pages: list[Pages] = []
     failures: list[LoadFailure] = []
     for service in registry.services:
         pages = Pages(service)
@@ -100,6 +100,6 @@ def service_pages(registry: Registry, limit_seconds: float) -> list[Pages]:
         except PluginFault as fault:
             failures.append(service.failure(str(fault)))
             continue
-        found.append(pages)
+        all_pages.append(pages)
     replace(registry, service_failures=tuple(failures)).check_services()
-    return found
+    return all_pages

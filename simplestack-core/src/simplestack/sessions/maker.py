@@ -32,7 +32,7 @@ class SessionMaker(Protocol):
     idle_timeout_seconds: float
     hung_timeout_seconds: float
     connect_timeout_seconds: float
-    refusal_seconds: float
+    failed_login_seconds: float
 
     def connect(self, call: Any, on_late: Callable[[Any, BaseException | None], None]) -> Any:
         """Connect a session.

@@ -207,7 +207,7 @@ class SessionPool:
         self._slots.connected(slot)
         self._slots.remove(slot)
         if isinstance(error, Unauthorized):
-            self._failed_logins.remember(slot.key, error, slot.maker.refusal_seconds)
+            self._failed_logins.remember(slot.key, error, slot.maker.failed_login_seconds)
         self._changed.notify_all()
 
     def _end_idle(self, wanted: Callable[[Slot], bool]) -> list[Thread]:
