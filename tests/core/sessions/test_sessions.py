@@ -169,7 +169,7 @@ def test_a_new_session_that_is_forgotten_at_once_is_not_replaced_again(
     answer = service.get("/own/h/guests/expired")
     assert (answer.status, answer.error) == (503, "HypervisorUnavailable")
     assert len(marks(tmp_path, "in")) == 2
-    assert marks(tmp_path, "out") == marks(tmp_path, "in")
+    wait_for(lambda: marks(tmp_path, "out") == marks(tmp_path, "in"), what="both to be logged out")
 
 
 def test_an_idle_session_is_logged_out_after_its_time(service: Service, tmp_path: Path) -> None:
