@@ -238,6 +238,13 @@ def test_a_damaged_image_is_refused_and_leaves_nothing_behind(
     assert (guests.guest_list(session), storages.storage_list(session)) == before
 
 
+@pytest.mark.parametrize("share", [0.0003, 0.3, 0.99])
+def test_an_image_that_is_cut_short_is_named_so(session: MockSession, stopped: Guest, share: float) -> None:
+    image = exported(session, stopped.id)
+    with pytest.raises(InvalidArguments, match="cut short: send all of it"):
+        transfer.guest_import(session, io.BytesIO(image[: int(len(image) * share)]), None, None)
+
+
 def test_an_image_larger_than_its_storage_leaves_nothing_behind(session: MockSession, stopped: Guest) -> None:
     image = exported(session, stopped.id)
     local = storages.storage_list(session)[0]
