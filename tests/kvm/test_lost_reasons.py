@@ -126,7 +126,7 @@ def test_an_error_without_a_reason_is_not_taken_for_something_that_is_not_there(
             search(session, domain)
         error = errors.translate(caught.value)
         assert type(error) is HypervisorError
-        assert error.message.startswith(f"libvirt failed without giving a reason ({function}() failed)")
+        assert error.message.startswith(f"libvirt failed without a reason ({function}() failed)")
         assert error.details == {}
 
 
@@ -244,7 +244,7 @@ def test_a_login_that_fails_without_a_reason_is_not_taken_for_a_wrong_password(l
     [
         # It succeeds: there is no reason to be lost.
         ("virDomainUndefineFlags", r"cannot remove directory '\(a file on the host\)': Directory not empty"),
-        ("virStorageVolDelete", r"libvirt failed without giving a reason \(virStorageVolDelete\(\) failed\)"),
+        ("virStorageVolDelete", r"libvirt failed without a reason \(virStorageVolDelete\(\) failed\)"),
     ],
 )
 def test_a_volume_that_stays_when_its_guest_is_deleted_is_named_with_the_reason(

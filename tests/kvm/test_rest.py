@@ -190,7 +190,7 @@ def test_without_accounts_the_unix_socket_is_401_and_the_log_says_why(
     config = f"[hypervisors.kvm]\ntransport = 'unix'\nsocket = '{libvirtd.socket}'"
     with running_service(tmp_path, config) as service:
         assert service.get(BASE).status == 401
-        assert "kvm: no accounts: libvirt checks no password on its unix socket" in service.log
+        assert "kvm: no accounts: libvirt does not check passwords on its unix socket" in service.log
 
 
 def test_the_callers_own_password_is_checked_by_libvirt_over_tcp(

@@ -73,7 +73,7 @@ def failure(target: Target, **settings: Any) -> SimplestackError:
 
 
 @pytest.mark.parametrize(
-    ("transport", "phase"), [("tcp", "libvirtd's answer"), ("tls", "TLS handshake"), ("ssh", "greeting")]
+    ("transport", "phase"), [("tcp", "libvirtd's response"), ("tls", "TLS handshake"), ("ssh", "greeting")]
 )
 def test_a_peer_that_accepts_and_never_speaks_is_a_timeout(
     silent: Target, transport: str, phase: str
