@@ -121,7 +121,7 @@ class Stack:
 
         :param fields: the fields that you need; fewer can be faster. None for all
         """
-        known = self.hypervisor.members.get("guest_list", frozenset())
+        known = self.hypervisor.fields.get("guest_list", frozenset())
         wanted = known if fields is None else frozenset(fields)
         return self.call("guest_list", {"fields": wanted})  # type: ignore[no-any-return]  # checked by core
 

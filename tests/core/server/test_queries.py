@@ -8,7 +8,7 @@ import pytest
 
 from simplestack.operations.model import Operation
 from simplestack.operations.table import OPERATIONS
-from simplestack.plugins.narrowing import entity_of
+from simplestack.plugins.plugin_types import entity_of
 from support.distributions import install
 from support.faults import RULES, add_rule, settings
 from support.service import Service, running_service

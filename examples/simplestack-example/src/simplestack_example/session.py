@@ -37,7 +37,7 @@ def disconnect(_session: Lab) -> None:
 
 
 def translate(error: Exception) -> SimplestackError | None:
-    """Say what an error of the lab means to a client; None is a defect, which answers 500."""
+    """Say what an error of the lab means to a client; None is a defect: clients get 500."""
     if isinstance(error, LabError):
         return HypervisorError(f"the lab refused: {error}", error.code)
     if isinstance(error, OSError):
@@ -49,4 +49,4 @@ def warnings(settings: ExampleSettings) -> list[str]:
     """Tell the operator, when the service starts, why nobody can log in."""
     if settings.accounts:
         return []
-    return ["hypervisors.example.accounts is empty: every request is answered with 401"]
+    return ["hypervisors.example.accounts is empty: every request gets 401"]

@@ -22,7 +22,7 @@ def nested_arguments(hypervisor: Hypervisor, hook: str, given: dict[str, Any]) -
     known = [name for name in SPEC_PARAMETERS[hook] if name != "session"]
     arguments = dict(given)
     if "fields" in known:
-        arguments.setdefault("fields", hypervisor.members.get(hook, frozenset()))
+        arguments.setdefault("fields", hypervisor.fields.get(hook, frozenset()))
     for name in arguments:
         if name not in known:
             hint = did_you_mean(name, known) or f"; the hook has {', '.join(known) or 'no arguments'}"

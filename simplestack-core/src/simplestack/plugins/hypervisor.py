@@ -16,7 +16,7 @@ from simplestack.plugins.containment import PluginCode
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.plugins.diagnosis import check_modules, implementations, is_wrapper
 from simplestack.plugins.errors import PluginFault
-from simplestack.plugins.narrowing import narrowed_body, narrowed_entity
+from simplestack.plugins.plugin_types import body_type, entity_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Hypervisor:
     #: The entity that a hook returns, or a list of, by hook.
     entities: dict[str, type[Struct]]
     #: The fields that ``?fields=`` may name, by hook.
-    members: dict[str, frozenset[str]]
+    fields: dict[str, frozenset[str]]
 
     @property
     def name(self) -> str:
@@ -75,7 +75,7 @@ class Hypervisor:
 def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: str) -> Hypervisor:
     """Check a plugin and register its modules in a manager of their own.
 
-    A manager that holds one plugin is an allow-list by construction: no other plugin can answer, wrap or be
+    A manager that holds one plugin is an allow-list by construction: no other plugin can respond, wrap or be
     fallen through to. The plugin's own wrappers are in it.
 
     :raises PluginFault: it does not fit the hookspecs
@@ -102,7 +102,7 @@ def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: s
         hooks={hook: getattr(manager.hook, hook) for hook in functions},
         bodies=bodies,
         entities=entities,
-        members={hook: frozenset(entity.__struct_fields__) for hook, entity in entities.items()},
+        fields={hook: frozenset(entity.__struct_fields__) for hook, entity in entities.items()},
     )
 
 
@@ -117,8 +117,8 @@ def _types(functions: Mapping[str, FunctionType]) -> tuple[dict[str, type[Struct
     for hook, function in functions.items():
         try:
             if hook in BODIES:
-                bodies[hook] = narrowed_body(function, *BODIES[hook])
-            entity = narrowed_entity(function, RESULTS[hook])
+                bodies[hook] = body_type(function, *BODIES[hook])
+            entity = entity_type(function, RESULTS[hook])
             if entity is not None:
                 entities[hook] = entity
         except PluginFault as fault:

@@ -18,7 +18,7 @@ from simplestack.errors import InvalidArguments
 from simplestack.hookspecs import SPEC_PARAMETERS
 from simplestack.operations.model import JsonBody, Operation, StreamBody
 from simplestack.plugins.hypervisor import Hypervisor
-from simplestack.plugins.narrowing import entity_of
+from simplestack.plugins.plugin_types import entity_of
 from simplestack.server.authentication import ServiceTokens, read_credentials
 from simplestack.server.bodies import (
     SNIFF_BYTES,
@@ -67,7 +67,7 @@ class Responder:
             hook = operation.hooks[0]
             arguments = {"storage_id": None, **arguments, "stream": body, "size": body.size}
         # Empty if the plugin lacks the hook; then the call raises the error.
-        known_fields = asked.hypervisor.members.get(hook, frozenset())
+        known_fields = asked.hypervisor.fields.get(hook, frozenset())
         fields = parse_fields(query["fields"], known_fields) if "fields" in query and known_fields else None
         if "fields" in SPEC_PARAMETERS[hook]:
             arguments["fields"] = known_fields if fields is None else fields

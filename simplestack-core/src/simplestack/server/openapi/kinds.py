@@ -9,7 +9,7 @@ from simplestack.entities.guest import ActionResult
 from simplestack.entities.transfer import Export
 from simplestack.operations.model import JsonBody, Operation
 from simplestack.plugins.hypervisor import Hypervisor
-from simplestack.plugins.narrowing import entity_of
+from simplestack.plugins.plugin_types import entity_of
 
 
 def body_kinds(operation: Operation, hypervisors: Sequence[Hypervisor]) -> list[type[Struct]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from simplestack.operations.model import JsonBody, Operation
-from simplestack.plugins.narrowing import entity_of
+from simplestack.plugins.plugin_types import entity_of
 
 _PARAMETER = re.compile(r"{(\w+)}")
 

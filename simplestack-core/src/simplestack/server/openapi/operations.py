@@ -12,7 +12,7 @@ from simplestack.hookspecs import SPEC_MODULES, SPEC_PARAMETERS
 from simplestack.operations.model import JsonBody, Operation
 from simplestack.plugins.examples import Example
 from simplestack.plugins.hypervisor import Hypervisor
-from simplestack.plugins.narrowing import entity_of
+from simplestack.plugins.plugin_types import entity_of
 from simplestack.server.openapi.failures import failures
 from simplestack.server.openapi.kinds import body_kinds, result_kinds
 from simplestack.server.openapi.links import links, parameters

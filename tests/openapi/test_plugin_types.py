@@ -30,7 +30,7 @@ plugin = HypervisorPlugin(name="{name}", title="{name}", connect=lambda t, c, s:
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The document of all hypervisors and those of two, which gave their bodies the same name."""
-    folder = tmp_path_factory.mktemp("narrowing")
+    folder = tmp_path_factory.mktemp("plugin_types")
     for name in ("north", "south"):
         install(folder / "plugins", name, _NARROWED.format(name=name))
     with running_service(folder / "service", plugins=folder / "plugins") as service:

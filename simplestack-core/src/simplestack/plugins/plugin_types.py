@@ -1,8 +1,8 @@
-"""Which types a plugin's implementations really take and return.
+"""Plugin types: the bodies and entities of a plugin's own, read from the annotations of its hooks.
 
-A plugin narrows a body, or an entity that it returns, by annotating with a subclass of core's struct. The
-annotations of other parameters, the session's above all, may name what is imported for type checkers only;
-so only those that matter are looked at.
+A plugin accepts more fields of a body, or returns more fields of an entity, by annotating with a subclass of
+core's struct. Annotations of other parameters, such as the session, are not evaluated: they may name types
+that are imported for type checkers only.
 """
 
 import inspect
@@ -21,7 +21,7 @@ _UNSPECIFIC = (Any, object, NoReturn, Never)
 _MISSING = inspect.Signature.empty
 
 
-def narrowed_body(function: Callable[..., Any], parameter: str, core_type: type[Struct]) -> type[Struct]:
+def body_type(function: Callable[..., Any], parameter: str, core_type: type[Struct]) -> type[Struct]:
     """Return the struct to validate a body with.
 
     :raises PluginFault: the annotation is no subclass of core's, or cannot be used
@@ -38,7 +38,7 @@ def narrowed_body(function: Callable[..., Any], parameter: str, core_type: type[
     return found
 
 
-def narrowed_entity(function: Callable[..., Any], core_result: Any) -> type[Struct] | None:
+def entity_type(function: Callable[..., Any], core_result: Any) -> type[Struct] | None:
     """Return the entity that a hook returns, or a list of: core's, or the plugin's subclass of it.
 
     None for a hook that returns no entity.
