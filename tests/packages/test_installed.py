@@ -76,3 +76,11 @@ def test_libvirt_can_be_loaded_from_the_environment_of_the_plugin(
     environment = environment_with(interpreter, CORE, "simplestack-kvm")
     done = environment.execute("from simplestack_kvm.sdk import libvirt; print(libvirt.getVersion())")
     assert int(done.stdout) >= 9_000_000, done.stderr
+
+
+def test_xenservers_sdk_can_be_loaded_from_the_environment_of_the_plugin(
+    interpreter: Interpreter, environment_with: MakeEnvironment
+) -> None:
+    environment = environment_with(interpreter, CORE, "simplestack-xen")
+    done = environment.execute("from simplestack_xen.sdk import XenAPI; print(XenAPI.Failure(['SR_FULL']))")
+    assert done.stdout == "['SR_FULL']\n", done.stderr

@@ -189,8 +189,7 @@ def test_an_answer_that_trickles_in_does_not_stretch_the_time(trust: Trust) -> N
         session = connect(at(port), ROOT, settings(trust, call_timeout_seconds=0.5))
         with pytest.raises(HypervisorTimeout):
             session.xenapi.VM.add_tags("OpaqueRef:1", "web")
-        session.api.session = ""
-        session.api.log_out()
+        session.api._connection.close()
 
 
 NONSENSE = {
@@ -223,11 +222,28 @@ def test_an_answer_with_a_document_type_is_not_read_whatever_it_says(trust: Trus
     assert "document type" in failed.value.message
 
 
+def test_a_session_that_is_no_text_is_an_error_of_the_hypervisor(trust: Trust) -> None:
+    login = answer(LOGIN.replace(b"OpaqueRef:session", b"<array><data/></array>"))
+    with peer(says(login), trust) as port, pytest.raises(HypervisorError) as failed:
+        connect(at(port), ROOT, settings(trust))
+    assert "XAPI returned a session" in failed.value.message
+
+
+def test_a_session_that_is_refused_as_it_begins_is_unavailable(
+    pool: Pool, order: Callable[..., None]
+) -> None:
+    order(pool, "session.login_with_password", code="SESSION_INVALID")
+    with pytest.raises(HypervisorUnavailable, match="XAPI ended the session"):
+        connect(pool.target, ROOT, pool.settings())
+    assert pool.simulator.counts["session.login_with_password"] == 1
+
+
 def test_an_http_error_is_an_error_of_the_hypervisor(trust: Trust) -> None:
-    page = answer(b"<html/>", "text/html", "500 Internal Error")
+    page = answer(b"<html/>", "text/html", "500 OpaqueRef:secret")
     with peer(says(page), trust) as port, pytest.raises(HypervisorError) as failed:
         connect(at(port), ROOT, settings(trust))
     assert "HTTP status 500" in failed.value.message
+    assert "OpaqueRef" not in failed.value.message
 
 
 @pytest.fixture(params=[b"{", b"[]", b'{"jsonrpc": "2.0", "id": 1}', b'{"result": {"uuid": []}}', b"\xff"])
@@ -255,8 +271,7 @@ def test_an_answer_that_is_no_json_rpc_is_an_error_of_the_hypervisor(
     assert not re.search("`|JSON is|truncated|codec", failed.value.message), "a library's words"
     if "the service's log says" in failed.value.message:
         assert "cannot be read: " in caplog.text
-    session.api.session = ""
-    session.api.log_out()
+    session.api._connection.close()
 
 
 def test_a_refusal_in_the_form_of_json_rpc_1_is_a_refusal(trust: Trust) -> None:
@@ -274,8 +289,7 @@ def test_a_refusal_in_the_form_of_json_rpc_1_is_a_refusal(trust: Trust) -> None:
         session = connect(at(port), ROOT, settings(trust))
         with pytest.raises(EntityNotFound):
             guest_info(session, "00000000-0000-4000-8000-000000000000")
-        session.api.session = ""
-        session.api.log_out()
+        session.api._connection.close()
 
 
 def test_an_answer_that_breaks_off_in_the_middle_is_asked_for_again_once(trust: Trust) -> None:
@@ -294,8 +308,7 @@ def test_an_answer_that_breaks_off_in_the_middle_is_asked_for_again_once(trust: 
         session = connect(at(port), ROOT, settings(trust))
         with pytest.raises(HypervisorUnavailable):
             guest_list(session, frozenset({"id"}))
-        session.api.session = ""
-        session.api.log_out()
+        session.api._connection.close()
     assert len(asked) == 2
 
 

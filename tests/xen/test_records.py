@@ -1,7 +1,6 @@
 """XAPI's records, of newer and older versions, by either wire; and the entities made of them."""
 
-import gc
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 import pytest
@@ -17,7 +16,7 @@ from simplestack_xen.entities import (
 from simplestack_xen.hooks.guests import guest_info, guest_list
 from simplestack_xen.hooks.interfaces import network_interface_list
 from simplestack_xen.hooks.tags import tag_create
-from simplestack_xen.xapi import api, json_rpc, xml_rpc
+from simplestack_xen.xapi import api, json_rpc
 from simplestack_xen.xapi.events import Batch
 from simplestack_xen.xapi.records import GuestMetricsRecord, SrRecord, VifRecord, VmRecord, VmSummary
 from simplestack_xen.xapi.session import XenSession
@@ -26,35 +25,21 @@ from simulators.xapi.simulator import Simulator
 from support.xapi import Pool, Trust, running_pool
 
 from .conftest import Connect
+from .peers import Response
 
+T = TypeVar("T")
 ALL = frozenset({"hdd", "ip", "host", "tools_up_to_date"})
 
 
-class Response:
-    """An HTTP answer as far as readers look at it."""
-
-    status = 200
-    reason = "OK"
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def read(self, size: int = -1) -> bytes:
-        data, self._body = (self._body, b"") if size < 0 else (self._body[:size], self._body[size:])
-        return data
-
-
-def xml(value: str) -> Any:
-    text = (
-        "<methodResponse><params><param><value><struct><member><name>Status</name><value>Success</value></member>"
-        f"<member><name>Value</name><value>{value}</value></member></struct></value></param></params></methodResponse>"
-    )
-    return xml_rpc.read_response(Response(text.encode()))  # type: ignore[arg-type]  # as far as it looks
+def json(text: bytes, kind: type[T]) -> T:
+    body = json_rpc.read_response(Response(text), kind)  # type: ignore[arg-type]  # as far as it looks
+    assert body is not None
+    return json_rpc.result_of(body)
 
 
 def test_members_that_are_not_known_are_ignored_and_those_that_lack_have_defaults() -> None:
     text = b'{"jsonrpc": "2.0", "id": 1, "result": {"uuid": "u", "name_label": "n", "from_2040": [{"a": 1}]}}'
-    record = json_rpc.read_response(Response(text), VmRecord)  # type: ignore[arg-type]  # as far as it looks
+    record = json(text, VmRecord)
     assert record == VmRecord(uuid="u", name_label="n")
     assert (record.VCPUs_at_startup, record.guest_metrics, record.snapshot_info) == (1, "OpaqueRef:NULL", {})
     assert guest_entity(record, 0, None, None).state is GuestState.STOPPED
@@ -63,28 +48,8 @@ def test_members_that_are_not_known_are_ignored_and_those_that_lack_have_default
 @pytest.mark.parametrize("number", [b"536870912", b'"536870912"'], ids=["number", "text"])
 def test_integers_are_numbers_or_text(number: bytes) -> None:
     text = b'{"result": {"memory_static_max": %b}, "error": null, "id": 1}' % number
-    record = json_rpc.read_response(Response(text), VmSummary)  # type: ignore[arg-type]  # as far as it looks
+    record = json(text, VmSummary)
     assert record.memory_static_max == 512 * 1024**2
-
-
-def test_all_types_of_xml_rpc_are_read() -> None:
-    assert xml("plain &amp; <nil/>") is None
-    assert xml("plain &lt;text&gt; ü") == "plain <text> ü"
-    assert xml("<string>text</string>") == "text"
-    assert xml("<string/>") == ""
-    assert xml("") == ""
-    assert xml("<int>7</int>") == xml("<i4>7</i4>") == 7
-    assert xml("<double>0.5</double>") == 0.5
-    assert xml("<boolean>1</boolean>") is True
-    assert xml("<dateTime.iso8601>20260101T00:00:00Z</dateTime.iso8601>") == "20260101T00:00:00Z"
-    assert xml("<array><data><value>a</value><value><array><data/></array></value></data></array>") == [
-        "a",
-        [],
-    ]
-    assert xml("<struct/>") == {}
-    inner = "<struct><member><name>x</name><value/></member></struct>"
-    member = f"<member><name> k </name><value>\n {inner}</value></member>"
-    assert xml(f"<struct>{member}</struct>") == {" k ": {"x": ""}}
 
 
 def test_clients_read_no_words_of_a_library_about_a_value_of_another_type(
@@ -94,45 +59,6 @@ def test_clients_read_no_words_of_a_library_about_a_value_of_another_type(
         api._converted([1], str)
     assert "`" not in failed.value.message
     assert "Expected `str`, got `array`" in caplog.text
-
-
-def test_of_long_answers_only_the_members_that_matter_are_kept() -> None:
-    value = (
-        "<struct><member><name>OpaqueRef:1</name><value><struct>"
-        "<member><name>other_config</name><value><struct><member><name>uuid</name><value>x</value></member>"
-        "</struct></value></member>"
-        "<member><name>uuid</name><value>u</value></member>"
-        "<member><name>VBDs</name><value><array><data><value>d</value></data></array></value></member>"
-        "<member><name>blobs</name><value><struct/></value></member>"
-        "</struct></value></member></struct>"
-    )
-    text = (
-        "<methodResponse><params><param><value><struct><member><name>Status</name><value>Success</value></member>"
-        f"<member><name>Value</name><value>{value}</value></member></struct></value></param></params></methodResponse>"
-    )
-    found = xml_rpc.read_response(Response(text.encode()), frozenset({"uuid", "VBDs"}))  # type: ignore[arg-type]  # as far as it looks
-    assert found == {"OpaqueRef:1": {"uuid": "u", "VBDs": ["d"]}}
-
-
-def test_what_was_read_is_freed_with_its_last_user_and_not_when_garbage_is_collected() -> None:
-    """Of a long list that would be many megabytes, which the worker would keep until then."""
-    members = "<member><name>uuid</name><value>u</value></member>"
-    gc.collect()
-    gc.disable()
-    try:
-        assert xml(f"<struct>{members}</struct>") == {"uuid": "u"}
-        with pytest.raises(HypervisorError):
-            xml("<struct>")
-        assert gc.collect() == 0
-    finally:
-        gc.enable()
-
-
-def test_integers_are_written_as_text_and_booleans_are_not() -> None:
-    call = xml_rpc.write_call("VM.create", (1, True, 0.5, {"a": 2}, [3, "x"])).decode()
-    assert "<int>" not in call
-    assert "<string>1</string>" in call
-    assert "<boolean>1</boolean>" in call
 
 
 def test_both_wires_tell_the_same(trust: Trust, log_in: Connect) -> None:

@@ -1,6 +1,6 @@
 """XenServer's SDK, imported when it is first used.
 
-So ``simplestack plugins`` is quick, and works where the SDK is missing. Use it as the module itself:
+So ``simplestack plugins`` is fast, and works without the SDK. Use it like the module itself:
 ``from simplestack_xen.sdk import XenAPI``.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
 
     class _XenAPI:
-        """Stands in for the module until the first attribute of it is needed."""
+        """Stands in for the module, and imports it when an attribute is first used."""
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("simplestack_"):  # core looks for its marks on all that a hook module holds
@@ -30,7 +30,7 @@ else:
 
 
 def is_loaded() -> bool:
-    """Tell whether the SDK was imported; before that there can be no failure of its kind."""
+    """Return whether the SDK has been imported. Before that, no exception can be one of its errors."""
     return sys.modules.get("XenAPI") is not None
 
 
@@ -39,6 +39,6 @@ def _load() -> Any:
         return import_module("XenAPI")
     except ImportError as error:
         raise HypervisorUnavailable(
-            f"XenServer's SDK cannot be loaded on the machine that runs this service ({error}): "
-            "`pip install XenAPI`"
+            f"cannot import XenServer's SDK on the machine that runs this service ({error}): "
+            "run `pip install XenAPI` there"
         ) from None

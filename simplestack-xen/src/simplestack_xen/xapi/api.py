@@ -1,10 +1,11 @@
-"""Send XAPI messages on a session: changes and reads. Long operations are in ``tasks``.
+"""Send XAPI messages on a session of the SDK: changes and reads. Long operations are in ``tasks``.
 
 Like the session, an Api is not thread-safe: one request at a time.
 """
 
 import contextlib
 import logging
+import xmlrpc.client
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -19,11 +20,12 @@ from simplestack import (
 )
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.settings import XenSettings
-from simplestack_xen.xapi import json_rpc, xml_rpc
+from simplestack_xen.xapi import json_rpc
 from simplestack_xen.xapi.connection import KeptConnection
 from simplestack_xen.xapi.events import Batch
 from simplestack_xen.xapi.messages import Messages
 from simplestack_xen.xapi.records import NULL, Record
+from simplestack_xen.xapi.transport import Transport, xml_value
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ R = TypeVar("R", bound=Record)
 #: XAPI limits sessions per originator: above 500 it ends the oldest.
 ORIGINATOR = "simplestack"
 _API_VERSION = "1.0"
+#: Errors about the session itself.
+_UNUSABLE = ("SESSION_INVALID", "HOST_IS_SLAVE")
 _LOGOUT_SECONDS = 5.0
 #: Minimum time limit of a message, so that an operation without time left can still undo its changes.
 _UNDO_SECONDS = 5.0
@@ -45,9 +49,10 @@ class Api:
 
     def __init__(self, connection: KeptConnection, settings: XenSettings) -> None:
         self._connection = connection
+        self._transport = Transport(connection)
+        self._sdk = XenAPI.Session("https://xapi/", self._transport)  # the connection knows the host
         #: Time limit for one message.
         self.limit_seconds = settings.call_timeout_seconds
-        self.session = ""
         #: Whether XAPI has accepted the session since the last checkout from the pool.
         self.verified_since_checkout = False
         self._speaks_json = True
@@ -56,9 +61,20 @@ class Api:
         """Log in.
 
         :raises XenAPI.Failure: XAPI rejects the login, such as SESSION_AUTHENTICATION_FAILED or HOST_IS_SLAVE
+        :raises SimplestackError: the connection failed, or the response is not valid
         """
-        parameters = (credentials.username, credentials.password, _API_VERSION, ORIGINATOR)
-        self.session = self._send_xml("session.login_with_password", parameters, limit_seconds)
+        self._transport.limit_seconds = limit_seconds
+        try:
+            self._sdk.login_with_password(
+                credentials.username, credentials.password, _API_VERSION, ORIGINATOR
+            )
+        except xmlrpc.client.Fault:  # raised by the SDK for SESSION_INVALID
+            raise HypervisorUnavailable("XAPI ended the session during the login: try again later") from None
+        finally:
+            # Otherwise the SDK keeps the password, and logs in again when XAPI has ended the session.
+            self._sdk.last_login_method = self._sdk.last_login_params = None
+        if not isinstance(self._sdk.handle, str):
+            raise HypervisorError("XAPI returned a session of an unexpected type")
         self.verified_since_checkout = True
 
     def log_out(self) -> None:
@@ -66,12 +82,19 @@ class Api:
 
         :raises SimplestackError: the logout failed; XAPI ends the session after a day without use
         """
+        self._transport.limit_seconds = _LOGOUT_SECONDS
         try:
             if self.session:
-                with contextlib.suppress(XenAPI.Failure):  # the session has ended already
-                    self._send_xml("session.logout", (self.session,), _LOGOUT_SECONDS)
+                # The SDK's own `logout` needs the login method, which `log_in` clears. This does not check
+                # the response: an error means that the session has ended already.
+                self._sdk.session.logout(self.session)
         finally:
             self._connection.close()
+
+    @property
+    def session(self) -> str:
+        """The session's reference, or an empty string before the login."""
+        return self._sdk.handle or ""
 
     @property
     def xenapi(self) -> Messages:
@@ -86,25 +109,42 @@ class Api:
         :raises HypervisorTimeout: no response in time
         """
         with self._on_session(message):
-            return self._send_xml(message, (self.session, *parameters), self._message_limit())
+            return self._request(message, parameters, self._message_limit())
 
     def read(self, kind: type[T], message: str, *parameters: Any, limit_seconds: float | None = None) -> T:
         """Send a message that changes nothing, and return its result.
+
+        If the host supports JSON-RPC, the response is decoded as the type of the result. Otherwise the SDK
+        decodes XML-RPC.
 
         :param kind: type of the result
         :raises XenAPI.Failure: XAPI returns an error
         :raises HypervisorUnavailable: the connection broke twice
         """
-        return self._read(kind, message, parameters, limit_seconds=limit_seconds)
+        limit = self._message_limit() if limit_seconds is None else limit_seconds
+        with self._on_session(message):
+            if self._speaks_json:
+                body = self._connection.post(
+                    json_rpc.PATH,
+                    json_rpc.write_call(message, (self.session, *parameters)),
+                    json_rpc.CONTENT_TYPE,
+                    lambda response: json_rpc.read_response(response, kind),
+                    message=message,
+                    limit_seconds=limit,
+                )
+                if body is not None:
+                    return json_rpc.result_of(body)
+                self._speaks_json = False
+            value = self._request(message, parameters, limit)
+        return _converted(value, kind)
 
     def read_all(self, kind: type[R], class_name: str) -> dict[str, R]:
         """Return all objects of a class, by reference: one round trip.
 
-        :param kind: type of the records; fields that it does not have are not decoded
+        :param kind: type of the records
         """
         records: type[dict[str, R]] = dict[str, kind]  # type: ignore[valid-type]  # a type made of an argument
-        wanted = frozenset(kind.__struct_encode_fields__)
-        return self._read(records, f"{class_name}.get_all_records", (), wanted=wanted)
+        return self.read(records, f"{class_name}.get_all_records")
 
     def read_some(self, kind: type[R], class_name: str, refs: Iterable[str]) -> dict[str, R]:
         """Return some objects of a class, by reference: one round trip. Missing objects are left out."""
@@ -125,60 +165,14 @@ class Api:
             records |= {event.ref: event.snapshot for event in batch.events if event.snapshot is not None}
         return records
 
-    def _read(
-        self,
-        kind: type[T],
-        message: str,
-        parameters: tuple[Any, ...],
-        *,
-        limit_seconds: float | None = None,
-        wanted: frozenset[str] | None = None,
-    ) -> T:
-        """Read by JSON-RPC if the host supports it, otherwise by XML-RPC.
-
-        :param wanted: if the result is a map of records: their fields to decode
-        """
-        limit = self._message_limit() if limit_seconds is None else limit_seconds
-        parameters = (self.session, *parameters)
-        with self._on_session(message):
-            if self._speaks_json:
-                try:
-                    return self._send_json(kind, message, parameters, limit)
-                except json_rpc.NoJsonRpc:
-                    self._speaks_json = False
-            value = self._send_xml(message, parameters, limit, wanted=wanted)
-        return _converted(value, kind)
-
     def _message_limit(self) -> float:
         """Return the time limit for a message. Messages that undo an operation get a minimum."""
         return min(self.limit_seconds, max(time_left_seconds(), _UNDO_SECONDS))
 
-    def _send_json(self, kind: type[T], message: str, parameters: tuple[Any, ...], limit_seconds: float) -> T:
-        return self._connection.post(
-            json_rpc.PATH,
-            json_rpc.write_call(message, parameters),
-            json_rpc.CONTENT_TYPE,
-            lambda response: json_rpc.read_response(response, kind),
-            message=message,
-            limit_seconds=limit_seconds,
-        )
-
-    def _send_xml(
-        self,
-        message: str,
-        parameters: tuple[Any, ...],
-        limit_seconds: float,
-        *,
-        wanted: frozenset[str] | None = None,
-    ) -> Any:
-        return self._connection.post(
-            xml_rpc.PATH,
-            xml_rpc.write_call(message, parameters),
-            xml_rpc.CONTENT_TYPE,
-            lambda response: xml_rpc.read_response(response, wanted),
-            message=message,
-            limit_seconds=limit_seconds,
-        )
+    def _request(self, message: str, parameters: tuple[Any, ...], limit_seconds: float) -> Any:
+        """Send a message through the SDK, which adds the session as the first parameter."""
+        self._transport.limit_seconds = limit_seconds
+        return self._sdk.xenapi_request(message, tuple(map(xml_value, parameters)))
 
     @contextlib.contextmanager
     def _on_session(self, message: str) -> Iterator[None]:
@@ -191,8 +185,9 @@ class Api:
         """
         try:
             yield
-        except XenAPI.Failure as failure:
-            if failure.details[0] not in ("SESSION_INVALID", "HOST_IS_SLAVE"):
+        except (XenAPI.Failure, xmlrpc.client.Fault) as failure:
+            # The SDK raises a fault for SESSION_INVALID, since it has no password to log in again.
+            if isinstance(failure, XenAPI.Failure) and failure.details[0] not in _UNUSABLE:
                 self.verified_since_checkout = True
                 raise XenAPI.Failure(
                     [part.replace(self.session, "(session)") for part in failure.details]

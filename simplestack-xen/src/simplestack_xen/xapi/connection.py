@@ -11,9 +11,7 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
 from simplestack import HypervisorError, HypervisorTimeout, HypervisorUnavailable, Target
-from simplestack_xen.sdk import XenAPI
 from simplestack_xen.settings import XenSettings
-from simplestack_xen.xapi.json_rpc import NoJsonRpc
 from simplestack_xen.xapi.messages import is_read, is_repeatable
 
 T = TypeVar("T")
@@ -187,8 +185,6 @@ class KeptConnection:
                         f"the connection to {self.target} broke twice: {error}"
                     ) from None
                 is_second = True
-            except (XenAPI.Failure, NoJsonRpc):
-                raise  # the response was read to its end
             except BaseException:
                 self.close()  # the rest of the response would come before the next one
                 raise

@@ -22,16 +22,14 @@ PATH = "/jsonrpc"
 T = TypeVar("T")
 
 
-class NoJsonRpc(Exception):
-    """The host does not support JSON-RPC."""
-
-
 class _Error(Struct):
     message: str
     data: list[str] = []
 
 
-class _Response(Struct, Generic[T]):
+class Body(Struct, Generic[T]):
+    """A decoded response: a result, or an error."""
+
     result: T | UnsetType | None = UNSET
     #: A list in responses of XAPIs before 2017 (JSON-RPC 1.0), and in some errors of later ones.
     error: _Error | list[str] | None = None
@@ -42,21 +40,27 @@ def write_call(message: str, parameters: tuple[Any, ...]) -> bytes:
     return msgspec.json.encode({"jsonrpc": "2.0", "method": message, "params": parameters, "id": 1})
 
 
-def read_response(response: http.client.HTTPResponse, kind: type[T]) -> T:
-    """Decode a response.
+def read_response(response: http.client.HTTPResponse, kind: type[T]) -> Body[T] | None:
+    """Decode a response. None if the host has no such path.
 
-    :raises XenAPI.Failure: XAPI returned an error
-    :raises NoJsonRpc: the host has no such path
     :raises HypervisorError: the response is not valid
     """
     if response.status != http.HTTPStatus.OK:
-        response.read()
-        raise NoJsonRpc
+        return None
     try:
-        body: _Response[T] = _decoder(kind).decode(response.read())  # type: ignore[arg-type]  # types are hashable
+        body: Body[T] = _decoder(kind).decode(response.read())  # type: ignore[arg-type]  # types are hashable
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         _log.warning("cannot decode XAPI's JSON-RPC response: %s", error)
         raise HypervisorError("XAPI returned invalid JSON-RPC: the service's log has the details") from None
+    return body
+
+
+def result_of(body: Body[T]) -> T:
+    """Return the result.
+
+    :raises XenAPI.Failure: XAPI returned an error
+    :raises HypervisorError: the response has neither
+    """
     if isinstance(body.error, list):
         raise XenAPI.Failure(body.error or ["UNKNOWN"])
     if body.error is not None:
@@ -69,4 +73,4 @@ def read_response(response: http.client.HTTPResponse, kind: type[T]) -> T:
 @cache
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     # Not strict: some versions write integers as text here, too.
-    return msgspec.json.Decoder(_Response[kind], strict=False)
+    return msgspec.json.Decoder(Body[kind], strict=False)
