@@ -67,7 +67,7 @@ def test_the_conformance_kit_names_the_extra_that_it_needs(
     environment = environment_with(interpreter, CORE)
     done = environment.simplestack("conformance", "mock", "--host", "kit", check=False)
     assert done.returncode == 1
-    assert "needs pytest, which is not installed: `pip install 'simplestack-core[testing]'`" in done.stderr
+    assert "needs pytest: install it with `pip install 'simplestack-core[testing]'`" in done.stderr
 
 
 def test_libvirt_can_be_loaded_from_the_environment_of_the_plugin(
