@@ -2,12 +2,14 @@
 
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from simulators.refusals import refused
-from simulators.xapi.server import Server
+from simulators.xapi.server import Server, running
+from simulators.xapi.simulator import Simulator
 from support.service import wait_for
 
 
@@ -80,6 +82,30 @@ def test_a_call_that_waits_is_woken_by_a_change(
     session.xenapi.VM.set_name_label(vm, "woken")
     thread.join(20)
     assert [event["ref"] for event in batches[0]["events"]] == [vm]
+
+
+def test_changes_that_come_in_the_delay_are_told_at_once_and_those_of_tasks_without_one(
+    context: ssl.SSLContext, connect: Callable[..., Any]
+) -> None:
+    simulator = Simulator(event_delay_seconds=1)
+    with running(Server(simulator, context)) as server:
+        waiting, session = connect(server), connect(server)
+        token = session.xenapi.event_from(["VM"], "", 30.0)["token"]
+        batches: list[Any] = []
+        simulator.counts.clear()
+        thread = threading.Thread(
+            target=lambda: batches.append(waiting.xenapi.event_from(["VM", "task"], token, 30.0))
+        )
+        thread.start()
+        wait_for(lambda: simulator.counts["event_from"], what="the call to come")
+        changed = list(simulator.database.all("VM"))
+        for vm in changed:
+            vm["name_description"] = "changed"
+        task = session.xenapi.task.create("label", "")
+        assert [event["ref"] for event in session.xenapi.event_from(["task"], "", 30.0)["events"]] == [task]
+        assert not batches, "the other call has not ended yet"
+        thread.join(20)
+        assert [event["ref"] for event in batches[0]["events"]] == [task, *(vm.ref for vm in changed)]
 
 
 def test_json_brings_the_same_records_by_either_name(session: Any, fetch: Callable[..., bytes]) -> None:

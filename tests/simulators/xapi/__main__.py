@@ -24,6 +24,7 @@ def main() -> None:
     simulator = Simulator(
         vms=options.vms,
         latency_seconds=options.latency,
+        event_delay_seconds=options.event_delay,
         content_bytes=options.content,
         session_idle=timedelta(seconds=options.session_idle),
         operation_seconds=options.operation_seconds,
@@ -89,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bonds", type=int, default=0, help="bonds of two interfaces each, to begin with")
     parser.add_argument("--content", type=int, default=1024**2, help="bytes on each disk, and in its export")
     parser.add_argument("--latency", type=float, default=0, help="seconds that each call takes at least")
+    parser.add_argument(
+        "--event-delay",
+        type=float,
+        default=0.05,
+        help="seconds that event.from waits, unless tasks alone are asked for; 0 before XAPI 26.10",
+    )
     parser.add_argument(
         "--operation-seconds",
         type=float,

@@ -77,8 +77,13 @@ class Batch(NamedTuple):
 class Events:
     """Tells of changes."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, delay_seconds: float) -> None:
+        """Begin with what there is.
+
+        :param delay_seconds: how long ``event.from`` waits before it looks, unless tasks alone are asked for
+        """
         self._database = database
+        self._delay_seconds = delay_seconds
 
     def handlers(self) -> dict[str, Handler]:
         """Return what the messages do."""
@@ -95,6 +100,8 @@ class Events:
         """
         since = _read(token)
         wanted = [_subscription(text) for text in subscriptions]
+        if any(name != "task" for name, _ in wanted):
+            time.sleep(self._delay_seconds)  # XAPI's `event_from_delay`: several changes are told at once
         deadline = time.monotonic() + timeout_seconds
         with self._database.lock:
             while not (events := sorted(self._since(since, wanted), key=_order)):

@@ -49,6 +49,7 @@ class Simulator:
         *,
         vms: int = 3,
         latency_seconds: float = 0,
+        event_delay_seconds: float = 0.05,
         content_bytes: int = CHUNK_BYTES,
         accounts: Mapping[str, Account] | None = None,
         session_idle: timedelta = timedelta(hours=24),
@@ -63,6 +64,8 @@ class Simulator:
 
         :param vms: how many guests there are
         :param latency_seconds: how long each call takes at least
+        :param event_delay_seconds: how long ``event.from`` waits, unless tasks alone are asked for; 0 before
+            XAPI 26.10
         :param content_bytes: how much is on each disk, and in an export of it
         :param accounts: who may log in; by default ``root`` and the read-only ``reader``, with ``secret``
         :param session_idle: how long a session may be idle
@@ -85,7 +88,7 @@ class Simulator:
         database = self.database
         self._operations = Operations(database, self.faults, operation_seconds, refuses_busy=refuses_busy)
         self.tasks = Tasks(database, self._operations.cancel, self.master)
-        events = Events(database)
+        events = Events(database, event_delay_seconds)
         self._session_handlers = self.tasks.session_handlers() | events.session_handlers()
         self._handlers: dict[str, Handler] = field_handlers(database)
         storage = Storage(database, content_bytes, resizes_online=resizes_online)
