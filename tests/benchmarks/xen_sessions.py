@@ -77,11 +77,12 @@ def _by_sdk(session: Any, vm: str) -> None:
     """Ask for all that a guest's entity tells."""
     api = session.xenapi
     record = api.VM.get_record(vm)
-    wanted = [f"VBD/{ref}" for ref in record["VBDs"]]
-    wanted += [f"VM_guest_metrics/{record['guest_metrics']}", f"host/{record['resident_on']}"]
-    found = api.event_from(wanted, "", 0.0)["events"]
-    drives = [event["snapshot"] for event in found if event["class"] == "vbd"]
-    api.event_from([f"VDI/{drive['VDI']}" for drive in drives if drive["VDI"] != _NULL], "", 0.0)
+    drives = [api.VBD.get_record(ref) for ref in record["VBDs"]]
+    api.VM_guest_metrics.get_record(record["guest_metrics"])
+    api.host.get_record(record["resident_on"])
+    for drive in drives:
+        if drive["VDI"] != _NULL:
+            api.VDI.get_record(drive["VDI"])
 
 
 def _check_same(host: Host, ours: Callable[[], None], other: Callable[[], None]) -> None:

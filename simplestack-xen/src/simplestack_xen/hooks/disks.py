@@ -24,7 +24,7 @@ from simplestack_xen.xapi.undo import Undo
 
 @hookimpl
 def disk_list(session: XenSession, guest_id: str) -> list[Disk]:
-    """List a guest's disks: four round trips, or three."""
+    """List a guest's disks."""
     guest = find_guest(session, guest_id)
     return [disk_entity(drive.record, drive.image) for drive in drives(session, guest.record)]
 

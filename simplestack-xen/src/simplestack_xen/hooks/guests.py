@@ -45,7 +45,7 @@ def guest_list(session: XenSession, fields: frozenset[str]) -> list[Guest]:
 
 @hookimpl
 def guest_info(session: XenSession, guest_id: str) -> Guest:
-    """Show one guest: three round trips, and one more the first time in a session."""
+    """Show one guest: a round trip for each thing it has, or three where it has many."""
     return _shown(session, find_guest(session, guest_id))
 
 
@@ -81,7 +81,7 @@ def show_guest(session: XenSession, ref: str) -> Guest:
 
 
 def _shown(session: XenSession, vm: Vm) -> Guest:
-    """Return the entity of a VM: two round trips."""
+    """Return the entity of a VM."""
     record = vm.record
     objects = session.api.read_mixed(
         {"VBD": record.VBDs, "VM_guest_metrics": [record.guest_metrics], "host": [record.resident_on]}

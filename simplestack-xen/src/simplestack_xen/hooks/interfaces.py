@@ -30,7 +30,7 @@ _NO_HOTPLUG = ("VM_MISSING_PV_DRIVERS", "VM_LACKS_FEATURE", "OPERATION_NOT_ALLOW
 
 @hookimpl
 def network_interface_list(session: XenSession, guest_id: str) -> list[XenNetworkInterface]:
-    """List a guest's network interfaces: four round trips, or three."""
+    """List a guest's network interfaces."""
     vm = find_guest(session, guest_id)
     vifs = interfaces_of(session, vm).values()
     networks = session.api.read_some(NetworkRecord, "network", {vif.network for vif in vifs})

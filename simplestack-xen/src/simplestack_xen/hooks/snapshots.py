@@ -22,7 +22,7 @@ from simplestack_xen.xapi.tasks import reference_in
 
 @hookimpl
 def snapshot_list(session: XenSession, guest_id: str) -> list[Snapshot]:
-    """List a guest's snapshots: three round trips, or two."""
+    """List a guest's snapshots."""
     vm = find_guest(session, guest_id)
     return list(snapshot_entities(vm.record, _of_guest(session, vm.record)).values())
 

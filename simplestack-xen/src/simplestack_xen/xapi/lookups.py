@@ -116,7 +116,7 @@ def by_uuid(session: XenSession, kind: type[R], class_name: str, text: str) -> t
     canonical = text.lower()  # as XAPI writes it
     known = session.known_refs.get((class_name, canonical))
     if known is not None:
-        record = _get_record(session, kind, class_name, known)
+        record = session.api.read_if_there(kind, class_name, known)
         if record is not None:
             return known, record
         del session.known_refs[class_name, canonical]
@@ -126,7 +126,7 @@ def by_uuid(session: XenSession, kind: type[R], class_name: str, text: str) -> t
         if failure.details[0] != "UUID_INVALID":
             raise
         return None
-    record = _get_record(session, kind, class_name, ref)
+    record = session.api.read_if_there(kind, class_name, ref)
     if record is None:
         return None
     if len(session.known_refs) >= _MAX_KNOWN_REFS:
@@ -135,17 +135,8 @@ def by_uuid(session: XenSession, kind: type[R], class_name: str, text: str) -> t
     return ref, record
 
 
-def _get_record(session: XenSession, kind: type[R], class_name: str, ref: str) -> R | None:
-    try:
-        return session.api.read(kind, f"{class_name}.get_record", ref)
-    except XenAPI.Failure as failure:
-        if failure.details[0] != "HANDLE_INVALID":
-            raise
-        return None
-
-
 def by_name(session: XenSession, kind: type[R], class_name: str, name: str) -> dict[str, R]:
-    """Return all objects with a name, by reference: two round trips."""
+    """Return all objects with a name, by reference."""
     refs = session.api.read(list[str], f"{class_name}.get_by_name_label", name)
     return session.api.read_some(kind, class_name, refs)
 

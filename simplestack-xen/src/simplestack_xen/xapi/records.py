@@ -257,3 +257,20 @@ class TaskRecord(Record, frozen=True, kw_only=True, gc=False):
     def is_pending(self) -> bool:
         """Whether the task has not ended."""
         return self.status in ("pending", "cancelling")
+
+
+#: The records of XAPI's classes, those that are read by reference.
+CLASSES: dict[str, type[Record]] = {
+    "VM": VmRecord,
+    "VM_guest_metrics": GuestMetricsRecord,
+    "host": HostRecord,
+    "SR": SrRecord,
+    "PBD": PbdRecord,
+    "VDI": VdiRecord,
+    "VBD": VbdRecord,
+    "VIF": VifRecord,
+    "network": NetworkRecord,
+    "PIF": PifRecord,
+    "Bond": BondRecord,
+    "task": TaskRecord,
+}
