@@ -33,6 +33,7 @@ def main() -> None:
         tools=not options.no_tools,
         refuses_busy=options.refuse_busy,
         resizes_online=options.resize_online,
+        reverts_disks=options.revert_disks,
     )
     lines: list[str] = []
     with contextlib.ExitStack() as stack:
@@ -105,6 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--refuse-busy", action="store_true", help="refuse what would have to wait, at once")
     parser.add_argument("--no-tools", action="store_true", help="start guests without tools")
     parser.add_argument("--resize-online", action="store_true", help="let disks grow that are in use")
+    parser.add_argument(
+        "--revert-disks",
+        action="store_true",
+        help="take disks back to snapshots, in place of clones of these",
+    )
     parser.add_argument("--no-json", action="store_true", help="speak XML-RPC only, as old XAPIs do")
     parser.add_argument("--session-idle", type=float, default=86_400, help="seconds a session may be idle")
     return parser

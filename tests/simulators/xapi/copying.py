@@ -24,7 +24,7 @@ class Copying:
     def __init__(self, database: Database, machines: Machines, devices: Devices) -> None:
         self._database = database
         self.machines = machines
-        self._devices = devices
+        self.devices = devices
 
     def handlers(self) -> dict[str, Handler]:
         """Return what the messages do."""
@@ -67,7 +67,7 @@ class Copying:
                 found[drive.ref] = disk
         except Failure:
             for disk in made:
-                self._devices.storage.destroy_disk(disk.ref)
+                self.devices.storage.destroy_disk(disk.ref)
             raise
         return found
 
@@ -90,7 +90,7 @@ class Copying:
             values = {name: drive[name] for name in drive.class_.fields if name not in ("uuid", "metrics")}
             if owns and drive["type"] == "Disk":
                 values["other_config"] = {"owner": "", **drive["other_config"]}
-            made = self._devices.drives.create(
+            made = self.devices.drives.create(
                 {**values, "VM": vm.ref, "VDI": NULL if disk is None else disk.ref}
             )
             made["currently_attached"] = is_suspended and drive["currently_attached"]
@@ -99,7 +99,7 @@ class Copying:
             values = {name: interface[name] for name in interface.class_.fields if name != "uuid"}
             # A snapshot has its VM's addresses; a clone has a seed of its own, which makes others.
             values["MAC"] = interface["MAC"] if vm["is_a_snapshot"] or not owns else ""
-            made = self._devices.networking.create_interface({**values, "VM": vm.ref})
+            made = self.devices.networking.create_interface({**values, "VM": vm.ref})
             made["currently_attached"] = is_suspended and interface["currently_attached"]
 
     def _clone(self, ref: str, name: str, storage: str) -> str:
@@ -115,7 +115,7 @@ class Copying:
                 config.setdefault("base_template_name", vm["name_label"])
             config["mac_seed"] = str(uuid.uuid4())
             own = {"name_label": name, "other_config": config}
-            return self.copy(vm, lambda disk: self._devices.storage.copy_disk(disk, where), **own).ref
+            return self.copy(vm, lambda disk: self.devices.storage.copy_disk(disk, where), **own).ref
 
     def _copy_metrics(self, vm: Object, made: Object) -> None:
         before = self._database.find("VM_metrics", vm["metrics"])

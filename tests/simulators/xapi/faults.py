@@ -12,7 +12,8 @@ from simulators.xapi.failures import Failure
 class Rule(Struct, kw_only=True, forbid_unknown_fields=True):
     """What happens to a message."""
 
-    #: The message; or ``export`` or ``import``, of an image.
+    #: The message; or ``export`` or ``import``, of an image. In the middle of ``VM.revert``, ``VDI.revert`` and
+    #: ``VDI.clone`` come for each disk.
     message: str
     #: Fail with a code and parameters: an import when half of the disks have been read, all else at once.
     code: str | None = None
@@ -23,6 +24,8 @@ class Rule(Struct, kw_only=True, forbid_unknown_fields=True):
     #: A task that is held waits until it is cancelled, or all faults are forgotten; then it goes on.
     #: "end sessions" ends all sessions before the message or transfer, as a restart of XAPI does.
     effect: Literal["drop before", "drop after", "hang", "hold", "end sessions"] | None = None
+    #: How many calls pass first.
+    after: int = 0
     #: How often.
     times: int = 1
 
@@ -91,6 +94,9 @@ class Faults:
         with self._lock:
             for rule in self._rules:
                 if rule.message == message and has(rule.effect):
+                    if rule.after:
+                        rule.after -= 1
+                        continue
                     rule.times -= 1
                     if rule.times <= 0:
                         self._rules.remove(rule)

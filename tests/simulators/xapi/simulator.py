@@ -59,6 +59,7 @@ class Simulator:
         tools: bool = True,
         refuses_busy: bool = False,
         resizes_online: bool = False,
+        reverts_disks: bool = False,
     ) -> None:
         """Make a pool.
 
@@ -75,6 +76,7 @@ class Simulator:
         :param tools: whether there are tools in guests, which come up as soon as those are started
         :param refuses_busy: whether an operation on a busy VM is refused at once, in place of waiting
         :param resizes_online: whether storages let disks grow that are in use
+        :param reverts_disks: whether storages take a disk back to a snapshot of it, in place of a clone of that
         """
         #: All calls as they came, where somebody has put a list here.
         self.journal: list[Call] | None = None
@@ -91,7 +93,7 @@ class Simulator:
         events = Events(database, event_delay_seconds)
         self._session_handlers = self.tasks.session_handlers() | events.session_handlers()
         self._handlers: dict[str, Handler] = field_handlers(database)
-        storage = Storage(database, content_bytes, resizes_online=resizes_online)
+        self.storage = storage = Storage(database, content_bytes, resizes_online=resizes_online)
         devices = Devices(storage, Drives(database), Networking(database))
         images = SuspendImages(database, storage)
         power = Power(database, images, tools=tools)
@@ -100,7 +102,7 @@ class Simulator:
         for part in (
             *(devices.storage, devices.drives, devices.networking, power, machines, copying),
             Networks(database, devices.networking, self.faults),
-            Snapshots(database, copying, power, images, devices),
+            Snapshots(database, copying, power, images, self.faults, reverts_disks=reverts_disks),
             Templates(database, devices),
             *(VmSettings(database), events, Plugs(database)),
         ):

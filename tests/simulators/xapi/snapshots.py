@@ -1,7 +1,8 @@
 """Snapshots and checkpoints of VMs, and the way back to them.
 
 As XAPI goes back: the VM's disks are destroyed first, so that there is room, and then the snapshot's cloned.
-Where that fails half-way, the VM is off and has no disks.
+Where that fails half-way, the VM is off and has no disks. Since 26.1.14 it first asks storages to take disks back
+where they are; where that fails half-way, some are as they were then and others are not.
 """
 
 from datetime import UTC, datetime
@@ -11,8 +12,8 @@ import msgspec
 
 from simulators.xapi.copying import Copying
 from simulators.xapi.database import Database, Object
-from simulators.xapi.devices import Devices
 from simulators.xapi.failures import Failure
+from simulators.xapi.faults import Faults
 from simulators.xapi.guests import copy_tools, forget_tools
 from simulators.xapi.lifecycle import HALTED, RUNNING, SUSPENDED
 from simulators.xapi.messages import Handler
@@ -29,13 +30,27 @@ class Snapshots:
     """Keeps VMs as they are, and lets them be so again."""
 
     def __init__(
-        self, database: Database, copying: Copying, power: Power, images: SuspendImages, devices: Devices
+        self,
+        database: Database,
+        copying: Copying,
+        power: Power,
+        images: SuspendImages,
+        faults: Faults,
+        *,
+        reverts_disks: bool,
     ) -> None:
+        """Begin with the snapshots that there are.
+
+        :param faults: what fails in the middle of going back
+        :param reverts_disks: whether storages take disks back where they are
+        """
         self._database = database
         self._copying = copying
         self._power = power
         self._images = images
-        self._devices = devices
+        self._devices = copying.devices
+        self._faults = faults
+        self._reverts_disks = reverts_disks
 
     def handlers(self) -> dict[str, Handler]:
         """Return what the messages do."""
@@ -134,13 +149,15 @@ class Snapshots:
 
     def _replace_devices(self, vm: Object, snapshot: Object) -> None:
         kept = [self._database.get("VBD", ref) for ref in snapshot["VBDs"]]
+        done = self._revert_disks(vm, kept) if self._reverts_disks else set()
+        kept = [drive for drive in kept if drive["VDI"] not in done]
         originals = {
             drive.ref: self._database.get("VDI", drive["VDI"])["snapshot_of"]
             for drive in kept
             if drive["type"] == "Disk"
         }
-        self._destroy_disks(vm, set(originals.values()))
-        disks = self._copying.copy_disks(kept, self._devices.storage.copy_disk)
+        self._destroy_disks(vm, set(originals.values()), {self._snapshot_of(disk) for disk in done})
+        disks = self._copying.copy_disks(kept, self._clone)
         for drive, original in originals.items():
             self._follow(original, disks[drive])
         try:
@@ -154,9 +171,33 @@ class Snapshots:
             self._devices.networking.remove_interface(self._database.get("VIF", ref))
         self._copying.furnish(vm, disks, snapshot["VIFs"], owns=False)
 
-    def _destroy_disks(self, vm: Object, kept: set[str]) -> None:
-        """Take a VM's drives away, and destroy the disks that there is something kept of: the others stay."""
+    def _revert_disks(self, vm: Object, kept: list[Object]) -> set[str]:
+        """Take those disks back that the VM still has; return their snapshots."""
+        own = {self._database.get("VBD", ref)["VDI"] for ref in vm["VBDs"]}
+        done = set()
+        for drive in kept:
+            if drive["type"] == "Disk" and self._snapshot_of(drive["VDI"]) in own:
+                self._faults.before(self._faults.take("VDI.revert"))
+                then = self._database.get("VDI", drive["VDI"])
+                self._devices.storage.revert_disk(self._database.get("VDI", then["snapshot_of"]), then)
+                done.add(then.ref)
+        return done
+
+    def _snapshot_of(self, disk: str) -> str:
+        original: str = self._database.get("VDI", disk)["snapshot_of"]
+        return original
+
+    def _clone(self, disk: Object) -> Object:
+        self._faults.before(self._faults.take("VDI.clone"))
+        return self._devices.storage.copy_disk(disk)
+
+    def _destroy_disks(self, vm: Object, kept: set[str], reverted: set[str]) -> None:
+        """Take a VM's drives away, and destroy the disks that there is something kept of: the others stay.
+
+        :param reverted: disks that are as they were then, whose drives stay
+        """
         drives = [self._database.get("VBD", ref) for ref in vm["VBDs"]]
+        drives = [drive for drive in drives if drive["VDI"] not in reverted]
         disks = [drive["VDI"] for drive in drives if drive["type"] == "Disk" and drive["VDI"] in kept]
         for drive in drives:
             self._devices.drives.remove(drive)

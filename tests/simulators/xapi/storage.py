@@ -93,6 +93,14 @@ class Storage:
             disk["snapshots"] = [*disk["snapshots"], made.ref]
             return made
 
+    def revert_disk(self, disk: Object, snapshot: Object) -> None:
+        """Let a disk be as it was in a snapshot of it."""
+        with self._database.lock:
+            storage = self._usable(disk["SR"], "snapshot")
+            take_room(storage, snapshot["virtual_size"] - disk["virtual_size"])
+            disk["virtual_size"] = disk["physical_utilisation"] = snapshot["virtual_size"]
+            self.set_content(disk, self.content(snapshot))
+
     def destroy_disk(self, ref: str) -> None:
         """Delete a disk image, and the drives that it is in.
 
