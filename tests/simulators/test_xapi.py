@@ -77,7 +77,7 @@ def test_fields_and_messages_are_those_of_the_published_data_model() -> None:
 def test_the_sdk_logs_in_reads_and_logs_out(session: Any) -> None:
     records = session.xenapi.VM.get_all_records()
     labels = sorted(found["name_label"] for found in records.values() if not found["is_a_template"])
-    assert labels == ["vm-0", "vm-1", "vm-2"]
+    assert labels == ["Control domain on host: xen-1", "vm-0", "vm-1", "vm-2"]
     ref, record = next(iter(records.items()))
     assert session.xenapi.VM.get_by_uuid(record["uuid"]) == ref
     assert session.xenapi.VM.get_by_name_label(record["name_label"]) == [ref]
@@ -378,7 +378,7 @@ def test_a_message_hangs_until_the_faults_are_cleared(session: Any, server: Serv
 
     def ask() -> None:
         try:
-            outcomes.append(f"{len(session.xenapi.VM.get_all())} guests")
+            outcomes.append(f"{len(session.xenapi.VM.get_all())} VMs")
         except http.client.RemoteDisconnected:
             outcomes.append("dropped")
 
@@ -388,7 +388,7 @@ def test_a_message_hangs_until_the_faults_are_cleared(session: Any, server: Serv
     assert outcomes == []
     fetch("DELETE", "/simulator/faults")
     thread.join(20)
-    assert outcomes == ["5 guests"]
+    assert outcomes == ["6 VMs"]
     assert server.simulator.counts["VM.get_all"] == 2
 
 

@@ -60,7 +60,7 @@ def test_the_command_alone_is_a_server_over_tls_until_a_signal_ends_it(number: s
     with command("--vms", "25") as (process, printed):
         assert printed.keys() == {"master", "ca"}
         with logged_in(printed["master"], printed["ca"]) as session:
-            assert len(session.xenapi.VM.get_all()) == 25 + 2  # the templates
+            assert len(session.xenapi.VM.get_all()) == 25 + 3  # the templates and the control domain
             process.send_signal(number)
             assert process.wait(20) == 0
     assert not Path(printed["ca"]).exists(), "what it has made goes with it"

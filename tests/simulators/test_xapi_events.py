@@ -115,7 +115,7 @@ def test_json_brings_the_same_records_by_either_name(session: Any, fetch: Callab
         assert batch["valid_ref_counts"]["vm"] == len(batch["events"])
         records = [event["snapshot"] for event in batch["events"]]
         labels = sorted(found["name_label"] for found in records if not found["is_a_template"])
-        assert labels == ["vm-0", "vm-1", "vm-2"]
+        assert labels == ["Control domain on host: xen-1", "vm-0", "vm-1", "vm-2"]
 
 
 def test_a_token_is_two_numbers_and_no_other_text(session: Any) -> None:

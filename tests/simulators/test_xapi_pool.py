@@ -51,7 +51,7 @@ def test_a_vm_runs_where_its_disks_are(two: tuple[Any, Server]) -> None:
     moved = api.VM.copy(vm, "moved", shared)
     assert api.VM.get_possible_hosts(moved) == [first, second]
     api.VM.start_on(moved, second, False, False)
-    assert (api.VM.get_resident_on(moved), api.host.get_resident_VMs(second)) == (second, [moved])
+    assert (api.VM.get_resident_on(moved), api.host.get_resident_VMs(second)[1:]) == (second, [moved])
     api.VM.clean_reboot(moved)
     assert api.VM.get_resident_on(moved) == second
     api.VM.hard_shutdown(moved)

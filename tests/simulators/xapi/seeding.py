@@ -4,6 +4,7 @@ from simulators.xapi.database import Database, Object
 from simulators.xapi.seeding_guests import (
     DISK_BYTES,
     IMAGE_BYTES,
+    make_control_domain,
     make_guest,
     make_image,
     make_iso,
@@ -18,7 +19,7 @@ def seed(database: Database, vms: int, bonds: int = 0, hosts: int = 1) -> Object
     """Make a pool: networks, storages, templates, and guests that are off.
 
     The guests' disks are in the first host's own storage. Where there are other hosts, each has its own too,
-    and all share another one.
+    and all share another one. Each host is run by a control domain, which is a VM, too.
 
     :return: the master
     """
@@ -43,6 +44,8 @@ def seed(database: Database, vms: int, bonds: int = 0, hosts: int = 1) -> Object
     guest: Object | None = None
     for number in range(vms):
         guest = make_guest(database, number, network, storage, guest)
+    for host in made:
+        make_control_domain(database, host)
     make_templates(database)
     make_image(database, storage)
     storage["virtual_allocation"] = storage["physical_utilisation"] = vms * DISK_BYTES + IMAGE_BYTES

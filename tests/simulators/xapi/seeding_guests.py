@@ -37,6 +37,25 @@ def make_image(database: Database, storage: Object) -> Object:
     return _disk(database, storage, _IMAGE, IMAGE_BYTES)
 
 
+def make_control_domain(database: Database, host: Object) -> Object:
+    """Make the VM that runs a host."""
+    name = f"Control domain on host: {host['name_label']}"
+    metrics = database.add("VM_metrics", {"memory_actual": _MEMORY, "VCPUs_number": 1})
+    own: dict[str, Any] = {
+        "is_control_domain": True,
+        "power_state": "Running",
+        "resident_on": host.ref,
+        "affinity": host.ref,
+        "domid": 0,
+        "metrics": metrics.ref,
+        "HVM_boot_policy": "",
+        "domain_type": "pv",
+    }
+    vm = database.add("VM", _values(name) | own)
+    host["control_domain"], host["resident_VMs"] = vm.ref, [vm.ref]
+    return vm
+
+
 def make_templates(database: Database) -> None:
     """Make two templates that XAPI brings: one for any system, without a disk, and one that asks for a disk.
 

@@ -76,7 +76,7 @@ class Simulator:
         :param tools: whether there are tools in guests, which come up as soon as those are started
         :param refuses_busy: whether an operation on a busy VM is refused at once, in place of waiting
         :param resizes_online: whether storages let disks grow that are in use
-        :param reverts_disks: whether storages take a disk back to a snapshot of it, in place of a clone of that
+        :param reverts_disks: whether storages take disks back to snapshots, in place of clones of these
         """
         #: All calls as they came, where somebody has put a list here.
         self.journal: list[Call] | None = None

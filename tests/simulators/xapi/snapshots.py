@@ -1,8 +1,8 @@
 """Snapshots and checkpoints of VMs, and the way back to them.
 
 As XAPI goes back: the VM's disks are destroyed first, so that there is room, and then the snapshot's cloned.
-Where that fails half-way, the VM is off and has no disks. Since 26.1.14 it first asks storages to take disks back
-where they are; where that fails half-way, some are as they were then and others are not.
+Where that fails half-way, the VM is off and has no disks. Since 26.1.14 it first asks storages to take disks
+back where they are; where that fails half-way, some are as they were then and others are not.
 """
 
 from datetime import UTC, datetime
