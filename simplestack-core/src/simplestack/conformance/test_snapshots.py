@@ -39,11 +39,11 @@ def test_snapshots_are_listed_oldest_first_and_one_without_a_name_gets_the_time(
     assert listed == [snapshot["id"], unnamed["id"], third["id"]]
 
 
-@drives("snapshot_revert", "guest_update", "disk_create", "disk_list", "guest_info")
+@drives("snapshot_revert", "guest_update", "disk_list", "guest_info")
 def test_a_revert_undoes_what_was_changed_since(client: Client, guest: Any, snapshot: Any) -> None:
+    """Disks that came since are not tried: a plugin may keep them, where no operation could remove them."""
     disks = client.do("disk_list", guest["id"])
     client.do("guest_update", guest["id"], body={"memory": 256, "cpus": 2})
-    client.do("disk_create", guest["id"], body={"size": 1})
     reverted = client.do("snapshot_revert", guest["id"], snapshot["id"])
     assert reverted["id"] == snapshot["id"]
     shown = client.do("guest_info", guest["id"])
