@@ -76,8 +76,14 @@ class TestStorages:
     ) -> None:
         second, drives = pool.add_storage("Second"), pool.add_storage("USB sticks")
         drives["type"], drives["physical_size"] = "udev", 2**60
+        (own,) = pool.all("pool")
         pool.disconnect("Local storage")
-        assert find_disk_sr(session, None).ref == second.ref, "though the other one is the default"
+        with pytest.raises(Conflict, match="default storage 'Local storage' is not connected to any host"):
+            find_disk_sr(session, None)
+        with pytest.raises(Conflict, match="storage 'Local storage' is not connected to any host"):
+            find_disk_sr(session, "Local storage")
+        own["default_SR"] = "OpaqueRef:NULL"
+        assert find_disk_sr(session, None).ref == second.ref
         pool.disconnect("Second")
         with pytest.raises(Conflict):
             find_disk_sr(session, None)

@@ -1,6 +1,7 @@
 """Guests copied and removed on a simulated pool."""
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -20,6 +21,7 @@ from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.lookups import find_guest
 from simplestack_xen.xapi.records import NULL, Record
 from simplestack_xen.xapi.session import XenSession
+from support.service import wait_for
 from support.xapi import Pool
 
 from .conftest import Connect, Order
@@ -197,10 +199,40 @@ class TestDelete:
         snapshot_create(session, guest, "kept")
         snapshot_create(session, guest, "gone")
         pool.vm("kept")["blocked_operations"] = {"destroy": "precious"}
+        kept = [pool.simulator.database.get("VBD", ref)["VDI"] for ref in pool.vm("kept")["VBDs"]]
         with pytest.raises(HypervisorError, match=r"snapshot 'kept' \(OPERATION_BLOCKED\)") as failed:
             guest_delete(session, guest)
         assert "gone'" not in failed.value.message
+        assert set(kept) <= {image.ref for image in pool.all("VDI")}, (
+            "it would be of no use without its disks"
+        )
         assert {"vm-0", "gone"}.isdisjoint(vm["name_label"] for vm in pool.all("VM"))
+
+    def test_its_storages_are_looked_at_before_it_goes(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        """Its disks would be left in a storage that nobody sees them in."""
+        before = pool.counts()
+        pool.disconnect("Local storage")
+        with pytest.raises(Conflict, match="storage 'Local storage' is not connected to any host"):
+            guest_delete(session, guest)
+        assert pool.counts() == before
+        pool.connect("Local storage")
+        guest_delete(session, guest)
+
+    def test_a_disk_that_another_guest_is_given_meanwhile_stays(
+        self, pool: Pool, session: XenSession, guest: str, order: Order
+    ) -> None:
+        (disk,) = disk_list(session, guest)
+        (image,) = [found for found in pool.all("VDI") if found["uuid"] == disk.extra_info]
+        order(pool, "VM.destroy", effect="hold")
+        with ThreadPoolExecutor(1) as threads:
+            deleting = threads.submit(guest_delete, session, guest)
+            wait_for(lambda: pool.simulator.counts["Async.VM.destroy"], what="the VM to be destroyed")
+            pool.share(image, pool.vm("vm-1"))
+            pool.simulator.faults.clear()
+            deleting.result(30)
+        assert [disk.name for disk in disk_list(session, pool.vm("vm-1")["uuid"])] == ["vm-1 0", "vm-0 0"]
 
     def test_what_is_gone_already_is_no_error(
         self, pool: Pool, session: XenSession, guest: str, order: Order

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -36,11 +37,12 @@ from simplestack_xen.hooks.snapshots import (
 )
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.session import XenSession
+from simulators.xapi.faults import Rule
 from simulators.xapi.simulator import Simulator
 from support.service import Answer, running_service, token, wait_for
 from support.xapi import PASSWORD, USER, Pool, Trust, running_pool
 
-from .conftest import Order
+from .conftest import Connect, Order
 
 
 def test_an_id_that_is_no_snapshot_of_the_guest_reaches_nothing(
@@ -87,6 +89,16 @@ def test_the_memory_that_another_client_took_with_a_snapshot_goes_with_it(
     (made,) = snapshot_list(session, guest)
     snapshot_delete(session, guest, made.id)
     assert pool.counts() == before
+
+
+def test_a_snapshot_whose_storage_is_not_connected_stays_whole(
+    pool: Pool, session: XenSession, guest: str
+) -> None:
+    made, before = snapshot_create(session, guest, "then"), pool.counts()
+    pool.disconnect("Local storage")
+    with pytest.raises(Conflict, match="not connected"):
+        snapshot_delete(session, guest, made.id)
+    assert (snapshot_list(session, guest), pool.counts()) == ([made], before)
 
 
 def test_disks_that_a_deleted_snapshot_leaves_behind_are_named(
@@ -153,21 +165,52 @@ class TestRevert:
         snapshot_revert(session, guest, made.id)
         assert guest_info(session, guest).name == "web"
 
-    def test_a_disk_that_came_later_goes_unless_another_guest_has_it_too(
+    @pytest.mark.parametrize("reverts_disks", [False, True])
+    def test_a_disk_that_came_later_is_detached_and_named_and_keeps_what_is_on_it(
+        self, trust: Trust, tmp_path: Path, reverts_disks: bool
+    ) -> None:
+        """It may be one that held somebody's data before the guest was given it."""
+        headers = {"X-Simplestack-Hypervisor-Token": token(USER, PASSWORD)}
+        with (
+            running_pool(trust, Simulator(reverts_disks=reverts_disks)) as pool,
+            running_service(tmp_path, pool.toml) as service,
+        ):
+            base = f"/xen/{pool.host}/guests/{pool.vm()['uuid']}"
+            snapshot = service.post(f"{base}/snapshots", {"name": "then"}, headers=headers).json["id"]
+            data = service.post(f"{base}/disks", {"size": 1, "name": "data"}, headers=headers).json
+            (image,) = [found for found in pool.all("VDI") if found["uuid"] == data["extra_info"]]
+            kept = pool.simulator.storage.content(image)
+            answer = service.put(f"{base}/snapshots/{snapshot}/revert", {}, headers=headers)
+            assert answer.status == 200
+            assert [disk["size"] for disk in service.get(f"{base}/disks", headers=headers).json] == [8]
+            assert (image["VBDs"], pool.simulator.storage.content(image)) == ([], kept)
+            warning = unquote(answer.headers["x-simplestack-warning"])
+            assert "disk 1 'data' was detached" in warning
+            assert data["extra_info"] in warning
+
+    def test_a_disk_that_another_guest_has_too_by_now_is_not_reverted_behind_its_back(
         self, pool: Pool, session: XenSession, guest: str
     ) -> None:
-        """XAPI would leave it in its storage, where nobody sees it."""
+        """XAPI would destroy it, or take it back, for both."""
         made = snapshot_create(session, guest, "then")
-        before = pool.counts()
-        disk_create(session, guest, DiskCreate(size=1, name="later"))
-        snapshot_revert(session, guest, made.id)
-        assert [disk.size for disk in disk_list(session, guest)] == [8]
-        assert pool.counts() == before
-        shared = disk_create(session, guest, DiskCreate(size=1, name="shared"))
-        (image,) = [found for found in pool.all("VDI") if found["uuid"] == shared.extra_info]
-        pool.share(image, pool.vm("vm-1"))
-        snapshot_revert(session, guest, made.id)
-        assert image.ref in [found.ref for found in pool.all("VDI")]
+        (disk,) = disk_list(session, guest)
+        (image,) = [found for found in pool.all("VDI") if found["uuid"] == disk.extra_info]
+        drive = pool.share(image, pool.vm("vm-1"))
+        with pytest.raises(Conflict, match="disk 0 is another guest's, too"):
+            snapshot_revert(session, guest, made.id)
+        assert set(image["VBDs"]) == {*pool.vm()["VBDs"], drive.ref}
+        assert pool.simulator.counts["Async.VM.revert"] == 0
+
+    def test_a_disk_that_is_backed_up_just_now_is_not_reverted(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        made = snapshot_create(session, guest, "then")
+        (disk,) = disk_list(session, guest)
+        (image,) = [found for found in pool.all("VDI") if found["uuid"] == disk.extra_info]
+        pool.share(image, pool.vm("Control domain on host: xen-1"))["currently_attached"] = True
+        with pytest.raises(Busy, match="disk 0 is copied or backed up"):
+            snapshot_revert(session, guest, made.id)
+        assert pool.simulator.counts["Async.VM.revert"] == 0
 
     def test_a_disk_that_another_guest_is_given_meanwhile_stays(
         self, pool: Pool, session: XenSession, guest: str, order: Order
@@ -184,21 +227,9 @@ class TestRevert:
             reverting.result(30)
         assert [disk.name for disk in disk_list(session, pool.vm("vm-1")["uuid"])] == ["vm-1 0", "later"]
 
-    def test_a_disk_that_cannot_be_removed_after_it_is_named(
-        self, pool: Pool, session: XenSession, guest: str, order: Order
-    ) -> None:
-        made = snapshot_create(session, guest, "then")
-        disk_create(session, guest, DiskCreate(size=1, name="later"))
-        order(pool, "VDI.destroy", code="VDI_IN_USE", parameters=["OpaqueRef:1", "destroy"])
-        with pytest.raises(
-            HypervisorError, match=r"is reverted, but these are left: disk 'later' \(VDI_IN_USE\)"
-        ):
-            snapshot_revert(session, guest, made.id)
-        assert [disk.size for disk in disk_list(session, guest)] == [8]
-
-    @pytest.mark.parametrize("trouble", ["no room", "no connection"])
+    @pytest.mark.parametrize("trouble", ["no room", "an error of the storage"])
     def test_one_that_fails_half_way_says_what_became_of_the_guest_and_can_be_repeated(
-        self, pool: Pool, session: XenSession, guest: str, trouble: str
+        self, pool: Pool, session: XenSession, guest: str, trouble: str, order: Order
     ) -> None:
         made = snapshot_create(session, guest, "then")
         storage = pool.storage()
@@ -206,14 +237,42 @@ class TestRevert:
         if trouble == "no room":
             storage["physical_size"] = 1
         else:
-            pool.disconnect("Local storage")
+            order(pool, "VDI.clone", code="SR_BACKEND_FAILURE_46")
         with pytest.raises(InsufficientStorage if trouble == "no room" else HypervisorError) as failed:
             snapshot_revert(session, guest, made.id)
         assert "lacks disks; the snapshot is complete" in failed.value.message
         assert disk_list(session, guest) == []
         storage["physical_size"] = size
-        pool.connect("Local storage")
         snapshot_revert(session, guest, made.id)
+        assert [disk.size for disk in disk_list(session, guest)] == [8]
+
+    @pytest.mark.parametrize("outcome", ["failure", "time-out"])
+    def test_one_that_fails_half_way_where_the_disks_are_says_that_some_may_have_changed(
+        self, trust: Trust, log_in: Connect, outcome: str
+    ) -> None:
+        """The guest has the same drives as before, which proves nothing since 26.1.14."""
+        with running_pool(trust, Simulator(reverts_disks=True)) as pool:
+            session, guest = log_in(pool, call_timeout_seconds=1), pool.vm()["uuid"]
+            disk_create(session, guest, DiskCreate(size=1))
+            made, drives = snapshot_create(session, guest, "then"), pool.vm()["VBDs"]
+            if outcome == "failure":
+                pool.simulator.faults.add(Rule(message="VDI.revert", code="SR_BACKEND_FAILURE_46", after=1))
+            else:
+                pool.simulator.faults.add(Rule(message="VM.revert", effect="hold"))
+            with pytest.raises((HypervisorError, OperationTimeout)) as failed:
+                snapshot_revert(session, guest, made.id)
+            assert type(failed.value) is (HypervisorError if outcome == "failure" else OperationTimeout)
+            assert "some of its disks may be reverted, others not" in failed.value.message
+            assert pool.vm()["VBDs"] == drives
+            snapshot_revert(session, guest, made.id)
+
+    def test_one_whose_storage_is_not_connected_is_refused_before_the_guest_loses_its_disks(
+        self, pool: Pool, session: XenSession, guest: str
+    ) -> None:
+        made = snapshot_create(session, guest, "then")
+        pool.disconnect("Local storage")
+        with pytest.raises(Conflict, match="storage 'Local storage' is not connected to any host"):
+            snapshot_revert(session, guest, made.id)
         assert [disk.size for disk in disk_list(session, guest)] == [8]
 
     def test_one_that_is_refused_is_no_more_than_that(

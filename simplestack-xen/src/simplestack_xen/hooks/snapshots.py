@@ -1,22 +1,15 @@
 """Snapshots of guests. In XAPI, they are VMs with ``snapshot_of``."""
 
-from simplestack import (
-    EntityNotFound,
-    HypervisorError,
-    InsufficientStorage,
-    SimplestackError,
-    Snapshot,
-    hookimpl,
-)
+from simplestack import EntityNotFound, HypervisorError, Snapshot, hookimpl, warn
 from simplestack_xen.entities import snapshot_entities
-from simplestack_xen.errors import translate
-from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.drives import drives
 from simplestack_xen.xapi.images import own_images
 from simplestack_xen.xapi.lookups import Vm, find_guest
 from simplestack_xen.xapi.records import VdiRecord, VmRecord
 from simplestack_xen.xapi.removal import remove_images
+from simplestack_xen.xapi.reverts import disks_in_revert, explained
 from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.storages import require_connected
 from simplestack_xen.xapi.tasks import reference_in
 
 
@@ -47,57 +40,43 @@ def snapshot_create(session: XenSession, guest_id: str, name: str) -> Snapshot:
 
 @hookimpl
 def snapshot_revert(session: XenSession, guest_id: str, snapshot_id: str) -> Snapshot:
-    """Revert a guest to one of its snapshots. It is stopped then, with new disk images from the snapshot.
+    """Revert a guest to one of its snapshots. It is stopped then, with the disks of the snapshot.
 
-    It keeps the name that it has. Disks that it was given since then go, as all that was changed does.
+    It keeps its current name. Disks that were attached after the snapshot are detached and stay in their
+    storages with their data: a warning names them.
     """
     vm = find_guest(session, guest_id)
     ref, entity = _find(session, vm, snapshot_id)
-    before = own_images(session, drives(session, vm.record), {vm.ref: vm.record})
-    try:
+    disks = disks_in_revert(session, vm, ref)
+    with explained(session, vm):
         session.tasks.run.VM.revert(ref)
-    except XenAPI.Failure as failure:
-        raise _explained(session, vm, failure) from None
-    if session.api.read(VmRecord, "VM.get_record", vm.ref).name_label != vm.record.name_label:
+    now = session.api.read(VmRecord, "VM.get_record", vm.ref)
+    if now.name_label != vm.record.name_label:
         # Another guest may have the former name now.
         session.xenapi.VM.set_name_label(vm.ref, vm.record.name_label)
-    # XAPI detaches them from the guest but keeps them in their storages, where clients cannot see them.
-    images = session.api.read_some(VdiRecord, "VDI", before)
-    left = remove_images(session, {ref: before[ref] for ref, image in images.items() if not image.VBDs})
-    if left:
-        raise HypervisorError(
-            f"the guest is reverted, but these are left: {', '.join(left)}; remove them by hand"
-        )
+    for drive in disks.later:
+        image = session.api.read_if_there(VdiRecord, "VDI", drive.record.VDI)
+        if image is not None and not set(image.VBDs) & set(now.VBDs):
+            warn(
+                f"disk {drive.record.userdevice} {image.name_label!r} was detached, because the snapshot does "
+                f"not have it: it stays in its storage with its data, as VDI {image.uuid}"
+            )
     return entity
 
 
 @hookimpl
 def snapshot_delete(session: XenSession, guest_id: str, snapshot_id: str) -> None:
     """Destroy a snapshot of the guest, then the disk images that only it used."""
-    ref, _ = _find(session, find_guest(session, guest_id), snapshot_id)
+    ref, entity = _find(session, find_guest(session, guest_id), snapshot_id)
     snapshot = session.api.read(VmRecord, "VM.get_record", ref)
     images = own_images(session, drives(session, snapshot), {ref: snapshot})
+    require_connected(session, images.storages, f"delete snapshot {entity.name!r}")
     session.tasks.run.VM.destroy(ref)
-    left = remove_images(session, images)
+    left = remove_images(session, images.names)
     if left:
         raise HypervisorError(
             f"the snapshot is deleted, but these are left: {', '.join(left)}; remove them by hand"
         )
-
-
-def _explained(session: XenSession, vm: Vm, failure: "XenAPI.Failure") -> "XenAPI.Failure | SimplestackError":
-    """Return the error of a failed revert. XAPI removes the current disks before it creates the new ones."""
-    now = session.api.read(VmRecord, "VM.get_record", vm.ref)
-    if set(now.VBDs) == set(vm.record.VBDs):
-        return failure  # nothing has changed
-    code = failure.details[0]
-    message = (
-        f"the revert failed ({code}): the guest is stopped and lacks disks; the snapshot is complete, so "
-        "revert again"
-    )
-    if isinstance(translate(failure), InsufficientStorage):
-        return InsufficientStorage(f"{message} after you have made room in the storage")
-    return HypervisorError(message, code)
 
 
 def _of_guest(session: XenSession, vm: VmRecord) -> dict[str, VmRecord]:

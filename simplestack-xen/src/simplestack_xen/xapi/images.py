@@ -1,10 +1,11 @@
 """Find, create and copy disk images (XAPI's VDIs), and find their users."""
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.drives import Drive
-from simplestack_xen.xapi.lookups import by_name, by_uuid, is_set, only
+from simplestack_xen.xapi.lookups import by_name, by_uuid, only
 from simplestack_xen.xapi.records import NULL, SrRecord, VbdRecord, VdiRecord, VmRecord
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.storages import Sr
@@ -35,8 +36,17 @@ def find_image(session: XenSession, id_or_name: str, entity: str) -> tuple[str, 
     )
 
 
-def own_images(session: XenSession, drives: Iterable[Drive], vms: Mapping[str, VmRecord]) -> dict[str, str]:
-    """Return the names of the disk images that only these VMs use, including images of their memory.
+class OwnImages(NamedTuple):
+    """Disk images that are some VMs' alone."""
+
+    #: By reference.
+    names: dict[str, str]
+    #: References of the storage repositories that they are in.
+    storages: set[str]
+
+
+def own_images(session: XenSession, drives: Iterable[Drive], vms: Mapping[str, VmRecord]) -> OwnImages:
+    """Return the disk images that only these VMs use; memory images of theirs included.
 
     Use by the control domain does not count: the image is being copied or backed up, and XAPI will not
     destroy it.
@@ -47,10 +57,12 @@ def own_images(session: XenSession, drives: Iterable[Drive], vms: Mapping[str, V
     own = {ref for vm in vms.values() for ref in vm.VBDs}
     foreign = {ref for drive in writable for ref in drive.image.VBDs} - own
     own |= of_control_domains(session, foreign)
-    images = {
-        drive.record.VDI: drive.image.name_label for drive in writable if own.issuperset(drive.image.VBDs)
-    }
-    return images | {vm.suspend_VDI: "memory" for vm in vms.values() if is_set(vm.suspend_VDI)}
+    disks = {drive.record.VDI: drive.image for drive in writable if own.issuperset(drive.image.VBDs)}
+    memory = session.api.read_some(VdiRecord, "VDI", {vm.suspend_VDI for vm in vms.values()})
+    return OwnImages(
+        {ref: image.name_label for ref, image in disks.items()} | dict.fromkeys(memory, "memory"),
+        {image.SR for image in (*disks.values(), *memory.values())},
+    )
 
 
 def create_image(session: XenSession, undo: Undo, sr: Sr, size_bytes: int, name: str) -> str:

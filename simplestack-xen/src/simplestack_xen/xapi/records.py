@@ -169,6 +169,7 @@ class VdiRecord(VdiSummary, frozen=True, kw_only=True, gc=False):
     VBDs: list[str] = []
     read_only: bool = False
     is_a_snapshot: bool = False
+    snapshot_of: str = NULL
 
 
 class VbdSummary(Record, frozen=True, kw_only=True, gc=False):

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Mapping
 
-from simplestack import SimplestackError
+from simplestack import SimplestackError, warn
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.drives import drives
-from simplestack_xen.xapi.images import own_images
+from simplestack_xen.xapi.images import of_control_domains, own_images
 from simplestack_xen.xapi.messages import Messages
-from simplestack_xen.xapi.records import VmRecord
+from simplestack_xen.xapi.records import VdiRecord, VmRecord
 from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.storages import require_connected
 
 _log = logging.getLogger(__name__)
 
@@ -19,28 +20,35 @@ def remove_vm(session: XenSession, ref: str) -> list[str]:
 
     The VM is destroyed first: if XAPI rejects that, nothing has changed.
 
-    :return: descriptions of what could not be removed
+    :return: what of it could not be removed, for people
+    :raises Conflict: a storage of its disks is not connected to any host, so that these would be left
     """
     vm = session.api.read(VmRecord, "VM.get_record", ref)
     snapshots = session.api.read_some(VmRecord, "VM", vm.snapshots)
     everything = {ref: vm, **snapshots}
     images = own_images(session, drives(session, *everything.values()), everything)
+    require_connected(session, images.storages, f"delete guest {vm.name_label!r}")
     session.tasks.run.VM.destroy(ref)
     left = []
     for snapshot, record in snapshots.items():
         left += _attempt(f"snapshot {record.name_label!r}", session.tasks.run.VM.destroy, snapshot)
-    return left + remove_images(session, images)
+    return left + remove_images(session, images.names)
 
 
-def remove_images(session: XenSession, images: Mapping[str, str]) -> list[str]:
-    """Destroy disk images.
+def remove_images(session: XenSession, names: Mapping[str, str]) -> list[str]:
+    """Destroy disk images whose VM is gone, but for those that another VM was given meanwhile.
 
-    :param images: their names, by reference
-    :return: descriptions of images that could not be removed
+    :param names: by reference
+    :return: those that could not be removed, for people
     """
     left = []
-    for ref, name in images.items():
-        left += _attempt(f"disk {name!r}", session.tasks.run.VDI.destroy, ref)
+    now = session.api.read_some(VdiRecord, "VDI", names)
+    for ref, image in now.items():
+        users = set(image.VBDs)
+        if users - of_control_domains(session, users):
+            warn(f"disk {names[ref]!r} ({image.uuid}) stays: another guest or a snapshot has it, too")
+        else:
+            left += _attempt(f"disk {names[ref]!r}", session.tasks.run.VDI.destroy, ref)
     return left
 
 

@@ -1,5 +1,6 @@
 """Find storage repositories, and choose one for new disks."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from simplestack import Conflict, InvalidArguments
@@ -33,26 +34,59 @@ def find_disk_sr(session: XenSession, id_or_name: str | None) -> Sr:
     Shared repositories are preferred, so that the guest can run on all hosts.
 
     :raises EntityNotFound: ``Storage``
-    :raises InvalidArguments: the named repository has ISO images
-    :raises Conflict: none is named, and there is none for disks
+    :raises InvalidArguments: it holds ISO images
+    :raises Conflict: no host is connected to it; or none was named, and there is none to choose
     """
     wanted = id_or_name or session.settings.default_storage
     if wanted is not None:
-        sr = find_sr(session, wanted)
-        if not sr.record.takes_disks:
-            raise InvalidArguments(
-                f"storage {sr.record.name_label!r} is for ISO images or removable drives: use one for disks"
-            )
-        return sr
+        return checked(session, find_sr(session, wanted))
     api = session.api
-    pools = api.read_all(PoolRecord, "pool")
+    for pool in api.read_all(PoolRecord, "pool").values():
+        default = api.read_some(SrRecord, "SR", [pool.default_SR])
+        for ref, record in default.items():
+            return checked(session, Sr(ref, record), "the pool's default storage")
     connections = api.read_all(PbdRecord, "PBD")
     connected = {pbd.SR for pbd in connections.values() if pbd.currently_attached}
-    repositories = api.read_all(SrRecord, "SR")
-    usable = {ref: Sr(ref, sr) for ref, sr in repositories.items() if ref in connected and sr.takes_disks}
-    for pool in pools.values():
-        if pool.default_SR in usable:
-            return usable[pool.default_SR]
+    found = api.read_all(SrRecord, "SR")
+    usable = [Sr(ref, sr) for ref, sr in found.items() if ref in connected and sr.takes_disks]
     if not usable:
-        raise Conflict("the pool has no connected storage for disks: connect one to a host")
-    return max(usable.values(), key=lambda sr: (sr.record.shared, sr.record.free_bytes))
+        raise Conflict("the pool has no storage for disks that is connected to a host: connect one")
+    return max(usable, key=lambda sr: (sr.record.shared, sr.record.free_bytes))
+
+
+def checked(session: XenSession, sr: Sr, what: str = "storage") -> Sr:
+    """Return a storage repository that new disks can go to.
+
+    :param what: it is, for people
+    :raises InvalidArguments: it holds ISO images
+    :raises Conflict: no host is connected to it
+    """
+    if not sr.record.takes_disks:
+        raise InvalidArguments(
+            f"{what} {sr.record.name_label!r} is for ISO images or removable drives: name one for disks"
+        )
+    if not _is_connected(session, sr.record):
+        raise Conflict(
+            f"{what} {sr.record.name_label!r} is not connected to any host: connect it, or name another one"
+        )
+    return sr
+
+
+def require_connected(session: XenSession, refs: Iterable[str], attempt: str) -> None:
+    """Check that hosts are connected to storage repositories, before anything is done that needs them.
+
+    :param attempt: what was tried, such as ``delete guest 'web'``
+    :raises Conflict: no host is connected to one of them
+    """
+    for sr in session.api.read_some(SrRecord, "SR", refs).values():
+        if not _is_connected(session, sr):
+            raise Conflict(
+                f"cannot {attempt}: its storage {sr.name_label!r} is not connected to any host; "
+                "connect it first"
+            )
+
+
+def _is_connected(session: XenSession, sr: SrRecord) -> bool:
+    """Tell whether a host is connected to a storage repository: a round trip until one is."""
+    plugs = (session.api.read_if_there(PbdRecord, "PBD", ref) for ref in sr.PBDs)
+    return any(plug is not None and plug.currently_attached for plug in plugs)
