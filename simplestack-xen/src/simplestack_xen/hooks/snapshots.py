@@ -58,8 +58,8 @@ def snapshot_revert(session: XenSession, guest_id: str, snapshot_id: str) -> Sna
         image = session.api.read_if_there(VdiRecord, "VDI", drive.record.VDI)
         if image is not None and not set(image.VBDs) & set(now.VBDs):
             warn(
-                f"disk {drive.record.userdevice} {image.name_label!r} was detached, because the snapshot does "
-                f"not have it: it stays in its storage with its data, as VDI {image.uuid}"
+                f"disk {drive.record.userdevice} {image.name_label!r} was detached, because the snapshot "
+                f"does not have it: it stays in its storage with its data, as VDI {image.uuid}"
             )
     return entity
 
