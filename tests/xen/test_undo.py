@@ -8,6 +8,7 @@ from simplestack import NetworkInterfaceUpdate
 from simplestack_xen.hooks.interfaces import network_interface_list, network_interface_update
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.images import create_image
+from simplestack_xen.xapi.making import Making
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.storages import find_disk_sr
 from simplestack_xen.xapi.undo import Undo
@@ -41,7 +42,9 @@ def test_a_defect_takes_back_what_was_made_too(pool: Pool, session: XenSession) 
 
     def fail_half_way() -> None:
         with Undo() as undo:
-            create_image(session, undo, find_disk_sr(session, None), 1024**3, "half-made")
+            create_image(
+                session, undo, Making(session), find_disk_sr(session, None), 1024**3, name="half-made"
+            )
             assert pool.count("VDI") == before["VDI"] + 1
             raise ZeroDivisionError
 
@@ -59,7 +62,9 @@ def test_what_was_made_is_removed_even_if_the_connection_breaks(
 
     def fail_half_way() -> None:
         with Undo() as undo:
-            create_image(session, undo, find_disk_sr(session, None), 1024**3, "half-made")
+            create_image(
+                session, undo, Making(session), find_disk_sr(session, None), 1024**3, name="half-made"
+            )
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -15,6 +15,7 @@ from simplestack_xen.xapi.drives import create_drive, drives, find_drive
 from simplestack_xen.xapi.growth import grow
 from simplestack_xen.xapi.images import create_image, of_control_domains
 from simplestack_xen.xapi.lookups import find_guest
+from simplestack_xen.xapi.making import Making
 from simplestack_xen.xapi.plugging import plug, takes_devices
 from simplestack_xen.xapi.records import VbdRecord, VdiRecord
 from simplestack_xen.xapi.session import XenSession
@@ -42,10 +43,11 @@ def disk_create(session: XenSession, guest_id: str, disk: DiskCreate) -> Disk:
     vm = find_guest(session, guest_id)
     plugs_in = takes_devices(vm, "add a disk to")
     sr = find_disk_sr(session, disk.storage_id)
+    making = Making(session)
     with Undo() as undo:
-        image = create_image(
-            session, undo, sr, gib_to_bytes(disk.size), disk.name or f"{vm.record.name_label} disk"
-        )
+        name = disk.name or f"{vm.record.name_label} disk"
+        image = create_image(session, undo, making, sr, gib_to_bytes(disk.size), name=name)
+        making.finish()  # before anybody can use the disk, and take it out of the guest
         drive = create_drive(session, undo, vm.ref, image, bootable=False)
         if plugs_in:
             plug(session, "VBD", drive)

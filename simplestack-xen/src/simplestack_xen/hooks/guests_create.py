@@ -17,7 +17,9 @@ from simplestack_xen.xapi.hardware import (
 )
 from simplestack_xen.xapi.images import copied, create_image, find_image
 from simplestack_xen.xapi.interfaces import create_interface
+from simplestack_xen.xapi.leftovers import remove_leftovers_if_due
 from simplestack_xen.xapi.lookups import Vm, find_network, find_template
+from simplestack_xen.xapi.making import Making
 from simplestack_xen.xapi.naming import with_name
 from simplestack_xen.xapi.records import NULL, VmRecord
 from simplestack_xen.xapi.removal import remove_vm
@@ -63,15 +65,18 @@ def guest_create(session: XenSession, guest: GuestCreate) -> Guest:
     names take the place of the template's. Without one it is an HVM guest with a CD drive.
     """
     parts = _Parts(session, guest)
+    remove_leftovers_if_due(session)
+    making = Making(session)
     with Undo() as undo:
         ref = with_name(
             session,
             guest.name,
-            lambda: _new_vm(session, guest, parts),
+            lambda: _new_vm(session, making, guest, parts),
             lambda made: remove_vm(session, made),
         )
         undo.do("VM.destroy", _discard, session, ref)
-        _configure(session, guest, parts, ref)
+        _configure(session, making, guest, parts, ref)
+        making.finish()
         if guest.start:
             session.tasks.run.VM.start(ref, False, False)
         return show_guest(session, ref)
@@ -88,16 +93,18 @@ def _discard(session: XenSession, ref: str) -> None:
         remove_vm(session, ref)
 
 
-def _new_vm(session: XenSession, wanted: GuestCreate, parts: _Parts) -> str:
+def _new_vm(session: XenSession, making: Making, wanted: GuestCreate, parts: _Parts) -> str:
     """Create the VM, with the disks and interfaces of the template, if there is one."""
     if parts.template is None:
-        return str(session.xenapi.VM.create(_record(wanted)))
-    if wanted.storage is not None and parts.template.record.VBDs:
-        return reference_in(session.tasks.run.VM.copy(parts.template.ref, wanted.name, parts.sr.ref))
-    return reference_in(session.tasks.run.VM.clone(parts.template.ref, wanted.name))
+        return str(session.xenapi.VM.create(_record(wanted) | {"other_config": making.marks(wanted.name)}))
+    template = parts.template
+    with making.copying_vm(template.ref, template.record, wanted.name):
+        if wanted.storage is not None and template.record.VBDs:
+            return reference_in(session.tasks.run.VM.copy(template.ref, wanted.name, parts.sr.ref))
+        return reference_in(session.tasks.run.VM.clone(template.ref, wanted.name))
 
 
-def _configure(session: XenSession, wanted: GuestCreate, parts: _Parts, ref: str) -> None:
+def _configure(session: XenSession, making: Making, wanted: GuestCreate, parts: _Parts, ref: str) -> None:
     """Add disks, interfaces and media to a new VM. If this fails, the caller removes the VM."""
     vm = _read(session, ref)
     with Undo() as undo:
@@ -106,12 +113,14 @@ def _configure(session: XenSession, wanted: GuestCreate, parts: _Parts, ref: str
             session.xenapi.VBD.create(drive_values(ref, NULL, kind="CD", device=_CD_DEVICE))
         else:
             _make_guest(session, undo, wanted, parts, vm)
+        making.own_vm(ref)
         if parts.image is not None:
-            copy = copied(session, undo, parts.image, parts.sr, f"{wanted.name[:240]} disk")
+            copy = copied(session, undo, making, parts.image, parts.sr, name=f"{wanted.name[:240]} disk")
             create_drive(session, undo, ref, copy, bootable=True)
         for number, (disk, sr) in enumerate(parts.disks):
             name = disk.name or f"{wanted.name[:240]} disk {number}"
-            image = create_image(session, undo, sr, gib_to_bytes(disk.size), name)
+            image = create_image(session, undo, making, sr, gib_to_bytes(disk.size), name=name)
+            making.attaching(image, name)
             create_drive(session, undo, ref, image, bootable=number == 0 and parts.image is None)
         if parts.networks:
             for interface in vm.record.VIFs:
@@ -172,7 +181,6 @@ def _record(wanted: GuestCreate) -> dict[str, object]:
         "has_vendor_device": False,
         "platform": {"acpi": "1", "apic": "true", "pae": "true", "nx": "true", "viridian": "false"},
         "PCI_bus": "",
-        "other_config": {},
         "recommendations": "",
     }
 

@@ -13,6 +13,7 @@ from simplestack import (
     hookimpl,
 )
 from simplestack_xen.hooks.guests import show_guest
+from simplestack_xen.xapi.leftovers import remove_leftovers_if_due
 from simplestack_xen.xapi.lookups import find_guest, require_guest_state
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.storages import find_disk_sr
@@ -51,6 +52,7 @@ def guest_import(
     if size == 0:
         raise InvalidArguments("the image is empty: send an XVA image")
     storage = find_disk_sr(session, storage_id)
+    remove_leftovers_if_due(session)
     task = session.tasks.create("import")
     query = {"session_id": session.api.session, "task_id": task, "sr_id": storage.ref}
     with session.tasks.dismissed_on_failure(task):

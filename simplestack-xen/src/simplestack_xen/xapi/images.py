@@ -6,6 +6,8 @@ from typing import NamedTuple
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.drives import Drive
 from simplestack_xen.xapi.lookups import by_name, by_uuid, only
+from simplestack_xen.xapi.making import Making
+from simplestack_xen.xapi.marks import is_unfinished
 from simplestack_xen.xapi.records import NULL, SrRecord, VbdRecord, VdiRecord, VmRecord
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.storages import Sr
@@ -30,6 +32,7 @@ def find_image(session: XenSession, id_or_name: str, entity: str) -> tuple[str, 
             if image.SR in storages
             and storages[image.SR].holds_isos == (entity == "ISO")
             and not image.is_a_snapshot
+            and (len(named) == 1 or not is_unfinished(image))
         },
         entity,
         id_or_name,
@@ -65,7 +68,9 @@ def own_images(session: XenSession, drives: Iterable[Drive], vms: Mapping[str, V
     )
 
 
-def create_image(session: XenSession, undo: Undo, sr: Sr, size_bytes: int, name: str) -> str:
+def create_image(
+    session: XenSession, undo: Undo, making: Making, sr: Sr, size_bytes: int, *, name: str
+) -> str:
     """Create an empty disk image, and return its reference."""
     image = str(
         session.xenapi.VDI.create(
@@ -77,32 +82,38 @@ def create_image(session: XenSession, undo: Undo, sr: Sr, size_bytes: int, name:
                 "type": "user",
                 "sharable": False,
                 "read_only": False,
-                "other_config": {},
+                "other_config": making.marks(name),
             },
         )
     )
+    making.created("VDI", image)
     undo.later(session.xenapi.VDI.destroy, image)
     return image
 
 
-def copied(session: XenSession, undo: Undo, image: tuple[str, VdiRecord], sr: Sr, name: str) -> str:
+def copied(
+    session: XenSession, undo: Undo, making: Making, image: tuple[str, VdiRecord], sr: Sr, *, name: str
+) -> str:
     """Copy a disk image, and return the copy. In the same storage, it is a fast clone.
 
-    The copy never has the name of the original, which would make that name ambiguous.
+    XAPI gives a clone the name of the original. Its mark keeps it out of lookups until it has its own.
     """
     ref, record = image
     if sr.ref == record.SR:
         try:
-            made = reference_in(session.tasks.run.VDI.clone(ref, {}))
+            with making.copying("VDI", ref, record, record.name_label):
+                made = reference_in(session.tasks.run.VDI.clone(ref, {}))
         except XenAPI.Failure as failure:
             if failure.details[0] != "SR_OPERATION_NOT_SUPPORTED":
                 raise
         else:
             undo.later(session.xenapi.VDI.destroy, made)
+            making.own("VDI", made, session.api.read(VdiRecord, "VDI.get_record", made))
             session.xenapi.VDI.set_name_label(made, name)
             return made
-    made = create_image(session, undo, sr, record.virtual_size, name)
+    made = create_image(session, undo, making, sr, record.virtual_size, name=name)
     session.tasks.run.VDI.copy(ref, NULL, NULL, made)
+    making.attaching(made, name)
     return made
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeVar
 
 from simplestack import Conflict, EntityNotFound, GuestState, InvalidState, is_uuid, require_state
 from simplestack_xen.sdk import XenAPI
+from simplestack_xen.xapi.marks import is_unfinished
 from simplestack_xen.xapi.records import (
     NULL,
     NetworkRecord,
@@ -65,9 +66,13 @@ def find_template(session: XenSession, id_or_name: str) -> Vm:
     template = by_uuid(session, VmRecord, "VM", id_or_name)
     if template is None:
         named = by_name(session, VmRecord, "VM", id_or_name)
-        usable = {ref: vm for ref, vm in named.items() if not vm.is_a_snapshot and not vm.is_control_domain}
-        template = only(usable, "Guest", id_or_name)
-    elif template[1].is_a_snapshot or template[1].is_control_domain:
+        usable = {
+            ref: vm
+            for ref, vm in named.items()
+            if not (vm.is_a_snapshot or vm.is_control_domain or is_unfinished(vm))
+        }
+        found = only(usable, "Guest", id_or_name)
+    elif found[1].is_a_snapshot or found[1].is_control_domain:
         raise EntityNotFound("Guest", id_or_name)
     vm = Vm(*template)
     if not vm.record.is_a_template:

@@ -79,6 +79,15 @@ class VmRecord(VmSummary, frozen=True, kw_only=True, gc=False):
     suspend_VDI: str = NULL  # noqa: N815  XAPI's name
     other_config: dict[str, str] = {}
     ha_restart_priority: str = ""
+    current_operations: dict[str, str] = {}
+    metrics: str = NULL
+
+
+class VmMetricsRecord(Record, frozen=True, kw_only=True, gc=False):
+    """What XAPI measures of a VM."""
+
+    #: When it was started last; 1970 when it never was. Empty where that is unknown.
+    start_time: str = ""
 
 
 class GuestMetricsRecord(Record, frozen=True, kw_only=True, gc=False):
@@ -170,6 +179,7 @@ class VdiRecord(VdiSummary, frozen=True, kw_only=True, gc=False):
     read_only: bool = False
     is_a_snapshot: bool = False
     snapshot_of: str = NULL
+    other_config: dict[str, str] = {}
 
 
 class VbdSummary(Record, frozen=True, kw_only=True, gc=False):
@@ -250,6 +260,10 @@ class BondRecord(Record, frozen=True, kw_only=True, gc=False):
 class TaskRecord(Record, frozen=True, kw_only=True, gc=False):
     """A task."""
 
+    name_label: str = ""
+    name_description: str = ""
+    #: By the host's clock.
+    created: str = ""
     status: Literal["pending", "success", "failure", "cancelling", "cancelled"] = "pending"
     result: str = ""
     error_info: list[str] = []

@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 CANCEL_SECONDS = 5.0
 #: How long a message waits for a task to change. The next message detects a host that is down.
 _LONGEST_WAIT_SECONDS = 30.0
+#: Description of tasks that `Tasks.create` makes.
+BY_SIMPLESTACK = "by Simplestack"
 #: XAPI's errors for a task that no longer exists. The second is for users without the role to end others'
 #: tasks.
 _GONE = ("HANDLE_INVALID", "RBAC_PERMISSION_DENIED")
@@ -35,7 +37,7 @@ class Tasks:
 
     def create(self, label: str) -> str:
         """Create a task for the result of a transfer, and return its reference."""
-        return str(self._api.xenapi.task.create(label, "by Simplestack"))
+        return str(self._api.xenapi.task.create(label, BY_SIMPLESTACK))
 
     @property
     def run(self) -> Messages:

@@ -1,0 +1,161 @@
+"""Remove what operations leave in a pool whose worker was killed: unfinished guests, disk images, tasks.
+
+Only what is provably a leftover is removed: it has a mark of ours that means this very object, older than
+any operation may take; it still has the name that the operation gave it; nothing was done with it since. All
+else is kept, and its old mark is removed.
+"""
+
+import datetime as dt
+import logging
+import threading
+import time
+from collections.abc import Mapping
+
+from simplestack import SimplestackError
+from simplestack_xen.sdk import XenAPI
+from simplestack_xen.xapi.marks import Mark, marks_in
+from simplestack_xen.xapi.messages import Messages
+from simplestack_xen.xapi.records import (
+    PoolRecord,
+    TaskRecord,
+    VbdRecord,
+    VdiRecord,
+    VmMetricsRecord,
+    VmRecord,
+)
+from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.tasks import BY_SIMPLESTACK
+
+_log = logging.getLogger(__name__)
+
+#: More than the maximum of `long_call_timeout_seconds`, 24 hours, which any worker of any service may have.
+_LONGEST = dt.timedelta(hours=25)
+#: How often a worker looks through a pool.
+_PAUSE_SECONDS = 3600
+_REMOVAL_SECONDS = 30
+_TIME = "%Y%m%dT%H:%M:%SZ"
+
+_lock = threading.Lock()
+_looked: dict[str, float] = {}
+
+
+def remove_leftovers_if_due(session: XenSession) -> None:
+    """Remove leftovers, unless this worker has looked for them in the last hour. Errors are logged."""
+    with _lock:
+        last = _looked.get(str(session.target))
+        if last is not None and time.monotonic() - last < _PAUSE_SECONDS:
+            return
+        _looked[str(session.target)] = time.monotonic()
+    try:
+        remove_leftovers(session)
+    except (XenAPI.Failure, SimplestackError) as error:
+        _log.warning("cannot look for leftovers in the pool of %s: %s", session.target, error)
+
+
+def remove_leftovers(session: XenSession) -> None:
+    """Remove the leftovers of a pool."""
+    oldest = dt.datetime.now(dt.UTC) - _LONGEST
+    images = session.api.read_all(VdiRecord, "VDI")
+    unfinished = set()
+    for ref, vm in session.api.read_all(VmRecord, "VM").items():
+        old = _old_marks(vm, oldest)
+        if not old or vm.is_a_snapshot or vm.is_control_domain:
+            continue
+        key = next((key for key, mark in old.items() if mark.is_of(vm)), None)
+        if key is not None and _is_untouched(session, vm, old[key]) and _owns_disks(session, vm, key, images):
+            unfinished.update(vm.VBDs)
+            _remove_vm(session, ref, vm, images)
+        else:
+            _unmark(session.xenapi.VM, ref, old)
+    for ref, image in images.items():
+        old = _old_marks(image, oldest)
+        if not old or image.is_a_snapshot or unfinished.intersection(image.VBDs):
+            continue
+        own = [mark for mark in old.values() if mark.is_of(image)]
+        if image.VBDs or not own:
+            _unmark(session.xenapi.VDI, ref, old)
+        elif any(not mark.source and not mark.is_attached for mark in own):
+            _try("disk image", image.name_label, image.uuid, session.tasks.run.VDI.destroy, ref)
+        else:  # or a copy that somebody else made of the original at that time, or a disk that was used since
+            _log.warning("disk image %r (%s) may be an unfinished copy", image.name_label, image.uuid)
+    _end_tasks(session)
+
+
+def _old_marks(record: VmRecord | VdiRecord, oldest: dt.datetime) -> dict[str, Mark]:
+    return {key: mark for key, mark in marks_in(record.other_config).items() if mark.since < oldest}
+
+
+def _is_untouched(session: XenSession, vm: VmRecord, mark: Mark) -> bool:
+    """Tell whether a VM is as the operation left it: stopped, never started, without snapshots.
+
+    A copy has the time when its original was started last. That must be long before the mark, because the
+    clocks of the host and of the worker may differ.
+    """
+    if vm.power_state != "Halted" or vm.snapshots or vm.current_operations:
+        return False
+    if vm.is_a_template:  # XAPI starts no template
+        return True
+    metrics = session.api.read_if_there(VmMetricsRecord, "VM_metrics", vm.metrics)
+    return (
+        metrics is not None and bool(metrics.start_time) and _time(metrics.start_time) < mark.since - _LONGEST
+    )
+
+
+def _owns_disks(session: XenSession, vm: VmRecord, key: str, images: Mapping[str, VdiRecord]) -> bool:
+    """Tell whether all disks of a VM are marked by the same operation, and are its alone."""
+    for disk in _disks(session, vm):
+        image = images.get(disk)
+        if image is None or key not in image.other_config or not set(image.VBDs) <= set(vm.VBDs):
+            return False
+    return True
+
+
+def _remove_vm(session: XenSession, ref: str, vm: VmRecord, images: Mapping[str, VdiRecord]) -> None:
+    """Destroy an unfinished VM, then its disks."""
+    disks = _disks(session, vm)
+    if _try("guest", vm.name_label, vm.uuid, session.tasks.run.VM.destroy, ref):
+        for disk in disks:
+            image = images[disk]
+            _try("disk image", image.name_label, image.uuid, session.tasks.run.VDI.destroy, disk)
+
+
+def _disks(session: XenSession, vm: VmRecord) -> set[str]:
+    vbds = session.api.read_some(VbdRecord, "VBD", vm.VBDs)
+    return {vbd.VDI for vbd in vbds.values() if vbd.holds_disk}
+
+
+def _end_tasks(session: XenSession) -> None:
+    """End tasks of imports and exports that nobody waits for. All times are of the host's own clock."""
+    tasks = {
+        ref: task
+        for ref, task in session.api.read_all(TaskRecord, "task").items()
+        if task.name_description == BY_SIMPLESTACK and task.is_pending
+    }
+    if not tasks:
+        return
+    for pool in session.api.read_all(PoolRecord, "pool").values():
+        now = _time(session.api.read(str, "host.get_servertime", pool.master))
+        for ref, task in tasks.items():
+            if now - _time(task.created) > _LONGEST:
+                _log.warning("task %r (%s) is a leftover: it is ended", task.name_label, task.uuid)
+                session.tasks.dismiss(ref)
+
+
+def _time(text: str) -> dt.datetime:
+    return dt.datetime.strptime(text, _TIME).replace(tzinfo=dt.UTC)
+
+
+def _unmark(messages: Messages, ref: str, marks: Mapping[str, Mark]) -> None:
+    for key in marks:
+        messages.remove_from_other_config(ref, key)
+
+
+def _try(what: str, name: str, uuid: str, destroy: Messages, ref: str) -> bool:
+    """Destroy a leftover; tell whether that succeeded."""
+    _log.warning("%s %r (%s) is a leftover of an operation that was killed: it is removed", what, name, uuid)
+    try:
+        destroy(ref, limit_seconds=_REMOVAL_SECONDS)
+    except (XenAPI.Failure, SimplestackError) as error:
+        _log.warning("%s %r (%s) cannot be removed: %s", what, name, uuid, error)
+        return False
+    return True
