@@ -33,6 +33,7 @@ plugin = HypervisorPlugin(
     name="kvm",
     aliases=("qemu",),
     title="KVM (libvirt)",
+    tested_against="libvirt 9.0 with QEMU 7.2 (software emulation); not against KVM itself",
     settings=KvmSettings,
     connect=session.connect,
     disconnect=session.disconnect,

@@ -37,6 +37,7 @@ from simplestack_xen.settings import XenSettings, warnings
 plugin = HypervisorPlugin(
     name="xen",
     title="Xen (XenAPI: XenServer, XCP-ng)",
+    tested_against="XAPI simulator; not against a real pool",
     settings=XenSettings,
     examples=Path(__file__).with_name("examples.json"),
     connect=session.connect,

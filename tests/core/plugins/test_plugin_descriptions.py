@@ -34,6 +34,13 @@ BROKEN = {
         "title='a\\nb'",
         "title is 'a\\nb'; expected a line of text, such as title='KVM (libvirt)'",
     ),
+    "tested-against": (
+        "tested_against=['vcsim']",
+        (
+            "tested_against is ['vcsim']; expected a line of text, such as "
+            "tested_against='libvirt 9.0 with QEMU'"
+        ),
+    ),
     "aliases": ("aliases=('x')", "aliases is 'x'; expected a tuple of words, such as aliases=('qemu',)"),
     "aliases-list": (
         "aliases=['x']",

@@ -6,6 +6,7 @@ from simplestack_example import guests, pools, session
 plugin = HypervisorPlugin(
     name="example",
     title="The pretend hypervisor of the tutorial",
+    tested_against="the conformance kit",
     settings=session.ExampleSettings,
     connect=session.connect,
     disconnect=session.disconnect,

@@ -41,7 +41,8 @@ def plugins(config: Path | None) -> None:
 def _line(hypervisor: Hypervisor) -> str:
     plugin = hypervisor.plugin
     aliases = f", also {', '.join(plugin.aliases)}" if plugin.aliases else ""
-    return f"{plugin.name:10} {hypervisor.distribution} {hypervisor.version}  {plugin.title}{aliases}"
+    tested = f"\n{'':10} tested against: {plugin.tested_against}" if plugin.tested_against else ""
+    return f"{plugin.name:10} {hypervisor.distribution} {hypervisor.version}  {plugin.title}{aliases}{tested}"
 
 
 def _table(hypervisors: list[Hypervisor]) -> None:

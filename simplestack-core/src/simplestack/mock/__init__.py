@@ -34,6 +34,7 @@ __all__ = ["MockSession", "MockSettings", "plugin"]
 plugin = HypervisorPlugin(
     name="mock",
     title="Mock (embedded, for development and tests)",
+    tested_against="itself, as there is nothing behind it",
     connect=connect,
     disconnect=disconnect,
     hooks=(

@@ -13,6 +13,15 @@ def title_faults(title: Any) -> Iterator[str]:
         yield f"title is {shown(title)}; expected a line of text, such as title='KVM (libvirt)'"
 
 
+def tested_against_faults(text: Any) -> Iterator[str]:
+    """Yield what is wrong with the description of what a plugin was tested against."""
+    if not isinstance(text, str) or not text.isprintable():
+        yield (
+            f"tested_against is {shown(text)}; expected a line of text, such as "
+            "tested_against='libvirt 9.0 with QEMU'"
+        )
+
+
 def function_faults(attribute: str, function: Any, arguments: tuple[str, ...]) -> Iterator[str]:
     """Yield what is wrong with a function.
 

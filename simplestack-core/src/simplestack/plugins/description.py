@@ -47,6 +47,9 @@ class HypervisorPlugin(Generic[S]):
     disconnect: Callable[[Any], None]
     #: Modules of ``@hookimpl`` functions.
     hooks: tuple[ModuleType, ...]
+    #: What the plugin was tested against, and what not: ``XAPI simulator; not against a real pool``. The
+    #: command ``simplestack plugins`` shows it.
+    tested_against: str = ""
     #: Other words in the URL.
     aliases: tuple[str, ...] = ()
     #: The type of ``[hypervisors.NAME]``.

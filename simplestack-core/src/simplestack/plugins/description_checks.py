@@ -8,7 +8,12 @@ from types import ModuleType
 from typing import Any
 
 from simplestack.config.settings import HypervisorSettings
-from simplestack.plugins.attribute_checks import function_faults, switch_faults, title_faults
+from simplestack.plugins.attribute_checks import (
+    function_faults,
+    switch_faults,
+    tested_against_faults,
+    title_faults,
+)
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.plugins.errors import PluginFault
 from simplestack.plugins.examples import read_example_file
@@ -44,6 +49,7 @@ def check_description(plugin: Any, place: str, name: str) -> HypervisorPlugin[An
     faults = [
         *_name_faults(found["name"], found["aliases"], name),
         *title_faults(found["title"]),
+        *tested_against_faults(found["tested_against"]),
         *(
             fault
             for attribute, arguments in _ARGUMENTS.items()
