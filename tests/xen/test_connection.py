@@ -21,7 +21,7 @@ from simplestack_xen.hooks.guests import guest_info, guest_list
 from simplestack_xen.hooks.tags import tag_create
 from simplestack_xen.session import connect
 from simplestack_xen.settings import XenSettings, warnings
-from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME
+from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME, KeptConnection
 from simplestack_xen.xapi.session import XenSession
 from support.service import free_port
 from support.xapi import PASSWORD, USER, Pool, Trust, make_trust, running_pool
@@ -325,3 +325,25 @@ def test_a_refusal_leaves_the_connection_in_use(pool: Pool, session: XenSession)
 def _wait_for_the_end(connection: socket.socket) -> None:
     while connection.recv(65536):
         pass
+
+
+def test_what_a_host_sends_in_place_of_http_is_copied_into_no_message(trust: Trust) -> None:
+    """A reason phrase or a page may hold the session's reference."""
+
+    def script(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"OpaqueRef:the-session is not HTTP\r\n\r\n")
+
+    with peer(script, trust) as port:
+        with pytest.raises(HypervisorUnavailable) as failed:
+            KeptConnection(at(port), settings(trust)).post(
+                "/",
+                b"",
+                "text/xml",
+                lambda response: response.read(),
+                message="VM.get_record",
+                limit_seconds=5,
+            )
+        assert "OpaqueRef" not in failed.value.message
+        assert "not HTTP" not in failed.value.message
+        assert "broke twice" in failed.value.message

@@ -34,6 +34,14 @@ def test_a_guest_that_runs_and_has_no_drive_gets_none(pool: Pool, session: XenSe
     assert pool.counts() == before
 
 
+def test_an_image_that_goes_away_meanwhile_is_no_image(
+    pool: Pool, session: XenSession, guest: str, order: Order
+) -> None:
+    media_mount(session, guest, "debian.iso")
+    order(pool, "VDI.get_record", code="HANDLE_INVALID", parameters=["VDI", "OpaqueRef:1"])
+    assert media_info(session, guest).name is None
+
+
 def test_a_disk_is_no_iso_whatever_it_is_called(session: XenSession, guest: str) -> None:
     with pytest.raises(EntityNotFound):
         media_mount(session, guest, "debian-12")

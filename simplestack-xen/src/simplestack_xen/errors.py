@@ -4,9 +4,7 @@ XAPI's data model (https://xapi-project.github.io/xen-api/errors.html) has the c
 Codes that are not in the table become 502 with XAPI's own text.
 """
 
-import re
 from collections.abc import Callable
-from html import unescape
 
 from simplestack import (
     Busy,
@@ -26,8 +24,6 @@ from simplestack import (
 )
 from simplestack_xen.sdk import XenAPI, is_loaded
 
-#: Format of an error in XAPI's HTTP error pages: ``SR_FULL: [ 2; 1 ]``.
-_IN_PAGE = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+): \[ (.*?) ?\]", re.DOTALL)
 _ENTITIES = {
     "vm": "Guest",
     "vdi": "Disk",
@@ -53,15 +49,6 @@ def parameter(failure: "XenAPI.Failure", position: int) -> str:
     """Return a parameter of an error, counted from 0; empty if XAPI sent fewer."""
     parameters = failure.details[1:]
     return str(parameters[position]) if position < len(parameters) else ""
-
-
-def failure_in(page: bytes) -> "XenAPI.Failure | None":
-    """Return the error in an HTTP error page of XAPI, if there is one."""
-    match = _IN_PAGE.search(unescape(page.decode(errors="replace")))
-    if match is None:
-        return None
-    parameters = [part.strip() for part in match[2].split(";")] if match[2].strip() else []
-    return XenAPI.Failure([match[1], *parameters])
 
 
 def translate(error: Exception) -> SimplestackError | None:
@@ -90,8 +77,10 @@ def _as(kind: type[SimplestackError], meaning: str) -> _Make:
 
 
 def _missing(failure: "XenAPI.Failure") -> SimplestackError:
-    kind = parameter(failure, 0)
-    return EntityNotFound(_ENTITIES.get(kind.lower(), kind), parameter(failure, 1))
+    kind, what = parameter(failure, 0), parameter(failure, 1)
+    if what.startswith("OpaqueRef:"):
+        what = "(removed meanwhile)"
+    return EntityNotFound(_ENTITIES.get(kind.lower(), kind), what)
 
 
 def _wrong_state(failure: "XenAPI.Failure") -> SimplestackError:
@@ -185,6 +174,7 @@ _TABLE: dict[str, _Make] = {
     "VM_ASSIGNED_TO_SNAPSHOT_SCHEDULE": _NOT_NOW,
     "PROVISION_ONLY_ALLOWED_ON_TEMPLATE": _NOT_NOW,
     "REVERT_ONLY_ALLOWED_ON_SNAPSHOT": _NOT_NOW,
+    "VM_BIOS_STRINGS_ALREADY_SET": _NOT_NOW,
     "HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN": _NO_HA,
     "HA_CONSTRAINT_VIOLATION_NETWORK_NOT_SHARED": _NO_HA,
     "HA_CONSTRAINT_VIOLATION_SR_NOT_SHARED": _NO_HA,
@@ -208,6 +198,21 @@ _TABLE: dict[str, _Make] = {
     "MEMORY_CONSTRAINT_VIOLATION": _WRONG,
     "MEMORY_CONSTRAINT_VIOLATION_ORDER": _WRONG,
     "MEMORY_CONSTRAINT_VIOLATION_MAXPIN": _WRONG,
+    "DUPLICATE_VM": _as(Conflict, "the guest exists already"),
+    "VM_INCOMPATIBLE_WITH_THIS_HOST": _failed("no host can run the guest"),
+    "VM_HOST_INCOMPATIBLE_VERSION": _failed("the host is older than the guest"),
+    "VM_HOST_INCOMPATIBLE_VIRTUAL_HARDWARE_PLATFORM_VERSION": _failed("the host is older than the guest"),
+    "VM_REQUIRES_GPU": _failed("no host has the graphics processor that the guest needs"),
+    "VM_REQUIRES_IOMMU": _failed("no host has the IOMMU that the guest needs"),
+    "VM_REQUIRES_VGPU": _failed("no host has the graphics processor that the guest needs"),
+    "VM_SNAPSHOT_WITH_QUIESCE_FAILED": _failed("the guest's tools failed the snapshot"),
+    "VM_SNAPSHOT_WITH_QUIESCE_NOT_SUPPORTED": _NO_TOOLS,
+    "VM_SNAPSHOT_WITH_QUIESCE_TIMEOUT": _as(OperationTimeout, "the guest's tools did not answer in time"),
+    "BOOTLOADER_FAILED": _failed("the guest's bootloader failed"),
+    "UNKNOWN_BOOTLOADER": _WRONG,
+    "HOST_DISABLED": _failed("the host is disabled"),
+    "HOST_NOT_LIVE": _failed("the host is off"),
+    "HA_IS_ENABLED": _as(Conflict, "the pool has high availability"),
     # devices
     "DEVICE_ALREADY_ATTACHED": _IN_USE,
     "DEVICE_ALREADY_DETACHED": _NOT_NOW,
@@ -236,22 +241,33 @@ _TABLE: dict[str, _Make] = {
     "VDI_IS_SHARABLE": _NOT_NOW,
     "VDI_HAS_RRDS": _NOT_NOW,
     "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION": _NOT_NOW,
+    "VDI_NOT_SPARSE": _WRONG,
+    "VDI_NO_CBT_METADATA": _NOT_NOW,
     # networks
-    "PIF_VLAN_EXISTS": _VLAN_TAKEN,
-    "VLAN_IN_USE": _VLAN_TAKEN,
-    "NETWORK_ALREADY_CONNECTED": _VLAN_TAKEN,
     "PIF_IS_VLAN": _WRONG,
     "PIF_UNMANAGED": _WRONG,
     "NETWORK_UNMANAGED": _WRONG,
     "IS_TUNNEL_ACCESS_PIF": _WRONG,
     "CANNOT_ADD_VLAN_TO_BOND_SLAVE": _WRONG,
-    "HOST_CANNOT_ATTACH_NETWORK": _as(Conflict, "the guest's host is not connected to the network"),
     "VLAN_TAG_INVALID": _WRONG,
     "MAC_INVALID": _WRONG,
-    "MAC_STILL_EXISTS": _TAKEN,
     "MAC_DOES_NOT_EXIST": _WRONG,
-    "DUPLICATE_MAC_SEED": _TAKEN,
     "INVALID_IP_ADDRESS_SPECIFIED": _WRONG,
+    "NETWORK_INCOMPATIBLE_PURPOSES": _WRONG,
+    "CANNOT_PLUG_BOND_SLAVE": _as(InvalidArguments, "the interface is part of a bond"),
+    "NETWORK_CONTAINS_VIF": _IN_USE,
+    "NETWORK_CONTAINS_PIF": _IN_USE,
+    "NETWORK_SRIOV_INSUFFICIENT_CAPACITY": _as(Conflict, "the network has no free SR-IOV interface"),
+    "PIF_HAS_NO_NETWORK_CONFIGURATION": _NOT_NOW,
+    "PIF_HAS_NO_V6_NETWORK_CONFIGURATION": _NOT_NOW,
+    "PIF_INCOMPATIBLE_PRIMARY_ADDRESS_TYPE": _NOT_NOW,
+    "PIF_NOT_PRESENT": _as(Conflict, "a host lacks the network's interface"),
+    "PIF_VLAN_EXISTS": _VLAN_TAKEN,
+    "VLAN_IN_USE": _VLAN_TAKEN,
+    "NETWORK_ALREADY_CONNECTED": _VLAN_TAKEN,
+    "HOST_CANNOT_ATTACH_NETWORK": _as(Conflict, "the guest's host is not connected to the network"),
+    "MAC_STILL_EXISTS": _TAKEN,
+    "DUPLICATE_MAC_SEED": _TAKEN,
     # images of guests
     "IMPORT_ERROR": _BAD_IMAGE,
     "IMPORT_ERROR_PREMATURE_EOF": _as(InvalidArguments, "the image is truncated"),
@@ -274,7 +290,7 @@ _TABLE: dict[str, _Make] = {
     "SR_BACKEND_FAILURE_46": _as(Conflict, "the storage does not have the disk available"),
     "SR_BACKEND_FAILURE_79": _as(InvalidArguments, "the storage does not support a disk of this size"),
     "SR_BACKEND_FAILURE_109": _as(Conflict, "the disk has too many snapshots: delete some"),
-    "SR_HAS_NO_PBDS": _failed("the storage is not connected to any host"),
+    "SR_HAS_NO_PBDS": _as(Conflict, "the storage is not connected to any host"),
     "SR_NOT_ATTACHED": _failed("the storage is not connected to the host"),
     "SR_UNHEALTHY": _failed("the storage is unhealthy"),
     "DEFAULT_SR_NOT_FOUND": _as(Conflict, "the pool has no default storage: set `storage` in the request"),

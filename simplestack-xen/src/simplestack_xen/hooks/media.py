@@ -15,7 +15,8 @@ def media_info(session: XenSession, guest_id: str) -> Media:
     drive = find_cd_drive(session, find_guest(session, guest_id))
     if drive is None or drive[1].empty or not is_set(drive[1].VDI):
         return Media(name=None)
-    return Media(name=session.api.read(VdiRecord, "VDI.get_record", drive[1].VDI).name_label)
+    image = session.api.read_if_there(VdiRecord, "VDI", drive[1].VDI)
+    return Media(name=None if image is None else image.name_label)
 
 
 @hookimpl

@@ -182,7 +182,7 @@ class KeptConnection:
                     raise _unknown_outcome(self.target, message) from None
                 if is_second:
                     raise HypervisorUnavailable(
-                        f"the connection to {self.target} broke twice: {error}"
+                        f"the connection to {self.target} broke twice: {cause_of(error)}"
                     ) from None
                 is_second = True
             except BaseException:
@@ -205,6 +205,13 @@ class KeptConnection:
             connection.open(limit_seconds)
             self._open = connection
         return self._open
+
+
+def cause_of(error: Exception) -> str:
+    """Return why a connection broke, in no words of the host's: those may hold the session's reference."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return f"the host did not speak HTTP ({type(error).__name__})"
 
 
 def _address(target: Target, port: int) -> tuple[str, int]:

@@ -20,8 +20,8 @@ from simplestack import (
     SimplestackError,
     Target,
 )
-from simplestack_xen.errors import failure_in
-from simplestack_xen.xapi.connection import HttpsConnection, TimedSocket
+from simplestack_xen.xapi.connection import HttpsConnection, TimedSocket, cause_of
+from simplestack_xen.xapi.pages import failure_in
 from simplestack_xen.xapi.session import XenSession
 
 #: XAPI sends its response to an upload before it reads the body. Wait for it before sending.
@@ -230,7 +230,9 @@ class Transfer:
             raise HypervisorTimeout(
                 f"{self.target} did not continue {self._what} within {self.limit_seconds:g} s"
             ) from None
-        raise HypervisorError(f"the connection to {self.target} broke during {self._what}: {error}") from None
+        raise HypervisorError(
+            f"the connection to {self.target} broke during {self._what}: {cause_of(error)}"
+        ) from None
 
 
 class Download:
