@@ -7,12 +7,16 @@ import pytest
 from simplestack import (
     Busy,
     Conflict,
+    Disk,
     DiskCreate,
     DiskUpdate,
+    GuestCreate,
     InvalidArguments,
+    NewDisk,
     OperationTimeout,
 )
 from simplestack_xen.hooks.disks import disk_create, disk_delete, disk_list, disk_update
+from simplestack_xen.hooks.guests_create import guest_create
 from simplestack_xen.hooks.power import guest_start
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.session import XenSession
@@ -37,6 +41,32 @@ def test_ids_are_the_numbers_of_devices_as_first_generation_clients_know_them(
     disk_create(session, guest, DiskCreate(size=1))
     assert [(disk.id, disk.number) for disk in disk_list(session, guest)] == [("0", "0"), ("1", "1")]
     assert {disk.extra_info for disk in disk_list(session, guest)} <= {vdi["uuid"] for vdi in pool.all("VDI")}
+
+
+def test_a_disk_without_a_storage_goes_beside_the_guests_first_one(
+    pool: Pool, session: XenSession, log_in: Connect, guest: str
+) -> None:
+    """As it did in the first Simplestack, and not to the pool's default storage."""
+    second = pool.add_storage("Second")
+    made = guest_create(session, GuestCreate(name="web", template="vm-0", storage="Second"))
+
+    def storage_of(disk: Disk) -> str:
+        (image,) = [found for found in pool.all("VDI") if found["uuid"] == disk.extra_info]
+        return str(image["SR"])
+
+    assert storage_of(disk_create(session, made.id, DiskCreate(size=1))) == second.ref
+    assert (
+        storage_of(disk_create(session, made.id, DiskCreate(size=1, storage_id="Local storage")))
+        != second.ref
+    )
+    wanted = GuestCreate(name="other", template=made.id, disks=[NewDisk(size=1)])
+    other = guest_create(session, wanted)
+    assert storage_of(disk_list(session, other.id)[-1]) == second.ref
+    by_settings = log_in(pool, default_storage="Local storage")
+    assert storage_of(disk_create(by_settings, made.id, DiskCreate(size=1))) != second.ref
+    pool.disconnect("Second")
+    with pytest.raises(Conflict, match="storage 'Second' is not connected"):
+        disk_create(session, made.id, DiskCreate(size=1))
 
 
 def test_a_disk_that_cannot_be_plugged_in_leaves_nothing_behind(

@@ -48,7 +48,7 @@ def test_all_members_of_xens_own(pool: Pool, session: XenSession, guest: str) ->
     update(session, guest, vcpu_settings={"cap": "80"})
     assert vm["VCPUs_params"] == {"weight": "512", "cap": "80"}
     update(session, guest, ha_enabled=True)
-    assert vm["ha_restart_priority"] == "restart"
+    assert vm["ha_restart_priority"] == "best-effort"
     update(session, guest, ha_enabled=False)
     assert vm["ha_restart_priority"] == ""
 
@@ -72,11 +72,29 @@ def test_paravirtualized_is_a_switch_or_the_kernels_arguments(
     assert (vm["PV_args"], vm["HVM_boot_policy"]) == ("", "BIOS order")
 
 
-@pytest.mark.parametrize("at_most", [1, 2, 8])
-def test_cpus_go_up_and_down_together(pool: Pool, session: XenSession, guest: str, at_most: int) -> None:
+@pytest.mark.parametrize(("cpus", "at_most"), [(1, 4), (2, 4), (8, 8)])
+def test_cpus_take_the_most_up_and_not_down(
+    pool: Pool, session: XenSession, guest: str, cpus: int, at_most: int
+) -> None:
+    """What the guest can be given while it runs stays what somebody has allowed it."""
     update(session, guest, cpus=4)
-    assert update(session, guest, cpus=at_most).cpus == at_most
+    assert update(session, guest, cpus=cpus).cpus == cpus
     assert pool.vm()["VCPUs_max"] == at_most
+    guest_start(session, guest)
+    update(session, guest, vcpus_number_live=at_most)
+
+
+def test_high_availability_is_best_effort_unless_somebody_has_promised_more(
+    pool: Pool, session: XenSession, guest: str
+) -> None:
+    """The pool's failover plan must allow `restart`, and may refuse it."""
+    update(session, guest, ha_enabled=True)
+    assert pool.vm()["ha_restart_priority"] == "best-effort"
+    pool.vm()["ha_restart_priority"] = "restart"
+    update(session, guest, ha_enabled=True)
+    assert pool.vm()["ha_restart_priority"] == "restart"
+    update(session, guest, ha_enabled=False)
+    assert pool.vm()["ha_restart_priority"] == ""
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,12 @@ def test_the_first_address_is_that_of_the_first_device_ipv4_before_ipv6() -> Non
     assert first_address(networks) == "10.0.0.9"
     assert first_address(networks | {"0/ip": "10.0.0.1"}) == "10.0.0.1"
     assert first_address({"0/ipv6/0": "fe80::1"}) == "fe80::1"
+    linked = {"0/ipv6/0": "fe80::1", "0/ip": "169.254.7.7", "1/ipv6/0": "2001:db8::1"}
+    assert first_address(linked) == "2001:db8::1", "others can reach that one alone"
+    assert first_address(linked | {"2/ipv4/0": "192.0.2.1"}) == "192.0.2.1", "of the same kind"
+    assert first_address({"0/ipv6/0": "fe80::1", "1/ip": "169.254.7.7"}) == "169.254.7.7"
+    assert first_address({"0/ip": "none yet", "1/ip": "10.0.0.2"}) == "10.0.0.2"
+    assert first_address({"0/ip": "none yet"}) is None
     assert first_address({"0/ip": ""}) is None
     metrics = GuestMetricsRecord(networks=networks, PV_drivers_up_to_date=True)
     running = guest_entity(VmRecord(power_state="Running"), 0, metrics, None)

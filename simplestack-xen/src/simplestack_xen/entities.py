@@ -1,6 +1,7 @@
 """Convert XAPI's records to entities. Pure functions."""
 
 import datetime as dt
+import ipaddress
 from collections.abc import Iterable, Mapping
 
 from msgspec import field
@@ -99,13 +100,27 @@ def guest_entity(
 
 
 def first_address(networks: Mapping[str, str]) -> str | None:
-    """Return the first address of the first interface that has one; IPv4 before IPv6."""
-    keys = [key for key, address in networks.items() if address and _address_order(key) is not None]
-    return networks[min(keys, key=lambda key: _address_order(key) or (0, 0, 0))] if keys else None
+    """Return the address at which others most likely reach a guest; None if there is none.
+
+    Addresses that are valid only on their link (169.254.0.0/16, fe80::/10) come last, whichever interface has
+    them. Of the rest, IPv4 comes first, then the order of interfaces counts.
+    """
+    orders = {key: _address_order(key, address) for key, address in networks.items()}
+    known = {key: order for key, order in orders.items() if order is not None}
+    return networks[min(known, key=lambda key: known[key])] if known else None
 
 
-def _address_order(key: str) -> tuple[int, int, int] | None:
-    """Return the sort key of an address in the guest metrics: device, kind and number."""
+def _address_order(key: str, text: str) -> tuple[bool, int, tuple[int, int, int]] | None:
+    place = _address_place(key)
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:  # an empty one, for example
+        return None
+    return None if place is None else (address.is_link_local, address.version, place)
+
+
+def _address_place(key: str) -> tuple[int, int, int] | None:
+    """Return the place of an address in the guest metrics: device, kind and number."""
     match key.split("/"):
         case [device, "ip"] if device.isdecimal():
             return int(device), 0, 0

@@ -19,7 +19,7 @@ from simplestack_xen.xapi.making import Making
 from simplestack_xen.xapi.plugging import plug, takes_devices
 from simplestack_xen.xapi.records import VbdRecord, VdiRecord
 from simplestack_xen.xapi.session import XenSession
-from simplestack_xen.xapi.storages import find_disk_sr
+from simplestack_xen.xapi.storages import find_disk_sr, sr_beside
 from simplestack_xen.xapi.undo import Undo
 
 
@@ -42,7 +42,8 @@ def disk_create(session: XenSession, guest_id: str, disk: DiskCreate) -> Disk:
     """Create a disk at the first free device, and plug it in if the guest runs."""
     vm = find_guest(session, guest_id)
     plugs_in = takes_devices(vm, "add a disk to")
-    sr = find_disk_sr(session, disk.storage_id)
+    named = disk.storage_id
+    sr = sr_beside(session, vm.record) if named is None else find_disk_sr(session, named)
     making = Making(session)
     with Undo() as undo:
         name = disk.name or f"{vm.record.name_label} disk"

@@ -24,7 +24,7 @@ from simplestack_xen.xapi.naming import with_name
 from simplestack_xen.xapi.records import NULL, VmRecord
 from simplestack_xen.xapi.removal import remove_vm
 from simplestack_xen.xapi.session import XenSession
-from simplestack_xen.xapi.storages import Sr, find_disk_sr
+from simplestack_xen.xapi.storages import Sr, find_disk_sr, sr_beside
 from simplestack_xen.xapi.tasks import reference_in
 from simplestack_xen.xapi.undo import Undo
 
@@ -44,7 +44,7 @@ class _Parts:
         self.image = None if wanted.image is None else find_image(session, wanted.image, "Image")
         self.networks = [find_network(session, new.network) for new in wanted.network_interfaces]
         self.disks = [
-            (disk, self.sr if disk.storage is None else find_disk_sr(session, disk.storage))
+            (disk, self._sr_of_disks if disk.storage is None else find_disk_sr(session, disk.storage))
             for disk in wanted.disks
         ]
         provisions = self.template is not None and _DISKS_KEY in self.template.record.other_config
@@ -55,6 +55,13 @@ class _Parts:
     def sr(self) -> Sr:
         """The storage for disks that do not name one."""
         return find_disk_sr(self._session, self._storage)
+
+    @cached_property
+    def _sr_of_disks(self) -> Sr:
+        """The storage for more disks than the template has, if the request names none."""
+        if self._storage is not None or self.template is None:
+            return self.sr
+        return sr_beside(self._session, self.template.record)
 
 
 @hookimpl
@@ -135,7 +142,7 @@ def _make_guest(session: XenSession, undo: Undo, wanted: GuestCreate, parts: _Pa
     """Convert the clone of a template or a guest to a guest."""
     steps = [] if wanted.memory is None else [memory_step(vm, *[wanted.memory * MIB] * 4)]
     if wanted.cpus is not None:
-        steps += cpu_steps(vm, wanted.cpus, wanted.cpus)
+        steps += cpu_steps(vm, wanted.cpus, max(wanted.cpus, vm.record.VCPUs_max))
     if wanted.paravirtualized is not None:
         steps += boot_steps(vm, wanted.paravirtualized)
     carry_out(session, undo, vm, steps)

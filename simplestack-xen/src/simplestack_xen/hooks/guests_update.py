@@ -24,8 +24,9 @@ from simplestack_xen.xapi.naming import with_name
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.undo import Undo
 
-#: XAPI's high availability: how to restart a guest when its host fails.
-_HA_PRIORITY = "restart"
+#: XAPI's high availability: restart a guest whose host fails if there is room. It promises nothing, so the
+#: pool's failover plan cannot forbid it, unlike `restart`.
+_BEST_EFFORT = "best-effort"
 
 
 class XenMemory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,7 +113,7 @@ def _steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:
         settings = record.VCPUs_params | changes.vcpu_settings
         steps.append(Step("set_VCPUs_params", (settings,), (record.VCPUs_params,)))
     if changes.ha_enabled is not UNSET:
-        priority = _HA_PRIORITY if changes.ha_enabled else ""
+        priority = (record.ha_restart_priority or _BEST_EFFORT) if changes.ha_enabled else ""
         steps.append(Step("set_ha_restart_priority", (priority,), (record.ha_restart_priority,)))
     return steps
 
@@ -163,7 +164,9 @@ def _memory_step(vm: Vm, wanted: int | XenMemory) -> Step:
 def _cpu_steps(vm: Vm, wanted: int | XenCpus) -> list[Step]:
     record = vm.record
     if isinstance(wanted, int):
-        return [] if wanted == record.VCPUs_at_startup else cpu_steps(vm, wanted, wanted)
+        return (
+            [] if wanted == record.VCPUs_at_startup else cpu_steps(vm, wanted, max(wanted, record.VCPUs_max))
+        )
     at_startup = record.VCPUs_at_startup if wanted.vcpus_at_startup is None else wanted.vcpus_at_startup
     at_most = record.VCPUs_max if wanted.vcpus_max is None else wanted.vcpus_max
     if at_startup > at_most:

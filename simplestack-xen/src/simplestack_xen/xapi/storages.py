@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from simplestack import Conflict, InvalidArguments
+from simplestack_xen.xapi.drives import drives
 from simplestack_xen.xapi.lookups import by_name, by_uuid, only
-from simplestack_xen.xapi.records import PbdRecord, PoolRecord, SrRecord
+from simplestack_xen.xapi.records import PbdRecord, PoolRecord, SrRecord, VmRecord
 from simplestack_xen.xapi.session import XenSession
 
 
@@ -52,6 +53,19 @@ def find_disk_sr(session: XenSession, id_or_name: str | None) -> Sr:
     if not usable:
         raise Conflict("the pool has no storage for disks that is connected to a host: connect one")
     return max(usable, key=lambda sr: (sr.record.shared, sr.record.free_bytes))
+
+
+def sr_beside(session: XenSession, vm: VmRecord) -> Sr:
+    """Return the repository for a VM's next disk: that of its first disk, unless the settings name one.
+
+    :raises Conflict: no host is connected to it
+    """
+    if session.settings.default_storage is None:
+        for drive in drives(session, vm)[:1]:
+            record = session.api.read(SrRecord, "SR.get_record", drive.image.SR)
+            if record.takes_disks:
+                return checked(session, Sr(drive.image.SR, record))
+    return find_disk_sr(session, None)
 
 
 def checked(session: XenSession, sr: Sr, what: str = "storage") -> Sr:
