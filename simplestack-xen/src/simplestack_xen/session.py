@@ -4,6 +4,7 @@ from simplestack import Credentials, HypervisorUnavailable, Target, Unauthorized
 from simplestack_xen.errors import parameter
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.settings import XenSettings
+from simplestack_xen.xapi.addresses import in_url
 from simplestack_xen.xapi.api import Api
 from simplestack_xen.xapi.connection import KeptConnection
 from simplestack_xen.xapi.session import XenSession
@@ -23,7 +24,7 @@ def connect(target: Target, credentials: Credentials, settings: XenSettings) -> 
     except XenAPI.Failure as failure:
         if failure.details[0] != "HOST_IS_SLAVE":
             raise
-        master = target.elsewhere(parameter(failure, 0))
+        master = target.elsewhere(in_url(parameter(failure, 0)))
     try:
         return _log_in(master, credentials, settings)
     except XenAPI.Failure as failure:

@@ -22,11 +22,19 @@ def find_interface(session: XenSession, vm: Vm, interface_id: str) -> tuple[str,
     """Find an interface of a VM by its MAC address.
 
     :raises EntityNotFound: ``NetworkInterface``
+    :raises Conflict: several have this address, which XAPI allows
     """
-    for ref, vif in interfaces_of(session, vm).items():
-        if vif.MAC.lower() == interface_id.lower():
-            return ref, vif
-    raise EntityNotFound("NetworkInterface", interface_id)
+    vifs = interfaces_of(session, vm).items()
+    matching = [(ref, vif) for ref, vif in vifs if vif.MAC.lower() == interface_id.lower()]
+    if not matching:
+        raise EntityNotFound("NetworkInterface", interface_id)
+    if len(matching) > 1:
+        devices = ", ".join(vif.device for _, vif in matching)
+        raise Conflict(
+            f"several interfaces of the guest have the address {interface_id} (devices {devices}): "
+            "give them different ones with XenAPI's own tools first"
+        )
+    return matching[0]
 
 
 def create_interface(session: XenSession, undo: Undo, vm: str, network: Network, mac: str = "") -> str:

@@ -41,11 +41,12 @@ def write_call(message: str, parameters: tuple[Any, ...]) -> bytes:
 
 
 def read_response(response: http.client.HTTPResponse, kind: type[T]) -> Body[T] | None:
-    """Decode a response. None if the host has no such path.
+    """Decode a response. None if the host has no such path, or takes the call for XML-RPC, as old ones do.
 
     :raises HypervisorError: the response is not valid
     """
-    if response.status != http.HTTPStatus.OK:
+    kind_sent = response.getheader("Content-Type", "")
+    if response.status != http.HTTPStatus.OK or kind_sent.startswith(("text/xml", "text/html")):
         return None
     try:
         body: Body[T] = _decoder(kind).decode(response.read())  # type: ignore[arg-type]  # types are hashable

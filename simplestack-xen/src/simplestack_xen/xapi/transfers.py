@@ -20,6 +20,7 @@ from simplestack import (
     SimplestackError,
     Target,
 )
+from simplestack_xen.xapi.addresses import in_url
 from simplestack_xen.xapi.connection import HttpsConnection, TimedSocket, cause_of
 from simplestack_xen.xapi.pages import failure_in
 from simplestack_xen.xapi.session import XenSession
@@ -223,7 +224,7 @@ class Transfer:
             raise HypervisorUnavailable(
                 f"{self.target} redirects {self._what} to an address that is not https"
             )
-        return self.target.elsewhere(parts.netloc), f"{parts.path}?{parts.query}"
+        return self.target.elsewhere(in_url(parts.netloc)), f"{parts.path}?{parts.query}"
 
     def _explain(self, error: Exception) -> NoReturn:
         if isinstance(error, TimeoutError):
