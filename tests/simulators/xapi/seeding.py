@@ -1,6 +1,7 @@
 """The pool that a simulator begins with."""
 
 from simulators.xapi.database import Database, Object
+from simulators.xapi.lifecycle import update_allowed_operations
 from simulators.xapi.seeding_guests import (
     DISK_BYTES,
     IMAGE_BYTES,
@@ -13,6 +14,32 @@ from simulators.xapi.seeding_guests import (
 from simulators.xapi.seeding_hosts import make_bond, make_host, make_network, make_removable, make_storage
 
 _GIB = 1024**3
+
+
+def live_in(database: Database) -> None:
+    """Make what pools have that are in use, of one with two hosts and a bond.
+
+    Another library has an ISO image of the same name, a VLAN goes over the bond, and a guest is on its way
+    from the first host to the second.
+    """
+    first, second = database.all("host")
+    bonds = list(database.all("Bond"))
+    library = make_storage(database, [first, second], "Old ISO library", "iso", size=16 * _GIB, content="iso")
+    library["VDIs"] = [make_iso(database, library, "debian.iso").ref]
+    network = database.add("network", {"name_label": "VLAN 100", "bridge": "xapi7", "MTU": 1500})
+    for bond in bonds:
+        trunk = database.get("PIF", bond["master"])
+        own = {"VLAN": 100, "network": network.ref, "host": trunk["host"], "device": trunk["device"]}
+        untagged = database.add("PIF", {**own, "MTU": 1500, "currently_attached": True})
+        vlan = {"tagged_PIF": trunk.ref, "untagged_PIF": untagged.ref, "tag": 100}
+        untagged["VLAN_master_of"] = database.add("VLAN", vlan).ref
+        trunk["VLAN_slave_of"] = [untagged["VLAN_master_of"]]
+        network["PIFs"] = [*network["PIFs"], untagged.ref]
+    vm = next(found for found in database.all("VM") if found["name_label"] == "vm-0")
+    vm["power_state"], vm["resident_on"] = "Running", first.ref
+    vm["scheduled_to_be_resident_on"] = second.ref
+    vm["current_operations"] = {"OpaqueRef:migration": "pool_migrate"}
+    update_allowed_operations(database, vm)
 
 
 def seed(database: Database, vms: int, bonds: int = 0, hosts: int = 1) -> Object:
