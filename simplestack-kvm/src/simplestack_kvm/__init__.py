@@ -25,6 +25,7 @@ from simplestack_kvm.hooks import (
     pools,
     power,
     storages,
+    tags,
 )
 from simplestack_kvm.settings import KvmSettings, warnings
 
@@ -50,6 +51,7 @@ plugin = HypervisorPlugin(
         power,
         disks,
         networks,
+        tags,
     ),
     examples=Path(__file__).with_name("examples.json"),
 )
