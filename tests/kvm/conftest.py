@@ -19,7 +19,7 @@ from simplestack_kvm.settings import KvmSettings
 from .counterparts import libvirtd as counterpart
 from .counterparts.libvirtd import Libvirtd
 from .image_files import Files
-from .image_guests import Pool
+from .image_guests import Pool, refresh
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The name changes with what is in it, so that an image that was made before is not taken for it.
@@ -168,6 +168,42 @@ def guest_volume(libvirtd: Libvirtd, guest_image: Path) -> str:
     """Give the name of a volume in the pool of `libvirtd` that holds the guest's image."""
     name = "guest-image.qcow2"
     shutil.copyfile(guest_image, libvirtd.pool_folder / name)
+    connection = libvirt.open(libvirtd.uri)
+    connection.storagePoolLookupByName(libvirtd.pool).refresh(0)
+    connection.close()
+    return name
+
+
+@pytest.fixture
+def other_network(libvirtd: Libvirtd) -> Iterator[str]:
+    """Run a second network, which has a bridge and nothing else, and remove it again."""
+    name = f"other-{uuid.uuid4().hex[:8]}"
+    connection = libvirt.open(libvirtd.uri)
+    text = f"<network><name>{name}</name><bridge name='sso{name[-8:]}'/></network>"
+    network = connection.networkDefineXML(text)
+    network.create()
+    yield name
+    if network.isActive():
+        network.destroy()
+    network.undefine()
+    connection.close()
+
+
+@pytest.fixture
+def isos(pool: Pool, session: KvmSession, libvirtd: Libvirtd) -> tuple[Path, Path]:
+    """Give two ISO images in the pool."""
+    images = pool.path(".iso"), pool.path(".iso")
+    for number, image in enumerate(images):
+        image.write_bytes((b"medium %d" % number).ljust(2048, b".") * 32)
+    refresh(session, libvirtd)
+    return images
+
+
+@pytest.fixture(scope="session")
+def iso_volume(libvirtd: Libvirtd) -> str:
+    """Give the name of a volume in the pool of `libvirtd` that is taken for an ISO image."""
+    name = "netinst.iso"
+    (libvirtd.pool_folder / name).write_bytes(bytes(65536))
     connection = libvirt.open(libvirtd.uri)
     connection.storagePoolLookupByName(libvirtd.pool).refresh(0)
     connection.close()

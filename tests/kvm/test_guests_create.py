@@ -291,7 +291,7 @@ def test_a_guest_without_virtio_has_plain_devices(session: KvmSession, libvirtd:
     )
     assert made.paravirtualized is False
     document = parse_document(session.connection.lookupByUUIDString(made.id).XMLDesc())
-    assert [target.get("bus") for target in document.iterfind("devices/disk/target")] == ["sata"]
+    assert [target.get("bus") for target in document.iterfind("devices/disk/target")] == ["sata", "sata"]
     assert [model.get("type") for model in document.iterfind("devices/interface/model")] == ["e1000e"]
     guest_delete(session, made.id)
 

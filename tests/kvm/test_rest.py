@@ -106,12 +106,13 @@ def test_the_life_of_a_guest(service: Service, libvirtd: Libvirtd, guest_volume:
 
 
 def test_the_examples_of_the_openapi_document_are_what_it_answers(
-    service: Service, libvirtd: Libvirtd, guest_volume: str
+    service: Service, libvirtd: Libvirtd, guest_volume: str, iso_volume: str
 ) -> None:
     (kvm,) = (found for found in load_hypervisors(["kvm"])[0] if found.name == "kvm")
     replacements = {
         str(libvirtd.pool_folder): "/var/lib/libvirt/images",
         guest_volume: "debian-12.qcow2",
+        iso_volume: "debian-12-netinst.iso",
         f'"{socket.gethostname()}"': '"kvm-1"',
     }
     recorder = Recorder(service, BASE, frozenset(kvm.operations), replacements)
@@ -123,6 +124,7 @@ def test_the_examples_of_the_openapi_document_are_what_it_answers(
             "network_interfaces": [{"network": libvirtd.network}],
         },
         storage=libvirtd.pool,
+        iso=iso_volume,
     )
 
     def booted(guest_id: str) -> None:
@@ -168,10 +170,10 @@ def test_wrong_requests_are_refused_and_change_nothing(service: Service, libvirt
         assert (answer.status, answer.error) == (status, error), (change, answer)
     for identity in ("42", "..%2F..", "a'b%22", "00000000-0000-4000-8000-000000000000"):
         assert service.get(f"{BASE}/guests/{identity}").status == 404
-    for part in ("tags",):
+    for part in ("tags", "media_device"):
         answer = service.get(f"{BASE}/guests/42/{part}")
         assert (answer.status, answer.json["message"]) == (404, "Guest:42 not found")
-    for operation in ("snapshots", "network_interfaces", "media_device"):
+    for operation in ("snapshots", "network_interfaces"):
         answer = service.get(f"{BASE}/guests/42/{operation}")
         assert (answer.status, answer.error) == (501, "NotImplementedError")
     assert service.get(f"{BASE}/guests").json == guests

@@ -7,7 +7,6 @@ from simplestack import (
     EntityNotFound,
     Guest,
     GuestCreate,
-    InvalidArguments,
     gib_to_bytes,
     hookimpl,
 )
@@ -16,14 +15,14 @@ from simplestack_kvm.hooks.guests import show_guest
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domain_xml import HostKind, Plan, VolumeSource, build_domain, host_kind
 from simplestack_kvm.libvirtd.domains import find_domain
-from simplestack_kvm.libvirtd.image_headers import UnusableImage
-from simplestack_kvm.libvirtd.image_sources import check_image, known_format
+from simplestack_kvm.libvirtd.drives import find_iso
+from simplestack_kvm.libvirtd.image_sources import check_image
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.lookups import find_network
 from simplestack_kvm.libvirtd.naming import check_name, is_taken, taken
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.storages import choose_pool
-from simplestack_kvm.libvirtd.volumes import copy_volume, find_volume, make_volume, medium_of, source_of
+from simplestack_kvm.libvirtd.volumes import copy_volume, find_volume, make_volume, source_of
 from simplestack_kvm.sdk import libvirt
 
 
@@ -42,7 +41,9 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
         )
     check_name(session, guest.name)
     networks = [find_network(session, wanted.network).name() for wanted in guest.network_interfaces]
-    iso = _iso(session, guest)
+    iso = None
+    if guest.iso is not None:
+        iso = find_iso(session, guest.iso, choose_pool(session, guest.storage))
     host = host_kind(parse_document(session.connection.getCapabilities()), session.settings.virtualization)
     guest_id = str(uuid.uuid4())
     with Leftovers(session) as made:
@@ -83,17 +84,6 @@ def _disks(
         volume = make_volume(made, pool, guest_id, gib_to_bytes(disk.size))
         disks.append((source_of(volume), disk.name))
     return disks
-
-
-def _iso(session: KvmSession, guest: GuestCreate) -> VolumeSource | None:
-    if guest.iso is None:
-        return None
-    volume = find_volume(session, guest.iso, "ISO", choose_pool(session, guest.storage))
-    try:
-        known_format(volume)
-    except UnusableImage as error:
-        raise InvalidArguments(f"ISO {guest.iso!r} {error}") from None
-    return medium_of(volume)
 
 
 def _define(session: KvmSession, plan: Plan, host: HostKind) -> "libvirt.virDomain":

@@ -116,11 +116,32 @@ def build_domain(plan: Plan, host: HostKind) -> str:
 
 def disk_element(source: VolumeSource, target: str, bus: str) -> ET.Element:
     """Describe a disk."""
-    disk = ET.Element("disk", type="block" if source.block else "file", device="disk")
-    ET.SubElement(disk, "driver", name="qemu", type=source.format, discard="unmap")
-    _source(disk, source)
+    disk = ET.Element("disk", device="disk")
+    ET.SubElement(disk, "driver", name="qemu", discard="unmap")
+    put_source(disk, source)
     ET.SubElement(disk, "target", dev=target, bus=bus)
     return disk
+
+
+def cdrom_element(medium: VolumeSource | None, target: str, bus: str) -> ET.Element:
+    """Describe a CD drive; None as its medium means empty."""
+    drive = ET.Element("disk", type="file", device="cdrom")
+    ET.SubElement(drive, "driver", name="qemu", type="raw")
+    if medium is not None:
+        put_source(drive, medium)
+    ET.SubElement(drive, "target", dev=target, bus=bus)
+    ET.SubElement(drive, "readonly")
+    return drive
+
+
+def put_source(disk: ET.Element, source: VolumeSource) -> None:
+    """Give a ``<disk>`` that has no source a volume, in its format."""
+    disk.set("type", "block" if source.block else "file")
+    driver = disk.find("driver")
+    if driver is None:
+        driver = ET.SubElement(disk, "driver", name="qemu")
+    driver.set("type", source.format)
+    ET.SubElement(disk, "source", {"dev" if source.block else "file": source.path})
 
 
 def names_element(names: dict[str, str]) -> ET.Element:
@@ -159,10 +180,10 @@ def _targets(bus: str) -> Iterator[str]:
 
 
 def _disk_bus(plan: Plan, host: HostKind) -> str:
-    return "virtio" if plan.paravirtualized else _plain_bus(host)
+    return "virtio" if plan.paravirtualized else plain_bus(host)
 
 
-def _plain_bus(host: HostKind) -> str:
+def plain_bus(host: HostKind) -> str:
     """Return the bus of drives that need no drivers: q35 has no IDE, other machines need not have SATA."""
     if host.arch not in ("x86_64", "i686"):
         return "scsi"
@@ -176,8 +197,8 @@ def _devices(devices: ET.Element, plan: Plan, host: HostKind) -> None:
         target = free_target(bus, taken)
         taken.add(target)
         devices.append(disk_element(source, target, bus))
-    if plan.iso is not None:
-        devices.append(_cdrom(plan.iso, free_target(_plain_bus(host), taken), _plain_bus(host)))
+    # Empty, too: a drive cannot be added while the guest runs.
+    devices.append(cdrom_element(plan.iso, free_target(plain_bus(host), taken), plain_bus(host)))
     for network in plan.networks:
         interface = ET.SubElement(devices, "interface", type="network")
         ET.SubElement(interface, "source", network=network)
@@ -203,19 +224,6 @@ def _interface_model(plan: Plan, host: HostKind) -> str:
     if plan.paravirtualized:
         return "virtio"
     return "e1000e" if host.machine == "q35" else "e1000"
-
-
-def _cdrom(source: VolumeSource, target: str, bus: str) -> ET.Element:
-    drive = ET.Element("disk", type="block" if source.block else "file", device="cdrom")
-    ET.SubElement(drive, "driver", name="qemu", type=source.format)
-    _source(drive, source)
-    ET.SubElement(drive, "target", dev=target, bus=bus)
-    ET.SubElement(drive, "readonly")
-    return drive
-
-
-def _source(disk: ET.Element, source: VolumeSource) -> None:
-    ET.SubElement(disk, "source", {"dev" if source.block else "file": source.path})
 
 
 def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:

@@ -27,9 +27,9 @@ _log = logging.getLogger(__name__)
 
 
 def find_volume(
-    session: KvmSession, name: str, entity: str, preferred: "libvirt.virStoragePool"
+    session: KvmSession, name: str, entity: str, preferred: "libvirt.virStoragePool | None"
 ) -> "libvirt.virStorageVol":
-    """Find a volume by name: in the preferred pool, then in all active ones.
+    """Find a volume by name: in the preferred pool if there is one, then in all active ones.
 
     libvirt does not see by itself what is copied into a pool by other means, so pools are refreshed before
     a volume counts as missing.
@@ -42,10 +42,11 @@ def find_volume(
     for refresh in (False, True):
         if refresh:
             refresh_pools(pools)
-        volumes = _named([preferred], name) or _named(pools, name)
+        volumes = _named([] if preferred is None else [preferred], name) or _named(pools, name)
         if len(volumes) > 1:
             where = ", ".join(sorted(volume.storagePoolLookupByVolume().name() for volume in volumes))
-            raise Conflict(f"{entity} {name!r} is ambiguous: it is in the storages {where}; set `storage`")
+            how = "rename one of them" if preferred is None else "set `storage`"
+            raise Conflict(f"{entity} {name!r} is ambiguous: it is in the storages {where}; {how}")
         if volumes:
             return volumes[0]
     raise EntityNotFound(entity, name)
