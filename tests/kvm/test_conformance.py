@@ -27,15 +27,22 @@ transport = "tcp"
 _EXPECTED_SKIPS = ("kvm does not implement ", "kvm does not support this call of ")
 
 
+@pytest.fixture
+def required(libvirtd: Libvirtd, guest_volume: str, iso_volume: str, other_network: str) -> list[str]:
+    """Give the options that the kit needs for the plugin's operations."""
+    networks = ["--network", libvirtd.network, "--other-network", other_network]
+    return ["--username", libvirtd.username, "--image", guest_volume, "--iso", iso_volume, *networks]
+
+
 @pytest.mark.parametrize("transport", ["unix", "tcp"])
 def test_kvm_passes_the_kit_for_all_that_it_implements(
-    libvirtd: Libvirtd, guest_volume: str, iso_volume: str, tmp_path: Path, transport: str
+    libvirtd: Libvirtd, required: list[str], tmp_path: Path, transport: str
 ) -> None:
     hosts = {"unix": "localhost", "tcp": f"127.0.0.1:{libvirtd.tcp_port}"}
     done = run_kit(
         tmp_path,
         *("--hypervisor", "kvm", "--host", hosts[transport]),
-        *("--username", libvirtd.username, "--image", guest_volume, "--iso", iso_volume),
+        *required,
         config=SETTINGS.format(
             user=libvirtd.username, hashed=hash_password(libvirtd.password), socket=libvirtd.socket
         ),

@@ -4,9 +4,14 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from simplestack import Disk, Guest, GuestState, Network, Storage, gib
+from simplestack import Disk, Guest, GuestState, Network, NetworkInterface, Storage, gib
+from simplestack_kvm.libvirtd.interface_records import InterfaceRecord
+from simplestack_kvm.libvirtd.locking import ipv4_allowed, locking_mode
 from simplestack_kvm.libvirtd.records import KIB_PER_MIB, DiskRecord, DomainRecord
 from simplestack_kvm.libvirtd.storages import StoragePoolRecord
+
+#: libvirt's rates are in KiB/s.
+BITS_IN_KIB = 8192
 
 
 def guest_entity(
@@ -87,6 +92,20 @@ def disk_entity(disk: DiskRecord, position: int, size_bytes: int | None) -> Disk
         number=str(position),
         size=None if size_bytes is None else gib(size_bytes),
         extra_info=disk.source,
+    )
+
+
+def interface_entity(interface: InterfaceRecord) -> NetworkInterface:
+    """Return the entity of a network interface."""
+    return NetworkInterface(
+        id=interface.mac,
+        number=str(interface.position),
+        mac=interface.mac,
+        network=interface.network,
+        locking_mode=locking_mode(interface),
+        ipv4_allowed=ipv4_allowed(interface),
+        ratelimit=None if interface.rate_kib is None else interface.rate_kib * BITS_IN_KIB,
+        active=interface.is_up,
     )
 
 

@@ -34,6 +34,7 @@ from simplestack_kvm.libvirtd.ownership import own_volumes
 from simplestack_kvm.libvirtd.plugging import (
     REMOVAL,
     attach,
+    disk_device,
     reject_cold_bus,
     reject_saved,
     undefining,
@@ -143,9 +144,10 @@ def disk_delete(session: KvmSession, guest_id: str, disk_id: str) -> None:
     reject_saved(domain, REMOVAL)
     reject_cold_bus(domain, REMOVAL, disk.bus)
     refresh_storages(session)  # its errors come before any change
-    unplug(domain, disk)
+    device = disk_device(disk)
+    unplug(domain, device)
     # Another client may have started the guest while its definition still had the disk.
-    apply_all([undefining(domain, disk), Step(apply=lambda: unplug(domain, disk), undo=None)])
+    apply_all([undefining(domain, device), Step(apply=lambda: unplug(domain, device), undo=None)])
     set_name(domain, disk.target, None)
     try:
         left = own_volumes(session, domain.UUIDString(), [disk], detached_from=domain).delete()

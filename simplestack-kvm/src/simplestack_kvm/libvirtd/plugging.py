@@ -1,6 +1,8 @@
-"""Attach disks to running and stopped guests, and detach them."""
+"""Attach devices to running and stopped guests, and detach them."""
 
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from simplestack import Busy, Conflict, GuestState, InvalidState
 from simplestack_kvm.errors import has_reason
@@ -16,11 +18,35 @@ from simplestack_kvm.libvirtd.records import DiskRecord, disk_elements, disk_rec
 from simplestack_kvm.libvirtd.undo import Step
 from simplestack_kvm.sdk import libvirt
 
-#: How long a guest may take to release a disk, and how often it is checked.
+#: How long a guest may take to release a device, and how often it is checked.
 DETACH_SECONDS = 20.0
 DETACH_AGAIN_SECONDS = 5.0
 #: The attempt in errors about the guest's state.
 REMOVAL = "remove a disk of the guest"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Device:
+    """A device of a guest that is to be removed."""
+
+    #: For people, such as ``disk vda``.
+    label: str
+    #: Returns it from a description of the domain; None from one without it.
+    find: Callable[[ET.Element], ET.Element | None]
+    #: What to do if the guest does not let go.
+    release: str
+    #: The bus of a disk.
+    bus: str | None = None
+
+
+def disk_device(disk: DiskRecord) -> Device:
+    """Return a disk as a device."""
+    return Device(
+        label=f"disk {disk.target}",
+        find=lambda document: _disk_element(document, disk),
+        release="unmount it in the guest",
+        bus=disk.bus,
+    )
 
 
 def reject_saved(domain: "libvirt.virDomain", attempt: str) -> None:
@@ -43,28 +69,28 @@ def reject_cold_bus(domain: "libvirt.virDomain", attempt: str, bus: str) -> None
         )
 
 
-def attach(domain: "libvirt.virDomain", disk: ET.Element) -> None:
-    """Attach a disk to a guest: to the running guest, and to its definition.
+def attach(domain: "libvirt.virDomain", device: ET.Element) -> None:
+    """Attach a device to a guest: to the running guest, and to its definition.
 
-    :param disk: its ``<disk>``
+    :param device: its ``<disk>`` or ``<interface>``
     :raises Conflict: the guest has no free device
     """
     try:
-        domain.attachDeviceFlags(ET.tostring(disk, encoding="unicode"), modification_flags(domain))
+        domain.attachDeviceFlags(ET.tostring(device, encoding="unicode"), modification_flags(domain))
     except libvirt.libvirtError as error:
         # An "internal error", as so much is.
         if "No more available PCI" in (error.get_error_message() or ""):
             raise Conflict(
-                "the guest has no free device: stop it to add the disk, or remove another disk"
+                "the guest has no free device: stop it first, or remove another disk or network interface"
             ) from None
         raise
 
 
-def undefining(domain: "libvirt.virDomain", disk: DiskRecord) -> Step:
-    """Return the step that removes a disk from a guest's definition."""
+def undefining(domain: "libvirt.virDomain", device: Device) -> Step:
+    """Return the step that removes a device from a guest's definition."""
     elements = []
     if domain.isPersistent():
-        element = _element(document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), disk)
+        element = device.find(document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE))
         elements = [] if element is None else [ET.tostring(element, encoding="unicode")]
 
     def detach() -> None:
@@ -72,16 +98,16 @@ def undefining(domain: "libvirt.virDomain", disk: DiskRecord) -> Step:
             domain.detachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
 
     def attach() -> None:
-        defined = _element(document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), disk)
+        defined = device.find(document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE))
         for text in elements:
             if defined is None:
                 domain.attachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
 
-    return Step(apply=detach, undo=attach, remains=f"disk {disk.target} is missing in the guest's definition")
+    return Step(apply=detach, undo=attach, remains=f"{device.label} is missing in the guest's definition")
 
 
-def unplug(domain: "libvirt.virDomain", disk: DiskRecord) -> None:
-    """Detach a disk from a running guest.
+def unplug(domain: "libvirt.virDomain", device: Device) -> None:
+    """Detach a device from a running guest.
 
     libvirt reports success after 5 s though the guest still has it; only its description tells. So the
     definition is changed later, and a guest that does not let go is left as it was.
@@ -90,25 +116,25 @@ def unplug(domain: "libvirt.virDomain", disk: DiskRecord) -> None:
         return
     rounds = int(DETACH_SECONDS / DETACH_AGAIN_SECONDS)
     for number in range(rounds):
-        element = _element(document_of(domain), disk)
+        element = device.find(document_of(domain))
         if element is None:
             return
-        reject_cold_bus(domain, REMOVAL, disk.bus)
+        if device.bus is not None:
+            reject_cold_bus(domain, REMOVAL, device.bus)
         try:
             domain.detachDeviceFlags(ET.tostring(element, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
         except libvirt.libvirtError as error:
             # QEMU rejects another attempt while it waits for the guest. The first rejection is a real one.
             if number == 0 or not has_reason(error):
                 raise
-        if wait_until(lambda: _element(document_of(domain), disk) is None, DETACH_AGAIN_SECONDS):
+        if wait_until(lambda: device.find(document_of(domain)) is None, DETACH_AGAIN_SECONDS):
             return
     raise Busy(
-        f"the guest does not release disk {disk.target}: unmount it in the guest, or stop the guest, "
-        "and try again"
+        f"the guest does not release {device.label}: {device.release}, or stop the guest, and try again"
     )
 
 
-def _element(document: ET.Element, disk: DiskRecord) -> ET.Element | None:
+def _disk_element(document: ET.Element, disk: DiskRecord) -> ET.Element | None:
     """Find a disk in a description.
 
     :raises Conflict: another one has its device: somebody changed it, or took a snapshot that is based on it

@@ -1,0 +1,131 @@
+"""Network interfaces of guests. Their ID is the MAC address."""
+
+import xml.etree.ElementTree as ET
+
+from msgspec import UNSET
+
+from simplestack import (
+    InvalidArguments,
+    NetworkInterface,
+    NetworkInterfaceCreate,
+    NetworkInterfaceUpdate,
+    hookimpl,
+)
+from simplestack_kvm.entities import BITS_IN_KIB, interface_entity
+from simplestack_kvm.libvirtd.domains import document_of, find_domain
+from simplestack_kvm.libvirtd.interface_records import InterfaceRecord, interface_records
+from simplestack_kvm.libvirtd.interfaces import (
+    add_interface,
+    change_interface,
+    find_interface,
+    new_mac,
+    remove_interface,
+)
+from simplestack_kvm.libvirtd.locking import filter_reference
+from simplestack_kvm.libvirtd.lookups import find_network
+from simplestack_kvm.libvirtd.plugging import reject_saved
+from simplestack_kvm.libvirtd.session import KvmSession
+
+#: The kinds of interfaces that have no device on the host, so that libvirt can change nothing of them.
+_FIXED_KINDS = frozenset({"hostdev", "vdpa", "vhostuser", "user", "null"})
+
+
+@hookimpl
+def network_interface_list(session: KvmSession, guest_id: str) -> list[NetworkInterface]:
+    """List a domain's interfaces in the order of its description."""
+    return [interface_entity(each) for each in interface_records(document_of(find_domain(session, guest_id)))]
+
+
+@hookimpl
+def network_interface_info(session: KvmSession, guest_id: str, interface_id: str) -> NetworkInterface:
+    """Show one interface of a domain."""
+    return interface_entity(find_interface(find_domain(session, guest_id), interface_id))
+
+
+@hookimpl
+def network_interface_create(
+    session: KvmSession, guest_id: str, interface: NetworkInterfaceCreate
+) -> NetworkInterface:
+    """Add an interface, of the same model as the guest's first one.
+
+    :raises InvalidArguments: the MAC address is none that a device may have
+    """
+    domain = find_domain(session, guest_id)
+    reject_saved(domain, "add a network interface to the guest")
+    network = find_network(session, interface.network).name()
+    mac = new_mac() if interface.mac is None else _checked(interface.mac.lower())
+    add_interface(domain, network, mac)
+    return interface_entity(find_interface(domain, mac))
+
+
+@hookimpl
+def network_interface_update(
+    session: KvmSession, guest_id: str, interface_id: str, changes: NetworkInterfaceUpdate
+) -> NetworkInterface:
+    """Change an interface, also while the guest runs: its link, network, rate limit and filter.
+
+    :raises NotImplementedError: libvirt cannot change this of the interface
+    """
+    domain = find_domain(session, guest_id)
+    reject_saved(domain, "change a network interface of the guest")
+    interface = find_interface(domain, interface_id)
+    parts = _parts(session, interface, changes)
+    if parts and interface.kind in _FIXED_KINDS:
+        raise NotImplementedError(
+            f"libvirt cannot change interfaces of type {interface.kind}, as {interface.mac} is"
+        )
+    if parts:
+        change_interface(domain, interface.mac, parts)
+    return interface_entity(find_interface(domain, interface_id))
+
+
+@hookimpl
+def network_interface_delete(session: KvmSession, guest_id: str, interface_id: str) -> None:
+    """Remove an interface from the running guest, which must release it, and from its definition.
+
+    :raises Busy: the guest does not release it
+    """
+    domain = find_domain(session, guest_id)
+    reject_saved(domain, "remove a network interface of the guest")
+    remove_interface(domain, find_interface(domain, interface_id).mac)
+
+
+def _checked(mac: str) -> str:
+    if int(mac[:2], 16) & 1:
+        raise InvalidArguments(f"`mac`: {mac} is a multicast address: use a unicast address")
+    if not mac.strip("0:"):
+        raise InvalidArguments(f"`mac`: {mac} is not the address of a device: use another, or leave it out")
+    return mac
+
+
+def _parts(
+    session: KvmSession, interface: InterfaceRecord, changes: NetworkInterfaceUpdate
+) -> dict[str, ET.Element | None]:
+    """Return the elements to replace, by name. All is checked before the first change."""
+    parts: dict[str, ET.Element | None] = {}
+    if changes.network is not UNSET:
+        network = find_network(session, changes.network).name()
+        if interface.kind != "network":
+            raise NotImplementedError(
+                f"interface {interface.mac} is of type {interface.kind} and on no network of libvirt's: "
+                "change it with virsh"
+            )
+        if network != interface.network:
+            parts["source"] = ET.Element("source", network=network)
+    if changes.active is not UNSET:
+        parts["link"] = ET.Element("link", state="up" if changes.active else "down")
+    if changes.ratelimit is not UNSET:
+        parts["bandwidth"] = _bandwidth(int(changes.ratelimit or 0))
+    if (changes.locking_mode, changes.ipv4_allowed, changes.ipv6_allowed) != (UNSET, UNSET, UNSET):
+        parts["filterref"] = filter_reference(interface, changes)
+    return parts
+
+
+def _bandwidth(rate_bits: int) -> ET.Element | None:
+    """Return the limit in both directions. libvirt's KiB/s are rounded up."""
+    if not rate_bits:
+        return None
+    bandwidth = ET.Element("bandwidth")
+    for direction in ("inbound", "outbound"):
+        ET.SubElement(bandwidth, direction, average=str(-(-rate_bits // BITS_IN_KIB)))
+    return bandwidth
