@@ -64,7 +64,7 @@ from simplestack import Credentials, HypervisorUnavailable, Target
 from simplestack.plugins.hypervisor import make_hypervisor
 from simplestack_xen import plugin
 hypervisor = make_hypervisor(plugin, "simplestack-xen", "0")
-print(len(hypervisor.hooks) > 0)
+print(len(hypervisor.operations) > 0)
 print(plugin.translate(ValueError("x")))
 try:
     plugin.connect(Target("127.0.0.1", int(sys.argv[1])), Credentials("root", "secret"), plugin.settings())

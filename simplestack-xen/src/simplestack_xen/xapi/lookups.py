@@ -71,8 +71,8 @@ def find_template(session: XenSession, id_or_name: str) -> Vm:
             for ref, vm in named.items()
             if not (vm.is_a_snapshot or vm.is_control_domain or is_unfinished(vm))
         }
-        found = only(usable, "Guest", id_or_name)
-    elif found[1].is_a_snapshot or found[1].is_control_domain:
+        template = only(usable, "Guest", id_or_name)
+    elif template[1].is_a_snapshot or template[1].is_control_domain:
         raise EntityNotFound("Guest", id_or_name)
     vm = Vm(*template)
     if not vm.record.is_a_template:
