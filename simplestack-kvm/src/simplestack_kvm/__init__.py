@@ -26,6 +26,7 @@ from simplestack_kvm.hooks import (
     networks,
     pools,
     power,
+    snapshots,
     storages,
     tags,
 )
@@ -55,6 +56,7 @@ plugin = HypervisorPlugin(
         media,
         interfaces,
         networks,
+        snapshots,
         tags,
     ),
     examples=Path(__file__).with_name("examples.json"),

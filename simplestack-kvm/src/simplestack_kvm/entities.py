@@ -1,17 +1,29 @@
 """Convert libvirt's records to entities. Pure functions."""
 
+import datetime as dt
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from simplestack import Disk, Guest, GuestState, Network, NetworkInterface, Storage, gib
+from simplestack import Disk, Guest, GuestState, Network, NetworkInterface, Snapshot, Storage, gib
 from simplestack_kvm.libvirtd.interface_records import InterfaceRecord
 from simplestack_kvm.libvirtd.locking import ipv4_allowed, locking_mode
 from simplestack_kvm.libvirtd.records import KIB_PER_MIB, DiskRecord, DomainRecord
+from simplestack_kvm.libvirtd.snapshots import SnapshotRecord, ancestry
 from simplestack_kvm.libvirtd.storages import StoragePoolRecord
 
 #: libvirt's rates are in KiB/s.
 BITS_IN_KIB = 8192
+#: The states that a snapshot may have, in libvirt's words. Others tell nothing of the guest's.
+_SNAPSHOT_STATES = {
+    "running": GuestState.STARTED,
+    "blocked": GuestState.STARTED,
+    "paused": GuestState.PAUSED,
+    "pmsuspended": GuestState.PAUSED,
+    "shutdown": GuestState.STOPPED,
+    "shutoff": GuestState.STOPPED,
+    "crashed": GuestState.STOPPED,
+}
 
 
 def guest_entity(
@@ -106,6 +118,22 @@ def interface_entity(interface: InterfaceRecord) -> NetworkInterface:
         ipv4_allowed=ipv4_allowed(interface),
         ratelimit=None if interface.rate_kib is None else interface.rate_kib * BITS_IN_KIB,
         active=interface.is_up,
+    )
+
+
+def snapshot_entity(snapshot: SnapshotRecord, records: Sequence[SnapshotRecord]) -> Snapshot:
+    """Return the entity of a snapshot.
+
+    :param records: all snapshots of its guest
+    """
+    state = _SNAPSHOT_STATES.get(snapshot.state)
+    created = dt.datetime.fromtimestamp(snapshot.created_seconds, dt.UTC)
+    return Snapshot(
+        id=snapshot.id,
+        name=snapshot.name,
+        state=None if state is None else str(state),
+        path="/".join(record.name for record in ancestry(snapshot, records)),
+        created=f"{created:%Y-%m-%dT%H:%M:%SZ}",
     )
 
 

@@ -32,6 +32,8 @@ _QUOTED = re.compile(r"'([^']+)'")
 _NO_SPACE = re.compile(r"no space left|not enough (free )?space|disk quota exceeded", re.IGNORECASE)
 #: QEMU and qemu-img lock the images that they use.
 _LOCKED = re.compile(r'Failed to get (shared )?"\w+" lock')
+#: QEMU's error for growing an image of the version before compat 1.1.
+_VERSION_2 = "Can't resize a v2 image which has snapshots"
 _COMMAND = re.compile(r"Child process \(.*\) unexpected", re.DOTALL)
 _INACTIVE_POOL = re.compile(r"storage pool '.*' containing volume '.*' is not active")
 _INACTIVE_NETWORK = re.compile(r"network '.*' is not active")
@@ -91,6 +93,10 @@ def _maker_by_text(text: str) -> Callable[[str], SimplestackError] | None:
     if _LOCKED.search(text):
         return lambda _: Conflict(
             "a disk or an image is in use by a running guest: stop that guest, or use another image"
+        )
+    if _VERSION_2 in text:
+        return lambda _: Conflict(
+            "a qcow2 image of version 2 (compat 0.10) cannot grow while it has snapshots: delete them first"
         )
     return InsufficientStorage if _NO_SPACE.search(text) else None
 
@@ -211,6 +217,7 @@ def _table() -> dict[int, Callable[[str], SimplestackError]]:
         libvirt.VIR_ERR_XML_INVALID_SCHEMA: InvalidArguments,
         libvirt.VIR_ERR_INVALID_DOMAIN_SNAPSHOT: InvalidArguments,
         libvirt.VIR_ERR_OPERATION_INVALID: Conflict,
+        libvirt.VIR_ERR_SNAPSHOT_REVERT_RISKY: Conflict,
         libvirt.VIR_ERR_AGENT_UNRESPONSIVE: Conflict,
         libvirt.VIR_ERR_AGENT_UNSYNCED: Conflict,
         libvirt.VIR_ERR_DOM_EXIST: Conflict,

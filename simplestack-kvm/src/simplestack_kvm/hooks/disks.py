@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from msgspec import UNSET
 
 from simplestack import (
+    Conflict,
     Disk,
     DiskCreate,
     DiskUpdate,
@@ -43,6 +44,7 @@ from simplestack_kvm.libvirtd.plugging import (
 from simplestack_kvm.libvirtd.records import DiskRecord, disk_records
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.sizes import disk_sizes, sizes_to_change
+from simplestack_kvm.libvirtd.snapshots import snapshot_records
 from simplestack_kvm.libvirtd.storages import choose_pool
 from simplestack_kvm.libvirtd.undo import Step, apply_all, with_remains
 from simplestack_kvm.libvirtd.volumes import make_volume, source_of
@@ -138,10 +140,16 @@ def disk_delete(session: KvmSession, guest_id: str, disk_id: str) -> None:
     If something else uses or may use the volume, it is kept, with a warning: see `ownership`.
 
     :raises InvalidState: the guest runs, and the disk is on a bus without hot-unplug (SATA, IDE)
+    :raises Conflict: a snapshot of the guest needs the disk
     """
     guest_disk = _find(session, guest_id, disk_id)
     domain, disk = guest_disk.domain, guest_disk.disk
     reject_saved(domain, REMOVAL)
+    for snapshot in snapshot_records(domain):
+        if disk.source in [its.source for its in snapshot.disks]:
+            raise Conflict(
+                f"snapshot {snapshot.name!r} of the guest needs disk {disk.target}: delete it first"
+            )
     reject_cold_bus(domain, REMOVAL, disk.bus)
     refresh_storages(session)  # its errors come before any change
     device = disk_device(disk)

@@ -10,6 +10,7 @@ from simplestack_kvm.libvirtd.nvram import delete_nvram
 from simplestack_kvm.libvirtd.ownership import own_volumes
 from simplestack_kvm.libvirtd.records import DomainRecord, domain_record
 from simplestack_kvm.libvirtd.removal import DELETION, undefine
+from simplestack_kvm.libvirtd.reverting import past_disks
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.sizes import disk_sizes
 from simplestack_kvm.sdk import libvirt
@@ -44,7 +45,7 @@ def guest_delete(session: KvmSession, guest_id: str) -> None:
     text = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
     document = parse_document(text)
     record = domain_record(document)
-    own = own_volumes(session, record.uuid, record.disks)
+    own = own_volumes(session, record.uuid, [*record.disks, *past_disks(domain, record)])
     end_remnant(domain)
     undefine(session, domain, record.uuid, text)
     left = own.delete()

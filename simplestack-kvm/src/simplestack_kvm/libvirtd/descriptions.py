@@ -50,6 +50,29 @@ def describe_saved_guests(session: KvmSession) -> list[GuestDescription]:
     return [_description(domain, _present(domain.managedSaveGetXMLDesc)) for domain in domains]
 
 
+def describe_snapshots(session: KvmSession) -> list[GuestDescription]:
+    """Return what the guests that have snapshots had when these were taken. A revert brings it back."""
+    domains = session.connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT)
+    return [describe_snapshots_of(domain) for domain in domains]
+
+
+def describe_snapshots_of(domain: "libvirt.virDomain") -> GuestDescription:
+    """Return what a guest had when its snapshots were taken, and the files that the snapshots are in."""
+    documents = []
+    try:
+        handles = domain.listAllSnapshots()
+    except libvirt.libvirtError as error:
+        if not is_error(error, libvirt.VIR_ERR_NO_DOMAIN):
+            raise
+        handles = []
+    for text in [text for handle in handles for text in _present(handle.getXMLDesc)]:
+        snapshot = parse_document(text)
+        outside = ET.Element("domain")
+        ET.SubElement(outside, "devices").extend(snapshot.iterfind("disks/disk"))
+        documents += [outside, *snapshot.iterfind("domain"), *snapshot.iterfind("inactiveDomain")]
+    return GuestDescription(uuid=domain.UUIDString(), name=domain.name(), documents=documents)
+
+
 def _domains(connection: "libvirt.virConnect") -> dict[str, "libvirt.virDomain"]:
     return {domain.UUIDString(): domain for domain in connection.listAllDomains()}
 
@@ -60,11 +83,16 @@ def _texts(domain: "libvirt.virDomain") -> list[str]:
 
 
 def _present(describe: Callable[[], str]) -> list[str]:
-    """Return a description; none of a guest that is gone, or is not saved any more."""
+    """Return a description; none of what is gone, or of a guest that is not saved any more."""
     try:
         return [describe()]
     except libvirt.libvirtError as error:
-        if not is_error(error, libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID):
+        if not is_error(
+            error,
+            libvirt.VIR_ERR_NO_DOMAIN,
+            libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT,
+            libvirt.VIR_ERR_OPERATION_INVALID,
+        ):
             raise
         return []
 

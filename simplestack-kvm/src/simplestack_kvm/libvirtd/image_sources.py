@@ -99,18 +99,25 @@ def check_image(session: KvmSession, name: str, volume: "libvirt.virStorageVol")
 
 def read_start(connection: "libvirt.virConnect", volume: "libvirt.virStorageVol") -> bytes:
     """Read the first `HEADER_BYTES` of a volume."""
+    return read_part(connection, volume, 0, HEADER_BYTES)
+
+
+def read_part(
+    connection: "libvirt.virConnect", volume: "libvirt.virStorageVol", offset: int, length: int
+) -> bytes:
+    """Read some bytes of a volume; fewer where it ends."""
     stream = connection.newStream(0)
-    start = bytearray()
+    part = bytearray()
     try:
-        volume.download(stream, 0, HEADER_BYTES, 0)
+        volume.download(stream, offset, length, 0)
         while chunk := stream.recv(HEADER_BYTES):
-            start += chunk
+            part += chunk
         stream.finish()
     except BaseException:
         with contextlib.suppress(libvirt.libvirtError):  # what matters is on its way already
             stream.abort()
         raise
-    return bytes(start)
+    return bytes(part)
 
 
 def known_format(volume: "libvirt.virStorageVol") -> str:

@@ -74,7 +74,7 @@ def own_volumes(
     if not own:
         return Own([], [])
     refresh_storages(session)
-    before = {disk.target: _look(session, disk) for disk in own}
+    before = {disk.source: _look(session, disk) for disk in own}
     inventory = take_inventory(session)
     kept: list[str] = []
     candidates: dict[str, VolumeRecord] = {}
@@ -84,7 +84,7 @@ def own_volumes(
             kept.append(f"disk {disk.target} is kept: it is not in an active storage")
         elif volume.format == "iso" and not volume.name.startswith(guest_id):
             kept.append(f"volume {volume.label} is kept: it is an ISO image")
-        elif before[disk.target] != volume.identity or before[disk.target] != _look(session, disk):
+        elif before[disk.source] != volume.identity or before[disk.source] != _look(session, disk):
             # Only a file that nobody writes to is recognized under its other names, by its times.
             kept.append(f"volume {volume.label} is kept: something writes to it")
         else:

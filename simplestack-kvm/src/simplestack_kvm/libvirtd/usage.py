@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simplestack_kvm.errors import is_error
-from simplestack_kvm.libvirtd.descriptions import describe_guest, describe_guests, describe_saved_guests
+from simplestack_kvm.libvirtd.descriptions import (
+    GuestDescription,
+    describe_guest,
+    describe_guests,
+    describe_saved_guests,
+    describe_snapshots,
+    describe_snapshots_of,
+)
 from simplestack_kvm.libvirtd.image_headers import UnusableImage, read_header
 from simplestack_kvm.libvirtd.image_sources import read_start
 from simplestack_kvm.libvirtd.inventory import Inventory, VolumeRecord, normalized, volumes_at
@@ -44,9 +51,9 @@ class Usage:
 
     def why_kept(self, volume: VolumeRecord) -> str | None:
         """Return why a volume must be kept; None if it is certain that nothing uses it."""
-        for alias in self.inventory.same_file(volume):
-            if alias.path in self.uses:
-                return self.uses[alias.path]
+        use = self.use_of(volume)
+        if use is not None:
+            return use
         if volume.name in self.media_outside:
             return f"{self.media_outside[volume.name]} has a medium with this name outside of the storages"
         doubts = list(self.doubts)
@@ -58,6 +65,13 @@ class Usage:
             return f"it may be in use, since {doubts[0]}"
         if not self.inventory.is_complete:
             return "there was not enough time to check whether it is in use"
+        return None
+
+    def use_of(self, volume: VolumeRecord) -> str | None:
+        """Return how a volume is certainly used, as a sentence; None where no use is known."""
+        for alias in self.inventory.same_file(volume):
+            if alias.path in self.uses:
+                return self.uses[alias.path]
         return None
 
     def is_only_data(self, volume: VolumeRecord) -> bool:
@@ -117,6 +131,17 @@ class Usage:
             else:
                 self.doubts.append(outside)
 
+    def add_snapshots(self, guest: GuestDescription) -> None:
+        """Note what a guest had when its snapshots were taken.
+
+        :param guest: its snapshots' descriptions
+        """
+        for disk in guest.disks():
+            for source in disk.iter("source"):
+                path = self._path(place_of(source))
+                if path is not None:
+                    self.add_path(f"a snapshot of guest {guest.name}", path)
+
     def add_format(self, disk: ET.Element) -> None:
         """Note as what a guest takes a disk's file."""
         path = self._path(place_of(disk.find("source")))
@@ -148,14 +173,18 @@ def find_usage(session: KvmSession, inventory: Inventory, *, but_by: str) -> Usa
         if guest.uuid != but_by:
             for disk in guest.disks():
                 usage.add_disk(f"guest {guest.name}", disk)
+    for guest in describe_snapshots(session):
+        if guest.uuid != but_by:
+            usage.add_snapshots(guest)
     return usage
 
 
 def add_guest(usage: Usage, domain: "libvirt.virDomain") -> None:
-    """Note what one guest uses."""
+    """Note what one guest uses, and what its snapshots need."""
     guest = describe_guest(domain)
     for disk in guest.disks():
         usage.add_disk(f"guest {guest.name}", disk)
+    usage.add_snapshots(describe_snapshots_of(domain))
 
 
 def add_bases(usage: Usage, but_of: Collection[VolumeRecord]) -> None:

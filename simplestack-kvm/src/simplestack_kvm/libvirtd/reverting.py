@@ -1,0 +1,131 @@
+"""Revert domains to snapshots. libvirt restores the whole definition, so some of it is put back."""
+
+import posixpath
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from typing import Any
+
+from simplestack import Conflict, SimplestackError, warn
+from simplestack_kvm.libvirtd.domains import document_of, modification_flags
+from simplestack_kvm.libvirtd.inventory import refresh_storages, take_inventory
+from simplestack_kvm.libvirtd.ownership import own_volumes
+from simplestack_kvm.libvirtd.records import DISK_NAMES, DiskRecord, DomainRecord, disk_records
+from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.snapshots import SnapshotRecord, snapshot_records
+from simplestack_kvm.libvirtd.undo import with_remains
+from simplestack_kvm.libvirtd.usage import add_bases, find_usage
+from simplestack_kvm.sdk import libvirt
+
+#: What the namespaces of our parts of the metadata start with.
+_OURS = "{urn:simplestack:kvm:"
+
+
+def reject_used_by_others(session: KvmSession, guest_id: str, record: SnapshotRecord) -> None:
+    """Check that a revert changes no disk under somebody else, who may have it by now or be based on it.
+
+    :raises Conflict: it would
+    """
+    refresh_storages(session)
+    inventory = take_inventory(session)
+    volumes = []
+    for disk in record.disks:
+        volume = inventory.named(*disk.volume) if disk.volume else inventory.at(disk.path or "")
+        if volume is not None and disk.target in record.targets:
+            volumes.append(volume)
+    usage = find_usage(session, inventory, but_by=guest_id)
+    add_bases(usage, volumes)
+    for volume in volumes:
+        use = usage.use_of(volume)
+        if use is not None:
+            raise Conflict(
+                f"cannot revert the guest, since it would change volume {volume.label} under others: {use}"
+            )
+
+
+def revert(session: KvmSession, domain: "libvirt.virDomain", record: SnapshotRecord) -> list[str]:
+    """Revert a domain to a snapshot. Tags and the like stay as they are now.
+
+    Disks that the guest was given since are detached. Their volumes are deleted if Simplestack made them for
+    this guest and nothing needs them.
+
+    :return: the volumes that libvirt did not delete, each with the reason
+    """
+    kept = _metadata(domain)
+    before = _disks(domain)
+    domain.revertToSnapshot(record.handle)
+    try:
+        _restore_metadata(domain, kept)
+    except (libvirt.libvirtError, SimplestackError) as error:
+        raise with_remains(
+            error, ["the guest is reverted, but its tags may be those that it had in the snapshot"]
+        ) from None
+    sources = {disk.source for disk in _disks(domain)}
+    return _remove(session, domain, [disk for disk in before if disk.source not in sources])
+
+
+def past_disks(domain: "libvirt.virDomain", record: DomainRecord) -> list[DiskRecord]:
+    """Return the disks that were made for a guest, and that only its snapshots have now."""
+    sources = {disk.source for disk in record.disks}
+    past = {
+        disk.source: disk
+        for snapshot in snapshot_records(domain)
+        for disk in snapshot.disks
+        if disk.target in snapshot.targets and disk.source not in sources and _is_made_for(record.uuid, disk)
+    }
+    return list(past.values())
+
+
+def _is_made_for(guest_id: str, disk: DiskRecord) -> bool:
+    """Return whether a disk is a volume that was made for a guest: its name tells."""
+    name = disk.volume[1] if disk.volume else posixpath.basename(disk.path or "")
+    return name.startswith(f"{guest_id}-")
+
+
+def _disks(domain: "libvirt.virDomain") -> list[DiskRecord]:
+    """Return the disks of a guest, as it runs and as it starts next; each once."""
+    flags = [0, libvirt.VIR_DOMAIN_XML_INACTIVE] if domain.isPersistent() else [0]
+    disks = [disk for flag in flags for disk in disk_records(document_of(domain, flag))]
+    return list({disk.source: disk for disk in disks if disk.source is not None}.values())
+
+
+def _remove(session: KvmSession, domain: "libvirt.virDomain", dropped: Sequence[DiskRecord]) -> list[str]:
+    guest_id = domain.UUIDString()
+    own = [disk for disk in dropped if _is_made_for(guest_id, disk)]
+    for disk in dropped:
+        if disk not in own:
+            warn(
+                f"disk {disk.name!r} is no longer attached: it was added after the snapshot; its file is kept"
+            )
+    if not own:
+        return []
+    try:
+        return own_volumes(session, guest_id, own, detached_from=domain).delete()
+    except (libvirt.libvirtError, SimplestackError) as error:
+        names = ", ".join(disk.name for disk in own)
+        raise with_remains(
+            error, [f"the guest is reverted, but the disks that were added since are left: {names}"]
+        ) from None
+
+
+def _metadata(domain: "libvirt.virDomain") -> dict[str, ET.Element]:
+    """Return our parts of a guest's metadata that are not about its hardware, by namespace."""
+    flag = libvirt.VIR_DOMAIN_XML_INACTIVE if domain.isPersistent() else 0
+    parts = {
+        part.tag[1:].partition("}")[0]: part for part in document_of(domain, flag).iterfind("metadata/*")
+    }
+    return {uri: part for uri, part in parts.items() if part.tag.startswith(_OURS) and uri != DISK_NAMES}
+
+
+def _restore_metadata(domain: "libvirt.virDomain", kept: dict[str, ET.Element]) -> None:
+    now = _metadata(domain)
+    for uri in kept.keys() | now.keys():
+        texts = [
+            None if part is None else ET.canonicalize(ET.tostring(part, encoding="unicode"))
+            for part in (kept.get(uri), now.get(uri))
+        ]
+        if texts[0] != texts[1]:
+            text: Any = texts[0]  # None removes it
+            key = "simplestack-kept"  # the prefix of the element
+            domain.setMetadata(
+                libvirt.VIR_DOMAIN_METADATA_ELEMENT, text, key, uri, modification_flags(domain)
+            )
