@@ -3,6 +3,7 @@
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -18,10 +19,11 @@ from simplestack import (
     NewNetworkInterface,
 )
 from simplestack_kvm.hooks.disks import disk_create, disk_delete, disk_list, disk_update
-from simplestack_kvm.hooks.guests import guest_delete, guest_info, guest_list
+from simplestack_kvm.hooks.guests import guest_clone, guest_delete, guest_info, guest_list
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.hooks.power import guest_reboot, guest_resume, guest_shutdown, guest_start, guest_suspend
+from simplestack_kvm.hooks.snapshots import snapshot_create, snapshot_revert
 from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
@@ -41,6 +43,10 @@ def answers(address: str | None) -> bool:
             return bool(response.read().strip() == b"hello")
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False
+
+
+def is_up(session: KvmSession, guest_id: str) -> bool:
+    return answers(guest_info(session, guest_id).ip)
 
 
 def test_a_guest_lives_from_its_image_to_its_deletion(
@@ -103,3 +109,34 @@ def test_a_guest_lives_from_its_image_to_its_deletion(
     with pytest.raises(EntityNotFound):
         guest_info(session, made.id)
     assert {path.name for path in libvirtd.pool_folder.iterdir()} == before | {guest_volume}
+
+
+def test_a_guest_goes_on_from_its_snapshot_and_its_clone_boots_beside_it(
+    session: KvmSession, libvirtd: Libvirtd, guest_volume: str, until: Until
+) -> None:
+    before = {path.name for path in libvirtd.pool_folder.iterdir()}
+    made = guest_create(
+        session,
+        GuestCreate(
+            name="snapshots of a guest",
+            memory=128,
+            image=guest_volume,
+            network_interfaces=[NewNetworkInterface(network=libvirtd.network)],
+            storage=libvirtd.pool,
+            start=True,
+        ),
+    )
+    until(lambda: answers(guest_info(session, made.id).ip), BOOT_SECONDS, "the guest answers")
+    taken = snapshot_create(session, made.id, "booted")
+    assert taken.state == GuestState.STARTED
+    guest_shutdown(session, made.id, force=False)
+    clone = guest_clone(session, made.id, "clone of a guest")
+    assert snapshot_revert(session, made.id, taken.id) == taken
+    guest_start(session, clone.id)
+    for guest in (made, clone):
+        until(partial(is_up, session, guest.id), BOOT_SECONDS, f"{guest.name} answers")
+    assert guest_info(session, clone.id).ip != guest_info(session, made.id).ip
+    for guest in (made, clone):
+        guest_shutdown(session, guest.id, force=True)
+        guest_delete(session, guest.id)
+    assert {path.name for path in libvirtd.pool_folder.iterdir()} == before

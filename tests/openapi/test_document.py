@@ -72,7 +72,7 @@ def test_every_row_of_the_table_is_at_its_path_with_its_method_and_status(docume
 
 def test_an_operation_says_which_hypervisors_have_it(document: Any) -> None:
     operations = operations_of(document)
-    assert operations["guest_clone"]["x-simplestack-hypervisors"] == {"guest_clone": ["mock", "xen"]}
+    assert operations["guest_export"]["x-simplestack-hypervisors"] == {"guest_export": ["mock", "xen"]}
     assert operations["guest_info"]["x-simplestack-hypervisors"] == {"guest_info": ["kvm", "mock", "xen"]}
 
 

@@ -1,10 +1,12 @@
-"""List, show and delete guests."""
+"""List, show, clone and delete guests."""
 
 from simplestack import Guest, GuestState, HypervisorError, hookimpl
 from simplestack_kvm.entities import guest_entity, guest_entity_of_stats
 from simplestack_kvm.libvirtd.addresses import AddressBook
+from simplestack_kvm.libvirtd.cloning import copy_guest
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domains import end_remnant, find_domain, require_guest_state, state_of
+from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.listing import Row, list_guests
 from simplestack_kvm.libvirtd.nvram import delete_nvram
 from simplestack_kvm.libvirtd.ownership import own_volumes
@@ -27,6 +29,14 @@ def guest_list(session: KvmSession, fields: frozenset[str]) -> list[Guest]:
 def guest_info(session: KvmSession, guest_id: str) -> Guest:
     """Show one domain."""
     return show_guest(session, find_domain(session, guest_id))
+
+
+@hookimpl
+def guest_clone(session: KvmSession, guest_id: str, name: str) -> Guest:
+    """Copy a stopped guest without its snapshots, each disk in full. Media and read-only disks are shared."""
+    domain = find_domain(session, guest_id)
+    with Leftovers(session) as made:
+        return show_guest(session, copy_guest(session, made, domain, name))
 
 
 @hookimpl

@@ -1,29 +1,25 @@
 """Create guests. A failed creation leaves nothing behind."""
 
 import uuid
-from contextlib import suppress
 
 from simplestack import (
-    EntityNotFound,
     Guest,
     GuestCreate,
     gib_to_bytes,
     hookimpl,
 )
-from simplestack_kvm.errors import has_reason, needing_parts
+from simplestack_kvm.errors import needing_parts
 from simplestack_kvm.hooks.guests import show_guest
 from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.domain_xml import HostKind, Plan, VolumeSource, build_domain, host_kind
-from simplestack_kvm.libvirtd.domains import find_domain
+from simplestack_kvm.libvirtd.domain_xml import Plan, VolumeSource, build_domain, host_kind
 from simplestack_kvm.libvirtd.drives import find_iso
 from simplestack_kvm.libvirtd.image_sources import check_image
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.lookups import find_network
-from simplestack_kvm.libvirtd.naming import check_name, is_taken, taken
+from simplestack_kvm.libvirtd.naming import check_name, define_guest
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.storages import choose_pool
 from simplestack_kvm.libvirtd.volumes import copy_volume, find_volume, make_volume, source_of
-from simplestack_kvm.sdk import libvirt
 
 
 @hookimpl
@@ -58,7 +54,7 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
             networks=networks,
         )
         made.add_domain(guest_id, guest.name)
-        domain = _define(session, plan, host)
+        domain = define_guest(session, build_domain(plan, host), guest_id, guest.name)
         if guest.start:
             with needing_parts("start the new guest"):
                 domain.create()
@@ -84,17 +80,3 @@ def _disks(
         volume = make_volume(made, pool, guest_id, gib_to_bytes(disk.size))
         disks.append((source_of(volume), disk.name))
     return disks
-
-
-def _define(session: KvmSession, plan: Plan, host: HostKind) -> "libvirt.virDomain":
-    try:
-        return session.connection.defineXML(build_domain(plan, host))
-    except libvirt.libvirtError as error:
-        if not has_reason(error):
-            # It may have succeeded: then a guest with the new UUID exists, and uses the new volumes.
-            with suppress(EntityNotFound):
-                return find_domain(session, plan.uuid)
-        # Another client may have used the name meanwhile; libvirt has no error number for that.
-        elif is_taken(session, plan.name):
-            raise taken(plan.name) from None
-        raise

@@ -1,6 +1,8 @@
-"""Check names of guests, and rename guests."""
+"""Check names of guests, define new guests, and rename guests."""
 
-from simplestack import Conflict, GuestState, InvalidArguments
+from contextlib import suppress
+
+from simplestack import Conflict, EntityNotFound, GuestState, InvalidArguments
 from simplestack_kvm.errors import has_reason
 from simplestack_kvm.libvirtd.domains import find_domain, require_guest_state
 from simplestack_kvm.libvirtd.session import KvmSession
@@ -41,6 +43,25 @@ def is_taken(session: KvmSession, name: str) -> bool:
             return False
         raise
     return True
+
+
+def define_guest(session: KvmSession, text: str, guest_id: str, name: str) -> "libvirt.virDomain":
+    """Define a new guest.
+
+    :param text: its description, with this UUID and name
+    :raises Conflict: another client has used the name meanwhile
+    """
+    try:
+        return session.connection.defineXML(text)
+    except libvirt.libvirtError as error:
+        if not has_reason(error):
+            # It may have succeeded: then a guest with the new UUID exists, and uses the new volumes.
+            with suppress(EntityNotFound):
+                return find_domain(session, guest_id)
+        # libvirt has no error number for that.
+        elif is_taken(session, name):
+            raise taken(name) from None
+        raise
 
 
 def renaming(session: KvmSession, domain: "libvirt.virDomain", old_name: str, name: str) -> Step:

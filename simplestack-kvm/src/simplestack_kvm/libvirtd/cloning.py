@@ -1,0 +1,67 @@
+"""Copy guests, each disk in full."""
+
+import uuid
+
+from simplestack import Conflict, GuestState, InvalidArguments
+from simplestack_kvm.libvirtd.copy_xml import describe_copy, disks_to_copy
+from simplestack_kvm.libvirtd.domain_xml import VolumeSource
+from simplestack_kvm.libvirtd.domains import document_of, require_guest_state
+from simplestack_kvm.libvirtd.image_sources import check_image, known_format
+from simplestack_kvm.libvirtd.leftovers import Leftovers
+from simplestack_kvm.libvirtd.naming import check_name, define_guest
+from simplestack_kvm.libvirtd.records import DiskRecord
+from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.volumes import copy_volume, source_of, volume_of
+from simplestack_kvm.sdk import libvirt
+
+_CLONE = "clone the guest"
+
+
+def copy_guest(
+    session: KvmSession, made: Leftovers, domain: "libvirt.virDomain", name: str
+) -> "libvirt.virDomain":
+    """Copy a stopped guest without its snapshots, each disk to the storage that it is in.
+
+    :raises InvalidState: the guest is not stopped, or was started meanwhile
+    :raises InvalidArguments: a name that libvirt cannot keep
+    :raises Conflict: another guest has the name; a disk is in no active storage, or cannot be copied
+    :raises NotImplementedError: the guest has something that a copy cannot have, such as a device of the host
+    """
+    require_guest_state(domain, _CLONE, GuestState.STOPPED)
+    check_name(session, name)
+    document = document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE)
+    disks = [(disk, _volume(session, disk)) for disk in disks_to_copy(document)]
+    copy_id = str(uuid.uuid4())
+    sources = {disk.target: _copy(session, made, copy_id, disk, volume) for disk, volume in disks}
+    # QEMU may have written to one disk after another one was copied.
+    require_guest_state(domain, _CLONE, GuestState.STOPPED)
+    made.add_domain(copy_id, name)
+    return define_guest(session, describe_copy(document, copy_id, name, sources), copy_id, name)
+
+
+def _volume(session: KvmSession, disk: DiskRecord) -> "libvirt.virStorageVol":
+    volume = volume_of(session, disk)
+    if volume is None:
+        raise Conflict(
+            f"cannot clone the guest: disk {disk.target} is not in an active storage; create a storage for "
+            "its folder"
+        )
+    return volume
+
+
+def _copy(
+    session: KvmSession, made: Leftovers, copy_id: str, disk: DiskRecord, volume: "libvirt.virStorageVol"
+) -> VolumeSource:
+    try:
+        checked = check_image(session, volume.name(), volume)
+    except InvalidArguments as error:
+        # Nothing in the request is wrong: it is the guest's disk that cannot be copied.
+        raise Conflict(f"cannot clone disk {disk.target} of the guest: {error.message}") from None
+    found = known_format(volume)
+    if disk.format != ("raw" if found == "iso" else found):
+        raise Conflict(
+            f"cannot clone the guest: disk {disk.target} is {disk.format}, but its content looks like {found}"
+        )
+    copy = copy_volume(made, volume.storagePoolLookupByVolume(), copy_id, volume)
+    checked.check_again()
+    return source_of(copy)

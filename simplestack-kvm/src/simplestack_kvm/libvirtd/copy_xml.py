@@ -1,0 +1,87 @@
+"""Describe a copy of a domain: what it is given of its own, and what keeps a domain from being copied."""
+
+import uuid
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+
+from simplestack_kvm.libvirtd.domain_xml import VolumeSource
+from simplestack_kvm.libvirtd.records import DiskRecord, disk_elements, disk_records
+
+#: What the copy would share with the guest, or write to under it.
+_SHARED = {
+    "devices/hostdev": "a device of the host",
+    "devices/filesystem": "a folder of the host",
+    "devices/shmem": "memory that it shares",
+    "devices/memory/source/path": "memory in a file of the host",
+    "devices/*[@type='file']/source[@path]": "a console that is written to a file of the host",
+    "devices/*[@type='dev']/source[@path]": "a console on a device of the host",
+    "os/nvram": "UEFI variables",
+    "os[@firmware='efi']": "UEFI variables",
+    "{http://libvirt.org/schemas/domain/qemu/1.0}commandline": "arguments for QEMU of its own",
+}
+
+
+def disks_to_copy(document: ET.Element) -> list[DiskRecord]:
+    """Return the disks that a copy of a guest needs its own volumes for: all but read-only ones.
+
+    :param document: the guest's definition
+    :raises NotImplementedError: the guest has something that a copy cannot have
+    """
+    for path, what in _SHARED.items():
+        if document.find(path) is not None:
+            raise NotImplementedError(f"the guest has {what}, so Simplestack cannot clone it")
+    disks = []
+    for element, disk in zip(disk_elements(document), disk_records(document), strict=True):
+        if element.find("readonly") is not None:
+            continue
+        if not disk.own:
+            raise NotImplementedError(
+                f"disk {disk.target} is shareable or transient, so Simplestack cannot clone the guest"
+            )
+        disks.append(disk)
+    return disks
+
+
+def describe_copy(document: ET.Element, guest_id: str, name: str, sources: Mapping[str, VolumeSource]) -> str:
+    """Describe a copy of a guest. libvirt gives it MAC addresses.
+
+    :param document: the guest's definition, which is changed
+    :param sources: the volumes of the copy's disks, by target
+    """
+    _set_text(document, "name", name)
+    _set_text(document, "uuid", guest_id)
+    for entry in document.iterfind("sysinfo/system/entry[@name='uuid']"):
+        entry.text = guest_id
+    for generation in document.iterfind("genid"):
+        generation.text = str(uuid.uuid4())
+    for element, disk in zip(disk_elements(document), disk_records(document), strict=True):
+        if disk.target in sources:
+            _replace_source(element, sources[disk.target])
+    for interface in document.iterfind("devices/interface"):
+        # The device's name on the host, and its identity in Open vSwitch, are one guest's alone, too.
+        for tag in ("mac", "target"):
+            for part in interface.findall(tag):
+                interface.remove(part)
+        for parameters in interface.iterfind("virtualport/parameters"):
+            for identity in ("interfaceid", "instanceid"):
+                parameters.attrib.pop(identity, None)
+    return ET.tostring(document, encoding="unicode")
+
+
+def _replace_source(disk: ET.Element, source: VolumeSource) -> None:
+    for tag in ("source", "backingStore", "mirror"):
+        for part in disk.findall(tag):
+            disk.remove(part)
+    disk.set("type", "block" if source.block else "file")
+    driver = disk.find("driver")
+    if driver is None:
+        driver = ET.SubElement(disk, "driver", name="qemu")
+    driver.set("type", source.format)
+    ET.SubElement(disk, "source", {"dev" if source.block else "file": source.path})
+
+
+def _set_text(document: ET.Element, tag: str, text: str) -> None:
+    element = document.find(tag)
+    if element is None:
+        element = ET.SubElement(document, tag)
+    element.text = text
