@@ -296,11 +296,6 @@ def test_a_guest_without_virtio_has_plain_devices(session: KvmSession, libvirtd:
     guest_delete(session, made.id)
 
 
-def test_a_template_is_refused_before_anything_is_made(session: KvmSession) -> None:
-    with pytest.raises(NotImplementedError, match="image"):
-        guest_create(session, GuestCreate(name="clone", template="x"))
-
-
 def test_defect_10_a_new_guest_has_no_display_that_anybody_can_reach_and_is_confined(
     session: KvmSession,
 ) -> None:

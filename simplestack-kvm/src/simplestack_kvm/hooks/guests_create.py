@@ -1,6 +1,7 @@
 """Create guests. A failed creation leaves nothing behind."""
 
 import uuid
+import xml.etree.ElementTree as ET
 
 from simplestack import (
     Guest,
@@ -8,38 +9,42 @@ from simplestack import (
     gib_to_bytes,
     hookimpl,
 )
+from simplestack_kvm.entities import is_paravirtualized
 from simplestack_kvm.errors import needing_parts
 from simplestack_kvm.hooks.guests import show_guest
+from simplestack_kvm.libvirtd.cloning import copy_guest, find_origin
+from simplestack_kvm.libvirtd.copy_xml import add_disk, insert_iso, replace_interfaces
+from simplestack_kvm.libvirtd.disk_names import set_name
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domain_xml import Plan, VolumeSource, build_domain, host_kind
+from simplestack_kvm.libvirtd.domains import document_of
 from simplestack_kvm.libvirtd.drives import find_iso
+from simplestack_kvm.libvirtd.hardware import plan_cpus, plan_memory
 from simplestack_kvm.libvirtd.image_sources import check_image
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.lookups import find_network
 from simplestack_kvm.libvirtd.naming import check_name, define_guest
+from simplestack_kvm.libvirtd.records import disk_records
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.storages import choose_pool
 from simplestack_kvm.libvirtd.volumes import copy_volume, find_volume, make_volume, source_of
+from simplestack_kvm.sdk import libvirt
 
 
 @hookimpl
 def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
-    """Create a guest from a full copy of an image, from empty disks, or from both.
+    """Create a guest from a full copy of an image or of another guest, from empty disks, or from both.
 
     ``paravirtualized`` (the default) gives it virtio devices; without it they are SATA (or IDE) and e1000.
 
     :raises InvalidArguments: a name that libvirt cannot keep
-    :raises NotImplementedError: from a template
+    :raises NotImplementedError: the ``template`` has other devices than ``paravirtualized`` says
     """
     if guest.template is not None:
-        raise NotImplementedError(
-            "this hypervisor's guests are not made from templates: name an `image`, a volume in a storage"
-        )
+        return _copy(session, guest, guest.template)
     check_name(session, guest.name)
     networks = [find_network(session, wanted.network).name() for wanted in guest.network_interfaces]
-    iso = None
-    if guest.iso is not None:
-        iso = find_iso(session, guest.iso, choose_pool(session, guest.storage))
+    iso = _iso(session, guest)
     host = host_kind(parse_document(session.connection.getCapabilities()), session.settings.virtualization)
     guest_id = str(uuid.uuid4())
     with Leftovers(session) as made:
@@ -55,10 +60,57 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
         )
         made.add_domain(guest_id, guest.name)
         domain = define_guest(session, build_domain(plan, host), guest_id, guest.name)
-        if guest.start:
-            with needing_parts("start the new guest"):
-                domain.create()
+        _start(domain, guest)
         return show_guest(session, domain)
+
+
+def _copy(session: KvmSession, guest: GuestCreate, template: str) -> Guest:
+    """Create a guest from another one. All that the request names is looked up before it is created."""
+    origin = find_origin(session, template)
+    current = is_paravirtualized(disk.target for disk in disk_records(document_of(origin)))
+    if guest.paravirtualized not in (None, current):
+        raise NotImplementedError(
+            "`paravirtualized` cannot differ from that of the `template` on this hypervisor: leave it out"
+        )
+    networks = [find_network(session, wanted.network).name() for wanted in guest.network_interfaces]
+    iso = _iso(session, guest)
+    pool = None if guest.storage is None else choose_pool(session, guest.storage)
+    pools = [choose_pool(session, disk.storage or guest.storage) for disk in guest.disks]
+    names: dict[str, str] = {}
+    with Leftovers(session) as made:
+
+        def change(document: ET.Element, guest_id: str) -> None:
+            for disk, disk_pool in zip(guest.disks, pools, strict=True):
+                volume = make_volume(made, disk_pool, guest_id, gib_to_bytes(disk.size))
+                target = add_disk(document, source_of(volume))
+                if disk.name is not None:
+                    names[target] = disk.name
+            if networks:
+                replace_interfaces(document, networks)
+            if iso is not None:
+                insert_iso(document, iso)
+
+        domain = copy_guest(session, made, origin, guest.name, pool=pool, change=change)
+        for target, name in names.items():
+            set_name(domain, target, name)
+        if guest.memory is not None:
+            plan_memory(domain, guest.memory).apply()
+        if guest.cpus is not None:
+            plan_cpus(domain, guest.cpus).apply()
+        _start(domain, guest)
+        return show_guest(session, domain)
+
+
+def _iso(session: KvmSession, guest: GuestCreate) -> VolumeSource | None:
+    if guest.iso is None:
+        return None
+    return find_iso(session, guest.iso, choose_pool(session, guest.storage))
+
+
+def _start(domain: "libvirt.virDomain", guest: GuestCreate) -> None:
+    if guest.start:
+        with needing_parts("start the new guest"):
+            domain.create()
 
 
 def _disks(

@@ -64,7 +64,9 @@ def _reject_impossible(record: DomainRecord, changes: GuestUpdate) -> None:
             "to boot: create a new guest"
         )
     if changes.template is True:
-        raise NotImplementedError("this hypervisor has no templates: create guests from an `image`")
+        raise NotImplementedError(
+            "this hypervisor has no templates: create guests from an `image`, or copy a guest"
+        )
 
 
 def _hdd(

@@ -1,11 +1,13 @@
 """Copy guests, each disk in full."""
 
 import uuid
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
 
-from simplestack import Conflict, GuestState, InvalidArguments
-from simplestack_kvm.libvirtd.copy_xml import describe_copy, disks_to_copy
+from simplestack import Conflict, EntityNotFound, GuestState, InvalidArguments, is_uuid
+from simplestack_kvm.libvirtd.copy_xml import disks_to_copy, make_copy
 from simplestack_kvm.libvirtd.domain_xml import VolumeSource
-from simplestack_kvm.libvirtd.domains import document_of, require_guest_state
+from simplestack_kvm.libvirtd.domains import document_of, find_domain, require_guest_state
 from simplestack_kvm.libvirtd.image_sources import check_image, known_format
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.naming import check_name, define_guest
@@ -17,11 +19,34 @@ from simplestack_kvm.sdk import libvirt
 _CLONE = "clone the guest"
 
 
-def copy_guest(
-    session: KvmSession, made: Leftovers, domain: "libvirt.virDomain", name: str
-) -> "libvirt.virDomain":
-    """Copy a stopped guest without its snapshots, each disk to the storage that it is in.
+def find_origin(session: KvmSession, id_or_name: str) -> "libvirt.virDomain":
+    """Find the guest to copy.
 
+    :raises EntityNotFound: ``Guest``
+    """
+    if is_uuid(id_or_name) or not id_or_name.isprintable():
+        return find_domain(session, id_or_name)
+    try:
+        return session.connection.lookupByName(id_or_name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            raise EntityNotFound("Guest", id_or_name) from None
+        raise
+
+
+def copy_guest(
+    session: KvmSession,
+    made: Leftovers,
+    domain: "libvirt.virDomain",
+    name: str,
+    *,
+    pool: "libvirt.virStoragePool | None" = None,
+    change: Callable[[ET.Element, str], None] | None = None,
+) -> "libvirt.virDomain":
+    """Copy a stopped guest without its snapshots.
+
+    :param pool: the storage for the copies of its disks; None for the storage that each is in
+    :param change: changes the copy's description, given its UUID
     :raises InvalidState: the guest is not stopped, or was started meanwhile
     :raises InvalidArguments: a name that libvirt cannot keep
     :raises Conflict: another guest has the name; a disk is in no active storage, or cannot be copied
@@ -32,11 +57,14 @@ def copy_guest(
     document = document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE)
     disks = [(disk, _volume(session, disk)) for disk in disks_to_copy(document)]
     copy_id = str(uuid.uuid4())
-    sources = {disk.target: _copy(session, made, copy_id, disk, volume) for disk, volume in disks}
+    sources = {disk.target: _copy(session, made, copy_id, disk, volume, pool=pool) for disk, volume in disks}
     # QEMU may have written to one disk after another one was copied.
     require_guest_state(domain, _CLONE, GuestState.STOPPED)
+    make_copy(document, copy_id, name, sources)
+    if change is not None:
+        change(document, copy_id)
     made.add_domain(copy_id, name)
-    return define_guest(session, describe_copy(document, copy_id, name, sources), copy_id, name)
+    return define_guest(session, ET.tostring(document, encoding="unicode"), copy_id, name)
 
 
 def _volume(session: KvmSession, disk: DiskRecord) -> "libvirt.virStorageVol":
@@ -50,7 +78,13 @@ def _volume(session: KvmSession, disk: DiskRecord) -> "libvirt.virStorageVol":
 
 
 def _copy(
-    session: KvmSession, made: Leftovers, copy_id: str, disk: DiskRecord, volume: "libvirt.virStorageVol"
+    session: KvmSession,
+    made: Leftovers,
+    copy_id: str,
+    disk: DiskRecord,
+    volume: "libvirt.virStorageVol",
+    *,
+    pool: "libvirt.virStoragePool | None",
 ) -> VolumeSource:
     try:
         checked = check_image(session, volume.name(), volume)
@@ -62,6 +96,6 @@ def _copy(
         raise Conflict(
             f"cannot clone the guest: disk {disk.target} is {disk.format}, but its content looks like {found}"
         )
-    copy = copy_volume(made, volume.storagePoolLookupByVolume(), copy_id, volume)
+    copy = copy_volume(made, pool or volume.storagePoolLookupByVolume(), copy_id, volume)
     checked.check_again()
     return source_of(copy)

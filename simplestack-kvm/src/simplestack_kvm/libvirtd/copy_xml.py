@@ -2,9 +2,10 @@
 
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from simplestack_kvm.libvirtd.domain_xml import VolumeSource
+from simplestack import Conflict
+from simplestack_kvm.libvirtd.domain_xml import VolumeSource, disk_element, free_target, taken_targets
 from simplestack_kvm.libvirtd.records import DiskRecord, disk_elements, disk_records
 
 #: What the copy would share with the guest, or write to under it.
@@ -42,10 +43,9 @@ def disks_to_copy(document: ET.Element) -> list[DiskRecord]:
     return disks
 
 
-def describe_copy(document: ET.Element, guest_id: str, name: str, sources: Mapping[str, VolumeSource]) -> str:
-    """Describe a copy of a guest. libvirt gives it MAC addresses.
+def make_copy(document: ET.Element, guest_id: str, name: str, sources: Mapping[str, VolumeSource]) -> None:
+    """Change a guest's definition to that of a copy. libvirt gives it MAC addresses.
 
-    :param document: the guest's definition, which is changed
     :param sources: the volumes of the copy's disks, by target
     """
     _set_text(document, "name", name)
@@ -65,7 +65,44 @@ def describe_copy(document: ET.Element, guest_id: str, name: str, sources: Mappi
         for parameters in interface.iterfind("virtualport/parameters"):
             for identity in ("interfaceid", "instanceid"):
                 parameters.attrib.pop(identity, None)
-    return ET.tostring(document, encoding="unicode")
+
+
+def add_disk(document: ET.Element, source: VolumeSource) -> str:
+    """Add a disk to a definition, on the bus of the first one; return its target."""
+    existing = disk_records(document)
+    bus = existing[0].bus if existing and existing[0].bus else "virtio"
+    target = free_target(bus, taken_targets(document))
+    _devices(document).append(disk_element(source, target, bus))
+    return target
+
+
+def replace_interfaces(document: ET.Element, networks: Sequence[str]) -> None:
+    """Give a definition interfaces on these networks alone, of the model of the first one that it has."""
+    devices = _devices(document)
+    interfaces = devices.findall("interface")
+    model = interfaces[0].find("model") if interfaces else None
+    for interface in interfaces:
+        devices.remove(interface)
+    for network in networks:
+        interface = ET.SubElement(devices, "interface", type="network")
+        ET.SubElement(interface, "source", network=network)
+        ET.SubElement(interface, "model", type="virtio" if model is None else model.get("type", "virtio"))
+
+
+def insert_iso(document: ET.Element, iso: VolumeSource) -> None:
+    """Put an ISO image into the first CD drive of a definition.
+
+    :raises Conflict: it has none
+    """
+    drive = document.find("devices/disk[@device='cdrom']")
+    if drive is None:
+        raise Conflict("the `template` has no CD drive for the `iso`: leave it out")
+    _replace_source(drive, iso)
+
+
+def _devices(document: ET.Element) -> ET.Element:
+    devices = document.find("devices")
+    return ET.SubElement(document, "devices") if devices is None else devices
 
 
 def _replace_source(disk: ET.Element, source: VolumeSource) -> None:
