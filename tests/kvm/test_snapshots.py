@@ -253,3 +253,20 @@ def test_a_table_of_snapshots_that_moves_while_it_is_read_is_read_again(
         made = snapshot_create(session, guest.id, "first")
     assert snapshot_list(session, guest.id) == [made]
     assert in_image(first) == [f"simplestack-{made.id}", "a", "b", "c"]
+
+
+def test_of_two_snapshots_of_a_name_that_are_taken_at_once_the_first_stays(
+    session: KvmSession, guest: Guest
+) -> None:
+    made = []
+    with (
+        after(
+            "virDomainListAllSnapshots",
+            lambda: made.append(snapshot_create(session, guest.id, "twice")),
+            nth=1,
+        ),
+        pytest.raises(Conflict, match="'twice': choose another name"),
+    ):
+        snapshot_create(session, guest.id, "twice")
+    assert snapshot_list(session, guest.id) == made
+    assert [len(in_image(path)) for path in paths(session, guest)] == [1, 1]

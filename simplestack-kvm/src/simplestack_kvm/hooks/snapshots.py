@@ -7,7 +7,7 @@ from simplestack_kvm.libvirtd.plugging import reject_saved
 from simplestack_kvm.libvirtd.records import disk_records
 from simplestack_kvm.libvirtd.reverting import reject_used_by_others, revert
 from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.snapshots import new_snapshot, pick, snapshot_records
+from simplestack_kvm.libvirtd.snapshots import ancestry, new_snapshot, pick, snapshot_records
 from simplestack_kvm.libvirtd.snapshotting import (
     missing_targets,
     reject_external,
@@ -44,7 +44,7 @@ def snapshot_create(session: KvmSession, guest_id: str, name: str) -> Snapshot:
     existing = snapshot_records(domain)
     reject_external(existing, "take a snapshot of the guest")
     if any(record.name == name for record in existing):
-        raise Conflict(f"the guest has a snapshot with the name {name!r}: choose another name")
+        raise _taken(name)
     document = document_of(domain)
     targets = snapshot_targets(document)
     snapshot_id, text = new_snapshot(name, targets)
@@ -55,7 +55,11 @@ def snapshot_create(session: KvmSession, guest_id: str, name: str) -> Snapshot:
         handle.delete()
         raise HypervisorError(f"QEMU did not write the snapshot to disk {', '.join(missing)}")
     records = snapshot_records(domain)
-    return snapshot_entity(pick(records, snapshot_id), records)
+    made = pick(records, snapshot_id)
+    if any(record.name == name for record in ancestry(made, records)[:-1]):
+        made.handle.delete()  # another request was quicker
+        raise _taken(name)
+    return snapshot_entity(made, records)
 
 
 @hookimpl
@@ -96,3 +100,7 @@ def snapshot_delete(session: KvmSession, guest_id: str, snapshot_id: str) -> Non
     reject_external(records, "delete a snapshot of the guest")
     require_unambiguous(session, record)
     record.handle.delete()
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"the guest has a snapshot with the name {name!r}: choose another name")
