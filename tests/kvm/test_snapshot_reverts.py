@@ -107,7 +107,7 @@ def test_a_revert_keeps_name_and_tags(session: KvmSession, guest: Guest) -> None
 
 
 @pytest.mark.parametrize("running", [False, True])
-def test_a_disk_added_since_goes_unless_a_snapshot_needs_it(
+def test_a_disk_added_since_is_detached_and_keeps_its_data(
     session: KvmSession, libvirtd: Libvirtd, guest: Guest, warnings: list[str], running: bool
 ) -> None:
     before = snapshot_create(session, guest.id, "before")
@@ -121,19 +121,24 @@ def test_a_disk_added_since_goes_unless_a_snapshot_needs_it(
     if running:
         guest_shutdown(session, guest.id, force=True)
     write(needed, 7)
+    write(dropped, 5)
     snapshot_revert(session, guest.id, before.id)
     assert len(disk_list(session, guest.id)) == 2
     files = {str(path) for path in libvirtd.pool_folder.iterdir()}
-    assert needed in files
-    assert dropped not in files
-    assert any("a snapshot of guest" in warning for warning in warnings)
+    assert {needed, dropped} <= files
+    assert has(dropped, 5)
+    for disk in (needed, dropped):
+        name = f"volume {libvirtd.pool}/{disk.rpartition('/')[2]}"
+        assert any(name in warning and "was detached" in warning for warning in warnings)
     snapshot_revert(session, guest.id, later.id)
     assert paths(session, guest)[2] == needed
     if running:
         guest_shutdown(session, guest.id, force=True)
     snapshot_revert(session, guest.id, before.id)
     guest_delete(session, guest.id)
-    assert needed not in {str(path) for path in libvirtd.pool_folder.iterdir()}
+    files = {str(path) for path in libvirtd.pool_folder.iterdir()}
+    assert needed not in files
+    assert has(dropped, 5)
 
 
 def test_a_disk_of_another_tool_that_was_added_since_is_kept_and_said(
@@ -145,7 +150,7 @@ def test_a_disk_of_another_tool_that_was_added_since_is_kept_and_said(
         snapshot_revert(session, guest.id, made.id)
         assert len(disk_list(session, guest.id)) == 2
         others.info()
-    assert any(others.name() in warning and "is kept" in warning for warning in warnings)
+    assert any(others.name() in warning and "was detached" in warning for warning in warnings)
 
 
 def test_a_disk_that_another_guest_has_by_now_is_not_reverted_under_it(

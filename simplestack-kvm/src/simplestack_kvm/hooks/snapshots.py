@@ -66,7 +66,8 @@ def snapshot_create(session: KvmSession, guest_id: str, name: str) -> Snapshot:
 def snapshot_revert(session: KvmSession, guest_id: str, snapshot_id: str) -> Snapshot:
     """Revert a guest to one of its snapshots, to the power state and the memory of then, too.
 
-    It keeps the name and the tags that it has. Disks that it was given since then go.
+    It keeps its current name and tags. Disks that were attached after the snapshot are detached and stay in
+    their storages with their data: a warning names them.
 
     :raises Conflict: the snapshot is damaged, or somebody else uses a disk that it is in
     :raises InvalidState: the guest is saved to disk
@@ -79,11 +80,7 @@ def snapshot_revert(session: KvmSession, guest_id: str, snapshot_id: str) -> Sna
     reject_external(records, "revert the guest")
     require_intact(session, record)
     reject_used_by_others(session, domain.UUIDString(), record)
-    left = revert(session, domain, record)
-    if left:
-        raise HypervisorError(
-            f"the guest is reverted, but these are left: {', '.join(left)}; remove them by hand"
-        )
+    revert(session, domain, record)
     return snapshot_entity(record, records)
 
 

@@ -2,18 +2,17 @@
 
 import posixpath
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
 from typing import Any
 
 from simplestack import Conflict, SimplestackError, warn
 from simplestack_kvm.libvirtd.domains import document_of, modification_flags
 from simplestack_kvm.libvirtd.inventory import refresh_storages, take_inventory
-from simplestack_kvm.libvirtd.ownership import own_volumes
 from simplestack_kvm.libvirtd.records import DISK_NAMES, DiskRecord, DomainRecord, disk_records
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.snapshots import SnapshotRecord, snapshot_records
 from simplestack_kvm.libvirtd.undo import with_remains
 from simplestack_kvm.libvirtd.usage import add_bases, find_usage
+from simplestack_kvm.libvirtd.volumes import volume_of
 from simplestack_kvm.sdk import libvirt
 
 #: What the namespaces of our parts of the metadata start with.
@@ -42,13 +41,10 @@ def reject_used_by_others(session: KvmSession, guest_id: str, record: SnapshotRe
             )
 
 
-def revert(session: KvmSession, domain: "libvirt.virDomain", record: SnapshotRecord) -> list[str]:
+def revert(session: KvmSession, domain: "libvirt.virDomain", record: SnapshotRecord) -> None:
     """Revert a domain to a snapshot. Tags and the like stay as they are now.
 
-    Disks that the guest was given since are detached. Their volumes are deleted if Simplestack made them for
-    this guest and nothing needs them.
-
-    :return: the volumes that libvirt did not delete, each with the reason
+    Disks that were attached after the snapshot are detached, and their files stay: a warning names them.
     """
     kept = _metadata(domain)
     before = _disks(domain)
@@ -60,7 +56,12 @@ def revert(session: KvmSession, domain: "libvirt.virDomain", record: SnapshotRec
             error, ["the guest is reverted, but its tags may be those that it had in the snapshot"]
         ) from None
     sources = {disk.source for disk in _disks(domain)}
-    return _remove(session, domain, [disk for disk in before if disk.source not in sources])
+    for disk in before:
+        if disk.source not in sources:
+            warn(
+                f"disk {disk.target} {disk.name!r} was detached, because the snapshot does not have it: "
+                f"it stays with its data{_place(session, disk)}"
+            )
 
 
 def past_disks(domain: "libvirt.virDomain", record: DomainRecord) -> list[DiskRecord]:
@@ -88,23 +89,13 @@ def _disks(domain: "libvirt.virDomain") -> list[DiskRecord]:
     return list({disk.source: disk for disk in disks if disk.source is not None}.values())
 
 
-def _remove(session: KvmSession, domain: "libvirt.virDomain", dropped: Sequence[DiskRecord]) -> list[str]:
-    guest_id = domain.UUIDString()
-    own = [disk for disk in dropped if _is_made_for(guest_id, disk)]
-    for disk in dropped:
-        if disk not in own:
-            warn(
-                f"disk {disk.name!r} is no longer attached: it was added after the snapshot; its file is kept"
-            )
-    if not own:
-        return []
+def _place(session: KvmSession, disk: DiskRecord) -> str:
     try:
-        return own_volumes(session, guest_id, own, detached_from=domain).delete()
-    except (libvirt.libvirtError, SimplestackError) as error:
-        names = ", ".join(disk.name for disk in own)
-        raise with_remains(
-            error, [f"the guest is reverted, but the disks that were added since are left: {names}"]
-        ) from None
+        volume = volume_of(session, disk)
+        pool = None if volume is None else volume.storagePoolLookupByVolume()
+    except libvirt.libvirtError:  # the guest is reverted: this only says where its disk is
+        volume = pool = None
+    return "" if volume is None or pool is None else f", as volume {pool.name()}/{volume.name()}"
 
 
 def _metadata(domain: "libvirt.virDomain") -> dict[str, ET.Element]:
