@@ -52,7 +52,7 @@ def test_an_example_is_what_the_service_takes_and_answers(name: str, operation: 
     example = read_examples(hypervisor)[operation]
     assert set(example.parameters) == set(parameters(row.path))
     _check(example.request, body_kinds(row, [hypervisor]))
-    _check(example.answer, result_kinds(row, [hypervisor]))
+    _check(example.response, result_kinds(row, [hypervisor]))
 
 
 def _check(value: Any, kinds: list[Any]) -> None:

@@ -89,7 +89,9 @@ def test_every_example_is_shown(site: dict[str, Page]) -> None:
         examples = read_examples(found)
         assert examples
         missing = [
-            name for name, its in examples.items() if its.answer is not UNSET and its.answer not in answers
+            name
+            for name, its in examples.items()
+            if its.response is not UNSET and its.response not in answers
         ]
         assert missing == []
 

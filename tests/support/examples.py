@@ -58,7 +58,7 @@ class Recorder:
             example["request"] = body
         if _is_json(answer):
             shown = answer.json
-            example["answer"] = shown[:_SHOWN_ITEMS] if isinstance(shown, list) else shown
+            example["response"] = shown[:_SHOWN_ITEMS] if isinstance(shown, list) else shown
         return example
 
 

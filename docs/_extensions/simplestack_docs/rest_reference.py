@@ -135,8 +135,8 @@ def _example(method: str, path: str, example: Example) -> Iterator[nodes.Node]:
         path = path.replace(f"{{{name}}}", quote(value, safe=":"))
     request = "" if example.request is UNSET else f"\n\n{_pretty(example.request)}"
     yield code(f"{method} {path}{request}", "text")
-    if example.answer is not UNSET:
-        yield code(_pretty(example.answer), "json")
+    if example.response is not UNSET:
+        yield code(_pretty(example.response), "json")
 
 
 def _pretty(value: Any) -> str:

@@ -70,5 +70,5 @@ class HypervisorPlugin(Generic[S]):
     #: log.
     warnings: Callable[[S], list[str]] = _no_warnings
     #: A JSON file of examples for the OpenAPI document: by operation, the ids of its path (``parameters``),
-    #: its JSON body (``request``) and its JSON response (``answer``), each where there is one.
+    #: its JSON body (``request``) and its JSON response (``response``), each where there is one.
     examples: Path | None = None

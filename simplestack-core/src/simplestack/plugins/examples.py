@@ -13,14 +13,14 @@ from simplestack.suggestions import did_you_mean
 
 
 class Example(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A request to a hypervisor and its answer."""
+    """A request to a hypervisor and its response."""
 
     #: The arguments in the path, decoded.
     parameters: dict[str, str] = {}
     #: The JSON body; absent where there is none.
     request: Any | UnsetType = UNSET
-    #: The JSON answer; absent where there is none.
-    answer: Any | UnsetType = UNSET
+    #: The JSON response; absent where there is none.
+    response: Any | UnsetType = UNSET
 
 
 _decode = msgspec.json.Decoder(dict[str, Example]).decode

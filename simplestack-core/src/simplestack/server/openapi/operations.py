@@ -135,9 +135,9 @@ class Describer:
         if entity_of(rows[0].result) is not None:
             schemas += [self._trimmed(kind) for kind in kinds]
         values = {
-            hypervisor: {"value": example.answer}
+            hypervisor: {"value": example.response}
             for hypervisor, example in reversed(self._examples_of(rows))
-            if example.answer is not UNSET
+            if example.response is not UNSET
         }
         return {"schema": _any_of(schemas), "examples": values} if values else {"schema": _any_of(schemas)}
 
