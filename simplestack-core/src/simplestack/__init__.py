@@ -67,6 +67,7 @@ from simplestack.hookspecs.services import Routes
 from simplestack.identity.accounts import check_account
 from simplestack.identity.credentials import Credentials
 from simplestack.ids import is_uuid
+from simplestack.lazy_sdk import LazySdk
 from simplestack.markers import hookimpl
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.plugins.service_description import ServicePlugin
@@ -109,6 +110,7 @@ __all__ = [
     "InsufficientStorage",
     "InvalidArguments",
     "InvalidState",
+    "LazySdk",
     "LengthRequired",
     "LockingMode",
     "Mac",

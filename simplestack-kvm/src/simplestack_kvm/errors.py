@@ -5,6 +5,7 @@ several errors, its text decides.
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -23,7 +24,7 @@ from simplestack import (
     Target,
     Unauthorized,
 )
-from simplestack_kvm.sdk import is_loaded, libvirt
+from simplestack_kvm.sdk import libvirt
 
 _PATH = re.compile(r"(?<=')/[^']+(?=')|(?<![\w/:])(?:/[\w.@+-]+){2,}/?")
 #: libvirt's error for an unknown host key: there is no user to ask.
@@ -48,7 +49,8 @@ def translate(error: Exception) -> SimplestackError | None:
     An object that no longer exists becomes EntityNotFound, with the ID in libvirt's text. An operation that
     the state does not allow (55) becomes Conflict: hooks check the state before, and raise InvalidState.
     """
-    if not is_loaded() or not isinstance(error, libvirt.libvirtError):
+    # Before the SDK is imported, no error is one of its own.
+    if sys.modules.get("libvirt") is None or not isinstance(error, libvirt.libvirtError):
         return None
     code, text = error.get_error_code(), public_reason_of(error)
     if not code:

@@ -4,6 +4,7 @@ XAPI's data model (https://xapi-project.github.io/xen-api/errors.html) has the c
 Codes that are not in the table become 502 with XAPI's own text.
 """
 
+import sys
 from collections.abc import Callable
 
 from simplestack import (
@@ -22,7 +23,7 @@ from simplestack import (
     SimplestackError,
     Unauthorized,
 )
-from simplestack_xen.sdk import XenAPI, is_loaded
+from simplestack_xen.sdk import XenAPI
 
 _ENTITIES = {
     "vm": "Guest",
@@ -53,7 +54,8 @@ def parameter(failure: "XenAPI.Failure", position: int) -> str:
 
 def translate(error: Exception) -> SimplestackError | None:
     """Translate an error of XAPI; return None for other errors."""
-    if not is_loaded() or not isinstance(error, XenAPI.Failure):
+    # Before the SDK is imported, no error is one of its own.
+    if sys.modules.get("XenAPI") is None or not isinstance(error, XenAPI.Failure):
         return None
     make = _TABLE.get(_code(error))
     if make is not None:
