@@ -161,7 +161,9 @@ def test_what_a_killed_worker_leaves_is_removed_when_it_is_older_than_any_operat
     assert [found["name_label"] for found in marked(pool)] == ["debian-12"] * (len(marked(pool)))
 
 
-@pytest.mark.parametrize("what", ["started", "renamed", "given a disk", "kept in a snapshot"])
+@pytest.mark.parametrize(
+    "what", ["started", "made a template", "renamed", "given a disk", "kept in a snapshot"]
+)
 def test_what_somebody_has_used_since_stays(pool: Pool, log_in: Connect, order: Order, what: str) -> None:
     kill_in(pool, order, log_in(pool), "VDI.remove_from_other_config", BY_IMAGE)
     session, vm = log_in(pool), pool.vm("web")
@@ -169,9 +171,11 @@ def test_what_somebody_has_used_since_stays(pool: Pool, log_in: Connect, order: 
         f"{PREFIX}1": msgspec.json.encode({"since": dt.datetime.now(dt.UTC), "name": "web"}).decode()
     }
     age(pool)
-    if what == "started":
+    if what in ("started", "made a template"):
         guest_start(session, vm["uuid"])
         guest_shutdown(session, vm["uuid"], force=True)
+        if what == "made a template":
+            session.xenapi.VM.set_is_a_template(vm.ref, True)
     elif what == "renamed":
         vm["name_label"] = "mine"
     elif what == "given a disk":

@@ -29,6 +29,9 @@ class Templates:
     def _set(self, vm: Object, value: bool) -> None:
         with self._database.lock:
             vm["is_a_template"] = value
+            metrics = self._database.find("VM_metrics", vm["metrics"])
+            if value and metrics is not None:  # a template has none, unless it was cloned
+                self._database.remove(metrics)
             update_allowed_operations(self._database, vm)
 
     def _provision(self, vm: Object) -> None:

@@ -86,15 +86,13 @@ def _old_marks(record: VmRecord | VdiRecord, oldest: dt.datetime) -> dict[str, M
 
 
 def _is_untouched(session: XenSession, vm: VmRecord, mark: Mark) -> bool:
-    """Tell whether a VM is as the operation left it: stopped, never started, without snapshots.
+    """Return whether a VM is as the operation left it: stopped, never started, without snapshots.
 
     A copy has the time when its original was started last. That must be long before the mark, because the
-    clocks of the host and of the worker may differ.
+    clocks of the host and of the worker may differ. A guest that somebody made a template has no such time.
     """
     if vm.power_state != "Halted" or vm.snapshots or vm.current_operations:
         return False
-    if vm.is_a_template:  # XAPI starts no template
-        return True
     metrics = session.api.read_if_there(VmMetricsRecord, "VM_metrics", vm.metrics)
     return (
         metrics is not None and bool(metrics.start_time) and _time(metrics.start_time) < mark.since - _LONGEST
