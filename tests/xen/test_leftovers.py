@@ -8,6 +8,7 @@ import pytest
 
 from simplestack import Conflict, DiskCreate, GuestCreate, HypervisorError, NewDisk, SimplestackError
 from simplestack_xen.hooks.disks import disk_create, disk_list
+from simplestack_xen.hooks.guests import guest_clone, guest_delete, guest_info
 from simplestack_xen.hooks.guests_create import guest_create
 from simplestack_xen.hooks.power import guest_shutdown, guest_start
 from simplestack_xen.hooks.transfer import guest_export, guest_import
@@ -255,6 +256,32 @@ def test_a_clone_that_another_client_makes_of_an_unfinished_guest_is_theirs(
     remove_leftovers(session)
     assert pool.vm("mine")["VBDs"]
     assert disks <= {image.ref for image in pool.all("VDI")}
+
+
+def test_a_clone_has_no_mark_of_its_original(pool: Pool, log_in: Connect, order: Order) -> None:
+    """The mark has the name of the clone, if the client clones because the create failed."""
+    kill_in(pool, order, log_in(pool), "Async.VM.clone", GuestCreate(name="web", template="vm-0"))
+    assert "vm-0" in [found["name_label"] for found in marked(pool)]
+    session = log_in(pool)
+    made = guest_clone(session, pool.vm("vm-0")["uuid"], "web")
+    age(pool)
+    assert guest_create(session, GuestCreate(name="other", template="web")).hdd == made.hdd
+    remove_leftovers(session)
+    assert guest_info(session, made.id).hdd == made.hdd
+
+
+def test_an_import_has_no_mark_of_the_exported_guest(pool: Pool, log_in: Connect, order: Order) -> None:
+    """XAPI knows no longer that the guest was started."""
+    kill_in(pool, order, log_in(pool), "VDI.remove_from_other_config", BY_IMAGE)
+    session, adopted = log_in(pool), pool.vm("web")["uuid"]
+    guest_start(session, adopted)
+    guest_shutdown(session, adopted, force=True)
+    data = b"".join(guest_export(session, adopted).chunks)
+    guest_delete(session, adopted)
+    made = guest_import(session, Upload(data), len(data), None)
+    age(pool)
+    remove_leftovers(session)
+    assert guest_info(session, made.id).hdd == made.hdd
 
 
 def test_tasks_that_nobody_ends_are_ended_and_imports_that_run_are_not(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from simplestack import Guest, GuestState, HypervisorError, hookimpl
 from simplestack_xen.entities import guest_entity
 from simplestack_xen.xapi.lookups import Vm, find_guest, require_guest_state
+from simplestack_xen.xapi.making import remove_marks
 from simplestack_xen.xapi.naming import with_name
 from simplestack_xen.xapi.records import (
     GuestMetricsRecord,
@@ -60,7 +61,7 @@ def guest_clone(session: XenSession, guest_id: str, name: str) -> Guest:
         lambda: reference_in(session.tasks.run.VM.clone(vm.ref, name)),
         lambda ref: remove_vm(session, ref),
     )
-    return show_guest(session, made)
+    return show_copy(session, made)
 
 
 @hookimpl
@@ -78,6 +79,13 @@ def guest_delete(session: XenSession, guest_id: str) -> None:
 def show_guest(session: XenSession, ref: str) -> Guest:
     """Return the entity of a VM."""
     return _shown(session, Vm(ref, session.api.read(VmRecord, "VM.get_record", ref)))
+
+
+def show_copy(session: XenSession, ref: str) -> Guest:
+    """Return the entity of a VM that is cloned or imported, without the marks of its original."""
+    vm = Vm(ref, session.api.read(VmRecord, "VM.get_record", ref))
+    remove_marks(session, *vm)
+    return _shown(session, vm)
 
 
 def _shown(session: XenSession, vm: Vm) -> Guest:

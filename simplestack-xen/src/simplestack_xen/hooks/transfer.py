@@ -12,7 +12,7 @@ from simplestack import (
     LengthRequired,
     hookimpl,
 )
-from simplestack_xen.hooks.guests import show_guest
+from simplestack_xen.hooks.guests import show_copy
 from simplestack_xen.xapi.leftovers import remove_leftovers_if_due
 from simplestack_xen.xapi.lookups import find_guest, require_guest_state
 from simplestack_xen.xapi.session import XenSession
@@ -71,7 +71,7 @@ def guest_import(
         # XAPI does not read the end of an archive, so a closed connection is not an error.
         result = session.tasks.outcome(task, "the import")
     # `guest_export` writes only one VM. Of an archive with several VMs, return the first one.
-    return show_guest(session, references_in(result)[0])
+    return show_copy(session, references_in(result)[0])
 
 
 def _send(transfer: Transfer, stream: ImportStream, size: int) -> bool:

@@ -101,3 +101,9 @@ class Making:
     def _text(self, name: str, source: str = "", *, is_attached: bool = False) -> str:
         mark = Mark(since=self._since, source=source, name=name, is_attached=is_attached)
         return msgspec.json.encode(mark).decode()
+
+
+def remove_marks(session: XenSession, ref: str, vm: VmRecord) -> None:
+    """Remove the marks that a complete VM has from the VM that it was cloned or exported from."""
+    for key in marks_in(vm.other_config):
+        session.xenapi.VM.remove_from_other_config(ref, key)
