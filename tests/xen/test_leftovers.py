@@ -2,6 +2,7 @@
 
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -256,6 +257,46 @@ def test_a_clone_that_another_client_makes_of_an_unfinished_guest_is_theirs(
     remove_leftovers(session)
     assert pool.vm("mine")["VBDs"]
     assert disks <= {image.ref for image in pool.all("VDI")}
+
+
+def test_a_disk_that_somebody_attaches_while_leftovers_are_removed_stays(
+    pool: Pool, log_in: Connect, order: Order
+) -> None:
+    kill_in(pool, order, log_in(pool), "VDI.set_other_config", BY_TEMPLATE)
+    (disk,) = [image for image in pool.all("VDI") if image["name_label"] == "web disk 0"]
+    age(pool)
+    session = log_in(pool)
+    before = pool.simulator.counts["VM.get_all_records"]
+    order(pool, "VM.get_all_records", effect="hang")
+    with ThreadPoolExecutor(1) as threads:
+        removing = threads.submit(remove_leftovers, session)
+        wait_for(lambda: pool.simulator.counts["VM.get_all_records"] > before, what="the disks to be listed")
+        pool.share(disk, pool.vm("vm-1"))
+        pool.simulator.faults.clear()
+        removing.result(30)
+    assert disk.ref in {image.ref for image in pool.all("VDI")}
+
+
+def test_what_is_old_by_one_clock_only_stays(
+    pool: Pool, log_in: Connect, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of this worker may be fast, and another worker may be creating the guest."""
+    kill_in(pool, order, log_in(pool), "VBD.create", BY_IMAGE)
+    age(pool, hours=26)
+    slow = SimpleNamespace(now=lambda zone: dt.datetime.now(zone) - dt.timedelta(hours=2))
+    monkeypatch.setattr("simulators.xapi.plugs.datetime", slow)
+    before = pool.counts()
+    remove_leftovers(log_in(pool))
+    assert pool.counts() == before
+
+
+def test_a_guest_whose_last_start_cannot_be_read_stays(pool: Pool, log_in: Connect, order: Order) -> None:
+    kill_in(pool, order, log_in(pool), "VBD.create", BY_IMAGE)
+    age(pool)
+    metrics = pool.simulator.database.get("VM_metrics", pool.vm("web")["metrics"])
+    metrics["start_time"] = SimpleNamespace(strftime=lambda _format: "yesterday")
+    remove_leftovers(log_in(pool))
+    assert pool.vm("web")
 
 
 def test_a_clone_has_no_mark_of_its_original(pool: Pool, log_in: Connect, order: Order) -> None:

@@ -1,6 +1,5 @@
 """Convert XAPI's records to entities. Pure functions."""
 
-import datetime as dt
 import ipaddress
 from collections.abc import Iterable, Mapping
 
@@ -20,14 +19,13 @@ from simplestack_xen.xapi.records import (
     VifRecord,
     VmRecord,
     VmSummary,
+    as_time,
 )
 
 #: Key in the ``other_config`` of an inactive interface, with its locking mode when it is active.
 LOCKING_MODE_KEY = "simplestack:locking_mode"
 #: XAPI's ``kbps`` are KiB/s (xenopsd's ``ratelimit``), the contract's rates are bit/s.
 BITS_IN_KIB = 8 * 1024
-
-_TIME = "%Y%m%dT%H:%M:%SZ"
 
 
 class XenNetworkInterface(NetworkInterface, frozen=True, kw_only=True):
@@ -231,8 +229,5 @@ def _names_above(ref: str, snapshots: Mapping[str, VmRecord]) -> Iterable[str]:
 
 
 def _rfc3339(text: str) -> str | None:
-    try:
-        moment = dt.datetime.strptime(text, _TIME).replace(tzinfo=dt.UTC)
-    except ValueError:
-        return None
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    time = as_time(text)
+    return None if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache, partial
 from typing import Any
 
@@ -107,7 +107,6 @@ class Simulator:
             *(VmSettings(database), events, Plugs(database)),
         ):
             self._handlers |= part.handlers()
-        self._handlers["host.get_servertime"] = lambda _host: datetime.now(UTC)
         self.transfer = Transfer(database, devices, machines)
 
     def answer(self, call: Call, *, master_address: str | None = None) -> bytes:

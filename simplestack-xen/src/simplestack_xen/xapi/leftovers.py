@@ -9,9 +9,9 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from simplestack import SimplestackError
+from simplestack import HypervisorError, SimplestackError
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.marks import Mark, marks_in
 from simplestack_xen.xapi.messages import Messages
@@ -22,6 +22,7 @@ from simplestack_xen.xapi.records import (
     VdiRecord,
     VmMetricsRecord,
     VmRecord,
+    as_time,
 )
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.tasks import BY_SIMPLESTACK
@@ -33,7 +34,6 @@ _LONGEST = dt.timedelta(hours=25)
 #: How often a worker looks through a pool.
 _PAUSE_SECONDS = 3600
 _REMOVAL_SECONDS = 30
-_TIME = "%Y%m%dT%H:%M:%SZ"
 
 _lock = threading.Lock()
 _looked: dict[str, float] = {}
@@ -53,8 +53,12 @@ def remove_leftovers_if_due(session: XenSession) -> None:
 
 
 def remove_leftovers(session: XenSession) -> None:
-    """Remove the leftovers of a pool."""
-    oldest = dt.datetime.now(dt.UTC) - _LONGEST
+    """Remove the leftovers of a pool.
+
+    Marks have the time of a worker's clock. A mark is old if it is so by this worker's clock and the host's.
+    """
+    host_time = _host_time(session)
+    oldest = min(dt.datetime.now(dt.UTC), host_time) - _LONGEST
     images = session.api.read_all(VdiRecord, "VDI")
     unfinished = set()
     for ref, vm in session.api.read_all(VmRecord, "VM").items():
@@ -62,9 +66,14 @@ def remove_leftovers(session: XenSession) -> None:
         if not old or vm.is_a_snapshot or vm.is_control_domain:
             continue
         key = next((key for key, mark in old.items() if mark.is_of(vm)), None)
-        if key is not None and _is_untouched(session, vm, old[key]) and _owns_disks(session, vm, key, images):
+        disks = _disks(session, vm)
+        if (
+            key is not None
+            and _is_untouched(session, vm, old[key])
+            and all(_is_owned(images.get(disk), vm, key) for disk in disks)
+        ):
             unfinished.update(vm.VBDs)
-            _remove_vm(session, ref, vm, images)
+            _remove_vm(session, ref, vm, disks)
         else:
             _unmark(session.xenapi.VM, ref, old)
     for ref, image in images.items():
@@ -75,10 +84,10 @@ def remove_leftovers(session: XenSession) -> None:
         if image.VBDs or not own:
             _unmark(session.xenapi.VDI, ref, old)
         elif any(not mark.source and not mark.is_attached for mark in own):
-            _try("disk image", image.name_label, image.uuid, session.tasks.run.VDI.destroy, ref)
+            _remove_image(session, ref)
         else:  # or a copy that somebody else made of the original at that time, or a disk that was used since
             _log.warning("disk image %r (%s) may be an unfinished copy", image.name_label, image.uuid)
-    _end_tasks(session)
+    _end_tasks(session, host_time)
 
 
 def _old_marks(record: VmRecord | VdiRecord, oldest: dt.datetime) -> dict[str, Mark]:
@@ -94,27 +103,27 @@ def _is_untouched(session: XenSession, vm: VmRecord, mark: Mark) -> bool:
     if vm.power_state != "Halted" or vm.snapshots or vm.current_operations:
         return False
     metrics = session.api.read_if_there(VmMetricsRecord, "VM_metrics", vm.metrics)
-    return (
-        metrics is not None and bool(metrics.start_time) and _time(metrics.start_time) < mark.since - _LONGEST
-    )
+    started = None if metrics is None else as_time(metrics.start_time)
+    return started is not None and started < mark.since - _LONGEST
 
 
-def _owns_disks(session: XenSession, vm: VmRecord, key: str, images: Mapping[str, VdiRecord]) -> bool:
-    """Tell whether all disks of a VM are marked by the same operation, and are its alone."""
-    for disk in _disks(session, vm):
-        image = images.get(disk)
-        if image is None or key not in image.other_config or not set(image.VBDs) <= set(vm.VBDs):
-            return False
-    return True
+def _is_owned(image: VdiRecord | None, vm: VmRecord, key: str) -> bool:
+    """Return whether a disk of a VM is marked by the same operation, and is that VM's alone."""
+    return image is not None and key in image.other_config and set(image.VBDs) <= set(vm.VBDs)
 
 
-def _remove_vm(session: XenSession, ref: str, vm: VmRecord, images: Mapping[str, VdiRecord]) -> None:
+def _remove_vm(session: XenSession, ref: str, vm: VmRecord, disks: Iterable[str]) -> None:
     """Destroy an unfinished VM, then its disks."""
-    disks = _disks(session, vm)
     if _try("guest", vm.name_label, vm.uuid, session.tasks.run.VM.destroy, ref):
         for disk in disks:
-            image = images[disk]
-            _try("disk image", image.name_label, image.uuid, session.tasks.run.VDI.destroy, disk)
+            _remove_image(session, disk)
+
+
+def _remove_image(session: XenSession, ref: str) -> None:
+    """Destroy a disk image, unless a VM was given it since it was listed."""
+    image = session.api.read_if_there(VdiRecord, "VDI", ref)
+    if image is not None and not image.VBDs:
+        _try("disk image", image.name_label, image.uuid, session.tasks.run.VDI.destroy, ref)
 
 
 def _disks(session: XenSession, vm: VmRecord) -> set[str]:
@@ -122,25 +131,30 @@ def _disks(session: XenSession, vm: VmRecord) -> set[str]:
     return {vbd.VDI for vbd in vbds.values() if vbd.holds_disk}
 
 
-def _end_tasks(session: XenSession) -> None:
-    """End tasks of imports and exports that nobody waits for. All times are of the host's own clock."""
-    tasks = {
-        ref: task
-        for ref, task in session.api.read_all(TaskRecord, "task").items()
-        if task.name_description == BY_SIMPLESTACK and task.is_pending
-    }
-    if not tasks:
-        return
+def _end_tasks(session: XenSession, now: dt.datetime) -> None:
+    """End tasks of imports and exports that nobody waits for.
+
+    :param now: by the host's clock, as the times of tasks
+    """
+    for ref, task in session.api.read_all(TaskRecord, "task").items():
+        if task.name_description != BY_SIMPLESTACK or not task.is_pending:
+            continue
+        created = as_time(task.created)
+        if created is not None and now - created > _LONGEST:
+            _log.warning("task %r (%s) is a leftover: it is ended", task.name_label, task.uuid)
+            session.tasks.dismiss(ref)
+
+
+def _host_time(session: XenSession) -> dt.datetime:
+    """Return the time by the clock of the pool master.
+
+    :raises HypervisorError: XAPI does not tell it
+    """
     for pool in session.api.read_all(PoolRecord, "pool").values():
-        now = _time(session.api.read(str, "host.get_servertime", pool.master))
-        for ref, task in tasks.items():
-            if now - _time(task.created) > _LONGEST:
-                _log.warning("task %r (%s) is a leftover: it is ended", task.name_label, task.uuid)
-                session.tasks.dismiss(ref)
-
-
-def _time(text: str) -> dt.datetime:
-    return dt.datetime.strptime(text, _TIME).replace(tzinfo=dt.UTC)
+        now = as_time(session.api.read(str, "host.get_servertime", pool.master))
+        if now is not None:
+            return now
+    raise HypervisorError("XAPI does not tell the time of its host")
 
 
 def _unmark(messages: Messages, ref: str, marks: Mapping[str, Mark]) -> None:

@@ -4,6 +4,7 @@ A field that an older XAPI does not have gets its default. Additional fields of 
 Sizes are in bytes, references are text that is good for one pool and as long as the object lives.
 """
 
+import datetime as dt
 from typing import Literal
 
 from msgspec import Struct
@@ -18,6 +19,16 @@ STATES = {
     "Paused": GuestState.PAUSED,
     "Suspended": GuestState.PAUSED,
 }
+#: Format of times.
+_TIME = "%Y%m%dT%H:%M:%SZ"
+
+
+def as_time(text: str) -> dt.datetime | None:
+    """Return a time that XAPI tells; None if it is unknown."""
+    try:
+        return dt.datetime.strptime(text, _TIME).replace(tzinfo=dt.UTC)
+    except ValueError:
+        return None
 
 
 class Record(Struct, frozen=True, kw_only=True, gc=False):
