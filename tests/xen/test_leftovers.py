@@ -345,9 +345,23 @@ def test_tasks_that_nobody_ends_are_ended_and_imports_that_run_are_not(
         assert importing.result(30).hdd == 8
 
 
+def test_the_first_moment_is_a_time_of_a_mark(pool: Pool, session: XenSession) -> None:
+    vm = pool.vm()
+    vm["other_config"] = vm["other_config"] | {
+        f"{PREFIX}x": '{"since": "0001-01-01T00:00:00Z", "name": "vm-0"}'
+    }
+    remove_leftovers(session)
+    assert pool.vm("vm-0")
+    assert marked(pool) == []
+
+
 def test_marks_that_are_none_are_left_alone(pool: Pool, session: XenSession) -> None:
     vm = pool.vm()
-    vm["other_config"] = vm["other_config"] | {f"{PREFIX}x": "yesterday", f"{PREFIX}y": "[]"}
+    vm["other_config"] = vm["other_config"] | {
+        f"{PREFIX}x": "yesterday",
+        f"{PREFIX}y": "[]",
+        f"{PREFIX}z": '{"since": "2020-01-01T00:00:00", "name": "vm-0"}',
+    }
     before = pool.counts()
     remove_leftovers(session)
     assert pool.counts() == before

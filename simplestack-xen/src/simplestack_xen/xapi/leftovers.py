@@ -104,7 +104,7 @@ def _is_untouched(session: XenSession, vm: VmRecord, mark: Mark) -> bool:
         return False
     metrics = session.api.read_if_there(VmMetricsRecord, "VM_metrics", vm.metrics)
     started = None if metrics is None else as_time(metrics.start_time)
-    return started is not None and started < mark.since - _LONGEST
+    return started is not None and started + _LONGEST < mark.since
 
 
 def _is_owned(image: VdiRecord | None, vm: VmRecord, key: str) -> bool:

@@ -8,9 +8,10 @@ the original's UUID that it is not the original's.
 import contextlib
 import datetime as dt
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from simplestack_xen.xapi.records import VdiRecord, VmRecord
 
@@ -21,7 +22,7 @@ class Mark(Struct, frozen=True, kw_only=True):
     """What a mark says."""
 
     #: When the operation began, RFC 3339, UTC.
-    since: dt.datetime
+    since: Annotated[dt.datetime, Meta(tz=True)]
     #: UUID of the object that is copied; empty for an object that is no copy.
     source: str = ""
     #: Name of the object that the operation creates.
