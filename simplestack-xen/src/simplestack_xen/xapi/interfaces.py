@@ -14,8 +14,8 @@ _DEVICE_ATTEMPTS = 8
 
 def interfaces_of(session: XenSession, vm: Vm) -> dict[str, VifRecord]:
     """Return a VM's interfaces by reference, in the order of their devices."""
-    found = session.api.read_some(VifRecord, "VIF", vm.record.VIFs)
-    return dict(sorted(found.items(), key=lambda item: item[1].position))
+    vifs = session.api.read_some(VifRecord, "VIF", vm.record.VIFs)
+    return dict(sorted(vifs.items(), key=lambda item: item[1].position))
 
 
 def find_interface(session: XenSession, vm: Vm, interface_id: str) -> tuple[str, VifRecord]:

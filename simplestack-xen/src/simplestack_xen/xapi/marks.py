@@ -31,7 +31,7 @@ class Mark(Struct, frozen=True, kw_only=True):
     is_attached: bool = False
 
     def is_of(self, record: VmRecord | VdiRecord) -> bool:
-        """Tell whether the mark means this object: not the original, nor what somebody has renamed."""
+        """Return whether the mark means this object: not the original, nor what somebody has renamed."""
         return self.source != record.uuid and self.name == record.name_label
 
 
@@ -46,5 +46,5 @@ def marks_in(other_config: Mapping[str, str]) -> dict[str, Mark]:
 
 
 def is_unfinished(record: VmRecord | VdiRecord) -> bool:
-    """Tell whether an operation is creating an object, or was ended while it did."""
+    """Return whether an operation is creating an object, or was ended while it did."""
     return any(mark.is_of(record) for mark in marks_in(record.other_config).values())

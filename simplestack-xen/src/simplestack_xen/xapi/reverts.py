@@ -1,4 +1,4 @@
-"""The way back to a snapshot: what XAPI does to a guest's disks, and what became of it where that fails."""
+"""Check what a revert to a snapshot does to a guest's disks, and describe the guest if the revert fails."""
 
 import contextlib
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ from simplestack_xen.xapi.records import VmRecord
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.storages import require_connected
 
-#: What XAPI says before it has begun.
-_REFUSALS = frozenset(
+#: XAPI's errors before it changes anything.
+_REJECTIONS = frozenset(
     {
         "OPERATION_BLOCKED",
         "VM_BAD_POWER_STATE",
@@ -32,8 +32,8 @@ _REFUSALS = frozenset(
         "TOO_MANY_PENDING_TASKS",
     }
 )
-#: The same, where they are about a VM: it says them of disks in the middle, too.
-_REFUSALS_OF_VMS = frozenset({"OTHER_OPERATION_IN_PROGRESS", "HANDLE_INVALID"})
+#: The same, if they name a VM. If they name a disk, XAPI may have changed others.
+_REJECTIONS_OF_VMS = frozenset({"OTHER_OPERATION_IN_PROGRESS", "HANDLE_INVALID"})
 
 
 class Disks(NamedTuple):
@@ -79,19 +79,19 @@ def disks_in_revert(session: XenSession, vm: Vm, snapshot: str) -> Disks:
 def explained(session: XenSession, vm: Vm) -> Iterator[None]:
     """Say what became of a guest whose revert fails in the block.
 
-    :raises XenAPI.Failure: XAPI refuses, and nothing has begun
-    :raises InsufficientStorage: it has begun, and found no room
-    :raises HypervisorError: it has begun, or may have
+    :raises XenAPI.Failure: XAPI rejects the revert, and nothing has changed
+    :raises InsufficientStorage: some of it may be done, and the storage is full
+    :raises HypervisorError: some of it may be done
     :raises OperationTimeout: the same
     """
     try:
         yield
     except XenAPI.Failure as failure:
         code = failure.details[0]
-        is_of_vm = code in _REFUSALS_OF_VMS and failure.details[1:2] == ["VM"]
+        is_of_vm = code in _REJECTIONS_OF_VMS and failure.details[1:2] == ["VM"]
         now = session.api.read_if_there(VmRecord, "VM", vm.ref)
         has_same_drives = now is not None and set(now.VBDs) == set(vm.record.VBDs)
-        if (code in _REFUSALS or is_of_vm) and has_same_drives:
+        if (code in _REJECTIONS or is_of_vm) and has_same_drives:
             raise
         message = f"the revert failed ({code}): {_state(has_same_drives=has_same_drives)}"
         if isinstance(translate(failure), InsufficientStorage):

@@ -48,8 +48,8 @@ def find_disk_sr(session: XenSession, id_or_name: str | None) -> Sr:
             return checked(session, Sr(ref, record), "the pool's default storage")
     connections = api.read_all(PbdRecord, "PBD")
     connected = {pbd.SR for pbd in connections.values() if pbd.currently_attached}
-    found = api.read_all(SrRecord, "SR")
-    usable = [Sr(ref, sr) for ref, sr in found.items() if ref in connected and sr.takes_disks]
+    repositories = api.read_all(SrRecord, "SR")
+    usable = [Sr(ref, sr) for ref, sr in repositories.items() if ref in connected and sr.takes_disks]
     if not usable:
         raise Conflict("the pool has no storage for disks that is connected to a host: connect one")
     return max(usable, key=lambda sr: (sr.record.shared, sr.record.free_bytes))
@@ -71,7 +71,7 @@ def sr_beside(session: XenSession, vm: VmRecord) -> Sr:
 def checked(session: XenSession, sr: Sr, what: str = "storage") -> Sr:
     """Return a storage repository that new disks can go to.
 
-    :param what: it is, for people
+    :param what: words for it in messages, such as ``the pool's default storage``
     :raises InvalidArguments: it holds ISO images
     :raises Conflict: no host is connected to it
     """
@@ -101,6 +101,6 @@ def require_connected(session: XenSession, refs: Iterable[str], attempt: str) ->
 
 
 def _is_connected(session: XenSession, sr: SrRecord) -> bool:
-    """Tell whether a host is connected to a storage repository: a round trip until one is."""
+    """Return whether a host is connected to a storage repository: a round trip until one is."""
     plugs = (session.api.read_if_there(PbdRecord, "PBD", ref) for ref in sr.PBDs)
     return any(plug is not None and plug.currently_attached for plug in plugs)
