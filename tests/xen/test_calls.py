@@ -69,6 +69,19 @@ def test_one_guest_takes_a_message_for_each_thing_it_has_or_three_where_it_has_m
         assert calls(pool) == (1 + 2 * disks if disks <= 8 else 3)
 
 
+def test_old_data_of_the_tools_of_a_stopped_guest_is_not_read(pool: Pool, session: XenSession) -> None:
+    """XAPI keeps it until the guest starts again; responses do not show it."""
+    vm = pool.vm()
+    session.tasks.run.VM.start(vm.ref, False, False)
+    assert guest_info(session, vm["uuid"]).ip is not None
+    session.tasks.run.VM.hard_shutdown(vm.ref)
+    pool.simulator.counts.clear()
+    assert guest_info(session, vm["uuid"]).ip is None
+    assert pool.simulator.counts["VM_guest_metrics.get_record"] == 0
+    assert calls(pool) == 3
+    assert [guest.ip for guest in guest_list(session, ALL)] == [None] * 3
+
+
 def test_thousands_of_references_are_asked_for_in_requests_that_xapi_takes(
     pool: Pool, session: XenSession, wire: str
 ) -> None:

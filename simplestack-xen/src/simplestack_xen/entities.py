@@ -74,15 +74,14 @@ def host_entity(record: HostRecord) -> Host:
 
 
 def guest_entity(
-    vm: VmSummary, hdd_bytes: int | None, metrics: GuestMetricsRecord | None, host: str | None
+    vm: VmSummary, hdd_bytes: int | None, tools: GuestMetricsRecord | None, host: str | None
 ) -> Guest:
     """Return the entity of a VM.
 
     :param hdd_bytes: sum of its disks; None if XAPI does not know the size of a disk
-    :param metrics: data from the guest's tools, if any; XAPI keeps the data of stopped guests
+    :param tools: current data from the guest's tools, if any
     :param host: name of the host that runs it
     """
-    tools = metrics if vm.power_state in ("Running", "Paused") else None
     return Guest(
         id=vm.uuid,
         name=vm.name_label,

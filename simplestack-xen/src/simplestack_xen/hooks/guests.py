@@ -37,7 +37,7 @@ def guest_list(session: XenSession, fields: frozenset[str]) -> list[Guest]:
         guest_entity(
             vm,
             _sum_of_known(sizes.get(ref, [])) if "hdd" in fields else None,
-            tools.get(vm.guest_metrics),
+            tools.get(vm.current_guest_metrics),
             hosts[vm.resident_on].name_label if vm.resident_on in hosts else None,
         )
         for ref, vm in guests.items()
@@ -92,15 +92,19 @@ def _shown(session: XenSession, vm: Vm) -> Guest:
     """Return the entity of a VM."""
     record = vm.record
     objects = session.api.read_mixed(
-        {"VBD": record.VBDs, "VM_guest_metrics": [record.guest_metrics], "host": [record.resident_on]}
+        {
+            "VBD": record.VBDs,
+            "VM_guest_metrics": [record.current_guest_metrics],
+            "host": [record.resident_on],
+        }
     )
     drives = {ref: vbd for ref, vbd in objects.items() if isinstance(vbd, VbdRecord)}
     images = session.api.read_some(VdiRecord, "VDI", [vbd.VDI for vbd in drives.values() if vbd.holds_disk])
-    metrics, host = objects.get(record.guest_metrics), objects.get(record.resident_on)
+    tools, host = objects.get(record.current_guest_metrics), objects.get(record.resident_on)
     return guest_entity(
         record,
         _sum_of_known(_disk_bytes(drives.get(ref), images) for ref in record.VBDs),
-        metrics if isinstance(metrics, GuestMetricsRecord) else None,
+        tools if isinstance(tools, GuestMetricsRecord) else None,
         host.name_label if isinstance(host, HostRecord) else None,
     )
 

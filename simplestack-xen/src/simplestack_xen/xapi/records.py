@@ -60,6 +60,11 @@ class VmSummary(Record, frozen=True, kw_only=True, gc=False):
         return STATES.get(self.power_state, GuestState.STOPPED)
 
     @property
+    def current_guest_metrics(self) -> str:
+        """Reference of the data from the tools, null for a stopped VM: XAPI keeps the old data."""
+        return self.guest_metrics if self.power_state in ("Running", "Paused") else NULL
+
+    @property
     def is_paravirtualized(self) -> bool:
         """Whether the VM is paravirtualized (not HVM)."""
         return not self.HVM_boot_policy if self.domain_type == "unspecified" else self.domain_type != "hvm"
