@@ -188,6 +188,7 @@ def test_what_somebody_has_used_since_stays(pool: Pool, log_in: Connect, order: 
     before = pool.counts()
     remove_leftovers(session)
     assert pool.counts() == before
+    assert [vm["name_label"] for vm in marked(pool)] == ["debian-12"], "nor has a snapshot old marks"
 
 
 def test_a_disk_that_was_once_in_a_guest_stays_when_somebody_takes_it_out(

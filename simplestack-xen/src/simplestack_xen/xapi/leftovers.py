@@ -63,7 +63,7 @@ def remove_leftovers(session: XenSession) -> None:
     unfinished = set()
     for ref, vm in session.api.read_all(VmRecord, "VM").items():
         old = _old_marks(vm, oldest)
-        if not old or vm.is_a_snapshot or vm.is_control_domain:
+        if not old:
             continue
         key = next((key for key, mark in old.items() if mark.is_of(vm)), None)
         disks = _disks(session, vm)
@@ -78,10 +78,10 @@ def remove_leftovers(session: XenSession) -> None:
             _unmark(session.xenapi.VM, ref, old)
     for ref, image in images.items():
         old = _old_marks(image, oldest)
-        if not old or image.is_a_snapshot or unfinished.intersection(image.VBDs):
+        if not old or unfinished.intersection(image.VBDs):
             continue
         own = [mark for mark in old.values() if mark.is_of(image)]
-        if image.VBDs or not own:
+        if image.is_a_snapshot or image.VBDs or not own:
             _unmark(session.xenapi.VDI, ref, old)
         elif any(not mark.source and not mark.is_attached for mark in own):
             _remove_image(session, ref)
@@ -100,6 +100,8 @@ def _is_untouched(session: XenSession, vm: VmRecord, mark: Mark) -> bool:
     A copy has the time when its original was started last. That must be long before the mark, because the
     clocks of the host and of the worker may differ. A guest that somebody made a template has no such time.
     """
+    if vm.is_a_snapshot or vm.is_control_domain:
+        return False
     if vm.power_state != "Halted" or vm.snapshots or vm.current_operations:
         return False
     metrics = session.api.read_if_there(VmMetricsRecord, "VM_metrics", vm.metrics)
