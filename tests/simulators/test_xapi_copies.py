@@ -102,6 +102,17 @@ def test_a_template_is_not_made_one_again(session: Any, vm: str) -> None:
     assert refused(vms.set_is_a_template, vm, True) == ["VM_BAD_POWER_STATE", vm, "halted", "running"]
 
 
+def test_a_template_does_not_tell_when_it_was_started_as_a_guest(session: Any, vm: str) -> None:
+    api = session.xenapi
+    api.VM.start(vm, False, False)
+    api.VM.hard_shutdown(vm)
+    metrics = api.VM.get_metrics(vm)
+    api.VM.set_is_a_template(vm, True)
+    assert refused(api.VM_metrics.get_record, metrics) == ["HANDLE_INVALID", "VM_metrics", metrics]
+    clone = api.VM.clone(vm, "clone")
+    assert str(api.VM_metrics.get_start_time(api.VM.get_metrics(clone))).startswith("1970")
+
+
 def test_a_clone_begins_anew(session: Any, vm: str) -> None:
     api = session.xenapi
     api.VM.set_tags(vm, ["blue"])
