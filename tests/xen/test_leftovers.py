@@ -14,6 +14,7 @@ from simplestack_xen.hooks.guests_create import guest_create
 from simplestack_xen.hooks.power import guest_shutdown, guest_start
 from simplestack_xen.hooks.transfer import guest_export, guest_import
 from simplestack_xen.sdk import XenAPI
+from simplestack_xen.xapi import leftovers
 from simplestack_xen.xapi.leftovers import remove_leftovers
 from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.database import Object
@@ -367,3 +368,17 @@ def test_marks_that_are_none_are_left_alone(pool: Pool, session: XenSession) -> 
     remove_leftovers(session)
     assert pool.counts() == before
     assert len(disk_list(session, vm["uuid"])) == 1
+
+
+def test_what_there_is_no_time_for_is_removed_at_the_next_look(
+    pool: Pool, log_in: Connect, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_in(pool, order, log_in(pool), "VDI.remove_from_other_config", BY_IMAGE)
+    age(pool)
+    session = log_in(pool)
+    with monkeypatch.context() as context:
+        context.setattr(leftovers, "_REMOVAL_SECONDS", 0)
+        remove_leftovers(session)
+        assert "web" in [vm["name_label"] for vm in pool.all("VM")]
+    remove_leftovers(session)
+    assert "web" not in [vm["name_label"] for vm in pool.all("VM")]

@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 _LONGEST = dt.timedelta(hours=25)
 #: How often a worker looks through a pool.
 _PAUSE_SECONDS = 3600
+#: How long a request waits for all removals together.
 _REMOVAL_SECONDS = 30
 
 _lock = threading.Lock()
@@ -57,6 +58,7 @@ def remove_leftovers(session: XenSession) -> None:
 
     Marks have the time of a worker's clock. A mark is old if it is so by this worker's clock and the host's.
     """
+    end_seconds = time.monotonic() + _REMOVAL_SECONDS
     host_time = _host_time(session)
     oldest = min(dt.datetime.now(dt.UTC), host_time) - _LONGEST
     images = session.api.read_all(VdiRecord, "VDI")
@@ -73,7 +75,7 @@ def remove_leftovers(session: XenSession) -> None:
             and all(_is_owned(images.get(disk), vm, key) for disk in disks)
         ):
             unfinished.update(vm.VBDs)
-            _remove_vm(session, ref, vm, disks)
+            _remove_vm(session, ref, vm, disks, end_seconds)
         else:
             _unmark(session.xenapi.VM, ref, old)
     for ref, image in images.items():
@@ -84,7 +86,7 @@ def remove_leftovers(session: XenSession) -> None:
         if image.is_a_snapshot or image.VBDs or not own:
             _unmark(session.xenapi.VDI, ref, old)
         elif any(not mark.source and not mark.is_attached for mark in own):
-            _remove_image(session, ref)
+            _remove_image(session, ref, end_seconds)
         else:  # or a copy that somebody else made of the original at that time, or a disk that was used since
             _log.warning("disk image %r (%s) may be an unfinished copy", image.name_label, image.uuid)
     _end_tasks(session, host_time)
@@ -114,18 +116,21 @@ def _is_owned(image: VdiRecord | None, vm: VmRecord, key: str) -> bool:
     return image is not None and key in image.other_config and set(image.VBDs) <= set(vm.VBDs)
 
 
-def _remove_vm(session: XenSession, ref: str, vm: VmRecord, disks: Iterable[str]) -> None:
+def _remove_vm(session: XenSession, ref: str, vm: VmRecord, disks: Iterable[str], end_seconds: float) -> None:
     """Destroy an unfinished VM, then its disks."""
-    if _try("guest", vm.name_label, vm.uuid, session.tasks.run.VM.destroy, ref):
+    if _try("guest", vm.name_label, vm.uuid, session.tasks.run.VM.destroy, ref, end_seconds=end_seconds):
+        # Without the VM nothing tells whose they are, so they have time of their own.
+        end_seconds = time.monotonic() + _REMOVAL_SECONDS
         for disk in disks:
-            _remove_image(session, disk)
+            _remove_image(session, disk, end_seconds)
 
 
-def _remove_image(session: XenSession, ref: str) -> None:
+def _remove_image(session: XenSession, ref: str, end_seconds: float) -> None:
     """Destroy a disk image, unless a VM was given it since it was listed."""
     image = session.api.read_if_there(VdiRecord, "VDI", ref)
     if image is not None and not image.VBDs:
-        _try("disk image", image.name_label, image.uuid, session.tasks.run.VDI.destroy, ref)
+        destroy = session.tasks.run.VDI.destroy
+        _try("disk image", image.name_label, image.uuid, destroy, ref, end_seconds=end_seconds)
 
 
 def _disks(session: XenSession, vm: VmRecord) -> set[str]:
@@ -164,11 +169,15 @@ def _unmark(messages: Messages, ref: str, marks: Mapping[str, Mark]) -> None:
         messages.remove_from_other_config(ref, key)
 
 
-def _try(what: str, name: str, uuid: str, destroy: Messages, ref: str) -> bool:
-    """Destroy a leftover; tell whether that succeeded."""
+def _try(what: str, name: str, uuid: str, destroy: Messages, ref: str, *, end_seconds: float) -> bool:
+    """Destroy a leftover, if there is time; return whether that succeeded."""
+    left_seconds = end_seconds - time.monotonic()
+    if left_seconds <= 0:
+        _log.warning("%s %r (%s) is a leftover: it is removed when there is time", what, name, uuid)
+        return False
     _log.warning("%s %r (%s) is a leftover of an operation that was killed: it is removed", what, name, uuid)
     try:
-        destroy(ref, limit_seconds=_REMOVAL_SECONDS)
+        destroy(ref, limit_seconds=left_seconds)
     except (XenAPI.Failure, SimplestackError) as error:
         _log.warning("%s %r (%s) cannot be removed: %s", what, name, uuid, error)
         return False
