@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from simplestack.identity.tokens import token_hash
 from simplestack.operations.model import Operation
 from simplestack.operations.table import OPERATIONS
 from support.faults import RULES, settings
@@ -147,3 +148,18 @@ def test_the_rules_hold_behind_a_prefix_and_on_the_pages_of_a_service_plugin(tmp
             assert service.delete(path).error == "RouteNotFound"
         assert service.delete("/stack/_fault_injection/%2e%2e/rules").error == "InvalidArguments"
         assert len(service.get(f"/stack{RULES}").json) == 1
+
+
+def test_no_path_that_continues_the_prefix_reaches_a_page_without_a_service_token(tmp_path: Path) -> None:
+    config = settings(tmp_path / "faults.sqlite3", f"[server.tokens]\nrobot = '{token_hash('t')}'\n")
+    with running_service(tmp_path / "service", config, prefix="/stack") as service:
+        assert service.get(f"/stack{RULES}").error == "Unauthorized"
+        answer = service.get(f"/stack{RULES.removeprefix('/')}")
+        assert (answer.status, answer.error) == (404, "RouteNotFound"), answer
+        assert "does not begin with a slash" in answer.json["message"]
+        # Gunicorn takes the prefix from a proxy on the same machine, too.
+        for prefix in ("/", "/stack/"):
+            path = prefix.rstrip("/") + RULES
+            assert service.get(path, headers={"SCRIPT_NAME": prefix}).error == "Unauthorized"
+            authorized = {"SCRIPT_NAME": prefix, "Authorization": "Bearer t"}
+            assert service.get(path, headers=authorized).json == []

@@ -21,7 +21,7 @@ class RawPath:
         raw = request.env.get("RAW_URI")
         if raw is not None:
             path = raw.partition("?")[0] if raw.startswith("/") else urlsplit(raw).path
-            request.path = path.removeprefix(request.env.get("SCRIPT_NAME", "")) or "/"
+            request.path = path.removeprefix(request.env.get("SCRIPT_NAME", "").rstrip("/")) or "/"
         request.path = checked_path(request.path, request.method)
 
 
@@ -32,8 +32,10 @@ def checked_path(path: str, method: str) -> str:
     `DELETE /guests/ID/`, which must not delete the guest.
 
     :raises InvalidArguments: a segment is ``.`` or ``..``
-    :raises HttpProblem: a segment is empty
+    :raises HttpProblem: it does not begin with a slash, or a segment is empty
     """
+    if not path.startswith("/"):  # falcon would route `_x` like `/_x`, which only some clients may see
+        raise HttpProblem(404, f"no operation has this path: {_shown(path)!r} does not begin with a slash")
     dots = _DOTS.search(path)
     if dots is not None:
         raise InvalidArguments(
