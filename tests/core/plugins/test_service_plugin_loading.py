@@ -89,6 +89,7 @@ class Policy:
 plugin = ServicePlugin(name="{name}", title="Service", make=Policy)
 """
 METHOD = "@hookimpl(wrapper=True)\n    def operation_call({}):\n        return (yield)\n"
+STATIC = METHOD.format("").replace("    def", "    @staticmethod\n    def")
 #: The body of a class, and the whole reason.
 BROKEN_OBJECTS = {
     "no-method": (
@@ -102,12 +103,13 @@ BROKEN_OBJECTS = {
         METHOD.format("self, contxt"),
         "operation_call: unknown argument 'contxt'; did you mean 'context'?",
     ),
-    "property": (
-        METHOD.format("self") + "    @property\n    def quota(self): sys.exit(4)\n",
-        (
-            "checking what make(settings) returned failed: SystemExit: 4 "
-            "(plugin_property.py, line 12, in quota)"
-        ),
+    "dir": (
+        METHOD.format("self") + "    def __dir__(self): sys.exit(4)\n",
+        "checking what make(settings) returned failed: SystemExit: 4 (plugin_dir.py, line 11, in __dir__)",
+    ),
+    "static": (
+        f"@hookimpl\n    def service_routes(self, app): ...\n    {STATIC}",
+        "operation_call: @hookimpl is above @staticmethod; write it below",
     ),
 }
 #: What is changed in the description, and the whole reason.
@@ -253,6 +255,14 @@ def test_a_service_plugin_that_is_wrong_is_named_with_the_reason(
 def test_a_helper_may_have_the_name_of_a_hypervisors_hook(plugins: Path) -> None:
     install(plugins, "good", GOOD)
     install(plugins, "policy", f"{GOOD_SERVICE.format(name='policy')}def guest_list(): ...", GROUP)
+    assert plugins_command(plugins).returncode == 0
+
+
+def test_properties_are_left_alone_until_the_plugin_is_called(plugins: Path) -> None:
+    lazy = "    @property\n    def connection(self): sys.exit(4)\n"
+    for name, decorator in (("property", "@property"), ("cached", "@functools.cached_property")):
+        body = METHOD.format("self") + lazy.replace("@property", decorator)
+        install(plugins, name, "import functools\n" + OBJECT.format(name=name, body=body), GROUP)
     assert plugins_command(plugins).returncode == 0
 
 

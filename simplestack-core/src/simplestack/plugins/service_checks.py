@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from types import FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -95,7 +96,9 @@ def checked_hooks(made: Any) -> object:
 
 def _hook_faults(made: object) -> Iterator[str]:
     for name, value in _marked(made):
-        if not inspect.isroutine(value):
+        if isinstance(value, staticmethod | classmethod):
+            yield f"{name}: @hookimpl is above @{type(value).__name__}; write it below"
+        elif not isinstance(value, FunctionType | MethodType):
             yield f"{name}: is marked with @hookimpl, but is {shown(value)}; expected a function or a method"
     owners: dict[str, str] = {}
     for hook, function in _implementations(made):
@@ -147,8 +150,15 @@ def _implementations(made: object) -> Iterator[tuple[str, FunctionType | MethodT
 
 
 def _marked(made: object) -> Iterator[tuple[str, Any]]:
-    """Yield everything in an object that is marked with ``@hookimpl``, by name."""
+    """Yield everything in an object that is marked with ``@hookimpl``, by name.
+
+    Properties are not evaluated: they may connect to something, which workers must not share.
+    """
     for name in dir(made):
-        value = getattr(made, name)
-        if isinstance(getattr(value, IMPL_MARK, None), dict):
-            yield name, value
+        static = inspect.getattr_static(made, name, None)
+        if isinstance(static, property | cached_property):
+            continue
+        for value in (getattr(made, name), static):
+            if isinstance(getattr(value, IMPL_MARK, None), dict):
+                yield name, value
+                break
