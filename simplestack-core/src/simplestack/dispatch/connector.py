@@ -7,7 +7,7 @@ from simplestack.dispatch.call import Call
 from simplestack.dispatch.plugin_errors import contained, translating
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.sessions.targets import AllowList
-from simplestack.sessions.time_limits import Deadline, DeadlineExceeded, OnLate, call_within
+from simplestack.sessions.time_limits import Deadline, DeadlineExceeded, OnLate, call_within, current_deadline
 
 
 class Connector:
@@ -39,6 +39,7 @@ class Connector:
             target = self._allowed.check(call.target)
             return self.plugin.connect(target, call.credentials, self.settings)
 
+        limit = current_deadline.set(None)  # connecting has its own limit, not the operation's
         try:
             return call_within(
                 Deadline(self.connect_timeout_seconds),
@@ -49,6 +50,8 @@ class Connector:
             raise
         except BaseException as error:
             self._fail(error)
+        finally:
+            current_deadline.reset(limit)
 
     def disconnect(self, session: Any) -> None:
         """Log a session out.

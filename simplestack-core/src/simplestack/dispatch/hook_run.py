@@ -93,30 +93,25 @@ class HookRun:
         """
         hook = self.connector.hypervisor.caller(self.operation)
         may_have_expired = True
-        # Each attempt has its own limit. What else is done meanwhile, as logging a session out, has none.
-        limit = current_deadline.set(None)
-        try:
-            while True:
-                self._slot, is_new = self._pool.take(self.call.key, self.connector, self.call)
-                try:
-                    result = self._called(hook, check=not is_new)
-                    break
-                except _SessionDead:
-                    self._pool.discard(self._slot)
-                    self._pool.release(self._slot)
-                except SessionExpired as error:
-                    self._pool.release(self._slot)
-                    if not may_have_expired:
-                        raise
-                    may_have_expired = False
-                    release_frames(error)
-                    # What made the hypervisor forget this session may have met the others, too.
-                    self._pool.close_of(self.call.key)
-                except BaseException:
-                    self._pool.release(self._slot)
+        while True:
+            self._slot, is_new = self._pool.take(self.call.key, self.connector, self.call)
+            try:
+                result = self._called(hook, check=not is_new)
+                break
+            except _SessionDead:
+                self._pool.discard(self._slot)
+                self._pool.release(self._slot)
+            except SessionExpired as error:
+                self._pool.release(self._slot)
+                if not may_have_expired:
                     raise
-        finally:
-            current_deadline.reset(limit)
+                may_have_expired = False
+                release_frames(error)
+                # What made the hypervisor forget this session may have met the others, too.
+                self._pool.close_of(self.call.key)
+            except BaseException:
+                self._pool.release(self._slot)
+                raise
         if isinstance(result, Export):
             self._export = result
             chunks = WatchedChunks(result.chunks, self._export_ended, self._export_part)
