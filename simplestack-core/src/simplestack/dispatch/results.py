@@ -122,9 +122,9 @@ def _are_right(items: list[Any], kind: type) -> bool:
     (item_type,) = types
     if not issubclass(item_type, kind) or not issubclass(item_type, Struct):
         return item_type is kind
-    if item_type.__struct_config__.array_like:
-        return False
     strict = strict_type(item_type)
+    if strict.is_array_like:
+        return False
     try:
         msgspec.convert(_values(items, strict), strict.many, from_attributes=True)
     except Exception:
@@ -158,9 +158,9 @@ def _values(items: list[Any], strict: StrictType) -> list[Any]:
 
 def _fault_of_entity(item: Struct) -> str | None:
     """Return which field of an entity is wrong, and why."""
-    if item.__struct_config__.array_like:
-        return f": {type(item).__name__} is array_like, expected an object"
     strict = strict_type(type(item))
+    if strict.is_array_like:
+        return f": {type(item).__name__} is array_like, expected an object"
     try:
         msgspec.convert(
             item if strict.is_plain else _values([item], strict)[0], strict.one, from_attributes=True

@@ -48,6 +48,8 @@ class StrictType:
     #: The other fields that may have floats in them.
     deep_floats: tuple[str, ...]
     has_id: bool
+    #: Whether JSON has an array for such an entity.
+    is_array_like: bool
 
 
 @functools.cache
@@ -76,6 +78,7 @@ def strict_type(entity: type[Struct]) -> StrictType:
             name for name, kind in types.items() if name not in floats and _may_have_floats(kind)
         ),
         has_id="id" in kinds,
+        is_array_like=entity.__struct_config__.array_like,
     )
 
 
