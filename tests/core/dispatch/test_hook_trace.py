@@ -113,6 +113,13 @@ def test_no_secret_is_in_it(traced: Traced) -> None:
     assert found[4].endswith("guest_export(session=Telling, guest_id='1') returned Export of 9 bytes")
 
 
+def test_a_session_that_is_text_is_not_shown(traced: Traced) -> None:
+    hypervisor = Hypervisor(tag_list, trace=True, connect=lambda _target, found, _settings: found.password)
+    with pytest.raises(EntityNotFound):
+        hypervisor.call("tag_list", guest_id="1", password=SECRET)
+    assert traced()[0] == "request -: lab: tag_list(session=str, guest_id='1') raised EntityNotFound"
+
+
 def test_a_wrapper_of_the_plugin_is_part_of_its_hook(traced: Traced) -> None:
     @hookimpl(wrapper=True, specname="storage_info")
     def refuses() -> Generator[None, Any, Any]:
