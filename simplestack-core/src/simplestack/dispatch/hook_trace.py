@@ -1,8 +1,8 @@
-"""A line in the log for each call of a hook: with which arguments, what came of it, how long it took.
+"""Log each call of a hook: its arguments, its outcome and its duration.
 
-pluggy calls these functions around each hook of a manager; without them, nothing is added to a call. A line
-never has a secret: of a session, a body, a stream or a result it shows the type and the size, of an error the
-class alone, for an SDK's message may have anything in it.
+pluggy calls these functions before and after each hook of a manager. Without tracing, they cost nothing. A
+line never has a secret: it shows only the type and the size of a session, a body, a stream or a result, and
+only the class of an error, since the message of an SDK may contain anything.
 """
 
 import logging

@@ -87,7 +87,7 @@ def operation_call(operation: str, arguments: Mapping[str, Any], context: CallCo
 
 @hookspec
 def service_routes(app: Routes) -> None:
-    """Add pages of the plugin's own to the REST service, below ``/_NAME/``.
+    """Add the plugin's own pages to the REST service, below ``/_NAME/``.
 
     Called when the service starts: in each worker, and before that in the process that forks them, to see
     whether it succeeds. The service does not start where it fails. Falcon is imported here or in a module of

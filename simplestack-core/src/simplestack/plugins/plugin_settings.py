@@ -1,4 +1,4 @@
-"""Making a plugin's settings of what the operator wrote, with code of the plugin."""
+"""Convert what the operator wrote to the settings of a plugin, and get its warnings about them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -20,7 +20,7 @@ def make_settings(raw: dict[str, Any], kind: type[S], place: str, code: PluginCo
 
     :param place: dotted path of the table
     :raises SettingsError: a value is wrong
-    :raises PluginFault: the plugin cannot make its settings of these values, or of its defaults alone
+    :raises PluginFault: the plugin's code fails, or its default settings are invalid
     """
 
     def convert() -> S | msgspec.ValidationError:

@@ -72,10 +72,10 @@ def _name_faults(name: Any, expected: str) -> Iterator[str]:
 
 
 def checked_hooks(made: Any) -> object:
-    """Return an object that has nothing but the hooks of a service plugin, which fit the hookspecs.
+    """Return an object that has only the hooks of a service plugin. They match the hookspecs.
 
     :param made: what ``make`` returned
-    :raises PluginFault: with everything that does not fit
+    :raises PluginFault: with everything that is wrong
     """
     if isinstance(made, type):
         raise PluginFault(f"make(settings) returned {shown(made)}; expected an object of it")

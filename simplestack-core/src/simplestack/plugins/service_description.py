@@ -1,4 +1,4 @@
-"""What a service plugin says of itself: the object behind its entry point."""
+"""The description of a service plugin: the object that its entry point names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

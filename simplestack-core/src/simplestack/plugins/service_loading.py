@@ -1,4 +1,4 @@
-"""Service plugins made ready for calls, with their settings."""
+"""Load the service plugins with their settings."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -41,7 +41,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class LoadedServices:
-    """The service plugins, and what came of loading them."""
+    """The result of loading the service plugins."""
 
     in_use: tuple[Service, ...]
     #: Those that are installed, and off because the settings do not name them.

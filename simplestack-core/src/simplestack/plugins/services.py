@@ -15,19 +15,19 @@ from simplestack.plugins.service_loading import Service
 class Run(Protocol):
     """The run of the operation that service plugins wrap."""
 
-    #: What the operation, or the last service plugin, has returned, where nothing in it can change: it is no
-    #: list, and has no list or dict in it.
+    #: The result of the operation, or of the last service plugin, if it is immutable.
     fixed_result: Any
 
     def returned(self, source: str, result: Any) -> Any:
-        """Return what a service plugin has made of the result, or raise where it is none of the operation's.
+        """Check the result of a service plugin, and return it.
 
         :param source: which plugin it is
+        :raises Exception: it does not have the operation's type
         """
         ...
 
     def raised(self) -> None:
-        """Let go of the result that a service plugin does not return."""
+        """Close a result that a service plugin has not returned."""
         ...
 
 

@@ -71,7 +71,7 @@ class Deadline:
 
 
 class Limited(Protocol):
-    """What has a time limit: a deadline, or an operation with what service plugins do around it."""
+    """What has a time limit: a deadline, or an operation including its service plugins."""
 
     @property
     def left_seconds(self) -> float:
@@ -79,7 +79,7 @@ class Limited(Protocol):
         ...
 
 
-#: What limits the time of what this thread does for an operation.
+#: The time limit of the code that this thread runs for an operation.
 current_deadline: ContextVar[Limited | None] = ContextVar("simplestack.deadline", default=None)
 
 
