@@ -222,6 +222,9 @@ def test_a_disk_in_no_storage_is_said(session: KvmSession, libvirtd: Libvirtd, o
 
 
 USB = "<source><vendor id='0x1'/><product id='0x2'/></source>"
+PCI = "<source><address type='pci' domain='0' bus='5' slot='16' function='0'/></source>"
+VHOST_USER = "<source type='unix' path='/nowhere' mode='client'/>"
+SOCKET = "<source mode='bind' path='/nowhere'/>"
 NVRAM = (
     "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
     "<nvram>/nowhere/NAME</nvram>"
@@ -240,6 +243,32 @@ NVRAM = (
         ),
         (file_disk("/nowhere", "vda", "virtio", more="<shareable/>"), "", "vda is shareable"),
         ("", NVRAM, "UEFI variables"),
+        ("", "<loader readonly='no' type='pflash'>/nowhere/OVMF.fd</loader>", "UEFI variables"),
+        (f"<interface type='hostdev'>{PCI}</interface>", "", "a device of the host"),
+        ("<input type='evdev'><source dev='/dev/input/event0'/></input>", "", "a device of the host"),
+        (
+            "<input type='passthrough' bus='virtio'><source evdev='/dev/input/event0'/></input>",
+            "",
+            "a device of the host",
+        ),
+        (
+            "<tpm><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>",
+            "",
+            "a device of the host",
+        ),
+        (
+            f"<channel type='unix'>{SOCKET}<target type='virtio' name='x'/></channel>",
+            "",
+            "a socket of the host",
+        ),
+        (
+            f"<interface type='vhostuser'>{VHOST_USER}<model type='virtio'/></interface>",
+            "",
+            "a socket of the host",
+        ),
+        ("<graphics type='vnc' socket='/nowhere'/>", "", "a socket of the host"),
+        ("<serial type='pty'><log file='/var/log/x'/></serial>", "", "written to a file of the host"),
+        ("<audio id='1' type='file' path='/nowhere'/>", "", "sound that is written to a file of the host"),
     ],
 )
 def test_what_a_copy_would_share_is_said(

@@ -11,12 +11,22 @@ from simplestack_kvm.libvirtd.records import DiskRecord, disk_elements, disk_rec
 #: What the copy would share with the guest, or write to under it.
 _SHARED = {
     "devices/hostdev": "a device of the host",
+    "devices/interface[@type='hostdev']": "a device of the host",
+    "devices/interface[@type='vdpa']": "a device of the host",
+    "devices/input/source": "a device of the host",
+    "devices/tpm/backend/device": "a device of the host",
     "devices/filesystem": "a folder of the host",
     "devices/shmem": "memory that it shares",
     "devices/memory/source/path": "memory in a file of the host",
     "devices/*[@type='file']/source[@path]": "a console that is written to a file of the host",
+    "devices/*/log": "a console that is written to a file of the host",
     "devices/*[@type='dev']/source[@path]": "a console on a device of the host",
+    "devices/*[@type='unix']/source[@path]": "a socket of the host",
+    "devices/interface[@type='vhostuser']": "a socket of the host",
+    "devices/graphics/listen[@socket]": "a socket of the host",
+    "devices/audio[@path]": "sound that is written to a file of the host",
     "os/nvram": "UEFI variables",
+    "os/loader[@type='pflash']": "UEFI variables",
     "os[@firmware='efi']": "UEFI variables",
     "{http://libvirt.org/schemas/domain/qemu/1.0}commandline": "arguments for QEMU of its own",
 }
