@@ -10,6 +10,7 @@ import pytest
 
 from simplestack import (
     GIB,
+    Busy,
     Conflict,
     DiskUpdate,
     Guest,
@@ -20,7 +21,7 @@ from simplestack import (
 from simplestack_kvm.hooks.disks import disk_list, disk_update
 from simplestack_kvm.hooks.guests import guest_clone, guest_delete, guest_info
 from simplestack_kvm.hooks.power import guest_start
-from simplestack_kvm.hooks.snapshots import snapshot_create, snapshot_list
+from simplestack_kvm.hooks.snapshots import snapshot_create, snapshot_list, snapshot_revert
 from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
@@ -136,6 +137,23 @@ def test_a_guest_that_is_started_meanwhile_is_not_cloned(
     with (
         after("virStorageVolCreateXMLFrom", domain.create, nth=2),
         pytest.raises(InvalidState, match="STARTED"),
+    ):
+        guest_clone(session, guest.id, a_name())
+    assert traces(session, libvirtd) == before
+
+
+def test_a_guest_whose_disks_change_between_two_copies_is_not_cloned(
+    session: KvmSession, libvirtd: Libvirtd, guest: Guest
+) -> None:
+    for path in paths(session, guest):
+        write(path, 1)
+    snapshot = snapshot_create(session, guest.id, "then")
+    for path in paths(session, guest):
+        write(path, 2)
+    before = traces(session, libvirtd)
+    with (
+        after("virStorageVolCreateXMLFrom", lambda: snapshot_revert(session, guest.id, snapshot.id), nth=1),
+        pytest.raises(Busy, match="disks of the guest changed while they were copied: try again"),
     ):
         guest_clone(session, guest.id, a_name())
     assert traces(session, libvirtd) == before

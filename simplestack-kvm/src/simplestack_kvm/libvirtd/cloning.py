@@ -4,11 +4,12 @@ import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
-from simplestack import Conflict, EntityNotFound, GuestState, InvalidArguments, is_uuid
+from simplestack import Busy, Conflict, EntityNotFound, GuestState, InvalidArguments, is_uuid
 from simplestack_kvm.libvirtd.copy_xml import disks_to_copy, make_copy
 from simplestack_kvm.libvirtd.domain_xml import VolumeSource
 from simplestack_kvm.libvirtd.domains import document_of, find_domain, require_guest_state
 from simplestack_kvm.libvirtd.image_sources import check_image, known_format
+from simplestack_kvm.libvirtd.inventory import file_identity
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.naming import check_name, define_guest
 from simplestack_kvm.libvirtd.records import DiskRecord
@@ -50,16 +51,21 @@ def copy_guest(
     :raises InvalidState: the guest is not stopped, or was started meanwhile
     :raises InvalidArguments: a name that libvirt cannot keep
     :raises Conflict: another guest has the name; a disk is in no active storage, or cannot be copied
+    :raises Busy: a disk changed meanwhile
     :raises NotImplementedError: the guest has something that a copy cannot have, such as a device of the host
     """
     require_guest_state(domain, _CLONE, GuestState.STOPPED)
     check_name(session, name)
     document = document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE)
     disks = [(disk, _volume(session, disk)) for disk in disks_to_copy(document)]
+    before = [file_identity(volume) for _, volume in disks]
     copy_id = str(uuid.uuid4())
     sources = {disk.target: _copy(session, made, copy_id, disk, volume, pool=pool) for disk, volume in disks}
-    # QEMU may have written to one disk after another one was copied.
+    # QEMU may have written to one disk after another one was copied, and the guest may be off again, or may
+    # have been reverted to a snapshot.
     require_guest_state(domain, _CLONE, GuestState.STOPPED)
+    if [file_identity(volume) for _, volume in disks] != before:
+        raise Busy("the disks of the guest changed while they were copied: try again")
     make_copy(document, copy_id, name, sources)
     if change is not None:
         change(document, copy_id)

@@ -162,6 +162,11 @@ def _refresh(session: KvmSession, pool: "libvirt.virStoragePool") -> None:
             return
 
 
+def file_identity(volume: "libvirt.virStorageVol") -> tuple[str, ...]:
+    """Return what is equal for all names of a volume's file, as it is now, and changes with its content."""
+    return volume_record("", parse_document(volume.XMLDesc()), volume).identity
+
+
 def _describe(volume: "libvirt.virStorageVol") -> str | None:
     """Return libvirt's description of a volume; None for one that is gone meanwhile."""
     try:

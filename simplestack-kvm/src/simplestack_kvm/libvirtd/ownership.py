@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 from simplestack import warn
 from simplestack_kvm.errors import public_reason_of
-from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.inventory import (
     Inventory,
     VolumeRecord,
+    file_identity,
     refresh_storages,
     take_inventory,
-    volume_record,
 )
 from simplestack_kvm.libvirtd.records import DiskRecord
 from simplestack_kvm.libvirtd.session import KvmSession
@@ -103,7 +102,7 @@ def own_volumes(
 def _look(session: KvmSession, disk: DiskRecord) -> tuple[str, ...] | None:
     """Return what is equal for all names of a disk's file, as it is now; None for one in no active pool."""
     volume = volume_of(session, disk)
-    return None if volume is None else volume_record("", parse_document(volume.XMLDesc()), volume).identity
+    return None if volume is None else file_identity(volume)
 
 
 def _volume_of(inventory: Inventory, disk: DiskRecord) -> VolumeRecord | None:
