@@ -16,7 +16,9 @@ from simplestack import (
     Guest,
     GuestState,
     GuestUpdate,
+    HypervisorTimeout,
 )
+from simplestack.sessions.time_limits import Deadline, current_deadline
 from simplestack_kvm.hooks.disks import disk_create, disk_list, disk_update
 from simplestack_kvm.hooks.guests import guest_delete, guest_info
 from simplestack_kvm.hooks.guests_update import guest_update
@@ -32,6 +34,7 @@ from simplestack_kvm.libvirtd.session import KvmSession
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume
 from .image_guests import qemu_img
+from .interference import after
 from .snapshot_guests import a_guest, domain_of, foreign_snapshot, has, ids, in_image, paths, write
 
 #: Each tag has a namespace of its own, which ends in its percent-encoded name.
@@ -186,6 +189,25 @@ def test_a_disk_that_others_are_based_on_is_not_reverted(
             snapshot_revert(session, guest.id, made.id)
     finally:
         overlay.unlink()
+    assert has(first, 5)
+
+
+@pytest.mark.parametrize("call", ["virStoragePoolListAllVolumes", "virConnectListAllDomains"])
+def test_a_guest_is_not_reverted_without_time_to_check_what_others_use(
+    session: KvmSession, guest: Guest, call: str
+) -> None:
+    first, _ = paths(session, guest)
+    made = snapshot_create(session, guest.id, "before")
+    write(first, 5)
+    token = current_deadline.set(None)
+    try:
+        with (
+            after(call, lambda: current_deadline.set(Deadline(-1)), nth=1),
+            pytest.raises(HypervisorTimeout, match="not enough time to check whether others use the disks"),
+        ):
+            snapshot_revert(session, guest.id, made.id)
+    finally:
+        current_deadline.reset(token)
     assert has(first, 5)
 
 

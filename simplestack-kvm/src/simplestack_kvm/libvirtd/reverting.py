@@ -4,7 +4,7 @@ import posixpath
 import xml.etree.ElementTree as ET
 from typing import Any
 
-from simplestack import Conflict, SimplestackError, warn
+from simplestack import Conflict, HypervisorTimeout, SimplestackError, warn
 from simplestack_kvm.libvirtd.domains import document_of, modification_flags
 from simplestack_kvm.libvirtd.inventory import refresh_storages, take_inventory
 from simplestack_kvm.libvirtd.records import DISK_NAMES, DiskRecord, DomainRecord, disk_records
@@ -23,6 +23,7 @@ def reject_used_by_others(session: KvmSession, guest_id: str, record: SnapshotRe
     """Check that a revert changes no disk under somebody else, who may have it by now or be based on it.
 
     :raises Conflict: it would
+    :raises HypervisorTimeout: there is not enough time to find out
     """
     refresh_storages(session)
     inventory = take_inventory(session)
@@ -32,6 +33,10 @@ def reject_used_by_others(session: KvmSession, guest_id: str, record: SnapshotRe
         if volume is not None and disk.target in record.targets:
             volumes.append(volume)
     usage = find_usage(session, inventory, but_by=guest_id)
+    if not usage.is_complete:
+        raise HypervisorTimeout(
+            "there was not enough time to check whether others use the disks of the snapshot: try again later"
+        )
     add_bases(usage, volumes)
     for volume in volumes:
         use = usage.use_of(volume)

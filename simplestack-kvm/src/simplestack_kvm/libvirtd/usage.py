@@ -34,6 +34,8 @@ class Usage:
     """Who uses which files."""
 
     inventory: Inventory
+    #: False if time ran out before all volumes and guests were looked at.
+    is_complete: bool
     #: How each file is used, by its normalized path.
     uses: dict[str, str] = field(default_factory=dict)
     #: Media outside of the pools, by the last part of their paths: a volume of this name may be the same.
@@ -63,7 +65,7 @@ class Usage:
             doubts += self.data_file_doubts
         if doubts:
             return f"it may be in use, since {doubts[0]}"
-        if not self.inventory.is_complete:
+        if not self.is_complete:
             return "there was not enough time to check whether it is in use"
         return None
 
@@ -162,10 +164,8 @@ def find_usage(session: KvmSession, inventory: Inventory, *, but_by: str) -> Usa
 
     :param but_by: the UUID of the guest that does not count
     """
-    usage = Usage(inventory)
     guests, is_complete = describe_guests(session)
-    if not is_complete:
-        usage.doubts.append("there was not enough time to check what all guests use")
+    usage = Usage(inventory, is_complete=is_complete and inventory.is_complete)
     for guest in guests:
         for disk in guest.disks():
             usage.add_format(disk)
