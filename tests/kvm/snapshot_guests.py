@@ -62,6 +62,19 @@ def has(path: str, pattern: int) -> bool:
     return subprocess.run(read, check=False, capture_output=True).returncode == 0
 
 
+@contextmanager
+def in_use(path: str) -> Iterator[None]:
+    """Keep a disk open in another process, which locks it."""
+    command = ["qemu-io", "-r", "-f", "qcow2", path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.read(7) == b"qemu-io"  # the prompt: it has opened the disk
+        try:
+            yield
+        finally:
+            reader.communicate(b"quit\n")
+
+
 def in_image(path: str) -> list[str]:
     """Return the names of the snapshots in an image, which may be in use."""
     listed = subprocess.run(

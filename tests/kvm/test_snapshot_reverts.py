@@ -35,7 +35,7 @@ from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume
 from .image_guests import qemu_img
 from .interference import after
-from .snapshot_guests import a_guest, domain_of, foreign_snapshot, has, ids, in_image, paths, write
+from .snapshot_guests import a_guest, domain_of, foreign_snapshot, has, ids, in_image, in_use, paths, write
 
 #: Each tag has a namespace of its own, which ends in its percent-encoded name.
 TAGS = "urn:simplestack:kvm:tag:"
@@ -209,6 +209,21 @@ def test_a_guest_is_not_reverted_without_time_to_check_what_others_use(
     finally:
         current_deadline.reset(token)
     assert has(first, 5)
+
+
+def test_a_revert_that_fails_half_way_is_said(session: KvmSession, guest: Guest) -> None:
+    first, second = paths(session, guest)
+    for path in (first, second):
+        write(path, 1)
+    made = snapshot_create(session, guest.id, "before")
+    for path in (first, second):
+        write(path, 2)
+    with in_use(second), pytest.raises(Conflict, match="in use") as caught:
+        snapshot_revert(session, guest.id, made.id)
+    assert "some disks of the guest may be reverted, and others not" in caught.value.message
+    assert [has(path, 1) for path in (first, second)] == [True, False]
+    snapshot_revert(session, guest.id, made.id)
+    assert [has(path, 1) for path in (first, second)] == [True, True]
 
 
 @pytest.mark.parametrize("running", [False, True])

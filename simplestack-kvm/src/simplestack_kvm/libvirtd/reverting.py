@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 from simplestack import Conflict, HypervisorTimeout, SimplestackError, warn
+from simplestack_kvm.errors import is_error
 from simplestack_kvm.libvirtd.domains import document_of, modification_flags
 from simplestack_kvm.libvirtd.inventory import refresh_storages, take_inventory
 from simplestack_kvm.libvirtd.records import DISK_NAMES, DiskRecord, DomainRecord, disk_records
@@ -17,6 +18,7 @@ from simplestack_kvm.sdk import libvirt
 
 #: What the namespaces of our parts of the metadata start with.
 _OURS = "{urn:simplestack:kvm:"
+_HALF_WAY = "some disks of the guest may be reverted, and others not: revert it again before you start it"
 
 
 def reject_used_by_others(session: KvmSession, guest_id: str, record: SnapshotRecord) -> None:
@@ -53,7 +55,13 @@ def revert(session: KvmSession, domain: "libvirt.virDomain", record: SnapshotRec
     """
     kept = _metadata(domain)
     before = _disks(domain)
-    domain.revertToSnapshot(record.handle)
+    try:
+        domain.revertToSnapshot(record.handle)
+    except libvirt.libvirtError as error:
+        if is_error(error, libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT):
+            raise  # deleted meanwhile
+        # libvirt reverts one disk after another, and does not go back if it cannot open one of them.
+        raise with_remains(error, [_HALF_WAY]) from None
     try:
         _restore_metadata(domain, kept)
     except (libvirt.libvirtError, SimplestackError) as error:
