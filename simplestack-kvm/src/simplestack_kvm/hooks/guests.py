@@ -9,10 +9,9 @@ from simplestack_kvm.libvirtd.domains import end_remnant, find_domain, require_g
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.listing import Row, list_guests
 from simplestack_kvm.libvirtd.nvram import delete_nvram
-from simplestack_kvm.libvirtd.ownership import own_volumes
+from simplestack_kvm.libvirtd.ownership import own_volumes, past_disks
 from simplestack_kvm.libvirtd.records import DomainRecord, domain_record
 from simplestack_kvm.libvirtd.removal import DELETION, undefine
-from simplestack_kvm.libvirtd.reverting import past_disks
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.sizes import disk_sizes
 from simplestack_kvm.sdk import libvirt

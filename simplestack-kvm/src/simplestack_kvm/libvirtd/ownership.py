@@ -6,6 +6,7 @@ Of these, the volumes are deleted that certainly nobody else uses.
 """
 
 import logging
+import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,8 +19,9 @@ from simplestack_kvm.libvirtd.inventory import (
     refresh_storages,
     take_inventory,
 )
-from simplestack_kvm.libvirtd.records import DiskRecord
+from simplestack_kvm.libvirtd.records import DiskRecord, DomainRecord
 from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.snapshots import snapshot_records
 from simplestack_kvm.libvirtd.usage import Usage, add_bases, add_data_files, add_guest, find_usage
 from simplestack_kvm.libvirtd.volumes import volume_of
 from simplestack_kvm.sdk import libvirt
@@ -81,7 +83,7 @@ def own_volumes(
         volume = _volume_of(inventory, disk)
         if volume is None:
             kept.append(f"disk {disk.target} is kept: it is not in an active storage")
-        elif volume.format == "iso" and not volume.name.startswith(guest_id):
+        elif volume.format == "iso" and not _is_made_for(guest_id, volume.name):
             kept.append(f"volume {volume.label} is kept: it is an ISO image")
         elif before[disk.source] != volume.identity or before[disk.source] != _look(session, disk):
             # Only a file that nobody writes to is recognized under its other names, by its times.
@@ -97,6 +99,25 @@ def own_volumes(
     if detached_from is not None:
         add_guest(usage, detached_from)
     return Own(_without_used(usage, candidates, kept), kept)
+
+
+def past_disks(domain: "libvirt.virDomain", record: DomainRecord) -> list[DiskRecord]:
+    """Return the disks that were made for a guest, and that only its snapshots have now."""
+    sources = {disk.source for disk in record.disks}
+    past = {
+        disk.source: disk
+        for snapshot in snapshot_records(domain)
+        for disk in snapshot.disks
+        if disk.target in snapshot.targets
+        and disk.source not in sources
+        and _is_made_for(record.uuid, disk.volume[1] if disk.volume else posixpath.basename(disk.path or ""))
+    }
+    return list(past.values())
+
+
+def _is_made_for(guest_id: str, name: str) -> bool:
+    """Return whether a volume was made for a guest: its name tells."""
+    return name.startswith(f"{guest_id}-")
 
 
 def _look(session: KvmSession, disk: DiskRecord) -> tuple[str, ...] | None:

@@ -1,6 +1,5 @@
 """Revert domains to snapshots. libvirt restores the whole definition, so some of it is put back."""
 
-import posixpath
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -8,9 +7,9 @@ from simplestack import Conflict, HypervisorTimeout, SimplestackError, warn
 from simplestack_kvm.errors import is_error
 from simplestack_kvm.libvirtd.domains import document_of, modification_flags
 from simplestack_kvm.libvirtd.inventory import refresh_storages, take_inventory
-from simplestack_kvm.libvirtd.records import DISK_NAMES, DiskRecord, DomainRecord, disk_records
+from simplestack_kvm.libvirtd.records import DISK_NAMES, DiskRecord, disk_records
 from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.snapshots import SnapshotRecord, snapshot_records
+from simplestack_kvm.libvirtd.snapshots import SnapshotRecord
 from simplestack_kvm.libvirtd.undo import with_remains
 from simplestack_kvm.libvirtd.usage import add_bases, find_usage
 from simplestack_kvm.libvirtd.volumes import volume_of
@@ -75,24 +74,6 @@ def revert(session: KvmSession, domain: "libvirt.virDomain", record: SnapshotRec
                 f"disk {disk.target} {disk.name!r} was detached, because the snapshot does not have it: "
                 f"it stays with its data{_place(session, disk)}"
             )
-
-
-def past_disks(domain: "libvirt.virDomain", record: DomainRecord) -> list[DiskRecord]:
-    """Return the disks that were made for a guest, and that only its snapshots have now."""
-    sources = {disk.source for disk in record.disks}
-    past = {
-        disk.source: disk
-        for snapshot in snapshot_records(domain)
-        for disk in snapshot.disks
-        if disk.target in snapshot.targets and disk.source not in sources and _is_made_for(record.uuid, disk)
-    }
-    return list(past.values())
-
-
-def _is_made_for(guest_id: str, disk: DiskRecord) -> bool:
-    """Return whether a disk is a volume that was made for a guest: its name tells."""
-    name = disk.volume[1] if disk.volume else posixpath.basename(disk.path or "")
-    return name.startswith(f"{guest_id}-")
 
 
 def _disks(domain: "libvirt.virDomain") -> list[DiskRecord]:
