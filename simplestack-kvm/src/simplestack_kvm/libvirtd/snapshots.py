@@ -54,7 +54,7 @@ def snapshot_records(domain: "libvirt.virDomain") -> list[SnapshotRecord]:
     records = []
     for handle in domain.listAllSnapshots():
         try:
-            text = handle.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
+            text = handle.getXMLDesc()
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
                 raise
