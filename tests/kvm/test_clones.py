@@ -104,6 +104,21 @@ def test_a_clone_has_an_identity_of_its_own_on_the_host(
             assert iso.exists()
 
 
+def test_a_clone_has_a_port_of_its_own_in_open_vswitch(session: KvmSession) -> None:
+    port = "5ade0e16-d770-48cb-ba18-6a77136209e2"
+    interface = (
+        "<interface type='bridge'><source bridge='ovs'/><virtualport type='openvswitch'>"
+        f"<parameters interfaceid='{port}' profileid='kept'/></virtualport><model type='virtio'/></interface>"
+    )
+    with foreign(session.connection, interface) as domain:
+        clone = guest_clone(session, domain.UUIDString(), a_name())
+        text = domain_of(session, clone).XMLDesc()
+        guest_delete(session, clone.id)
+    assert "interfaceid='" in text
+    assert port not in text
+    assert "profileid='kept'" in text
+
+
 def test_a_raw_disk_is_cloned_as_it_is(session: KvmSession, libvirtd: Libvirtd, pool: Pool) -> None:
     raw = alone(pool, image_format="raw")
     session.connection.storagePoolLookupByName(libvirtd.pool).refresh()
