@@ -211,6 +211,24 @@ def test_a_guest_is_not_reverted_without_time_to_check_what_others_use(
     assert has(first, 5)
 
 
+def test_a_guest_whose_storage_is_stopped_meanwhile_is_not_reverted(
+    session: KvmSession, libvirtd: Libvirtd, guest: Guest
+) -> None:
+    first, _ = paths(session, guest)
+    made = snapshot_create(session, guest.id, "before")
+    write(first, 5)
+    pool = session.connection.storagePoolLookupByName(libvirtd.pool)
+    try:
+        with (
+            after("virStoragePoolRefresh", pool.destroy, nth=1),
+            pytest.raises(Conflict, match="disk vda of snapshot 'before' is not in an active storage"),
+        ):
+            snapshot_revert(session, guest.id, made.id)
+    finally:
+        pool.create()
+    assert has(first, 5)
+
+
 def test_a_revert_that_fails_half_way_is_said(session: KvmSession, guest: Guest) -> None:
     first, second = paths(session, guest)
     for path in (first, second):

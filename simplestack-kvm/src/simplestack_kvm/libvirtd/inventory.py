@@ -13,6 +13,7 @@ from simplestack_kvm.libvirtd.bounded import NoResponse, bounded
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domains import POLL_SECONDS
 from simplestack_kvm.libvirtd.parallel_reads import read_all
+from simplestack_kvm.libvirtd.records import DiskRecord
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.storages import active_pools
 from simplestack_kvm.sdk import libvirt
@@ -76,6 +77,12 @@ class Inventory:
     def named(self, pool: str, name: str) -> VolumeRecord | None:
         """Return a pool's volume."""
         return self._by_name.get((pool, name))
+
+    def volume_of(self, disk: DiskRecord) -> VolumeRecord | None:
+        """Return the volume that a disk is."""
+        if disk.volume is not None:
+            return self.named(*disk.volume)
+        return None if disk.path is None else self.at(disk.path)
 
     def chain(self, volume: VolumeRecord) -> list[VolumeRecord]:
         """Return a volume and the volumes that it is based on, from the top down."""
@@ -141,7 +148,7 @@ def _refresh(session: KvmSession, pool: "libvirt.virStoragePool") -> None:
         except NoResponse:
             raise HypervisorTimeout(
                 f"storage {pool.name()} does not respond, so it is unknown which files are in use: "
-                "nothing was deleted"
+                "try again when it does"
             ) from None
         except libvirt.libvirtError as error:
             if not has_reason(error):

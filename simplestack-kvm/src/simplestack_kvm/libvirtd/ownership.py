@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from simplestack import warn
 from simplestack_kvm.errors import public_reason_of
 from simplestack_kvm.libvirtd.inventory import (
-    Inventory,
     VolumeRecord,
     file_identity,
     refresh_storages,
@@ -80,7 +79,7 @@ def own_volumes(
     kept: list[str] = []
     candidates: dict[str, VolumeRecord] = {}
     for disk in own:
-        volume = _volume_of(inventory, disk)
+        volume = inventory.volume_of(disk)
         if volume is None:
             kept.append(f"disk {disk.target} is kept: it is not in an active storage")
         elif volume.format == "iso" and not _is_made_for(guest_id, volume.name):
@@ -124,12 +123,6 @@ def _look(session: KvmSession, disk: DiskRecord) -> tuple[str, ...] | None:
     """Return what is equal for all names of a disk's file, as it is now; None for one in no active pool."""
     volume = volume_of(session, disk)
     return None if volume is None else file_identity(volume)
-
-
-def _volume_of(inventory: Inventory, disk: DiskRecord) -> VolumeRecord | None:
-    if disk.volume is not None:
-        return inventory.named(*disk.volume)
-    return None if disk.path is None else inventory.at(disk.path)
 
 
 def _without_used(usage: Usage, candidates: dict[str, VolumeRecord], kept: list[str]) -> list[VolumeRecord]:

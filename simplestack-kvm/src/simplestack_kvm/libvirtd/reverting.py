@@ -10,6 +10,7 @@ from simplestack_kvm.libvirtd.inventory import refresh_storages, take_inventory
 from simplestack_kvm.libvirtd.records import DISK_NAMES, DiskRecord, disk_records
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.snapshots import SnapshotRecord
+from simplestack_kvm.libvirtd.snapshotting import not_in_storage
 from simplestack_kvm.libvirtd.undo import with_remains
 from simplestack_kvm.libvirtd.usage import add_bases, find_usage
 from simplestack_kvm.libvirtd.volumes import volume_of
@@ -23,21 +24,23 @@ _HALF_WAY = "some disks of the guest may be reverted, and others not: revert it 
 def reject_used_by_others(session: KvmSession, guest_id: str, record: SnapshotRecord) -> None:
     """Check that a revert changes no disk under somebody else, who may have it by now or be based on it.
 
-    :raises Conflict: it would
+    :raises Conflict: it would, or a disk is in no active storage
     :raises HypervisorTimeout: there is not enough time to find out
     """
     refresh_storages(session)
     inventory = take_inventory(session)
-    volumes = []
-    for disk in record.disks:
-        volume = inventory.named(*disk.volume) if disk.volume else inventory.at(disk.path or "")
-        if volume is not None and disk.target in record.targets:
-            volumes.append(volume)
     usage = find_usage(session, inventory, but_by=guest_id)
     if not usage.is_complete:
         raise HypervisorTimeout(
             "there was not enough time to check whether others use the disks of the snapshot: try again later"
         )
+    volumes = []
+    for disk in record.disks:
+        if disk.target in record.targets:
+            volume = inventory.volume_of(disk)
+            if volume is None:
+                raise not_in_storage(disk, record)
+            volumes.append(volume)
     add_bases(usage, volumes)
     for volume in volumes:
         use = usage.use_of(volume)

@@ -83,16 +83,21 @@ def require_intact(session: KvmSession, record: SnapshotRecord) -> None:
             continue
         found = _snapshots_in(session, disk)
         if found is None:
-            raise Conflict(
-                f"disk {disk.target} of snapshot {record.name!r} is not in an active storage: create a "
-                "storage for its folder, or restore the disk"
-            )
+            raise not_in_storage(disk, record)
         if record.label not in [snapshot.name for snapshot in found]:
             raise Conflict(
                 f"disk {disk.target} no longer has snapshot {record.name!r}: it was replaced, or another "
                 "tool deleted the snapshot in it"
             )
         _reject_ambiguous(record, disk, found)
+
+
+def not_in_storage(disk: DiskRecord, record: SnapshotRecord) -> Conflict:
+    """Return the error for a disk that nobody can check."""
+    return Conflict(
+        f"disk {disk.target} of snapshot {record.name!r} is not in an active storage: create a storage for "
+        "its folder, or restore the disk"
+    )
 
 
 def require_unambiguous(session: KvmSession, record: SnapshotRecord) -> None:
