@@ -146,6 +146,11 @@ def test_its_pages_need_the_service_token(tmp_path: Path) -> None:
         for path in ("/_fault_injection", RULES, f"{RULES}/1"):
             for method in ("GET", "POST", "DELETE"):
                 assert service.request(method, path).error == "Unauthorized"
+                # gunicorn lets clients on its own machine name the prefix
+                prefixed = service.request(method, f"/x{path[1:]}", headers={"SCRIPT_NAME": "/x"})
+                assert prefixed.error == "RouteNotFound"
+                slash = service.request(method, f"/x{path}", headers={"SCRIPT_NAME": "/x/"})
+                assert slash.error == "Unauthorized"
         assert service.get(RULES, headers={"Authorization": "Bearer right"}).json == []
 
 

@@ -35,7 +35,7 @@ def checked_path(path: str, method: str) -> str:
     :raises HttpProblem: it does not begin with a slash, or a segment is empty
     """
     if not path.startswith("/"):  # falcon would route `_x` like `/_x`, which only some clients may see
-        raise HttpProblem(404, f"no operation has this path: {_shown(path)!r} does not begin with a slash")
+        raise HttpProblem(404, f"no operation has this path: {_shown(path)!r} does not start with a slash")
     dots = _DOTS.search(path)
     if dots is not None:
         raise InvalidArguments(
