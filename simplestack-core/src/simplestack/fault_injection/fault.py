@@ -108,26 +108,27 @@ class Fault:
 
 
 class _CutStream:
-    """A client's bytes, up to where the fault happens."""
+    """A client's bytes, with the fault between them."""
 
     def __init__(self, stream: ImportStream, fault: Fault) -> None:
         self._stream = stream
         self._fault = fault
-        self._left = fault.rule.after_bytes or 0
-        self._is_over = False
+        #: Number of bytes before the fault; None after it.
+        self._left = fault.rule.after_bytes
 
     def read(self, size: int, /) -> bytes:
-        """Read from the client."""
-        if self._is_over:
+        """Read from the client. Like every import, it returns fewer bytes than `size` only at its end."""
+        if self._left is None:
             return self._stream.read(size)
-        piece = self._stream.read(min(size, self._left)) if self._left else b""
-        self._left -= len(piece)
-        if piece:
-            return piece
-        self._is_over = True
+        before_size = min(size, self._left)
+        before = self._stream.read(before_size) if before_size else b""
+        self._left -= len(before)
+        if len(before) < before_size or before_size == size:
+            return before
+        self._left = None
         try:
             self._fault.apply()
         except Exception as error:
             self._fault.raised = error
             raise
-        return self._stream.read(size)
+        return before + self._stream.read(size - len(before))
