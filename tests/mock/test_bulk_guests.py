@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from simplestack import Conflict
-from simplestack.mock.hooks import disks, guests
+from simplestack import DiskCreate, InsufficientStorage
+from simplestack.mock.hooks import disks, guests, storages
 from support.service import running_service
 
 from .conftest import Connect
@@ -25,24 +25,25 @@ def test_ten_thousand_guests_are_there_with_a_setting_of_a_host(tmp_path: Path) 
         assert len(service.get("/mock/few/guests").json) == 2
 
 
-def test_guests_can_be_added_in_bulk_up_to_the_bound(connect: Connect) -> None:
-    session = connect("demo", max_guests=20)
-    with session.change():
-        session.add_bulk_guests(10)
-    with pytest.raises(Conflict, match=r"the bound in \[hypervisors.mock\] is 20"), session.change():
-        session.add_bulk_guests(10)
-    found = guests.guest_list(session)
-    assert len(found) == 12
-    last = next(guest for guest in found if guest.name == "guest-00008")
-    assert [disk.size for disk in disks.disk_list(session, last.id)] == [2, 2]
-    assert last.hdd == 4
+def test_every_fourth_guest_has_two_disks(connect: Connect) -> None:
+    session = connect("demo", seed_guests=10)
+    listed = guests.guest_list(session)
+    assert len(listed) == 12
+    eighth = next(guest for guest in listed if guest.name == "guest-00008")
+    assert [disk.size for disk in disks.disk_list(session, eighth.id)] == [2, 2]
+    assert eighth.hdd == 4
+
+
+def test_a_world_may_begin_with_more_guests_than_its_storage_has_room_for(connect: Connect) -> None:
+    session = connect("demo", seed_guests=27_000, max_guests=30_000)
+    assert len(guests.guest_list(session)) == 27_002
+    shared = next(storage for storage in storages.storage_list(session) if storage.type == "nfs")
+    with pytest.raises(InsufficientStorage):
+        disks.disk_create(session, guests.guest_list(session)[0].id, DiskCreate(size=1, storage_id=shared.id))
 
 
 def test_the_same_world_has_the_same_guests_in_every_database(connect: Connect, tmp_path: Path) -> None:
-    session = connect()
-    for count in (3, 2):
-        with session.change():
-            session.add_bulk_guests(count)
+    session = connect("demo", seed_guests=5)
     other = connect("demo", database=str(tmp_path / "other.sqlite3"), seed_guests=5)
     assert {guest.id: guest.name for guest in guests.guest_list(session)} == {
         guest.id: guest.name for guest in guests.guest_list(other)

@@ -16,8 +16,7 @@ _NETWORKS = ((DEFAULT_NETWORK, "br0", "Guests"), ("Storage network", "br1", "Sto
 
 #: Locally administered, as QEMU's guests have it.
 MAC_PREFIX = "52:54:00"
-BULK_NAME = "guest-"
-#: Of its own, so that it is in nobody's way; locally administered.
+#: Another prefix, so that no bulk guest has the address of another guest; locally administered.
 _BULK_MAC_PREFIX = "52:54:01"
 _BULK_MEMORY_MIB = (256, 512, 1024)
 _BULK_STATES = (
@@ -51,7 +50,7 @@ def first_guests(world: str, content_bytes: int) -> Iterator[GuestRecord]:
 
 
 def bulk_guests(
-    world: str, numbers: range, free_memory_mib: Mapping[str, int], content_bytes: int
+    world: str, count: int, free_memory_mib: Mapping[str, int], content_bytes: int
 ) -> Iterator[GuestRecord]:
     """Yield guests for tests with long lists: ``guest-00001`` and so on.
 
@@ -61,11 +60,11 @@ def bulk_guests(
     :param free_memory_mib: by host
     """
     free_mib = dict(free_memory_mib)
-    for number in numbers:
+    for number in range(1, count + 1):
         memory_mib = _BULK_MEMORY_MIB[number % len(_BULK_MEMORY_MIB)]
         guest = _guest(
             world,
-            f"{BULK_NAME}{number:05}",
+            f"guest-{number:05}",
             content_bytes,
             cpus=1 + number % 4,
             memory_mib=memory_mib,

@@ -12,7 +12,7 @@ from simplestack import Conflict, EntityNotFound, InsufficientStorage, InvalidAr
 from simplestack.mock.settings import MockSettings
 from simplestack.mock.store.claims import Claim, check_limit, check_limits, claims_of
 from simplestack.mock.store.records import GuestRecord, GuestSummary, NetworkRecord
-from simplestack.mock.store.seeding import BULK_NAME, MAC_PREFIX, bulk_guests, first_guests, first_networks
+from simplestack.mock.store.seeding import MAC_PREFIX, bulk_guests, first_guests, first_networks
 from simplestack.mock.store.topology import GUEST_MEMORY_MIB, StorageSite, hosts_of, storages_of
 
 _encode = msgspec.json.Encoder().encode
@@ -157,18 +157,17 @@ class World:
             raise Conflict(f"VLAN {network.vlan} on {network.trunk} is that of network {taken[0]!r} already")
         self._insert_network(network)
 
-    def add_guest(self, *guests: GuestRecord) -> None:
-        """Keep a new guest, or several.
+    def add_guest(self, guest: GuestRecord) -> None:
+        """Save a new guest.
 
-        :raises Conflict: a name or a MAC address is taken, or there is too much of something
-        :raises InsufficientStorage: no room for their disks
+        :raises Conflict: its name or a MAC address is taken, or a limit is exceeded
+        :raises InsufficientStorage: no room for its disks
         """
-        check_limit("guests", "the world", self._count("guest") + len(guests), self.settings.max_guests)
+        check_limit("guests", "the world", self._count("guest") + 1, self.settings.max_guests)
+        self._check_name(guest.name)
+        check_limits(self.settings, None, guest)
         with self._with_room():
-            for guest in guests:
-                self._check_name(guest.name)
-                check_limits(self.settings, None, guest)
-                self._write(guest, set())
+            self._write(guest, set())
 
     def save_guest(self, guest: GuestRecord) -> None:
         """Keep a guest that has changed.
@@ -187,20 +186,8 @@ class World:
         """Forget a guest."""
         self._query("DELETE FROM guest WHERE id = ?", guest.id)
 
-    def add_bulk_guests(self, count: int) -> None:
-        """Add guests for tests with long lists: ``guest-00001`` and so on.
-
-        :raises Conflict: there would be too many guests
-        :raises InsufficientStorage: no room for their disks
-        """
-        query = "SELECT MAX(CAST(SUBSTR(name, ?) AS INTEGER)) FROM guest WHERE world = ? AND name GLOB ?"
-        (highest,) = self._query(query, len(BULK_NAME) + 1, self.name, f"{BULK_NAME}[0-9]*").fetchone()
-        numbers = range((highest or 0) + 1, (highest or 0) + 1 + count)
-        free = self.free_memory_mib()
-        self.add_guest(*bulk_guests(self.name, numbers, free, self.settings.content_bytes))
-
     def _begin(self) -> None:
-        """Make the world. What it begins with does not depend on how low its limits are."""
+        """Create the world, without checking what it begins with against its limits and storages."""
         (worlds,) = self._query("SELECT COUNT(*) FROM world").fetchone()
         if worlds >= self.settings.max_worlds:
             raise InsufficientStorage(
@@ -212,7 +199,9 @@ class World:
             self._insert_network(network)
         for guest in first_guests(self.name, self.settings.content_bytes):
             self._write(guest, set())
-        self.add_bulk_guests(self.settings.seed_guests)
+        free_mib, content_bytes = self.free_memory_mib(), self.settings.content_bytes
+        for guest in bulk_guests(self.name, self.settings.seed_guests, free_mib, content_bytes):
+            self._write(guest, set())
 
     def _insert_network(self, network: NetworkRecord) -> None:
         self._query(
