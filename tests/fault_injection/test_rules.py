@@ -5,6 +5,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +191,19 @@ def test_tests_in_python_set_rules_without_http(tmp_path: Path) -> None:
         faults.remove(made.id)
     faults.forget_calls()
     assert (faults.rules(), faults.calls()) == ([], [])
+
+
+def test_rules_that_others_hold_delay_a_call_no_longer_than_its_time_limit(tmp_path: Path) -> None:
+    file = tmp_path / "faults.sqlite3"
+    config = tmp_path / "simplestack.toml"
+    more = f"database = '{tmp_path}/mock.sqlite3'\ncall_timeout_seconds = 0.2\n"
+    config.write_text(settings(file, more))
+    with (
+        Stack("mock", "demo", "anybody", "", config=config) as stack,
+        closing(sqlite3.connect(file, isolation_level=None)) as holder,
+    ):
+        holder.execute("BEGIN IMMEDIATE")
+        started_seconds = time.monotonic()
+        with pytest.raises(Busy):
+            stack.guest_list()
+        assert time.monotonic() - started_seconds < 10

@@ -4,13 +4,23 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from simplestack import Busy, Conflict, Credentials, GuestCreate, HypervisorError, InsufficientStorage, Target
+from simplestack import (
+    Busy,
+    Conflict,
+    Credentials,
+    GuestCreate,
+    HypervisorError,
+    InsufficientStorage,
+    Stack,
+    Target,
+)
 from simplestack.mock import MockSession, MockSettings, plugin
 from simplestack.mock.hooks import guests, guests_create
 from simplestack.mock.settings import default_database
@@ -143,6 +153,24 @@ def test_a_write_lock_that_is_held_too_long_is_busy(tmp_path: Path) -> None:
         with pytest.raises(sqlite3.OperationalError) as caught:
             waiter.execute("BEGIN IMMEDIATE")
     assert isinstance(plugin.translate(caught.value), Busy)
+
+
+def test_a_change_waits_for_other_writers_no_longer_than_its_time_limit(tmp_path: Path) -> None:
+    path = tmp_path / "busy.sqlite3"
+    config = tmp_path / "simplestack.toml"
+    config.write_text(f"[hypervisors.mock]\ndatabase = '{path}'\ncall_timeout_seconds = 0.2\n")
+    with (
+        Stack("mock", "demo", "anybody", "", config=config) as stack,
+        closing(sqlite3.connect(path, isolation_level=None)) as holder,
+    ):
+        guest = stack.guest_list()[0]
+        holder.execute("BEGIN IMMEDIATE")
+        started_seconds = time.monotonic()
+        with pytest.raises(Busy):
+            stack.tag_create(guest_id=guest.id, name="x")
+        assert time.monotonic() - started_seconds < 10
+        holder.execute("ROLLBACK")
+        assert stack.tag_create(guest_id=guest.id, name="x")
 
 
 def test_a_failed_change_holds_nothing_up(session: MockSession) -> None:

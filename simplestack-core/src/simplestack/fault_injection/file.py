@@ -9,14 +9,16 @@ from typing import Any
 
 import msgspec
 
-from simplestack import Busy, CallContext, EntityNotFound
+from simplestack import Busy, CallContext, EntityNotFound, time_left_seconds
 from simplestack.fault_injection.rules import CallCount, Report, Rule
 
 #: "SSfi", which tells the file from other applications' (https://www.sqlite.org/fileformat.html#application_id).
 _APPLICATION_ID = 0x53536669
 _SCHEMA_VERSION = 1
-#: How long a call waits for others.
+#: Maximum time that a call waits for others.
 _BUSY_SECONDS = 20
+#: The same after the time limit of the operation: a call that hangs until then still reads its rule.
+_LATE_SECONDS = 1
 #: SQLite's integers have 63 bits.
 _MAX_NUMBER = 2**63 - 1
 _TABLES = (
@@ -144,10 +146,11 @@ class Faults:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Hold the right to write: what is done inside happens as a whole, or not at all.
 
-        :raises Busy: others kept writing for `_BUSY_SECONDS`
+        :raises Busy: others kept writing for `_BUSY_SECONDS`, or at the time limit of the operation
         """
         _create_private(self._path)
-        with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
+        busy_seconds = max(_LATE_SECONDS, min(_BUSY_SECONDS, time_left_seconds()))
+        with closing(sqlite3.connect(self._path, timeout=busy_seconds, isolation_level=None)) as connection:
             # A process that crashes loses nothing; a machine that does, may.
             connection.execute("PRAGMA synchronous = OFF")
             try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from simplestack import HypervisorError
+from simplestack import HypervisorError, time_left_seconds
 from simplestack.mock.errors import translate
 from simplestack.mock.settings import SCHEMA_VERSION
 
@@ -16,7 +16,7 @@ _log = logging.getLogger("simplestack.mock")
 
 #: "SSmk", which tells the file from other applications' (https://www.sqlite.org/fileformat.html#application_id).
 _APPLICATION_ID = 0x53536D6B
-#: How long a writer waits for others.
+#: Maximum time that a writer waits for others.
 _BUSY_SECONDS = 20
 
 #: A record is JSON. All else repeats what is in it: columns for lookups, the guest's `summary` for lists, and
@@ -105,6 +105,12 @@ def open_file(path: Path, *, reset: bool) -> sqlite3.Connection:
     except sqlite3.Error as error:
         _log.error("%s: %s", path, error)
         raise translate(error) or error from error
+
+
+def limit_wait(connection: sqlite3.Connection) -> None:
+    """Wait for other writers only as long as the current operation may take."""
+    seconds = max(0, min(_BUSY_SECONDS, time_left_seconds()))
+    connection.execute(f"PRAGMA busy_timeout = {int(1000 * seconds)}")
 
 
 @contextmanager

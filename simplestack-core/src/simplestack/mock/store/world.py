@@ -11,6 +11,7 @@ import msgspec
 from simplestack import Conflict, EntityNotFound, InsufficientStorage, InvalidArguments, gib
 from simplestack.mock.settings import MockSettings
 from simplestack.mock.store.claims import Claim, check_limit, check_limits, claims_of
+from simplestack.mock.store.file import limit_wait
 from simplestack.mock.store.records import GuestRecord, GuestSummary, NetworkRecord
 from simplestack.mock.store.seeding import MAC_PREFIX, bulk_guests, first_guests, first_networks
 from simplestack.mock.store.topology import GUEST_MEMORY_MIB, StorageSite, hosts_of, storages_of
@@ -47,6 +48,7 @@ class World:
         :raises InsufficientStorage: there are too many worlds
         """
         with self.connection:  # commits at the end, or rolls back
+            limit_wait(self.connection)
             self._query("BEGIN IMMEDIATE")
             if not self.exists():
                 self._begin()
