@@ -25,16 +25,22 @@ from support.service import Service, running_service, wait_for
     [
         ({"operation": "guest_exprt", "action": "hang"}, "did you mean 'guest_export'?"),
         ({"action": "explode"}, "`action` is the string 'explode': send delay, error, hang or drop"),
-        ({"action": "error"}, "`error` belongs to the action `error`, which needs it"),
+        (
+            {"action": "error"},
+            "`error` is required with the action `error`, and not allowed with other actions",
+        ),
         ({"action": "error", "error": "Bussy"}, "did you mean 'Busy'?"),
-        ({"action": "hang", "error": "Busy"}, "`error` belongs to the action `error`"),
-        ({"action": "delay"}, "`delay_seconds` belongs to the action `delay`, which needs it"),
+        ({"action": "hang", "error": "Busy"}, "`error` is required with the action `error`"),
+        ({"action": "delay"}, "`delay_seconds` is required with the action `delay`"),
         (
             {"action": "delay", "delay_seconds": 1e9},
             "`delay_seconds` is 1000000000: send a number of seconds (0 to 3600)",
         ),
-        ({"action": "drop", "message": "x"}, "belong to the action `error`"),
-        ({"action": "drop", "after_bytes": 5}, "`after_bytes` belongs to one of guest_export"),
+        ({"action": "drop", "message": "x"}, "require the action `error`"),
+        (
+            {"action": "drop", "after_bytes": 5},
+            '`after_bytes` requires `when` "before" and one of the operations guest_export',
+        ),
         ({"action": "drop", "on_call": 0}, "`on_call` is 0: send a whole number (1 to 1000000000)"),
         ({"action": "drop", "tims": 1}, "did you mean `times`?"),
         ({}, "`action` is missing: send delay, error, hang or drop"),
@@ -139,7 +145,7 @@ def test_it_is_off_unless_it_is_named(tmp_path: Path) -> None:
 def test_the_operator_is_told_that_it_is_on(service: Service) -> None:
     (line,) = (line for line in service.log.splitlines() if "FAULT INJECTION IS ON" in line)
     assert " WARNING " in line
-    assert "whoever reaches this service can make operations of every hypervisor fail" in line
+    assert "every client of this service can make operations of every hypervisor fail" in line
 
 
 def test_its_pages_need_the_service_token(tmp_path: Path) -> None:
@@ -165,7 +171,7 @@ def test_a_file_that_is_not_its_own_is_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("not a database at all, but long enough to be looked at" * 20)
     for file, reason in (
-        (other, f"{other} is not a file of rules of this version: name another file"),
+        (other, f"{other} has no rules of this version of fault injection: choose another file"),
         (text, "file is not a database"),
         (tmp_path, "unable to open database file"),
         (tmp_path / "no" / "folder", "No such file or directory"),
@@ -181,7 +187,7 @@ def test_tests_in_python_set_rules_without_http(tmp_path: Path) -> None:
     faults = Faults(file)
     made = faults.add(Rule(operation="guest_list", action="error", error="Busy", times=1))
     with Stack("mock", "demo", "anybody", "", config=config) as stack:
-        with pytest.raises(Busy, match=f"rule {made.id} of fault injection lets guest_list fail"):
+        with pytest.raises(Busy, match=f"rule {made.id} of fault injection makes guest_list fail"):
             stack.guest_list()
         assert stack.guest_list()
     assert [(report.id, report.calls, report.hits) for report in faults.rules()] == [(made.id, 2, 1)]

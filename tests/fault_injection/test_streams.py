@@ -56,12 +56,12 @@ def faults_of(folder: Path, rule: Rule) -> Callable[..., Generator[None, Any, An
         (
             Rule(operation="guest_import", action="error", error="InternalError", after_bytes=5),
             Exception,
-            "rule 1 of fault injection lets guest_import fail",
+            "rule 1 of fault injection makes guest_import fail",
         ),
         (
             Rule(operation="guest_import", action="error", error="InsufficientStorage", after_bytes=5),
             InsufficientStorage,
-            "rule 1 of fault injection lets guest_import fail",
+            "rule 1 of fault injection makes guest_import fail",
         ),
     ],
 )

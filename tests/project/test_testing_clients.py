@@ -61,7 +61,7 @@ def test_the_python_of_the_page_runs(tmp_path: Path) -> None:
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr
-    assert "busy, as the rule says: rule 1 of fault injection lets guest_list fail" in ran.stdout
+    assert "busy, as the rule says: rule 1 of fault injection makes guest_list fail" in ran.stdout
     assert (
         "2 guests; [CallCount(hypervisor='mock', host='demo', operation='guest_list', calls=2)]" in ran.stdout
     )

@@ -1,8 +1,8 @@
 """A service plugin for tests of clients: operations of any hypervisor fail, hang or drop the connection.
 
-It is off unless ``server.services`` names it. Rules say which calls it is about; they are in an SQLite file,
-so that all workers of a service follow the same ones. Pages below ``/_fault_injection`` and
-:class:`~simplestack.fault_injection.Faults` set them.
+It is off unless ``server.services`` names it. Rules select the calls and say what goes wrong. They are in an
+SQLite file, which all workers of a service share. The pages below ``/_fault_injection`` and
+:class:`~simplestack.fault_injection.Faults` add and remove them.
 """
 
 from simplestack import ServicePlugin

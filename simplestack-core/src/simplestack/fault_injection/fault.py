@@ -1,4 +1,4 @@
-"""A rule that happens to a call: a delay, an error, a dropped connection; at once, or in a stream."""
+"""Apply a rule to a call: a delay, an error, a hang or a dropped connection, at once or within a stream."""
 
 import errno
 import logging
@@ -14,7 +14,7 @@ _POLL_SECONDS = 0.05
 
 
 class Dropped(ConnectionResetError):
-    """The client's connection is to be closed, without a response or in the middle of one."""
+    """Makes the server close the client's connection, without a response or in the middle of one."""
 
     audit_outcome = "ConnectionDropped"
 
@@ -23,11 +23,11 @@ class Dropped(ConnectionResetError):
 
 
 class Fault:
-    """A rule that happens to one call."""
+    """A rule that applies to one call."""
 
     def __init__(self, report: Report, faults: Faults, operation: str, context: CallContext) -> None:
         self.rule = report.rule
-        #: What it has raised in a stream. The hypervisor's plugin may have made another error of it.
+        #: The error that it raised in a stream. The hypervisor plugin may have raised another error instead.
         self.raised: Exception | None = None
         self._number = report.id
         self._faults = faults
@@ -36,13 +36,13 @@ class Fault:
 
     @property
     def is_in_stream(self) -> bool:
-        """Whether it happens in the middle of a stream."""
+        """Whether it applies within a stream."""
         return self.rule.after_bytes is not None
 
     def apply(self) -> None:
         """Apply the fault, then continue the call.
 
-        :raises Exception: the call is to fail
+        :raises Exception: the error of the rule
         """
         _log.info(
             "request %s: rule %d: %s for %s",
@@ -62,11 +62,11 @@ class Fault:
                 self._hang()
 
     def cut_import(self, stream: ImportStream) -> ImportStream:
-        """Return a stream of an import in which the fault happens."""
+        """Return the stream of an import with the fault in it."""
         return _CutStream(stream, self)
 
     def cut_export(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield an image's bytes, with the fault between them."""
+        """Yield the bytes of an export, and apply the fault between them."""
         left: int | None = self.rule.after_bytes
         try:
             for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Rules and counts of calls in an SQLite file. Each call is one transaction, so that the n-th is the n-th."""
+"""Rules and counts of calls in an SQLite file. Counting a call is one transaction, so no call is missed."""
 
 import os
 import sqlite3
@@ -58,15 +58,15 @@ class Faults:
         faults = Faults("faults.sqlite3")
         faults.add(Rule(operation="guest_create", action="error", error="Busy", times=1))
 
-    Any number of threads and processes may use one file. It holds nothing open between two calls, so that it
-    may be made before a process forks.
+    Threads and processes can share a file. No connection stays open between two calls, so you can create a
+    `Faults` before a process forks.
     """
 
     def __init__(self, file: str | Path, rules: Iterable[Rule] = ()) -> None:
-        """Make the file where there is none.
+        """Create the file if it does not exist.
 
-        :param rules: those that a new file begins with
-        :raises ValueError: it cannot be made, or is another application's
+        :param rules: the rules of a new file
+        :raises ValueError: the file cannot be created, or it belongs to another application
         """
         self._path = Path(file).expanduser()
         self._first_rules = tuple(rules)
@@ -77,21 +77,21 @@ class Faults:
             raise ValueError(f"{file} cannot be used for the rules of fault injection: {error}") from error
 
     def add(self, rule: Rule) -> Report:
-        """Set a rule; return it with its id."""
+        """Add a rule, and return it with its ID."""
         with self._writing() as connection:
             return Report(id=_insert(connection, rule), rule=rule, calls=0, hits=0)
 
     def rules(self, hypervisor: str | None = None, host: str | None = None) -> list[Report]:
         """Return the rules, oldest first.
 
-        :param hypervisor: only those that name it
-        :param host: only those that name it
+        :param hypervisor: only rules that name it
+        :param host: only rules that name it
         """
         with self._writing() as connection:
             return [*_named(connection, hypervisor, host)]
 
     def remove(self, number: int) -> None:
-        """Remove a rule. Calls that hang because of it go on.
+        """Remove a rule. Calls that hang because of it continue.
 
         :raises EntityNotFound: ``Rule``
         """
@@ -100,13 +100,13 @@ class Faults:
                 raise EntityNotFound("Rule", str(number))
 
     def remove_rules(self, hypervisor: str | None = None, host: str | None = None) -> None:
-        """Remove all rules, or those that name a hypervisor or a host."""
+        """Remove all rules, or only rules that name a hypervisor or a host."""
         with self._writing() as connection:
             for report in _named(connection, hypervisor, host):
                 _delete(connection, report.id)
 
     def calls(self, hypervisor: str | None = None, host: str | None = None) -> list[CallCount]:
-        """Return how often each hook was called, at all hosts or at some."""
+        """Return how often each hook was called. Default: for all hypervisors and hosts."""
         with self._writing() as connection:
             return [
                 CallCount(hypervisor=hypervisor, host=host, operation=operation, calls=calls)
@@ -116,49 +116,50 @@ class Faults:
             ]
 
     def forget_calls(self, hypervisor: str | None = None, host: str | None = None) -> None:
-        """Count calls from 0 again, of all hosts or of some."""
+        """Reset the counts of calls. Default: for all hypervisors and hosts."""
         with self._writing() as connection:
             connection.execute(_FORGET_CALLS, (hypervisor, host and host.lower()))
 
     def has(self, number: int) -> bool:
-        """Tell whether a rule has not been removed."""
+        """Return whether there is a rule with this ID."""
         with self._writing() as connection:
             row = connection.execute("SELECT 1 FROM rule WHERE number = ?", (number,)).fetchone()
             return row is not None
 
     def count(self, operation: str, arguments: Mapping[str, Any], context: CallContext) -> list[Report]:
-        """Count a call, and return the rules that happen to it."""
-        due = []
+        """Count a call, and return the rules that apply to it."""
+        applicable = []
         with self._writing() as connection:
             connection.execute(_COUNT_CALL, (context.hypervisor, context.host.lower(), operation))
             for report in _read(connection):
                 if not report.rule.matches(operation, arguments, context):
                     continue
-                is_due = report.rule.is_due(report.calls + 1)
+                applies = report.rule.applies(report.calls + 1)
                 connection.execute(
-                    "UPDATE rule SET calls = calls + 1, hits = hits + ? WHERE number = ?", (is_due, report.id)
+                    "UPDATE rule SET calls = calls + 1, hits = hits + ? WHERE number = ?",
+                    (applies, report.id),
                 )
-                if is_due:
-                    due.append(report)
-        return due
+                if applies:
+                    applicable.append(report)
+        return applicable
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the right to write: what is done inside happens as a whole, or not at all.
+        """Open the file for a write transaction.
 
-        :raises Busy: others kept writing for `_BUSY_SECONDS`, or at the time limit of the operation
+        :raises Busy: others held the file for `_BUSY_SECONDS`, or until the time limit of the operation
         """
         _create_private(self._path)
         busy_seconds = max(_LATE_SECONDS, min(_BUSY_SECONDS, time_left_seconds()))
         with closing(sqlite3.connect(self._path, timeout=busy_seconds, isolation_level=None)) as connection:
-            # A process that crashes loses nothing; a machine that does, may.
+            # A crash of the process loses nothing. A crash of the machine may lose the last changes.
             connection.execute("PRAGMA synchronous = OFF")
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                     raise
-                raise Busy("the rules of fault injection are in use by others: try again") from error
+                raise Busy("the rules of fault injection are locked by another process: try again") from error
             try:
                 self._prepare(connection)
                 yield connection
@@ -169,9 +170,9 @@ class Faults:
                 raise
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Make the tables of a new file.
+        """Create the tables in a new file.
 
-        :raises ValueError: the file is another application's, or another version's
+        :raises ValueError: the file belongs to another application or another version
         """
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -179,7 +180,9 @@ class Faults:
             return
         (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
         if tables or application or version:
-            raise ValueError(f"{self._path} is not a file of rules of this version: name another file")
+            raise ValueError(
+                f"{self._path} has no rules of this version of fault injection: choose another file"
+            )
         for table in _TABLES:
             connection.execute(table)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")

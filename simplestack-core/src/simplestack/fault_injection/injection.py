@@ -1,4 +1,4 @@
-"""The hooks of the plugin: what happens around each operation, and its pages."""
+"""The hooks of the plugin: one around each operation, and one for its pages."""
 
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any
@@ -13,9 +13,9 @@ class FaultInjection:
     """Applies the rules of a file to all operations."""
 
     def __init__(self, settings: FaultInjectionSettings) -> None:
-        """Make the file where there is none.
+        """Create the file if it does not exist.
 
-        :raises ValueError: it cannot be used
+        :raises ValueError: the file cannot be used
         """
         self._faults = Faults(settings.file, settings.rules)
 
@@ -23,9 +23,9 @@ class FaultInjection:
     def operation_call(
         self, operation: str, arguments: Mapping[str, Any], context: CallContext
     ) -> Generator[None, Any, Any]:
-        """Apply the rules that are due, before the operation, in its stream, or after it."""
-        due = self._faults.count(operation, arguments, context)
-        faults = [Fault(report, self._faults, operation, context) for report in due]
+        """Apply the rules for this call: before the operation, within its stream, or after it."""
+        applicable = self._faults.count(operation, arguments, context)
+        faults = [Fault(report, self._faults, operation, context) for report in applicable]
         in_stream = [fault for fault in faults if fault.is_in_stream]
         for fault in faults:
             if fault.rule.when == "before" and not fault.is_in_stream:
@@ -55,7 +55,7 @@ class FaultInjection:
 
 
 def _raise_from_stream(faults: Iterable[Fault], error: Exception) -> None:
-    """Raise what a fault has raised in the stream, where the hypervisor's plugin made another error of it."""
+    """Raise the error of a fault in the stream if the hypervisor plugin raised another one instead."""
     for fault in faults:
         if fault.raised is not None and fault.raised is not error:
             raise fault.raised from error

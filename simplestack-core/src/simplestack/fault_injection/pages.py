@@ -1,4 +1,4 @@
-"""The pages of fault injection: ``/_fault_injection``, and what is below."""
+"""The pages of fault injection: ``/_fault_injection`` and below."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _MAX_BODY_BYTES = 64 * 1024
 
 
 class Overview(Struct, frozen=True, kw_only=True):
-    """All rules, and what was called."""
+    """Rules and counts of calls."""
 
     rules: list[Report]
     calls: list[CallCount]
@@ -44,12 +44,12 @@ class _Overview:
         self._faults = faults
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
-        """Show rules, and how often each hook was called."""
+        """Show the rules and how often each hook was called."""
         where = _where(request)
         _write(response, Overview(rules=self._faults.rules(**where), calls=self._faults.calls(**where)))
 
     def on_delete(self, request: falcon.Request, response: falcon.Response) -> None:
-        """Remove rules, and count calls from 0 again."""
+        """Remove rules, and reset the counts of calls."""
         where = _where(request)
         self._faults.remove_rules(**where)
         self._faults.forget_calls(**where)
@@ -65,7 +65,7 @@ class _Rules:
         _write(response, self._faults.rules(**_where(request)))
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
-        """Set a rule."""
+        """Add a rule."""
         read_query(request)
         report = self._faults.add(read_json(request, Rule, required=True, max_bytes=_MAX_BODY_BYTES))
         response.status = falcon.HTTP_201
@@ -83,7 +83,7 @@ class _Rule:
         self._faults = faults
 
     def on_get(self, request: falcon.Request, response: falcon.Response, rule_id: str) -> None:
-        """Show one rule, and to how many calls it happened."""
+        """Show one rule and its counts."""
         read_query(request)
         for report in self._faults.rules():
             if str(report.id) == rule_id:
@@ -92,7 +92,7 @@ class _Rule:
         raise EntityNotFound("Rule", rule_id[:100])
 
     def on_delete(self, request: falcon.Request, response: falcon.Response, rule_id: str) -> None:
-        """Remove one rule. Calls that hang because of it go on."""
+        """Remove one rule. Calls that hang because of it continue."""
         read_query(request)
         if not rule_id.isdecimal() or len(rule_id) > 18:
             raise EntityNotFound("Rule", rule_id[:100])
@@ -101,7 +101,7 @@ class _Rule:
 
 
 def _where(request: falcon.Request) -> dict[str, str]:
-    """Return which hypervisor and which host a request is about, where it says so."""
+    """Return the hypervisor and the host that the query names."""
     return read_query(request, "hypervisor", "host")
 
 

@@ -1,4 +1,4 @@
-"""Rules: which calls they are about, and what happens to these calls."""
+"""Rules: which calls they match, and what goes wrong in them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -14,10 +14,10 @@ from simplestack.suggestions import did_you_mean
 Seconds = Annotated[float, Meta(ge=0, le=3600, extra={"words": "a number of seconds"})]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
-#: The hooks that the name of an operation, or of a hook, stands for.
+#: Hooks by name of an operation or a hook.
 _HOOKS = {hook: (hook,) for hook in HOOKS} | {operation.name: operation.hooks for operation in OPERATIONS}
 _EVERY = "*"
-#: An import into a storage, which has a path of its own, but no hook.
+#: An import into a storage: an operation with its own path, but without its own hook.
 _INTO_STORAGE = "storage_guest_import"
 _STREAMING = frozenset(
     {"guest_export"} | {row.name for row in OPERATIONS if isinstance(row.body, StreamBody)}
@@ -27,7 +27,7 @@ _ERRORS: dict[str, type[SimplestackError]] = {
     for kind in (getattr(simplestack, name) for name in sorted(simplestack.__all__, reverse=True))
     if isinstance(kind, type) and issubclass(kind, SimplestackError) and kind is not SimplestackError
 }
-#: Fields that clients find in these errors.
+#: Default details of errors.
 _DETAILS: dict[str, dict[str, Any]] = {
     "InvalidState": {"current": "STARTED", "needed": "STOPPED"},
     "HypervisorError": {"code": "FAULT_INJECTION"},
@@ -35,11 +35,11 @@ _DETAILS: dict[str, dict[str, Any]] = {
 
 
 class Defect(Exception):
-    """What a rule with the error ``InternalError`` raises: as a plugin with a defect does."""
+    """Raised by a rule with the error ``InternalError``, like an unexpected error of a plugin."""
 
 
 class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What happens to some calls of some operations."""
+    """A rule: selects calls, and says what goes wrong in them."""
 
     #: An operation, a hook, or ``*`` for all.
     operation: str = _EVERY
@@ -47,11 +47,11 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     hypervisor: str | None = None
     #: Host as in the path, with its port if it has one. Default: all.
     host: str | None = None
-    #: Id of the guest that the call is about. Default: all calls, with a guest or without.
+    #: ID of the guest in the call. Default: all calls, with a guest or without.
     guest: str | None = None
     #: ``delay`` waits for ``delay_seconds``. ``error`` fails. ``hang`` waits until the rule is removed, or
-    #: until the operation's time limit has passed (``call_timeout_seconds``, or
-    #: ``long_call_timeout_seconds`` where data is moved): then it is 504, as for a hypervisor that hangs.
+    #: until the operation's time limit (``call_timeout_seconds``, or ``long_call_timeout_seconds`` for
+    #: operations that move data): then the client gets 504, as for a hypervisor that hangs.
     #: ``drop`` closes the client's connection without a response.
     action: Literal["delay", "error", "hang", "drop"]
     delay_seconds: Seconds = 0
@@ -63,34 +63,37 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     details: dict[str, Any] = {}
     #: The error's ``Retry-After``.
     retry_after_seconds: Annotated[int, Meta(ge=0, le=86400)] | None = None
-    #: The first call that it happens to, counted from when the rule was made.
+    #: The first matching call that it applies to. 1 is the first call after the rule was added.
     on_call: Count = 1
-    #: To how many calls it happens. Default: all from there on.
+    #: Number of calls that it applies to. Default: no limit.
     times: Count | None = None
-    #: ``after``: the operation takes effect, and then the client is told otherwise.
+    #: ``after``: the rule applies when the operation has taken effect.
     when: Literal["before", "after"] = "before"
-    #: Of exports and imports: how many bytes of the stream pass before it happens.
+    #: For exports and imports: apply the rule after this number of bytes of the stream.
     after_bytes: Annotated[int, Meta(ge=0)] | None = None
 
     def __post_init__(self) -> None:
-        """Reject a rule that could not do what it says."""
+        """Check that the fields fit together."""
         if self.operation != _EVERY and self.operation not in _HOOKS:
             raise ValueError(f"no operation {self.operation!r}{_hint(self.operation, _HOOKS)}")
         if (self.action == "error") != (self.error is not None):
-            raise ValueError("`error` belongs to the action `error`, which needs it")
+            raise ValueError(
+                "`error` is required with the action `error`, and not allowed with other actions"
+            )
         if self.error is not None and self.error not in (*_ERRORS, SimplestackError.name):
             raise ValueError(f"no error {self.error!r}{_hint(self.error, _ERRORS)}")
         if (self.action == "delay") != (self.delay_seconds > 0):
-            raise ValueError("`delay_seconds` belongs to the action `delay`, which needs it")
-        if self.action != "error" and (self.message or self.details or self.retry_after_seconds):
-            raise ValueError("`message`, `details` and `retry_after_seconds` belong to the action `error`")
-        if self.after_bytes is not None and (self.operation not in _STREAMING or self.when == "after"):
             raise ValueError(
-                f'`after_bytes` belongs to one of {", ".join(sorted(_STREAMING))}, with `when` "before"'
+                "`delay_seconds` is required with the action `delay`, and not allowed with other actions"
             )
+        if self.action != "error" and (self.message or self.details or self.retry_after_seconds):
+            raise ValueError("`message`, `details` and `retry_after_seconds` require the action `error`")
+        if self.after_bytes is not None and (self.operation not in _STREAMING or self.when == "after"):
+            streaming = ", ".join(sorted(_STREAMING))
+            raise ValueError(f'`after_bytes` requires `when` "before" and one of the operations {streaming}')
 
     def matches(self, hook: str, arguments: Mapping[str, Any], context: CallContext) -> bool:
-        """Tell whether a call is one that the rule is about."""
+        """Return whether the rule matches a call."""
         if self.operation != _EVERY and hook not in _HOOKS[self.operation]:
             return False
         if self.operation == _INTO_STORAGE and arguments.get("storage_id") is None:
@@ -99,21 +102,21 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
         actual = (context.hypervisor, context.host.lower(), arguments.get("guest_id"))
         return all(one is None or one == other for one, other in zip(wanted, actual, strict=True))
 
-    def is_due(self, call: int) -> bool:
-        """Tell whether it happens to the n-th call that it is about."""
+    def applies(self, call: int) -> bool:
+        """Return whether the rule applies to the n-th call that it matches."""
         return call >= self.on_call and (self.times is None or call < self.on_call + self.times)
 
     def exception(self, hook: str, number: int) -> Exception:
         """Return the error that a call fails with.
 
-        :param number: the rule's id
+        :param number: ID of the rule
         """
         name = self.error or SimplestackError.name
-        message = self.message or f"rule {number} of fault injection lets {hook} fail"
+        message = self.message or f"rule {number} of fault injection makes {hook} fail"
         if name == SimplestackError.name:
             return Defect(message)
         kind = _ERRORS[name]
-        error = kind.__new__(kind)  # its own arguments are of no use here: message and details are given
+        error = kind.__new__(kind)  # skips its own arguments: message and details are known
         SimplestackError.__init__(error, message, _DETAILS.get(name, {}) | self.details)
         if self.retry_after_seconds is not None:
             error.retry_after_seconds = self.retry_after_seconds
@@ -121,13 +124,13 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """A rule and what has become of it."""
+    """A rule and its counts."""
 
     id: int
     rule: Rule
-    #: Calls that it was about.
+    #: Number of calls that it matched.
     calls: int
-    #: Calls that it happened to.
+    #: Number of calls that it applied to.
     hits: int
 
 
@@ -141,4 +144,4 @@ class CallCount(Struct, frozen=True, kw_only=True):
 
 
 def _hint(word: str, known: Mapping[str, object]) -> str:
-    return did_you_mean(word, known) or f"; there are: {', '.join(sorted(known))}"
+    return did_you_mean(word, known) or f"; choose from {', '.join(sorted(known))}"

@@ -5,19 +5,19 @@ from simplestack.fault_injection.rules import Rule
 
 
 class FaultInjectionSettings(ServiceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of fault injection, which works while `server.services` names ``fault_injection``."""
+    """Settings of fault injection. They require ``fault_injection`` in `server.services`."""
 
-    #: The SQLite file with rules and counts of calls; made where there is none. All services and tests that
-    #: name the same file share its rules. Do not put it on a network file system. Required.
+    #: SQLite file with the rules and the counts of calls, created if it does not exist. All services and
+    #: tests with the same file share its rules. Do not use a network file system. Required.
     file: str
-    #: Rules that a new file begins with.
+    #: Rules of a new file.
     rules: list[Rule] = []  # noqa: RUF012  msgspec gives each its own copy
 
 
 def warnings(settings: FaultInjectionSettings) -> list[str]:
-    """Say that it is on."""
+    """Warn that fault injection is on."""
     line = (
-        f"FAULT INJECTION IS ON, with rules in {settings.file}: whoever reaches this service can make "
-        "operations of every hypervisor fail. In production, leave it out of server.services"
+        f"FAULT INJECTION IS ON, with rules in {settings.file}: every client of this service can make "
+        "operations of every hypervisor fail. In production, remove it from server.services"
     )
     return [line]
