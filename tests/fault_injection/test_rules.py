@@ -55,6 +55,16 @@ def test_a_rule_that_could_not_do_what_it_says_is_rejected(
     assert service.get(RULES).json == []
 
 
+def test_a_rule_for_one_host_cannot_be_too_deep_for_the_calls_of_others(service: Service, host: str) -> None:
+    rule = '{"host": "x", "action": "error", "error": "Busy", "details": {"a": %s}}'
+    for levels, status in ((15, 201), (16, 400), (975, 400)):
+        body = (rule % ("[" * levels + "]" * levels)).encode()
+        made = service.post(RULES, body, headers={"Content-Type": "application/json"})
+        assert made.status == status, made
+        assert guests(service, host).status == 200
+    service.delete(f"{RULES}?host=x")
+
+
 def test_a_rule_is_about_one_hypervisor_or_one_host(service: Service, host: str) -> None:
     add_rule(service, hypervisor="xen", host=host, action="error", error="Busy")
     add_rule(service, host=f"other{host}", action="error", error="Busy")

@@ -27,6 +27,8 @@ _ERRORS: dict[str, type[SimplestackError]] = {
     for kind in (getattr(simplestack, name) for name in sorted(simplestack.__all__, reverse=True))
     if isinstance(kind, type) and issubclass(kind, SimplestackError) and kind is not SimplestackError
 }
+#: Maximum number of nested lists and objects in `details`.
+_MAX_LEVELS = 16
 #: Default details of errors.
 _DETAILS: dict[str, dict[str, Any]] = {
     "InvalidState": {"current": "STARTED", "needed": "STOPPED"},
@@ -88,6 +90,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
             )
         if self.action != "error" and (self.message or self.details or self.retry_after_seconds):
             raise ValueError("`message`, `details` and `retry_after_seconds` require the action `error`")
+        if _is_deeper(self.details, _MAX_LEVELS):
+            raise ValueError(f"`details` is nested too deeply: send at most {_MAX_LEVELS} levels")
         if self.after_bytes is not None and (self.operation not in _STREAMING or self.when == "after"):
             streaming = ", ".join(sorted(_STREAMING))
             raise ValueError(f'`after_bytes` requires `when` "before" and one of the operations {streaming}')
@@ -141,6 +145,14 @@ class CallCount(Struct, frozen=True, kw_only=True):
     host: str
     operation: str
     calls: int
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Return whether a JSON value has more than this number of nested lists and objects."""
+    if not isinstance(value, dict | list):
+        return False
+    items = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)
 
 
 def _hint(word: str, known: Mapping[str, object]) -> str:
