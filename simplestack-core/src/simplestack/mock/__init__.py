@@ -1,8 +1,8 @@
 """The embedded hypervisor: real behaviour, no machines. The reference implementation of every hook.
 
-A service with nothing but this plugin is useful: to try the API, to develop a client, to run its tests. Each
-host name in the URL is a world of its own that is made on its first use, with a few guests in it. Any user
-and password are accepted. The worlds lie in an SQLite file that all workers of a service share
+Use it to try the API, and to develop and test clients. Each host name in the URL is a separate world, created
+with a few guests when it is first used. Any user and password are accepted. The worlds are in an SQLite file
+that all workers of a service share
 (:class:`~simplestack.mock.settings.MockSettings`).
 """
 

@@ -1,4 +1,4 @@
-"""Records as the entities that clients see. Pure functions."""
+"""Convert records to entities. Pure functions."""
 
 from simplestack import Disk, Guest, GuestState, Network, NetworkInterface, Snapshot, gib
 from simplestack.mock.store.records import (
@@ -53,7 +53,7 @@ def interface_entity(interface: InterfaceRecord) -> NetworkInterface:
 
 
 def snapshot_entities(guest: GuestRecord) -> dict[str, Snapshot]:
-    """Show a guest's snapshots by id, oldest first. Each lies under the one that the guest was based on."""
+    """Show a guest's snapshots by ID, oldest first. The path of a snapshot has its ancestors."""
     shown: dict[str, Snapshot] = {}
     for snapshot in guest.snapshots:  # a parent is older than its children
         path = f"{shown[snapshot.parent].path}/{snapshot.name}" if snapshot.parent else snapshot.name

@@ -1,4 +1,4 @@
-"""SQLite's errors as ours. The file's full path is for the log, never for a client."""
+"""Translate SQLite's errors. The path of the file is only logged: clients must not see it."""
 
 import sqlite3
 
@@ -9,7 +9,7 @@ _CLOSED_TO_US = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_RE
 
 
 def translate(error: Exception) -> SimplestackError | None:
-    """Return what a client reads about an error of SQLite; None when it is not one of SQLite."""
+    """Return the error for clients; None if it is not an error of SQLite."""
     if not isinstance(error, sqlite3.Error):
         return None
     # The low byte is the primary code, https://www.sqlite.org/rescode.html

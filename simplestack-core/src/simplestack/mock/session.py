@@ -1,4 +1,4 @@
-"""Sessions: made, ended, and what a service says about them when it starts."""
+"""Connect and disconnect sessions, and warn about the database when the service starts."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ class MockSession(World):
 
 
 def connect(target: Target, credentials: Credentials, settings: MockSettings) -> MockSession:
-    """Enter a world, and make it when this is the first time. There is no password that could be wrong.
+    """Connect to a world, and create it if it does not exist. Every password is accepted.
 
     :raises HypervisorError: the database cannot be used
     :raises InsufficientStorage: there are too many worlds
@@ -32,12 +32,12 @@ def connect(target: Target, credentials: Credentials, settings: MockSettings) ->
 
 
 def disconnect(session: MockSession) -> None:
-    """Leave the world."""
+    """Close the connection to the database."""
     session.connection.close()
 
 
 def warnings(settings: MockSettings) -> list[str]:
-    """Report a database that cannot be used, before the first request meets it."""
+    """Report a database that cannot be used, before the first request."""
     lines = ["any user and password are accepted: nothing in the mock's worlds is protected"]
     path = _path(settings)
     try:

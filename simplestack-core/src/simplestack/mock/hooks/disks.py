@@ -1,4 +1,4 @@
-"""Hooks of guests' disks. All of it works while the guest runs."""
+"""Hooks of guests' disks. They work while the guest runs, too."""
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -32,7 +32,7 @@ def disk_info(session: MockSession, guest_id: str, disk_id: str) -> Disk:
 
 @hookimpl
 def disk_create(session: MockSession, guest_id: str, disk: DiskCreate) -> Disk:
-    """Add an empty disk, in the storage with most room when the request names none."""
+    """Add an empty disk. Default: in the storage with the most free space."""
     with session.change():
         guest = session.guest(guest_id)
         storage = session.disk_storage(disk.storage_id).name
@@ -57,7 +57,7 @@ def disk_update(session: MockSession, guest_id: str, disk_id: str, changes: Disk
 
 @hookimpl
 def disk_delete(session: MockSession, guest_id: str, disk_id: str) -> None:
-    """Remove a disk; snapshots that have it keep it."""
+    """Remove a disk. Snapshots keep their copy of it."""
     with session.change():
         guest = session.guest(guest_id)
         gone = _find(guest, disk_id)

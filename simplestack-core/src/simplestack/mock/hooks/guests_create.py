@@ -1,4 +1,4 @@
-"""Hook that makes a guest: from a template, from an image, or with empty disks."""
+"""Hook that creates a guest: from a template, from an image, or with empty disks."""
 
 import uuid
 
@@ -16,9 +16,9 @@ from simplestack.mock.store.topology import check_iso, image_size_bytes
 
 @hookimpl
 def guest_create(session: MockSession, guest: GuestCreate) -> Guest:
-    """Make a guest. A template gives all that the request does not.
+    """Create a guest. The template has the values that the request lacks.
 
-    The template's disks come first; interfaces that the request names replace those of the template.
+    The template's disks come first. Interfaces in the request replace those of the template.
     """
     with session.change():
         made = _new_guest(session, guest)
@@ -29,7 +29,7 @@ def guest_create(session: MockSession, guest: GuestCreate) -> Guest:
 
 
 def _new_guest(session: MockSession, wanted: GuestCreate) -> GuestRecord:
-    """Return what a new guest is going to be, stopped; nothing is kept yet."""
+    """Return the record of the new guest, stopped. It is not saved yet."""
     storage = None if wanted.storage is None else session.disk_storage(wanted.storage).name
     if wanted.template is None:
         hardware = Hardware(cpus=1, memory_mib=0, paravirtualized=False)
@@ -56,7 +56,7 @@ def _new_guest(session: MockSession, wanted: GuestCreate) -> GuestRecord:
 def _with_disks(
     session: MockSession, hardware: Hardware, wanted: GuestCreate, storage: str | None
 ) -> Hardware:
-    """Add the image's copy and empty disks, each in the storage it names, the guest's, or the roomiest."""
+    """Add a copy of the image, and empty disks. Each is in its own storage, the guest's, or the emptiest."""
     if wanted.image is None and not wanted.disks:
         return hardware
     default = session.disk_storage(storage).name

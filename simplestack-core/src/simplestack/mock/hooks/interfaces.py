@@ -1,4 +1,4 @@
-"""Hooks of guests' network interfaces. All of it works while the guest runs."""
+"""Hooks of guests' network interfaces. They work while the guest runs, too."""
 
 from typing import Any
 

@@ -9,19 +9,19 @@ from simplestack.mock.store.topology import check_iso
 
 @hookimpl
 def media_info(session: MockSession, guest_id: str) -> Media:
-    """Show what is in a guest's CD drive."""
+    """Show the ISO image in a guest's CD drive."""
     return Media(name=session.guest(guest_id).hardware.iso)
 
 
 @hookimpl
 def media_mount(session: MockSession, guest_id: str, name: str) -> None:
-    """Put an ISO image into the CD drive."""
+    """Insert an ISO image into the CD drive."""
     _insert(session, guest_id, name)
 
 
 @hookimpl
 def media_unmount(session: MockSession, guest_id: str) -> None:
-    """Empty the CD drive."""
+    """Eject the ISO image."""
     _insert(session, guest_id, None)
 
 

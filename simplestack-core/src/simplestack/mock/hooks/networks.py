@@ -24,7 +24,7 @@ def network_info(session: MockSession, network_id: str) -> Network:
 
 @hookimpl
 def network_vlan_create(session: MockSession, network: NetworkCreate) -> Network:
-    """Make a network on a VLAN; one on that of a VLAN network shares its physical interface."""
+    """Create a network on a VLAN. Created from a VLAN network, it uses the same physical interface."""
     characters = sum(len(key) + len(value) for key, value in network.other_config.items())
     if characters > _MAX_OTHER_CONFIG_CHARACTERS:
         raise InvalidArguments(

@@ -15,7 +15,7 @@ def _version() -> str:
 
 @hookimpl
 def pool_info(session: MockSession) -> Pool:
-    """Show the world's pool; guests occupy memory while they run or are paused."""
+    """Show the world's pool. Running and paused guests use memory."""
     pool_id = seeded_id(session.name, "pool")
     total_mib = len(session.hosts) * HOST_MEMORY_MIB
     return Pool(

@@ -17,7 +17,7 @@ def guest_start(session: MockSession, guest_id: str) -> None:
 
 @hookimpl
 def guest_shutdown(session: MockSession, guest_id: str, force: bool) -> None:
-    """Stop a guest. Its operating system always listens, unless it is paused."""
+    """Stop a guest. Without `force`, a running guest always shuts down, and a paused guest cannot."""
     with session.change():
         guest = session.guest(guest_id)
         if force:
@@ -38,7 +38,7 @@ def guest_suspend(session: MockSession, guest_id: str) -> None:
 
 @hookimpl
 def guest_resume(session: MockSession, guest_id: str) -> None:
-    """Let a paused guest go on."""
+    """Resume a paused guest."""
     with session.change():
         guest = session.guest(guest_id)
         require_guest_state(guest, "resume", GuestState.PAUSED)
@@ -47,7 +47,7 @@ def guest_resume(session: MockSession, guest_id: str) -> None:
 
 @hookimpl
 def guest_reboot(session: MockSession, guest_id: str) -> None:
-    """Reboot a running guest; forced or not, it writes to its first disk as it starts again."""
+    """Reboot a running guest. It writes to its first disk when it boots."""
     with session.change():
         guest = session.guest(guest_id)
         require_guest_state(guest, "reboot", GuestState.STARTED)

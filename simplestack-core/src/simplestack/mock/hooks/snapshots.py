@@ -1,6 +1,6 @@
-"""Hooks of snapshots. A snapshot keeps hardware, what is on the disks, and the power state with the memory.
+"""Hooks of snapshots. A snapshot has the hardware, the disk contents, the power state and the memory.
 
-A revert brings all of that back. The guest's name and tags stay as they are, as on other hypervisors.
+A revert restores all of that. As on other hypervisors, it does not change the guest's name and tags.
 """
 
 import datetime as dt
@@ -48,10 +48,10 @@ def snapshot_create(session: MockSession, guest_id: str, name: str) -> Snapshot:
 
 @hookimpl
 def snapshot_revert(session: MockSession, guest_id: str, snapshot_id: str) -> Snapshot:
-    """Take the guest back to a snapshot, from any power state.
+    """Revert a guest to a snapshot, in any power state.
 
-    :raises Conflict: a MAC address of then is another guest's by now
-    :raises InsufficientStorage: no room for a disk of then that has been removed since
+    :raises Conflict: another guest now has a MAC address of the snapshot
+    :raises InsufficientStorage: no room for a disk that was removed after the snapshot
     """
     with session.change():
         guest = session.guest(guest_id)
@@ -62,7 +62,7 @@ def snapshot_revert(session: MockSession, guest_id: str, snapshot_id: str) -> Sn
 
 @hookimpl
 def snapshot_delete(session: MockSession, guest_id: str, snapshot_id: str) -> None:
-    """Remove a snapshot; those that were taken after it move up to the one before it."""
+    """Remove a snapshot. Its children become children of its parent."""
     with session.change():
         guest = session.guest(guest_id)
         gone = _find(guest, snapshot_id)
@@ -83,10 +83,10 @@ def _find(guest: GuestRecord, snapshot_id: str) -> SnapshotRecord:
 
 
 def _restored(session: MockSession, guest: GuestRecord, snapshot: SnapshotRecord) -> GuestRecord:
-    """Return a guest as it was: with the hardware and in the state of then.
+    """Return a guest with the hardware and the power state of a snapshot.
 
-    :raises InvalidState: it is a template by now, and was not stopped then
-    :raises HypervisorError: no host has the memory
+    :raises InvalidState: it is now a template, and the snapshot is of a running or paused guest
+    :raises HypervisorError: no host has enough free memory
     """
     hardware, state, host = snapshot.hardware, snapshot.state, None
     if state is not GuestState.STOPPED:

@@ -14,7 +14,7 @@ def tag_list(session: MockSession, guest_id: str) -> list[str]:
 
 @hookimpl
 def tag_create(session: MockSession, guest_id: str, name: str) -> list[str]:
-    """Put a tag on a guest."""
+    """Add a tag to a guest."""
     with session.change():
         guest = session.guest(guest_id)
         tags = sorted({*guest.tags, name})
@@ -24,7 +24,7 @@ def tag_create(session: MockSession, guest_id: str, name: str) -> list[str]:
 
 @hookimpl
 def tag_delete(session: MockSession, guest_id: str, name: str) -> None:
-    """Take a tag off a guest."""
+    """Remove a tag from a guest."""
     with session.change():
         guest = session.guest(guest_id)
         if name not in guest.tags:

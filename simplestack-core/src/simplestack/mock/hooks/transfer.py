@@ -41,7 +41,7 @@ _MAX_NAME_LENGTH = 255
 
 @hookimpl
 def guest_export(session: MockSession, guest_id: str) -> Export:
-    """Stream a stopped guest, as it is now, without its snapshots. It may change or go meanwhile."""
+    """Export a stopped guest, without its snapshots. Later changes of the guest are not in the image."""
     guest = session.guest(guest_id)
     require_guest_state(guest, "export", GuestState.STOPPED)
     return write_archive(guest)
@@ -51,10 +51,10 @@ def guest_export(session: MockSession, guest_id: str) -> Export:
 def guest_import(
     session: MockSession, stream: ImportStream, size: int | None, storage_id: str | None
 ) -> Guest:
-    """Make a guest from an export; from any other bytes, a guest with one disk of their length.
+    """Create a guest from an export; from any other image, a guest with one disk of the image's length.
 
-    An export's name becomes ``NAME (2)`` where it is taken; its MAC addresses, networks and ISO image are
-    kept where that is possible. Nothing is written before all of the stream has been read and verified.
+    If the name of an export is in use, the guest is named ``NAME (2)``. It keeps its MAC addresses, networks
+    and ISO image if possible. Nothing is saved before the whole stream has been read and verified.
     """
     storage = None if storage_id is None else session.disk_storage(storage_id).name
     head = read_up_to(stream, BLOCK_BYTES)
@@ -110,7 +110,7 @@ def _from_manifest(session: MockSession, manifest: Manifest, storage: str) -> Gu
 def _interface(
     session: MockSession, archived: ArchivedInterface, others: dict[str, InterfaceRecord]
 ) -> InterfaceRecord:
-    """Return an interface as it was, with another MAC address or network where its own cannot be had."""
+    """Return an interface of an export, with another MAC address or network if its own is not available."""
     mac = plain_mac(archived.mac)
     if mac in others or session.mac_owner(mac) is not None:
         mac = session.free_mac(others)
@@ -124,7 +124,7 @@ def _interface(
 def _read_foreign(
     session: MockSession, head: bytes, stream: ImportStream, size: int | None, storage: str | None
 ) -> tuple[str, int]:
-    """Read an image of another format to its end; return its digest and length. Its bytes are not kept.
+    """Read an image of another format to its end; return its digest and length. Its bytes are discarded.
 
     :raises InsufficientStorage: it is larger than the storage
     :raises InvalidArguments: it is shorter than the client had announced
@@ -145,7 +145,7 @@ def _read_foreign(
 
 
 def _foreign(session: MockSession, digest: str, length: int, storage: str) -> GuestRecord:
-    """Return a guest with one disk, whose contents follow from the image's digest."""
+    """Return a guest with one disk, whose content is derived from the image's digest."""
     guest_id = str(uuid.uuid4())
     name = f"imported-{guest_id[:8]}"
     hardware = Hardware(cpus=1, memory_mib=_FOREIGN_MEMORY_MIB, paravirtualized=False)
@@ -155,7 +155,7 @@ def _foreign(session: MockSession, digest: str, length: int, storage: str) -> Gu
 
 
 def _free_name(session: MockSession, name: str) -> str:
-    """Return the name if no guest has it, else ``NAME (2)`` or the next one that is free."""
+    """Return the name if no guest has it, else ``NAME (2)`` or the next free name."""
     candidate = name
     for number in itertools.count(2):
         if not session.has_guest(candidate):

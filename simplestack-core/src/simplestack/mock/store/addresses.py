@@ -1,18 +1,18 @@
-"""Which MAC addresses and IP addresses a guest can have."""
+"""Check the MAC addresses and IP addresses of guests."""
 
 import ipaddress
 import re
 
 from simplestack import InvalidArguments
 
-#: IEEE 802: the first octet is even where the address is not that of a group.
+#: IEEE 802: the first octet of a unicast address is even.
 _SINGLE_MAC = re.compile(r"(?!00(:00){5})[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
 
 
 def plain_mac(mac: str) -> str:
-    """Return a MAC address that a guest can have, in lower case.
+    """Check that `mac` is a valid address for a guest, and return it in lower case.
 
-    :raises InvalidArguments: it is none, or that of a group
+    :raises InvalidArguments: it is malformed, or a multicast address
     """
     plain = mac.lower()
     if not _SINGLE_MAC.fullmatch(plain):
@@ -26,7 +26,7 @@ def plain_mac(mac: str) -> str:
 def check_addresses(addresses: list[str], version: int, limit: int) -> None:
     """Check addresses and ranges of one IP version.
 
-    :raises InvalidArguments: one of them is something else, or there are more than `limit`
+    :raises InvalidArguments: one of them is invalid, or there are more than `limit`
     """
     field = f"ipv{version}_allowed"
     if len(addresses) > limit:

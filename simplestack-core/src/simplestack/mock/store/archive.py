@@ -1,7 +1,7 @@
-"""The image format of the mock: a tar archive with a manifest and what is on each disk.
+"""The image format of the mock: a tar archive with a manifest and the content of each disk.
 
-The first member is the manifest (JSON), then comes one member for each disk, in the manifest's order. The
-bytes of a disk follow from its seed, so they are made while they are sent, and compared while they arrive.
+The first file is the manifest (JSON), followed by one file for each disk, in the manifest's order. The bytes
+of a disk are derived from its seed: they are generated while they are sent, and compared while they arrive.
 """
 
 import tarfile
@@ -29,7 +29,7 @@ from simplestack import (
 from simplestack.mock.store.contents import content_chunks
 from simplestack.mock.store.records import Content, GuestRecord
 
-#: The length of a tar header. Members are padded to a multiple of it.
+#: Length of a tar header. Files are padded to a multiple of it.
 BLOCK_BYTES = tarfile.BLOCKSIZE
 _MANIFEST = "simplestack-mock.json"
 _MAX_MANIFEST_BYTES = CHUNK_BYTES
@@ -46,11 +46,11 @@ class ArchivedDisk(Struct, frozen=True, kw_only=True):
 
     @property
     def content(self) -> Content:
-        """What is on it."""
+        """The content of the disk."""
         return Content(self.seed, self.content_bytes)
 
     def __post_init__(self) -> None:
-        """Reject a disk that has more on it than it can hold."""
+        """Check that the content fits on the disk."""
         if self.content_bytes > self.size_bytes:
             raise ValueError(f"disk {self.name!r} has {self.content_bytes} bytes on {self.size_bytes}")
 
@@ -68,7 +68,7 @@ class ArchivedInterface(Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """What an archive says of its guest."""
+    """The description of the guest in an archive."""
 
     format: Literal["simplestack-mock-guest"] = "simplestack-mock-guest"
     version: Literal[1] = 1
@@ -84,7 +84,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 def write_archive(guest: GuestRecord) -> Export:
-    """Return the archive of a guest, whose length is known before its first byte is made."""
+    """Return the archive of a guest. Its length is known before its first byte is generated."""
     disks = [
         ArchivedDisk(
             name=disk.name,
@@ -102,7 +102,7 @@ def write_archive(guest: GuestRecord) -> Export:
 
 
 def is_archive(head: bytes) -> bool:
-    """Tell whether an image begins like an archive of ours.
+    """Return whether an image is an archive of the mock.
 
     :param head: its first `BLOCK_BYTES`
     """
@@ -110,13 +110,13 @@ def is_archive(head: bytes) -> bool:
 
 
 def read_archive(head: bytes, stream: ImportStream) -> Manifest:
-    """Read an archive to its end, and compare each byte with what the manifest says.
+    """Read an archive to its end, and check each byte against the manifest.
 
     :param head: its first `BLOCK_BYTES`
     :param stream: the rest
     :raises InvalidArguments: it is damaged
     """
-    length = _member_bytes(head, _MANIFEST)
+    length = _file_bytes(head, _MANIFEST)
     if length > _MAX_MANIFEST_BYTES:
         raise InvalidArguments(
             f"the image's manifest has {length} bytes, at most {_MAX_MANIFEST_BYTES} are read"
@@ -125,8 +125,8 @@ def read_archive(head: bytes, stream: ImportStream) -> Manifest:
     _skip_padding(stream, length)
     manifest = _decode_manifest(document)
     for number, disk in enumerate(manifest.disks):
-        name = _disk_member(number)
-        if _member_bytes(_take(stream, BLOCK_BYTES), name) != disk.content_bytes:
+        name = _disk_file(number)
+        if _file_bytes(_take(stream, BLOCK_BYTES), name) != disk.content_bytes:
             raise InvalidArguments(
                 f"{name} in the image is not as long as its manifest says: export the guest again"
             )
@@ -143,7 +143,7 @@ def read_archive(head: bytes, stream: ImportStream) -> Manifest:
 
 
 def read_up_to(stream: ImportStream, size: int) -> bytes:
-    """Read `size` bytes, fewer only at the end. They are held in memory: ask for little at once."""
+    """Read `size` bytes, fewer only at the end. They are in memory, so `size` must be small."""
     piece = data = stream.read(size)
     while piece and len(data) < size:
         piece = stream.read(size - len(data))
@@ -155,7 +155,7 @@ def _decode_manifest(document: bytes) -> Manifest:
     try:
         return msgspec.json.decode(document, type=Manifest)
     except msgspec.DecodeError as error:  # which a ValidationError is
-        # The rules of the manifest itself say what is wrong; msgspec's words are about Python.
+        # Only the messages of our own checks are for clients. msgspec's are about Python types.
         why = f" ({error.__cause__})" if isinstance(error.__cause__, ValueError) else ""
         raise InvalidArguments(f"the image's manifest is damaged{why}: export the guest again") from None
 
@@ -163,13 +163,13 @@ def _decode_manifest(document: bytes) -> Manifest:
 def _archive_chunks(document: bytes, disks: list[ArchivedDisk]) -> Iterator[bytes]:
     yield _header(_MANIFEST, len(document)) + document + bytes(_padding(len(document)))
     for number, disk in enumerate(disks):
-        yield _header(_disk_member(number), disk.content_bytes)
+        yield _header(_disk_file(number), disk.content_bytes)
         yield from content_chunks(disk.content)
         yield bytes(_padding(disk.content_bytes))
     yield _END
 
 
-def _disk_member(number: int) -> str:
+def _disk_file(number: int) -> str:
     return f"disk-{number}.raw"
 
 
@@ -179,8 +179,8 @@ def _header(name: str, size: int) -> bytes:
     return member.tobuf(tarfile.USTAR_FORMAT)
 
 
-def _member_bytes(header: bytes, name: str) -> int:
-    """Return the length of a member from its header."""
+def _file_bytes(header: bytes, name: str) -> int:
+    """Return the length of a file in the archive from its header."""
     try:
         member = tarfile.TarInfo.frombuf(header, "utf-8", "strict")
     except (tarfile.HeaderError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""What a guest takes of its world: memory of a host, room in storages, MAC addresses. And how much it may."""
+"""The resources that a guest uses (memory, storage, MAC addresses), and their limits."""
 
 from collections import Counter
 from typing import Literal, NamedTuple
@@ -9,7 +9,7 @@ from simplestack.mock.store.records import GuestRecord
 
 
 class Claim(NamedTuple):
-    """Something that a guest takes of its world."""
+    """A resource that a guest uses."""
 
     kind: Literal["memory", "storage", "mac"]
     #: Name of the host or storage, or the MAC address.
@@ -21,7 +21,7 @@ class Claim(NamedTuple):
 
 
 def claims_of(guest: GuestRecord) -> set[Claim]:
-    """Return all that a guest takes. What a disk has in common with itself in a snapshot counts once."""
+    """Return all claims of a guest. Content that a disk shares with its snapshots counts once."""
     claims = {Claim("mac", interface.mac) for interface in guest.hardware.interfaces}
     if guest.host is not None:
         claims.add(Claim("memory", guest.host, guest.hardware.memory_mib))
@@ -40,11 +40,11 @@ def claims_of(guest: GuestRecord) -> set[Claim]:
 
 
 def check_limits(settings: MockSettings, before: GuestRecord | None, after: GuestRecord) -> None:
-    """Check that a change gives a guest no more than it may have.
+    """Check a changed guest against the limits.
 
-    What was made under a higher limit can still be changed and removed.
+    A guest that was created under higher limits can still be changed and removed.
 
-    :raises Conflict: it has more of something than before, and more than the limit
+    :raises Conflict: a number has increased and exceeds its limit
     """
     limits = (settings.max_disks, settings.max_interfaces, settings.max_snapshots, settings.max_tags)
     present = (0, 0, 0, 0) if before is None else _counts(before)
@@ -55,7 +55,7 @@ def check_limits(settings: MockSettings, before: GuestRecord | None, after: Gues
 
 
 def check_limit(things: str, place: str, count: int, limit: int) -> None:
-    """Check a number of things against the limit.
+    """Check a number against a limit.
 
     :raises Conflict: there would be too many
     """

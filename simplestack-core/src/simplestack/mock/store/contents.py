@@ -1,6 +1,6 @@
-"""What is on the disks: bytes that follow from a seed, so that only the seed is kept.
+"""The contents of disks: bytes that are derived from a seed, so only the seed is stored.
 
-A content is one block of 256 KiB from SHAKE128 over the seed, again and again up to its length.
+A content repeats one block of 256 KiB, SHAKE128 of the seed, up to its length.
 """
 
 import functools
@@ -30,10 +30,10 @@ def content_chunks(content: Content) -> Iterator[bytes]:
 
 
 def written_content(present: Content, length: int, size_bytes: int) -> Content:
-    """Return what is on a disk after a guest has written to it: as much as before, `length` at least."""
+    """Return the content of a disk after a guest has written to it: as long as before, at least `length`."""
     return Content(uuid.uuid4().hex, min(max(present.length, length), size_bytes))
 
 
 def image_content(image: str, length: int, size_bytes: int) -> Content:
-    """Return what an image holds: `length` bytes, or as many as there are."""
+    """Return the content of an image: `length` bytes, or all if it has fewer."""
     return Content(uuid.uuid5(_NAMESPACE, image).hex, min(length, size_bytes))

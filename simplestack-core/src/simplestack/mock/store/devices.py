@@ -14,7 +14,7 @@ def new_interface(world: World, hardware: Hardware, network: str, mac: str | Non
     """Return an interface for the lowest free device.
 
     :param network: name or id
-    :param mac: made up when None
+    :param mac: None generates one
     :raises EntityNotFound: ``Network``
     """
     return InterfaceRecord(
@@ -25,10 +25,10 @@ def new_interface(world: World, hardware: Hardware, network: str, mac: str | Non
 
 
 def copied(world: World, origin: GuestRecord, name: str, storage: str | None = None) -> GuestRecord:
-    """Return a guest with the contents of another one, and with disks and MAC addresses of its own.
+    """Return a copy of a guest, with new disks and MAC addresses.
 
-    :param storage: name of the storage for the disks; None leaves each where its origin is
-    :raises InvalidState: the other one is not stopped
+    :param storage: name of the storage for the disks. Default: that of the original disk
+    :raises InvalidState: the original is not stopped
     """
     require_guest_state(origin, "clone", GuestState.STOPPED)
     disks = [

@@ -1,4 +1,4 @@
-"""The SQLite file of all worlds: made, checked, and emptied for a new start of the service."""
+"""Create, check and open the SQLite file of all worlds, and empty it at a start of the service."""
 
 import fcntl
 import logging
@@ -19,8 +19,8 @@ _APPLICATION_ID = 0x53536D6B
 #: Maximum time that a writer waits for others.
 _BUSY_SECONDS = 20
 
-#: A record is JSON. All else repeats what is in it: columns for lookups, the guest's `summary` for lists, and
-#: what the guest claims (:mod:`simplestack.mock.store.claims`), with the sums of that.
+#: A record is JSON. All else is derived from it: columns for lookups, `summary` for lists of guests, the
+#: claims of guests (:mod:`simplestack.mock.store.claims`), and their sums.
 _TABLES = """
 CREATE TABLE start (instance TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE world (name TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -80,7 +80,7 @@ def open_file(path: Path, *, reset: bool) -> sqlite3.Connection:
     """Return a connection to the file, in autocommit mode. Make the file if there is none.
 
     :param reset: whether to remove all worlds, unless this start of the service has done so
-    :raises HypervisorError: it cannot be made, or is no database of this version; the log has its path
+    :raises HypervisorError: it cannot be created, or has another format; the log has its path
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def limit_wait(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Keep others from opening the file: SQLite changes the journal mode without waiting for them."""
+    """Lock the file while it is opened: SQLite does not wait for others when it sets the journal mode."""
     lock = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -171,14 +171,14 @@ def _empty_once(connection: sqlite3.Connection) -> None:
 
 
 def _service_start() -> str:
-    """Return what all workers of one start of a service have in common, and no two starts."""
+    """Return an ID of this start of the service, the same for all of its workers."""
     named = os.environ.get("SIMPLESTACK_INSTANCE")
     if named:
         return f"named {named}"
     parent = os.getppid()
     try:
-        # proc(5): field 22 is the time of the start, which tells apart those that got the same process id in
-        # turn. The second field is in parentheses and may hold spaces.
+        # proc(5): field 22 is the start time, which distinguishes this process from later ones with its ID.
+        # The second field is in parentheses and may have spaces.
         started = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
         started = ""

@@ -1,4 +1,4 @@
-"""What the mock keeps of guests and networks. A record never changes: a change makes a new one."""
+"""Records of guests and networks. They are immutable: a change creates a new record."""
 
 import uuid
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from simplestack import GuestState, LockingMode
 
 
 class Content(Struct, frozen=True):
-    """What is on a disk: `length` bytes that follow from `seed`: :mod:`simplestack.mock.store.contents`."""
+    """A disk's content: `length` bytes derived from `seed`, see :mod:`simplestack.mock.store.contents`."""
 
     seed: str = ""
     length: int = 0
@@ -49,7 +49,7 @@ class InterfaceRecord(Struct, frozen=True, kw_only=True):
 
 
 class Hardware(Struct, frozen=True, kw_only=True):
-    """What a snapshot keeps and a revert restores."""
+    """The part of a guest that a snapshot saves and a revert restores."""
 
     cpus: int
     memory_mib: int
@@ -71,7 +71,7 @@ class Hardware(Struct, frozen=True, kw_only=True):
     ) -> DiskRecord:
         """Return a disk for the lowest free device.
 
-        :param guest: the guest's name, from which the disk's is made when `name` is None
+        :param guest: the guest's name, from which the disk's is derived if `name` is None
         :param storage: name of the storage
         """
         device = free_device(self.disks)
@@ -96,11 +96,11 @@ class Hardware(Struct, frozen=True, kw_only=True):
 
 
 class SnapshotRecord(Struct, frozen=True, kw_only=True):
-    """A moment of a guest."""
+    """A snapshot of a guest."""
 
     id: str
     name: str
-    #: Id of the snapshot that the guest was based on then.
+    #: ID of the snapshot that the guest was based on.
     parent: str | None
     #: RFC 3339, UTC
     created: str
@@ -109,7 +109,7 @@ class SnapshotRecord(Struct, frozen=True, kw_only=True):
 
 
 class GuestSummary(Struct, frozen=True, kw_only=True):
-    """What lists of guests tell of each."""
+    """The fields of a guest in lists."""
 
     id: str
     name: str
@@ -142,7 +142,7 @@ class GuestRecord(Struct, frozen=True, kw_only=True):
 
     @property
     def summary(self) -> GuestSummary:
-        """What lists tell of it."""
+        """The fields for lists."""
         return GuestSummary(
             id=self.id,
             name=self.name,
@@ -156,7 +156,7 @@ class GuestRecord(Struct, frozen=True, kw_only=True):
         )
 
     def _address(self) -> str | None:
-        """Return the address that the guest has while it runs: the same one for each MAC address."""
+        """Return the IP address of a running guest, derived from its first active interface's MAC address."""
         for interface in self.hardware.interfaces:
             if interface.active and self.state is GuestState.STARTED:
                 octets = bytes.fromhex(interface.mac.replace(":", ""))

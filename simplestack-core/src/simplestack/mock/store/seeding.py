@@ -1,4 +1,4 @@
-"""The networks and guests of a new world, and guests in bulk. All of it follows from the world's name."""
+"""The networks and guests of a new world, and bulk guests. All are derived from the world's name."""
 
 import uuid
 from collections.abc import Iterator, Mapping
@@ -10,11 +10,11 @@ from simplestack.mock.store.contents import image_content
 from simplestack.mock.store.records import DiskRecord, GuestRecord, Hardware, InterfaceRecord, NetworkRecord
 from simplestack.mock.store.topology import LOCAL_STORAGE, SHARED_STORAGE, hosts_of, seeded_id
 
-#: Networks on the hosts' physical interfaces. The first is where interfaces go that name none.
+#: Networks on the hosts' physical interfaces. The first is the default of interfaces.
 DEFAULT_NETWORK = "Pool network"
 _NETWORKS = ((DEFAULT_NETWORK, "br0", "Guests"), ("Storage network", "br1", "Storage traffic"))
 
-#: Locally administered, as QEMU's guests have it.
+#: Locally administered, the same as QEMU's.
 MAC_PREFIX = "52:54:00"
 #: Another prefix, so that no bulk guest has the address of another guest; locally administered.
 _BULK_MAC_PREFIX = "52:54:01"
@@ -38,7 +38,7 @@ def first_networks(world: str) -> Iterator[NetworkRecord]:
 def first_guests(world: str, content_bytes: int) -> Iterator[GuestRecord]:
     """Yield the guests of a new world: a template, a running guest and a stopped one.
 
-    :param content_bytes: what is written on each disk
+    :param content_bytes: number of bytes on each disk
     """
     template = _guest(world, "debian-12-template", content_bytes, cpus=1, memory_mib=1024, disks_gib=(10,))
     yield replace(template, template=True)
@@ -54,8 +54,8 @@ def bulk_guests(
 ) -> Iterator[GuestRecord]:
     """Yield guests for tests with long lists: ``guest-00001`` and so on.
 
-    Two in five run, one in five is paused; every fourth has two disks. Those that no host has memory for are
-    stopped.
+    Two in five run, one in five is paused, and every fourth has two disks. Guests that no host has memory for
+    are stopped.
 
     :param free_memory_mib: by host
     """

@@ -1,4 +1,4 @@
-"""Power states: what each needs, and what it makes of a guest."""
+"""Check and change power states."""
 
 from msgspec.structs import replace
 
@@ -11,17 +11,17 @@ from simplestack.mock.store.world import World
 def require_guest_state(guest: GuestRecord, attempt: str, *needed: GuestState) -> None:
     """Check that a guest is in one of the states that an operation needs.
 
-    :param attempt: what was tried with it, such as ``start``
+    :param attempt: what was tried, such as ``start``
     :raises InvalidState: it is in another state
     """
     require_state(guest.state, *needed, attempt=f"{attempt} guest {guest.name!r}")
 
 
 def started(world: World, guest: GuestRecord) -> GuestRecord:
-    """Return a stopped guest as it runs.
+    """Return a stopped guest after its start.
 
     :raises InvalidState: it is not stopped, or it is a template
-    :raises HypervisorError: no host has the memory
+    :raises HypervisorError: no host has enough free memory
     """
     require_guest_state(guest, "start", GuestState.STOPPED)
     if guest.template:
@@ -30,7 +30,7 @@ def started(world: World, guest: GuestRecord) -> GuestRecord:
 
 
 def booted(world: World, guest: GuestRecord) -> GuestRecord:
-    """Return a guest as it runs after a boot, in which it writes to its first disk."""
+    """Return a guest after a boot, in which it writes to its first disk."""
     hardware = guest.hardware
     host = host_for(world, guest, hardware.memory_mib)
     if hardware.disks:
@@ -41,10 +41,10 @@ def booted(world: World, guest: GuestRecord) -> GuestRecord:
 
 
 def host_for(world: World, guest: GuestRecord, memory_mib: int) -> str:
-    """Return the name of a host that can hold a guest in memory: the one that does, else the freest.
+    """Return the name of a host with enough memory for a guest: its own, else the one with most free memory.
 
-    :param memory_mib: what the guest is going to have
-    :raises HypervisorError: no host has so much
+    :param memory_mib: memory that the guest needs
+    :raises HypervisorError: no host has enough free memory
     """
     free = world.free_memory_mib()
     if guest.host is not None:

@@ -1,6 +1,6 @@
-"""The part of a world that never changes: hosts, storages and the images in them.
+"""The fixed part of a world: hosts, storages and the images in them.
 
-It follows from the world's name alone, ids included, so it is not stored.
+It is derived from the world's name, including the IDs, so it is not stored.
 """
 
 import uuid
@@ -11,7 +11,7 @@ from simplestack import GIB, EntityNotFound, Host
 
 _NAMESPACE = uuid.UUID("5f1c2f1e-0f0b-4c0e-9d3e-6d6f636b0001")
 HOST_MEMORY_MIB = 2 * 1024**2
-#: What a host has for guests: the rest is for itself.
+#: Memory of a host for guests; the host uses the rest.
 GUEST_MEMORY_MIB = HOST_MEMORY_MIB - 4096
 LOCAL_STORAGE = "Local storage"
 SHARED_STORAGE = "Shared storage"
@@ -26,23 +26,23 @@ IMAGES = {"debian-12.img": 2 * GIB, "ubuntu-24.04.img": GIB * 7 // 2}
 
 
 class StorageSite(Struct, frozen=True):
-    """A storage without what the guests have put into it."""
+    """A storage without the disks of guests."""
 
     id: str
     name: str
     type: str
     size_bytes: int
-    #: What ISO images and other images occupy.
+    #: Space used by ISO images and other images.
     image_bytes: int = 0
 
     @property
     def holds_disks(self) -> bool:
-        """Whether disks of guests can lie in it."""
+        """Whether it can have disks of guests."""
         return self.type != "iso"
 
 
 def seeded_id(world: str, thing: str) -> str:
-    """Return the id that something has in a new world."""
+    """Return the ID of an entity in a new world."""
     return str(uuid.uuid5(_NAMESPACE, f"{world}/{thing}"))
 
 

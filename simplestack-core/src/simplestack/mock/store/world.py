@@ -1,4 +1,4 @@
-"""One world: what hooks read of it, and what they change inside ``with session.change():``."""
+"""Read a world, and change it inside ``with session.change():``."""
 
 import os
 import sqlite3
@@ -41,9 +41,9 @@ class World:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """Change the world: what is done inside happens as a whole or not at all, and nobody else writes.
+        """Run a write transaction. It is rolled back on errors.
 
-        A world that does not exist, or no longer since another service reset the file, is made first.
+        Create the world first if it does not exist, or no longer because another service has reset the file.
 
         :raises InsufficientStorage: there are too many worlds
         """
@@ -55,24 +55,24 @@ class World:
             yield
 
     def exists(self) -> bool:
-        """Whether the world has been made."""
+        """Return whether the world exists."""
         return self._query("SELECT 1 FROM world WHERE name = ?", self.name).fetchone() is not None
 
     def summary(self, guest_id: str) -> GuestSummary:
-        """Read what lists tell of a guest or template.
+        """Read the summary of a guest or template.
 
         :raises EntityNotFound: ``Guest``
         """
         return _decode_summary(self._read("summary", "guest", guest_id))
 
     def summaries(self) -> list[GuestSummary]:
-        """Read what lists tell of all guests, oldest first, without templates."""
+        """Read the summaries of all guests, oldest first, without templates."""
         query = "SELECT summary FROM guest WHERE world = ? AND template = 0 ORDER BY number"
         rows = self._query(query, self.name).fetchall()
         return _decode_summaries(b"[%b]" % b",".join([row[0] for row in rows]))
 
     def guest(self, key: str, *, or_name: bool = False) -> GuestRecord:
-        """Read all about a guest or template by id, or by name where no id fits.
+        """Read a guest or template by ID, or by name if no ID matches.
 
         :raises EntityNotFound: ``Guest``
         """
@@ -84,14 +84,14 @@ class World:
         return [_decode_network(record) for (record,) in self._query(query, self.name)]
 
     def network(self, key: str, *, or_name: bool = False) -> NetworkRecord:
-        """Read a network by id, or by name where no id fits.
+        """Read a network by ID, or by name if no ID matches.
 
         :raises EntityNotFound: ``Network``
         """
         return _decode_network(self._read("record", "network", key, or_name=or_name))
 
     def disk_storage(self, key: str | None) -> StorageSite:
-        """Find a storage that can hold disks, by id or name; the one with most room when that is None.
+        """Find a storage for disks by ID or name. Default: the one with the most free space.
 
         :raises EntityNotFound: ``Storage``
         :raises InvalidArguments: it is for ISO images
@@ -111,7 +111,7 @@ class World:
         raise EntityNotFound("Storage", key)
 
     def storage_bytes(self) -> dict[str, tuple[int, int]]:
-        """Return by each storage's name how many bytes are promised to disks, and how many are written.
+        """Return the allocated and the used bytes of each storage, by name.
 
         Images count as both.
         """
@@ -123,14 +123,14 @@ class World:
         return sums
 
     def free_memory_mib(self) -> dict[str, int]:
-        """Return how much memory is free, by the host's name."""
+        """Return the free memory of each host, by name."""
         claimed = self._claimed("memory")
         return {host.name: GUEST_MEMORY_MIB - claimed.get(host.name, (0, 0))[0] for host in self.hosts}
 
     def has_guest(self, name: str) -> bool:
-        """Whether a guest has a name."""
-        found = self._query("SELECT 1 FROM guest WHERE world = ? AND name = ?", self.name, name).fetchone()
-        return found is not None
+        """Return whether there is a guest of this name."""
+        row = self._query("SELECT 1 FROM guest WHERE world = ? AND name = ?", self.name, name).fetchone()
+        return row is not None
 
     def mac_owner(self, mac: str) -> str | None:
         """Return the id of the guest that has a MAC address."""
@@ -146,9 +146,9 @@ class World:
                 return mac
 
     def add_network(self, network: NetworkRecord) -> None:
-        """Keep a new network.
+        """Save a new network.
 
-        :raises Conflict: its name is taken, or its VLAN on that interface, or there are too many
+        :raises Conflict: its name, or its VLAN on that interface, is in use, or there are too many networks
         """
         check_limit("networks", "the world", self._count("network") + 1, self.settings.max_networks)
         query = "SELECT name FROM network WHERE world = ? AND (name = ? OR (trunk = ? AND vlan = ?))"
@@ -162,7 +162,7 @@ class World:
     def add_guest(self, guest: GuestRecord) -> None:
         """Save a new guest.
 
-        :raises Conflict: its name or a MAC address is taken, or a limit is exceeded
+        :raises Conflict: its name or a MAC address is in use, or a limit is exceeded
         :raises InsufficientStorage: no room for its disks
         """
         check_limit("guests", "the world", self._count("guest") + 1, self.settings.max_guests)
@@ -172,9 +172,9 @@ class World:
             self._write(guest, set())
 
     def save_guest(self, guest: GuestRecord) -> None:
-        """Keep a guest that has changed.
+        """Save a changed guest.
 
-        :raises Conflict: its new name or a MAC address is taken, or it has too much of something
+        :raises Conflict: its new name or a MAC address is in use, or a limit is exceeded
         :raises InsufficientStorage: no room for its disks
         """
         before = self.guest(guest.id)
@@ -185,7 +185,7 @@ class World:
             self._write(guest, claims_of(before))
 
     def remove_guest(self, guest: GuestRecord) -> None:
-        """Forget a guest."""
+        """Delete a guest."""
         self._query("DELETE FROM guest WHERE id = ?", guest.id)
 
     def _begin(self) -> None:
@@ -213,7 +213,7 @@ class World:
 
     @contextmanager
     def _with_room(self) -> Iterator[None]:
-        """Check that what is written inside does not overfill a storage."""
+        """Check that the guests written inside fit into the storages."""
         before = self.storage_bytes()
         yield
         after = self.storage_bytes()
@@ -228,7 +228,7 @@ class World:
     def _write(self, guest: GuestRecord, before: set[Claim]) -> None:
         """Write a guest.
 
-        :param before: what it has claimed until now
+        :param before: its previous claims
         """
         summary = _encode(guest.summary)
         self._query(_SAVE_GUEST, guest.id, self.name, guest.name, guest.template, summary, _encode(guest))
