@@ -240,6 +240,26 @@ def test_what_a_plugin_leaves_behind_fails_the_run_by_name(tmp_path: Path) -> No
     assert "TARGET NOT AS BEFORE: guest simplestack-kit-" in done.output
 
 
+def test_a_guest_that_was_there_before_is_not_deleted_though_a_plugin_calls_it_new(tmp_path: Path) -> None:
+    defect = """
+@hookimpl
+def guest_clone(session, guest_id, name):
+    guests.guest_clone(session, guest_id, name)
+    return next(guest for guest in guests.guest_list(session) if guest.name == "database")
+DEFECT = {"guest_clone": guest_clone}
+"""
+    install(tmp_path / "plugins", "broken", _BROKEN.format(defect=defect))
+    done = run_kit(
+        tmp_path / "run",
+        *("--hypervisor", "broken", "--host", "kit", "--any-password", "-k", "test_clones.py"),
+        *("--image", "debian-12.img", "--iso", "virtio-win.iso", "--trunk", "Pool network"),
+        plugins=tmp_path / "plugins",
+    )
+    assert done.status == 1, done.output
+    assert "as a new guest, but this guest was on the host before the run" in done.output
+    assert "guest database (" not in done.output
+
+
 def test_options_that_are_missing_are_named_with_what_needs_them(tmp_path: Path) -> None:
     done = run_kit(tmp_path, "--hypervisor", "mock", "--host", "kit", "--any-password")
     assert done.status != 0

@@ -83,6 +83,12 @@ def differences(before: Inventory, after: Inventory, lasting: list[str]) -> list
     return lines
 
 
+def protect_guests(kit: Kit) -> None:
+    """Record the guests on the host, so that the kit never deletes them."""
+    if kit.has("guest_list"):
+        kit.existing |= {guest["id"] for guest in kit.stack.do("guest_list")}
+
+
 def remove_leftovers(kit: Kit) -> None:
     """Delete guests of this run whose ID no response has returned, if possible."""
     if not (kit.has("guest_list") and kit.has("guest_delete")):

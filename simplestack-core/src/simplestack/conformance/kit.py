@@ -37,6 +37,8 @@ class Kit:
         self._numbers = itertools.count(1)
         #: Guests that the kit has created and not yet deleted.
         self.guests: dict[str, None] = {}
+        #: IDs of guests and templates that were on the host before the run. The kit never deletes them.
+        self.existing = {guest for guest in (options.guest, options.template) if guest is not None}
         #: Networks that stay on the host, since no operation removes them.
         self.lasting: list[str] = []
         self._service: Service | None = None
@@ -44,6 +46,9 @@ class Kit:
         self.hypervisor = self.stack.stack.hypervisor.name
 
     def _made(self, guest_id: str) -> None:
+        assert guest_id not in self.existing, (
+            f"the plugin returned {guest_id} as a new guest, but this guest was on the host before the run"
+        )
         self.guests[guest_id] = None
 
     @cached_property

@@ -9,7 +9,13 @@ import pytest
 from simplestack.config.errors import SettingsError
 from simplestack.conformance.coverage import WAYS
 from simplestack.conformance.error_responses import NOT_IMPLEMENTED, ErrorResponse
-from simplestack.conformance.inventory import Inventory, differences, remove_leftovers, take_inventory
+from simplestack.conformance.inventory import (
+    Inventory,
+    differences,
+    protect_guests,
+    remove_leftovers,
+    take_inventory,
+)
 from simplestack.conformance.kit import Kit
 from simplestack.conformance.marks import MARKER, operations_of
 from simplestack.conformance.options import read_options
@@ -45,6 +51,7 @@ class KitReport:
     def pytest_sessionstart(self) -> None:
         """List what is on the host."""
         try:
+            protect_guests(self.kit)
             self._before = take_inventory(self.kit)
         except ErrorResponse as error:
             raise pytest.UsageError(f"cannot list what is on the target: {error}") from None
