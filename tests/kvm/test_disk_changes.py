@@ -3,7 +3,7 @@
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
@@ -91,7 +91,7 @@ def another(session: KvmSession, libvirtd: Libvirtd) -> Iterator[KvmSession]:
 
 @pytest.mark.parametrize("names", [("mine", "theirs"), ("data", "data")])
 def test_a_disk_that_takes_the_device_of_one_that_is_being_added_keeps_its_name(
-    session: KvmSession, libvirtd: Libvirtd, names: tuple[str, str]
+    session: KvmSession, libvirtd: Libvirtd, monkeypatch: pytest.MonkeyPatch, names: tuple[str, str]
 ) -> None:
     mine, theirs = (DiskCreate(size=1, name=name, storage_id=libvirtd.pool) for name in names)
     added: list[Disk] = []
@@ -102,10 +102,13 @@ def test_a_disk_that_takes_the_device_of_one_that_is_being_added_keeps_its_name(
     ):
         guest_id = domain.UUIDString()
 
-        def add_theirs() -> None:
-            added.append(executor.submit(disk_create, other, guest_id, theirs).result())
+        def attach_after_theirs(domain: "libvirt.virDomain", element: ET.Element) -> None:
+            if threading.current_thread() is threading.main_thread():
+                added.append(executor.submit(disk_create, other, guest_id, theirs).result())
+            plugging.attach(domain, element)
 
-        with after("virDomainSetMetadata", add_theirs, nth=1), pytest.raises(libvirt.libvirtError):
+        monkeypatch.setattr(disks, "attach", attach_after_theirs)
+        with pytest.raises(libvirt.libvirtError):
             disk_create(session, guest_id, mine)
         assert [disk.name for disk in added] == [theirs.name]
         assert disk_list(session, guest_id) == added
@@ -143,3 +146,30 @@ def test_a_disk_that_was_named_before_the_one_that_is_not_added_keeps_its_name(
         (disk,) = disk_list(session, guest_id)
         assert disk.name == theirs.name
         disk_delete(session, guest_id, disk.id)
+
+
+def test_two_disks_that_are_renamed_at_once_have_their_new_names(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    started: list[Future[Disk]] = []
+    with (
+        foreign(session.connection) as domain,
+        another(session, libvirtd) as other,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        guest_id = domain.UUIDString()
+        wanted = DiskCreate(size=1, storage_id=libvirtd.pool)
+        first, second = (disk_create(session, guest_id, wanted) for _ in range(2))
+
+        def rename() -> None:
+            change = DiskUpdate(name="theirs")
+            started.append(executor.submit(disk_update, other, guest_id, second.id, change))
+            wait(started, 1)  # it would be done by then, if nothing kept it waiting
+
+        # The names were read, and have not been written.
+        with after("virDomainIsPersistent", rename, nth=1):
+            disk_update(session, guest_id, first.id, DiskUpdate(name="mine"))
+        assert started[0].result(30).name == "theirs"
+        assert [disk.name for disk in disk_list(session, guest_id)] == ["mine", "theirs"]
+        for disk in (first, second):
+            disk_delete(session, guest_id, disk.id)

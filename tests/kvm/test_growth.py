@@ -17,7 +17,7 @@ from simplestack import GIB, MIB, Busy, Conflict, DiskUpdate, GuestUpdate, Inval
 from simplestack_kvm.hooks.disks import disk_info, disk_update
 from simplestack_kvm.hooks.guests import guest_info, guest_list
 from simplestack_kvm.hooks.guests_update import guest_update
-from simplestack_kvm.libvirtd import growth
+from simplestack_kvm.libvirtd import turns
 from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
@@ -208,7 +208,7 @@ def test_of_two_growths_at_once_the_smaller_one_does_not_cut_the_disk(
 def test_one_request_at_a_time_grows_the_disks_of_a_guest_that_runs(
     session: KvmSession, libvirtd: Libvirtd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(growth, "TURN_SECONDS", 0.1)
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0.1)
     with (
         volume(session.connection, libvirtd.pool, GIB) as disk,
         foreign(session.connection, file_disk(disk.path(), "vda", "virtio")) as domain,

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import replace
 
@@ -16,6 +16,7 @@ from simplestack import (
     EntityNotFound,
     InvalidArguments,
     InvalidState,
+    NetworkInterface,
     NetworkInterfaceCreate,
     NetworkInterfaceUpdate,
 )
@@ -129,6 +130,26 @@ def test_a_guest_that_starts_while_its_interface_changes_has_the_change(
         with after("virDomainHasManagedSaveImage", lambda: domain.createWithFlags(PAUSED), nth=1):
             assert not update(session, domain, active=False).active
         assert all("<link state='down'/>" in domain.XMLDesc(flags) for flags in (0, INACTIVE))
+
+
+def test_two_requests_at_once_change_an_interface_and_neither_is_lost(
+    session: KvmSession, libvirtd: Libvirtd, other: KvmSession
+) -> None:
+    started: list[Future[NetworkInterface]] = []
+    with foreign(session.connection, nic(libvirtd.network)) as domain, ThreadPoolExecutor(1) as executor:
+        guest_id = domain.UUIDString()
+
+        def lock() -> None:
+            change = NetworkInterfaceUpdate(locking_mode="disabled")
+            started.append(executor.submit(network_interface_update, other, guest_id, MAC, change))
+            wait(started, 1)  # it would be done by then, if nothing kept it waiting
+
+        # The definition was read, and has not been written.
+        with after("virDomainGetXMLDesc", lock, nth=2):
+            update(session, domain, active=False)
+        assert started[0].result(30).locking_mode == "disabled"
+        (shown,) = network_interface_list(session, guest_id)
+        assert (shown.active, shown.locking_mode) == (False, "disabled")
 
 
 @pytest.mark.parametrize("running", [False, True])

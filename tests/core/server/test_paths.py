@@ -156,7 +156,7 @@ def test_no_path_that_continues_the_prefix_reaches_a_page_without_a_service_toke
         assert service.get(f"/stack{RULES}").error == "Unauthorized"
         answer = service.get(f"/stack{RULES.removeprefix('/')}")
         assert (answer.status, answer.error) == (404, "RouteNotFound"), answer
-        assert "does not begin with a slash" in answer.json["message"]
+        assert "does not start with a slash" in answer.json["message"]
         # Gunicorn takes the prefix from a proxy on the same machine, too.
         for prefix in ("/", "/stack/"):
             path = prefix.rstrip("/") + RULES

@@ -6,6 +6,7 @@ from typing import Any
 from simplestack_kvm.libvirtd.domain_xml import names_element
 from simplestack_kvm.libvirtd.domains import document_of, modification_flags
 from simplestack_kvm.libvirtd.records import DISK_NAMES, disk_names, disk_records
+from simplestack_kvm.libvirtd.turns import turn
 from simplestack_kvm.libvirtd.undo import Step
 from simplestack_kvm.sdk import libvirt
 
@@ -38,7 +39,15 @@ def renaming(domain: "libvirt.virDomain", target: str, source: str | None, name:
 
 
 def set_name(domain: "libvirt.virDomain", target: str, name: str | None) -> None:
-    """Keep a disk's name in the metadata, or forget it."""
+    """Keep a disk's name in the metadata, or forget it.
+
+    :raises Busy: another request renames a disk of the guest for too long
+    """
+    with turn(domain, "renaming a disk of the guest"):
+        _set_name(domain, target, name)
+
+
+def _set_name(domain: "libvirt.virDomain", target: str, name: str | None) -> None:
     names = disk_names(document_of(domain))
     if names.get(target) == name:
         return

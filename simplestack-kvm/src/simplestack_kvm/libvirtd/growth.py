@@ -4,16 +4,14 @@ A running guest's QEMU grows its disks itself. The disk of a guest that is off i
 format that it found in the volume's content, and qemu-img probes the content once more.
 
 QEMU shrinks a disk that is larger than the new size. So the size is compared directly before the disk grows,
-and one request at a time does both for the disks of a guest. The lock holds within a worker process: if
-another process or tool makes the disk larger in the milliseconds in between, QEMU shrinks it.
+and requests take turns at both. If another process or tool makes the disk larger in the milliseconds in
+between, QEMU shrinks it.
 """
 
-import threading
 from collections.abc import Callable
 from functools import partial
-from weakref import WeakValueDictionary
 
-from simplestack import Busy, Conflict, GuestState, InvalidArguments, Target, gib
+from simplestack import Conflict, GuestState, InvalidArguments, gib
 from simplestack_kvm.errors import needing_parts
 from simplestack_kvm.libvirtd.domains import require_guest_state
 from simplestack_kvm.libvirtd.image_headers import UnusableImage, format_of
@@ -21,15 +19,9 @@ from simplestack_kvm.libvirtd.image_sources import known_format, read_start
 from simplestack_kvm.libvirtd.records import DiskRecord
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.storages import refresh_pools
+from simplestack_kvm.libvirtd.turns import turn
 from simplestack_kvm.libvirtd.volumes import volume_of
 from simplestack_kvm.sdk import libvirt
-
-#: How long a request waits while another one grows a disk of the same running guest.
-TURN_SECONDS = 10.0
-
-#: Locks of guests whose disks are growing.
-_locks: WeakValueDictionary[tuple[Target, str], threading.Lock] = WeakValueDictionary()
-_locks_lock = threading.Lock()
 
 
 def plan_growth(
@@ -44,7 +36,7 @@ def plan_growth(
     :raises Conflict: the guest is off, and only QEMU could grow its disk
     """
     if domain.isActive():
-        return partial(_grow_running, session, domain, disk.target, size_bytes)
+        return partial(_grow_running, domain, disk.target, size_bytes)
     require_guest_state(domain, "grow a disk of the guest", GuestState.STOPPED)
     volume = volume_of(session, disk)
     if volume is None:
@@ -68,17 +60,13 @@ def plan_growth(
     return grow
 
 
-def _grow_running(session: KvmSession, domain: "libvirt.virDomain", target: str, size_bytes: int) -> None:
+def _grow_running(domain: "libvirt.virDomain", target: str, size_bytes: int) -> None:
     """Make a disk of a running guest larger.
 
     :raises InvalidArguments: it is larger
     :raises Busy: another request grows a disk of the guest
     """
-    with _locks_lock:
-        lock = _locks.setdefault((session.target, domain.UUIDString()), threading.Lock())
-    if not lock.acquire(timeout=TURN_SECONDS):
-        raise Busy("another request is growing a disk of the guest: try again when it is done")
-    try:
+    with turn(domain, "growing a disk of the guest"):
         # Only QEMU knows the size: libvirt's volume may show what the guest wrote.
         current_bytes = int(domain.blockInfo(target)[0])
         if size_bytes < current_bytes:
@@ -87,8 +75,6 @@ def _grow_running(session: KvmSession, domain: "libvirt.virDomain", target: str,
                 "asked for: disks only grow"
             )
         domain.blockResize(target, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
-    finally:
-        lock.release()
 
 
 def _agree(session: KvmSession, volume: "libvirt.virStorageVol", disk: DiskRecord) -> bool:

@@ -13,6 +13,7 @@ from simplestack_kvm.libvirtd.domains import document_of
 from simplestack_kvm.libvirtd.interface_records import InterfaceRecord, interface_records, mac_of
 from simplestack_kvm.libvirtd.plugging import Device, attach, undefining, unplug
 from simplestack_kvm.libvirtd.records import disk_elements
+from simplestack_kvm.libvirtd.turns import turn
 from simplestack_kvm.libvirtd.undo import Step, apply_all
 from simplestack_kvm.sdk import libvirt
 
@@ -77,7 +78,13 @@ def change_interface(domain: "libvirt.virDomain", mac: str, parts: Mapping[str, 
     """Replace parts of an interface, in its definition and in the running guest, or nowhere.
 
     :param parts: elements by their names; None removes one
+    :raises Busy: another request changes an interface of the guest for too long
     """
+    with turn(domain, "changing a network interface of the guest"):
+        _change(domain, mac, parts)
+
+
+def _change(domain: "libvirt.virDomain", mac: str, parts: Mapping[str, ET.Element | None]) -> None:
     steps = []
     if domain.isPersistent():
         defined = _find(document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE), mac)
