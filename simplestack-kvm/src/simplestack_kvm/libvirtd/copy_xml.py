@@ -5,7 +5,13 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 
 from simplestack import Conflict
-from simplestack_kvm.libvirtd.domain_xml import VolumeSource, disk_element, free_target, taken_targets
+from simplestack_kvm.libvirtd.domain_xml import (
+    VolumeSource,
+    disk_element,
+    free_target,
+    put_source,
+    taken_targets,
+)
 from simplestack_kvm.libvirtd.records import DiskRecord, disk_elements, disk_records
 
 #: What the copy would share with the guest, or write to under it.
@@ -66,7 +72,7 @@ def make_copy(document: ET.Element, guest_id: str, name: str, sources: Mapping[s
         generation.text = str(uuid.uuid4())
     for element, disk in zip(disk_elements(document), disk_records(document), strict=True):
         if disk.target in sources:
-            _replace_source(element, sources[disk.target])
+            put_source(element, sources[disk.target])
     for interface in document.iterfind("devices/interface"):
         # The device's name on the host, and its identity in Open vSwitch, are one guest's alone, too.
         for tag in ("mac", "target"):
@@ -107,24 +113,12 @@ def insert_iso(document: ET.Element, iso: VolumeSource) -> None:
     drive = document.find("devices/disk[@device='cdrom']")
     if drive is None:
         raise Conflict("the `template` has no CD drive for the `iso`: leave it out")
-    _replace_source(drive, iso)
+    put_source(drive, iso)
 
 
 def _devices(document: ET.Element) -> ET.Element:
     devices = document.find("devices")
     return ET.SubElement(document, "devices") if devices is None else devices
-
-
-def _replace_source(disk: ET.Element, source: VolumeSource) -> None:
-    for tag in ("source", "backingStore", "mirror"):
-        for part in disk.findall(tag):
-            disk.remove(part)
-    disk.set("type", "block" if source.block else "file")
-    driver = disk.find("driver")
-    if driver is None:
-        driver = ET.SubElement(disk, "driver", name="qemu")
-    driver.set("type", source.format)
-    ET.SubElement(disk, "source", {"dev" if source.block else "file": source.path})
 
 
 def _set_text(document: ET.Element, tag: str, text: str) -> None:

@@ -134,8 +134,16 @@ def cdrom_element(medium: VolumeSource | None, target: str, bus: str) -> ET.Elem
     return drive
 
 
+def remove_source(disk: ET.Element) -> None:
+    """Remove the source of a ``<disk>``, and what libvirt has found in it."""
+    for name in ("source", "backingStore", "mirror"):
+        for element in disk.findall(name):
+            disk.remove(element)
+
+
 def put_source(disk: ET.Element, source: VolumeSource) -> None:
-    """Give a ``<disk>`` that has no source a volume, in its format."""
+    """Give a ``<disk>`` a volume instead of its source, in the volume's format."""
+    remove_source(disk)
     disk.set("type", "block" if source.block else "file")
     driver = disk.find("driver")
     if driver is None:

@@ -11,6 +11,7 @@ from simplestack_kvm.libvirtd.domain_xml import (
     free_target,
     plain_bus,
     put_source,
+    remove_source,
     taken_targets,
 )
 from simplestack_kvm.libvirtd.domains import document_of, modification_flags, state_of
@@ -165,10 +166,8 @@ def _holds(drive: ET.Element, medium: VolumeSource | None) -> bool:
 def _with(drive: ET.Element, medium: VolumeSource | None) -> ET.Element:
     """Return a drive with another medium, or empty, and else as it is."""
     changed = copy.deepcopy(drive)
-    for name in ("source", "backingStore"):
-        for element in changed.findall(name):
-            changed.remove(element)
     if medium is None:
+        remove_source(changed)
         changed.set("type", "file")  # others need a source
     else:
         put_source(changed, medium)
