@@ -20,6 +20,7 @@ from .counterparts import libvirtd as counterpart
 from .counterparts.libvirtd import Libvirtd
 from .image_files import Files
 from .image_guests import Pool, refresh
+from .uefi_guests import CODE, files_in
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The name changes with what is in it, so that an image that was made before is not taken for it.
@@ -132,6 +133,17 @@ def pool(session: KvmSession, libvirtd: Libvirtd) -> Iterator[Pool]:
     for path in files.made:
         path.unlink(missing_ok=True)
     session.connection.storagePoolLookupByName(libvirtd.pool).refresh()
+
+
+@pytest.fixture
+def nvram(libvirtd: Libvirtd) -> Iterator[Path]:
+    """Give the folder in which libvirt keeps UEFI variables. A test leaves it as it was."""
+    if not CODE.exists():
+        lacking("needs: apt-get install --no-install-recommends ovmf")
+    folder = libvirtd.folder / "lib/qemu/nvram"
+    before = files_in(folder)
+    yield folder
+    assert files_in(folder) == before
 
 
 @pytest.fixture

@@ -258,10 +258,6 @@ USB = "<source><vendor id='0x1'/><product id='0x2'/></source>"
 PCI = "<source><address type='pci' domain='0' bus='5' slot='16' function='0'/></source>"
 VHOST_USER = "<source type='unix' path='/nowhere' mode='client'/>"
 SOCKET = "<source mode='bind' path='/nowhere'/>"
-NVRAM = (
-    "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
-    "<nvram>/nowhere/NAME</nvram>"
-)
 
 
 @pytest.mark.parametrize(
@@ -275,8 +271,6 @@ NVRAM = (
             "a device of the host",
         ),
         (file_disk("/nowhere", "vda", "virtio", more="<shareable/>"), "", "vda is shareable"),
-        ("", NVRAM, "UEFI variables"),
-        ("", "<loader readonly='no' type='pflash'>/nowhere/OVMF.fd</loader>", "UEFI variables"),
         (f"<interface type='hostdev'>{PCI}</interface>", "", "a device of the host"),
         ("<input type='evdev'><source dev='/dev/input/event0'/></input>", "", "a device of the host"),
         (

@@ -12,6 +12,7 @@ from simplestack_kvm.libvirtd.image_sources import check_image, known_format
 from simplestack_kvm.libvirtd.inventory import file_identity
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.naming import check_name, define_guest
+from simplestack_kvm.libvirtd.nvram import find_nvram, read_nvram, write_nvram
 from simplestack_kvm.libvirtd.records import DiskRecord
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.volumes import copy_volume, source_of, volume_of
@@ -53,20 +54,25 @@ def copy_guest(
     :raises Conflict: another guest has the name; a disk is in no active storage, or cannot be copied
     :raises Busy: a disk changed meanwhile
     :raises NotImplementedError: the guest has something that a copy cannot have, such as a device of the host
+    :raises HypervisorTimeout: a folder of the host does not respond
     """
     require_guest_state(domain, _CLONE, GuestState.STOPPED)
     check_name(session, name)
     document = document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE)
     disks = [(disk, _volume(session, disk)) for disk in disks_to_copy(document)]
     before = [file_identity(volume) for _, volume in disks]
+    variables = find_nvram(session, document)
     copy_id = str(uuid.uuid4())
     sources = {disk.target: _copy(session, made, copy_id, disk, volume, pool=pool) for disk, volume in disks}
+    content = None if variables is None else read_nvram(session, variables)
     # QEMU may have written to one disk after another one was copied, and the guest may be off again, or may
     # have been reverted to a snapshot.
     require_guest_state(domain, _CLONE, GuestState.STOPPED)
     if [file_identity(volume) for _, volume in disks] != before:
         raise Busy("the disks of the guest changed while they were copied: try again")
     make_copy(document, copy_id, name, sources)
+    if variables is not None:
+        write_nvram(session, made, document, content)
     if change is not None:
         change(document, copy_id)
     made.add_domain(copy_id, name)

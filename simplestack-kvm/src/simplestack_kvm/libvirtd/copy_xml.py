@@ -31,9 +31,6 @@ _SHARED = {
     "devices/interface[@type='vhostuser']": "a socket of the host",
     "devices/graphics/listen[@socket]": "a socket of the host",
     "devices/audio[@path]": "sound that is written to a file of the host",
-    "os/nvram": "UEFI variables",
-    "os/loader[@type='pflash']": "UEFI variables",
-    "os[@firmware='efi']": "UEFI variables",
     "{http://libvirt.org/schemas/domain/qemu/1.0}commandline": "arguments for QEMU of its own",
 }
 

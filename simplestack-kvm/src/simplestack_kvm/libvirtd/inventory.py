@@ -16,6 +16,7 @@ from simplestack_kvm.libvirtd.parallel_reads import read_all
 from simplestack_kvm.libvirtd.records import DiskRecord
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.storages import active_pools
+from simplestack_kvm.libvirtd.transient_pools import without_transient
 from simplestack_kvm.sdk import libvirt
 
 #: How long to wait for a copy into a pool to end: libvirt refreshes no pool meanwhile.
@@ -125,7 +126,8 @@ def refresh_storages(session: KvmSession) -> None:
 
 def volumes_at(connection: "libvirt.virConnect") -> dict[tuple[str, str], "libvirt.virStorageVol"]:
     """Return the volumes of all active pools, by the names of pool and volume."""
-    pools = connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
+    flags = libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
+    pools = without_transient(connection.listAllStoragePools(flags))
     return {(pool.name(), volume.name()): volume for pool in pools for volume in pool.listAllVolumes()}
 
 

@@ -48,6 +48,14 @@ class Leftovers:
         if named is not error:
             raise named from error
 
+    def add(self, what: str, remove: Removal) -> None:
+        """Add something of the operation's own making.
+
+        :param what: for the error, if it stays
+        :param remove: removes it on a connection, if it is there
+        """
+        self._removals.append((what, remove))
+
     def add_volume(
         self, pool: "libvirt.virStoragePool", name: str, user: "libvirt.virDomain | None" = None
     ) -> None:
@@ -67,7 +75,7 @@ class Leftovers:
             with _missing_is_fine(libvirt.VIR_ERR_NO_STORAGE_VOL):
                 pool.storageVolLookupByName(name).delete()
 
-        self._removals.append((f"volume {pool.name()}/{name}", remove))
+        self.add(f"volume {pool.name()}/{name}", remove)
 
     def add_domain(self, domain_id: str, name: str) -> None:
         """Add a domain whose UUID is of the operation's own making."""
@@ -77,9 +85,10 @@ class Leftovers:
                 domain = connection.lookupByUUIDString(domain_id)
                 if domain.isActive():
                     domain.destroy()
-                domain.undefine()
+                # Its UEFI variables are in a file that is removed by itself.
+                domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
 
-        self._removals.append((f"guest {name!r} ({domain_id})", remove))
+        self.add(f"guest {name!r} ({domain_id})", remove)
 
     def _remove(self) -> list[str]:
         """Remove everything; return sentences about what stays."""

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from simplestack import EntityNotFound, is_uuid
 from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.transient_pools import is_transient
 from simplestack_kvm.sdk import libvirt
 
 T = TypeVar("T", "libvirt.virStoragePool", "libvirt.virNetwork")
@@ -18,7 +19,10 @@ def find_pool(session: KvmSession, id_or_name: str) -> "libvirt.virStoragePool":
     connection = session.connection
     missing = libvirt.VIR_ERR_NO_STORAGE_POOL
     by_id, by_name = connection.storagePoolLookupByUUIDString, connection.storagePoolLookupByName
-    return _active("Storage", id_or_name, _first(id_or_name, by_id, by_name, missing))
+    pool = _first(id_or_name, by_id, by_name, missing)
+    if pool is not None and is_transient(pool):
+        pool = None
+    return _active("Storage", id_or_name, pool)
 
 
 def find_network(session: KvmSession, id_or_name: str) -> "libvirt.virNetwork":

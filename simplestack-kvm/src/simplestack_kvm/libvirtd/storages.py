@@ -10,6 +10,7 @@ from simplestack_kvm.errors import has_reason, is_error
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.lookups import find_pool
 from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.transient_pools import without_transient
 from simplestack_kvm.sdk import libvirt
 
 _log = logging.getLogger(__name__)
@@ -48,8 +49,9 @@ def choose_pool(session: KvmSession, id_or_name: str | None) -> "libvirt.virStor
 
 
 def active_pools(session: KvmSession) -> list["libvirt.virStoragePool"]:
-    """Return the active storage pools."""
-    return session.connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
+    """Return the active storage pools that are storages."""
+    flags = libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
+    return without_transient(session.connection.listAllStoragePools(flags))
 
 
 def refresh_pools(pools: Sequence["libvirt.virStoragePool"]) -> None:
