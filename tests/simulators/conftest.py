@@ -14,8 +14,10 @@ import pytest
 import trustme
 import XenAPI
 
+from simulators.https import running
 from simulators.images import MIB, Ask, Upload
-from simulators.xapi.server import Server, running, server_context
+from simulators.tls import server_context
+from simulators.xapi.server import Server
 from simulators.xapi.simulator import Simulator
 
 Client = Callable[..., Any]

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from project.repository import ROOT
+from simulators.https import running
 from simulators.refusals import refused
 from simulators.xapi.datamodel import classes
-from simulators.xapi.server import Server, running
+from simulators.xapi.server import Server
 from simulators.xapi.sessions import MAX_SESSIONS
 from simulators.xapi.simulator import Simulator
 from support.service import wait_for

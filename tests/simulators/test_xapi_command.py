@@ -19,7 +19,7 @@ import XenAPI
 
 from project.repository import ROOT
 from simulators.refusals import refused
-from simulators.xapi.tls import make_trust
+from simulators.tls import make_trust
 
 
 @contextlib.contextmanager

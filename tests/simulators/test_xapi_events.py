@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from simulators.https import running
 from simulators.refusals import refused
-from simulators.xapi.server import Server, running
+from simulators.xapi.server import Server
 from simulators.xapi.simulator import Simulator
 from support.service import wait_for
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from simulators.https import running
 from simulators.records import NULL
 from simulators.refusals import refused
-from simulators.xapi.server import Server, running
+from simulators.xapi.server import Server
 from simulators.xapi.simulator import Simulator
 
 SETTINGS = {"changing_static_range", "changing_shadow_memory", "changing_dynamic_range"}

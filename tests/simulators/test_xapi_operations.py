@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from simulators.https import running
 from simulators.records import NULL
 from simulators.refusals import refused
 from simulators.xapi.faults import Rule
-from simulators.xapi.server import Server, running
+from simulators.xapi.server import Server
 from simulators.xapi.simulator import Simulator
 from support.service import wait_for
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from simulators.https import running
 from simulators.records import GIB, disk_values, drive_values
 from simulators.refusals import refused
 from simulators.vms import disks
 from simulators.xapi.faults import Rule
-from simulators.xapi.server import Server, running
+from simulators.xapi.server import Server
 from simulators.xapi.simulator import Simulator
 
 

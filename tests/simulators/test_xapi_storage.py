@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from simulators.https import running
 from simulators.records import GIB, NULL, disk_values
 from simulators.refusals import refused
 from simulators.xapi.faults import Rule
-from simulators.xapi.server import Server, running
+from simulators.xapi.server import Server
 from simulators.xapi.simulator import Simulator
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from simulators.https import running
 from simulators.images import Ask, record_of, task_of
 from simulators.xapi.faults import Rule
-from simulators.xapi.server import Server, running
+from simulators.xapi.server import Server
 
 
 def test_an_exported_vm_imports_as_another_one_with_the_same_disks(session: Any, vm: str, ask: Ask) -> None:

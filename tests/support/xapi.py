@@ -9,10 +9,11 @@ from typing import Any
 from simplestack import Target
 from simplestack.sessions.targets import AllowList
 from simplestack_xen.settings import XenSettings
+from simulators.https import running
+from simulators.tls import Trust, make_trust, server_context
 from simulators.xapi.database import Object
-from simulators.xapi.server import Server, running, server_context
+from simulators.xapi.server import Server
 from simulators.xapi.simulator import Simulator
-from simulators.xapi.tls import Trust, make_trust
 
 __all__ = ["PASSWORD", "USER", "Pool", "Trust", "make_trust", "running_pool"]
 

@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 
-from simulators.xapi.server import server_context
+from simulators.tls import server_context
 from support.xapi import Trust
 
 #: Gets the connection, TLS or not, and what has been read from it so far is nothing.

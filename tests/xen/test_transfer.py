@@ -28,7 +28,9 @@ from simplestack_xen.hooks.power import guest_start, guest_suspend
 from simplestack_xen.hooks.transfer import guest_export, guest_import
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.session import XenSession
-from simulators.xapi.server import Server, running, server_context
+from simulators.https import running
+from simulators.tls import server_context
+from simulators.xapi.server import Server
 from simulators.xapi.simulator import Simulator
 from support.service import Service, running_service, token, wait_for
 from support.xapi import PASSWORD, USER, Pool, Trust, running_pool

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 from typing import Any
 
-from simulators.xapi.tls import Trust
+from simulators.tls import Trust
 
 _STOP_SECONDS = 20
 _CONTROL_SECONDS = 5

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.soak.pools import EXPORT_BYTES, Pool, running
 from benchmarks.soak.schedule import Planned
-from simulators.xapi.tls import make_trust
+from simulators.tls import make_trust
 from support.distributions import install
 from support.service import Service, running_service
 

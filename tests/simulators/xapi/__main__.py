@@ -8,9 +8,10 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
-from simulators.xapi.server import Server, running, server_context
+from simulators.https import running
+from simulators.tls import make_trust, server_context
+from simulators.xapi.server import Server
 from simulators.xapi.simulator import Simulator
-from simulators.xapi.tls import make_trust
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -1,12 +1,13 @@
-"""An authority of the simulator's own, and what it vouches for."""
+"""An authority of a simulator's own, and the certificate of its server."""
 
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Trust:
-    """Who vouches for simulated hosts, and what they show: a certificate and its key."""
+    """The authority that a client has to trust, and the file with the server's certificate and key."""
 
     ca_file: Path
     certificate: Path
@@ -18,7 +19,7 @@ def make_trust(folder: Path, *names: str) -> Trust:
     :param names: other names and addresses of it
     :raises ImportError: trustme is not installed
     """
-    import trustme  # noqa: PLC0415  what shows a certificate that it was given needs none
+    import trustme  # noqa: PLC0415  a server with a certificate of its own needs none
 
     folder.mkdir(parents=True, exist_ok=True)
     authority = trustme.CA()
@@ -28,3 +29,10 @@ def make_trust(folder: Path, *names: str) -> Trust:
     identities = dict.fromkeys(("127.0.0.1", "localhost", *names))
     authority.issue_cert(*identities).private_key_and_cert_chain_pem.write_to_path(trust.certificate)
     return trust
+
+
+def server_context(certificate: Path, key: Path | None = None) -> ssl.SSLContext:
+    """Return the TLS context of a server with this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
