@@ -244,7 +244,7 @@ def test_a_guest_that_was_there_before_is_not_deleted_though_a_plugin_calls_it_n
     defect = """
 @hookimpl
 def guest_clone(session, guest_id, name):
-    guests.guest_clone(session, guest_id, name)
+    guests.guest_clone(session, guest_id, name, None)
     return next(guest for guest in guests.guest_list(session) if guest.name == "database")
 DEFECT = {"guest_clone": guest_clone}
 """

@@ -16,7 +16,7 @@ def exported(session: MockSession, guest_id: str) -> bytes:
 
 
 def imported(session: MockSession, image: bytes, storage: str | None = None) -> Guest:
-    return transfer.guest_import(session, io.BytesIO(image), len(image), storage)
+    return transfer.guest_import(session, io.BytesIO(image), len(image), storage, None)
 
 
 def contents(image: bytes) -> list[bytes]:

@@ -40,19 +40,19 @@ def test_only_its_owner_may_read_the_database(connect: Connect, database: str) -
 
 def test_the_default_file_is_in_the_state_directory_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/somewhere/state")
-    assert MockSettings().database == "/somewhere/state/simplestack/mock-3.sqlite3"
+    assert MockSettings().database == "/somewhere/state/simplestack/mock-4.sqlite3"
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.setenv("XDG_STATE_HOME", "not/absolute")
-    assert default_database() == "/home/somebody/.local/state/simplestack/mock-3.sqlite3"
+    assert default_database() == "/home/somebody/.local/state/simplestack/mock-4.sqlite3"
     monkeypatch.delenv("XDG_STATE_HOME")
-    assert default_database() == "/home/somebody/.local/state/simplestack/mock-3.sqlite3"
+    assert default_database() == "/home/somebody/.local/state/simplestack/mock-4.sqlite3"
 
 
 def test_a_user_without_a_home_has_the_file_in_var(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)
-    assert default_database() == "/var/lib/simplestack/mock-3.sqlite3"
+    assert default_database() == "/var/lib/simplestack/mock-4.sqlite3"
 
 
 def test_worlds_outlive_their_sessions(database: str) -> None:
@@ -95,7 +95,7 @@ def of_another_version(path: Path) -> None:
     [
         (damaged, r"damaged: stop the service, remove the file that `database` in \[hypervisors.mock\]"),
         (of_another_application, "another application's: name another"),
-        (of_another_version, "has schema 99, this version of Simplestack needs 3: stop the service"),
+        (of_another_version, "has schema 99, this version of Simplestack needs 4: stop the service"),
         (Path.mkdir, "cannot be opened"),
     ],
 )

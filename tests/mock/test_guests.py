@@ -257,7 +257,7 @@ def test_deleting_a_running_or_paused_guest_is_refused(
 
 
 def test_a_clone_is_equal_but_for_id_name_and_addresses(session: MockSession, stopped: Guest) -> None:
-    clone = guests.guest_clone(session, stopped.id, "copy")
+    clone = guests.guest_clone(session, stopped.id, "copy", None)
     assert clone.id != stopped.id
     assert (clone.name, clone.hdd, clone.memory) == ("copy", stopped.hdd, stopped.memory)
     theirs, ours = ({disk.id for disk in disks.disk_list(session, guest)} for guest in (stopped.id, clone.id))
@@ -270,7 +270,7 @@ def test_a_clone_is_equal_but_for_id_name_and_addresses(session: MockSession, st
 
 
 def test_defect_33_a_clone_shares_nothing_with_its_origin(session: MockSession, stopped: Guest) -> None:
-    clone = guests.guest_clone(session, stopped.id, "copy")
+    clone = guests.guest_clone(session, stopped.id, "copy", None)
     before = (
         disks.disk_list(session, stopped.id),
         interfaces.network_interface_list(session, stopped.id),
@@ -309,19 +309,19 @@ def test_defect_33_an_unknown_guest_is_an_error_and_not_null(session: MockSessio
 @pytest.mark.parametrize("taken", ["web", TEMPLATE])
 def test_a_clone_needs_a_name_of_its_own(session: MockSession, stopped: Guest, taken: str) -> None:
     with pytest.raises(Conflict):
-        guests.guest_clone(session, stopped.id, taken)
+        guests.guest_clone(session, stopped.id, taken, None)
 
 
 def test_a_running_guest_is_not_cloned(session: MockSession, running: Guest) -> None:
     with pytest.raises(InvalidState):
-        guests.guest_clone(session, running.id, "copy")
+        guests.guest_clone(session, running.id, "copy", None)
 
 
 def test_the_number_of_guests_is_bounded(connect: Callable[..., MockSession]) -> None:
     session = connect(max_guests=4)
     last = guests_create.guest_create(session, GuestCreate(name="fits", memory=64))
     with pytest.raises(Conflict, match=r"no more guests: the bound .* is 4"):
-        guests.guest_clone(session, last.id, "does not")
+        guests.guest_clone(session, last.id, "does not", None)
     guests.guest_delete(session, last.id)
     guests_create.guest_create(session, GuestCreate(name="fits again", memory=64))
 

@@ -287,5 +287,5 @@ def test_snapshots_keep_what_was_on_the_disks_and_give_it_back(session: MockSess
 def test_an_export_does_not_carry_snapshots(session: MockSession, stopped: Guest) -> None:
     snapshots.snapshot_create(session, stopped.id, "one")
     image = exported(session, stopped.id)
-    made = transfer.guest_import(session, io.BytesIO(image), len(image), None)
+    made = transfer.guest_import(session, io.BytesIO(image), len(image), None, None)
     assert snapshots.snapshot_list(session, made.id) == []

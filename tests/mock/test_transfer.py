@@ -172,7 +172,7 @@ def test_an_import_of_unknown_length_in_small_pieces_is_read_to_its_end(
     session: MockSession, stopped: Guest
 ) -> None:
     image = exported(session, stopped.id)
-    made = transfer.guest_import(session, Dribble(image, 997), None, None)
+    made = transfer.guest_import(session, Dribble(image, 997), None, None, None)
     guests.guest_delete(session, stopped.id)
     assert made.hdd == 120
 
@@ -234,7 +234,7 @@ def test_a_damaged_image_is_refused_and_leaves_nothing_behind(
     assert broken != image
     before = guests.guest_list(session), storages.storage_list(session)
     with pytest.raises(InvalidArguments):
-        transfer.guest_import(session, io.BytesIO(broken), len(image) if told else None, None)
+        transfer.guest_import(session, io.BytesIO(broken), len(image) if told else None, None, None)
     assert (guests.guest_list(session), storages.storage_list(session)) == before
 
 
@@ -242,7 +242,7 @@ def test_a_damaged_image_is_refused_and_leaves_nothing_behind(
 def test_an_image_that_is_cut_short_is_named_so(session: MockSession, stopped: Guest, share: float) -> None:
     image = exported(session, stopped.id)
     with pytest.raises(InvalidArguments, match="cut short: send all of it"):
-        transfer.guest_import(session, io.BytesIO(image[: int(len(image) * share)]), None, None)
+        transfer.guest_import(session, io.BytesIO(image[: int(len(image) * share)]), None, None, None)
 
 
 def test_an_image_larger_than_its_storage_leaves_nothing_behind(session: MockSession, stopped: Guest) -> None:
@@ -286,22 +286,22 @@ def test_different_images_have_different_contents(session: MockSession) -> None:
 @pytest.mark.parametrize("size", [None, 0])
 def test_an_empty_image_is_refused(session: MockSession, size: int | None) -> None:
     with pytest.raises(InvalidArguments, match="empty"):
-        transfer.guest_import(session, io.BytesIO(), size, None)
+        transfer.guest_import(session, io.BytesIO(), size, None, None)
 
 
 def test_a_foreign_image_that_is_cut_short_is_refused(session: MockSession) -> None:
     before = guests.guest_list(session)
     with pytest.raises(InvalidArguments, match="after 4 of the 9 bytes"):
-        transfer.guest_import(session, io.BytesIO(b"QFI\xfb"), 9, None)
+        transfer.guest_import(session, io.BytesIO(b"QFI\xfb"), 9, None, None)
     assert guests.guest_list(session) == before
 
 
 def test_an_unknown_storage_is_refused_before_the_stream_is_read(session: MockSession) -> None:
     stream = io.BytesIO(b"QFI\xfb")
     with pytest.raises(EntityNotFound, match="Storage:none"):
-        transfer.guest_import(session, stream, 4, "none")
+        transfer.guest_import(session, stream, 4, "none", None)
     with pytest.raises(InvalidArguments, match="ISO images"):
-        transfer.guest_import(session, stream, 4, "ISO library")
+        transfer.guest_import(session, stream, 4, "ISO library", None)
     assert stream.tell() == 0
 
 
@@ -313,7 +313,7 @@ def test_streams_take_the_same_memory_whatever_their_length(connect: Callable[..
         sizes = [len(chunk) for chunk in transfer.guest_export(session, guest).chunks]
         assert max(sizes) <= CHUNK_BYTES
         assert sum(sizes) > 64 * CHUNK_BYTES
-        transfer.guest_import(session, Zeros(64 * CHUNK_BYTES), None, None)
+        transfer.guest_import(session, Zeros(64 * CHUNK_BYTES), None, None, None)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -69,7 +69,7 @@ def mixed(session: MockSession, number: int) -> None:
             disk = disks.disk_create(session, guest.id, DiskCreate(size=2))
             power.guest_shutdown(session, guest.id, True)
             disks.disk_delete(session, guest.id, disk.id)
-            clone = guests.guest_clone(session, guest.id, f"{label} copy")
+            clone = guests.guest_clone(session, guest.id, f"{label} copy", None)
             for gone in (guest.id, clone.id):
                 guests.guest_delete(session, gone)
             done.append(label)

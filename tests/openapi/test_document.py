@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from simplestack.identity.tokens import new_token, token_hash
+from simplestack.operations.optional_fields import OPTIONAL_FIELDS
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.discovery import load_hypervisors
 from simplestack.plugins.hypervisor import Hypervisor
@@ -74,6 +76,30 @@ def test_an_operation_says_which_hypervisors_have_it(document: Any) -> None:
     operations = operations_of(document)
     assert operations["guest_export"]["x-simplestack-hypervisors"] == {"guest_export": ["mock", "xen"]}
     assert operations["guest_info"]["x-simplestack-hypervisors"] == {"guest_info": ["kvm", "mock", "xen"]}
+
+
+def test_optional_fields_say_who_supports_them_and_are_left_out_where_nobody_does(
+    hypervisors: dict[str, Hypervisor], document: Any
+) -> None:
+    def names(document: Any) -> tuple[set[str], set[str]]:
+        create = operations_of(document)["guest_create"]
+        query = {its["name"] for its in create["parameters"] if its.get("in") == "query"}
+        return set(document["components"]["schemas"]["GuestCreate"]["properties"]), query
+
+    user_data = document["components"]["schemas"]["GuestCreate"]["properties"]["user_data"]
+    supporting = {
+        name for name, its in hypervisors.items() if "user_data" in its.optional_fields["guest_create"]
+    }
+    assert set(user_data["x-simplestack-hypervisors"]) == supporting
+    assert ("Supported by: `" in user_data["description"]) == (len(supporting) < len(hypervisors))
+    described = {"name", "memory", "cpus", "network", "firmware", "paravirtualized", "start"}
+    properties, query = names(openapi_document([hypervisors["mock"]]))
+    assert properties >= {"user_data", "network_config", "hostname", "ssh_keys", "firmware"}
+    assert query == described | {"fields"}
+    unable = replace(hypervisors["mock"], optional_fields=dict.fromkeys(OPTIONAL_FIELDS, frozenset()))
+    properties, query = names(openapi_document([unable]))
+    assert properties.isdisjoint({"user_data", "network_config", "hostname", "ssh_keys", "firmware"})
+    assert query == {"fields"}
 
 
 def test_fields_and_parameters_are_explained_with_their_units(document: Any) -> None:

@@ -30,10 +30,15 @@ def test_the_mocks_examples_are_what_it_answers(service: Service) -> None:
             "image": "debian-12.img",
             "disks": [{"size": 20, "storage": "Local storage"}],
             "network_interfaces": [{"network": "Pool network"}],
+            "firmware": "bios",
+            "user_data": "#cloud-config\npackages: [nginx]\n",
+            "hostname": "web-1",
+            "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample admin@example.com"],
         },
         storage="Local storage",
         network="Pool network",
         iso="debian-12-netinst.iso",
+        clone={"hostname": "web-2"},
     )
     tell(recorder, surroundings, booted=lambda _guest: None)
     assert mock.plugin.examples is not None

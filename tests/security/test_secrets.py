@@ -1,5 +1,6 @@
 """Passwords and tokens reach no log, no error, no repr and no traceback; strangers get no further."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -33,6 +34,12 @@ plugin = HypervisorPlugin(name="failing", title="Fails", connect=connect, discon
                           hooks=(me,), settings=HypervisorSettings)
 """
 
+UNAWARE = """
+@hookimpl
+def guest_create(session, guest):
+    raise RuntimeError("never called")
+"""
+
 
 def test_a_password_shows_nowhere_even_at_debug_level(tmp_path: Path) -> None:
     plugins = tmp_path / "plugins"
@@ -60,6 +67,37 @@ def test_a_password_shows_nowhere_even_at_debug_level(tmp_path: Path) -> None:
             assert TOKEN not in text
             assert TOKEN.rstrip("=") not in text
         assert "defect" in service.log
+
+
+@pytest.mark.parametrize("field", ["user_data", "network_config"])
+def test_data_for_cloud_init_shows_nowhere(tmp_path: Path, field: str) -> None:
+    install(tmp_path / "plugins", "failing", FAILING + UNAWARE)
+    body = {"memory": 64, field: f"password: {PASSWORD}"}
+    values = (f"{PASSWORD}\0", f"{PASSWORD}\ud800", [PASSWORD], {PASSWORD: 1}, PASSWORD * 5000, 12345678901)
+    malformed = (f'"{PASSWORD}\n{PASSWORD}"}}', f'"a: "{PASSWORD}""}}', f'"{PASSWORD}', f"{PASSWORD}}}")
+    wrong = [
+        json.dumps({"name": "n" * 256, field: PASSWORD}).encode(),
+        *(json.dumps({"name": "never", field: value}).encode() for value in values),
+        *(f'{{"name": "never", "{field}": {text}'.encode() for text in malformed),
+    ]
+    config = "[server]\nlog_level = 'debug'\ntrace_hooks = true"
+    with running_service(tmp_path / "service", config, plugins=tmp_path / "plugins") as service:
+        made = service.post("/mock/demo/guests", body | {"name": "made"})
+        guest = f"/mock/demo/guests/{made.json['id']}"
+        copy = service.post(f"{guest}/clone", {"name": "copy", field: body[field]})
+        unaware = service.post("/failing/h/guests", body | {"name": "never"})
+        assert [answer.status for answer in (made, copy, unaware)] == [201, 201, 501]
+        paths = ("/mock/demo/guests", f"{guest}/clone")
+        rejected = [service.post(path, text) for text in wrong for path in paths]
+        assert {answer.status for answer in rejected} == {400}
+        shown = [service.get(f"{guest}{path}") for path in ("", "/disks", "/export")]
+        service.stop()
+        for answer in (made, copy, unaware, *rejected, *shown):
+            assert PASSWORD[:8] not in repr(answer.body)
+            assert "12345678901" not in repr(answer.body)
+        for text in (service.log, service.audit_path.read_text()):
+            assert PASSWORD[:8] not in text
+        assert "guest_create" in service.log
 
 
 def test_credentials_do_not_show_their_password() -> None:

@@ -70,6 +70,8 @@ class Surroundings:
     storage: str
     network: str | None = None
     iso: str | None = None
+    #: Further fields of the clone.
+    clone: Mapping[str, Any] = field(default_factory=dict)
 
 
 def tell(recorder: Recorder, surroundings: Surroundings, booted: Callable[[str], None]) -> None:
@@ -91,7 +93,7 @@ def tell(recorder: Recorder, surroundings: Surroundings, booted: Callable[[str],
     perform("guest_update", {"memory": 2 * surroundings.create["memory"], "cpus": 2}, **identity)
     _devices(recorder, surroundings, identity)
     _snapshots_and_tags(recorder, identity)
-    clone = perform("guest_clone", {"name": "web-2"}, **identity)
+    clone = perform("guest_clone", {"name": "web-2", **surroundings.clone}, **identity)
     image = perform("guest_export", **identity)
     others = [clone, perform("guest_import", image)]
     others.append(perform("storage_guest_import", image, storage_id=surroundings.storage))

@@ -58,8 +58,13 @@ class Reference(SphinxDirective):
         return section(self, names, nodes.literal(title, title), content)
 
     def _parameters(self, operation: Mapping[str, Any]) -> list[nodes.Node]:
-        own = [parameter for parameter in operation["parameters"] if parameter.get("in") == "path"]
-        return paragraphs("\n".join(f"- `{{{its['name']}}}`: {its['description']}" for its in own))
+        lines = []
+        for its in operation["parameters"]:
+            if its.get("in") == "path":
+                lines.append(f"- `{{{its['name']}}}`: {its['description']}")
+            elif its.get("in") == "query" and its["name"] != "fields":
+                lines.append(f"- `?{its['name']}=` ({kind(its['schema'])}): {its['description']}")
+        return paragraphs("\n".join(lines))
 
     def _body(self, operation: Mapping[str, Any]) -> list[nodes.Node]:
         if "requestBody" not in operation:

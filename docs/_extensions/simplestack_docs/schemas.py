@@ -6,7 +6,13 @@ from typing import Any
 
 from docutils import nodes
 
-from simplestack.entities.limits import MAC_PATTERN, NAME_OR_EMPTY_PATTERN, NAME_PATTERN
+from simplestack.entities.limits import (
+    HOST_NAME_PATTERN,
+    MAC_PATTERN,
+    NAME_OR_EMPTY_PATTERN,
+    NAME_PATTERN,
+    TEXT_PATTERN,
+)
 from simplestack.server.openapi.schemas import ecma_pattern
 from simplestack_docs.prose import Cell, Link, inline, no_link, table
 
@@ -18,6 +24,8 @@ _PATTERNS = {
     ecma_pattern(NAME_PATTERN): "",
     ecma_pattern(NAME_OR_EMPTY_PATTERN): "",
     ecma_pattern(MAC_PATTERN): "six octets with colons",
+    ecma_pattern(HOST_NAME_PATTERN): "labels of letters, digits and hyphens, with dots",
+    ecma_pattern(TEXT_PATTERN): "without control characters other than newline and tab",
 }
 
 

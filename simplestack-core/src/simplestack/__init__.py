@@ -4,10 +4,13 @@ from simplestack.config.errors import SettingsError
 from simplestack.config.settings import HypervisorSettings, ServiceSettings
 from simplestack.dispatch.warnings import warn
 from simplestack.entities.call_context import CallContext
+from simplestack.entities.cloud_init import CloudInit
 from simplestack.entities.disk import Disk, DiskCreate, DiskUpdate
 from simplestack.entities.guest import (
+    Firmware,
     Guest,
     GuestCreate,
+    GuestImport,
     GuestState,
     GuestUpdate,
     NewDisk,
@@ -85,6 +88,7 @@ __all__ = [
     "AbsolutePath",
     "Busy",
     "CallContext",
+    "CloudInit",
     "Conflict",
     "Cpus",
     "Credentials",
@@ -94,8 +98,10 @@ __all__ = [
     "DiskUpdate",
     "EntityNotFound",
     "Export",
+    "Firmware",
     "Guest",
     "GuestCreate",
+    "GuestImport",
     "GuestState",
     "GuestUpdate",
     "Host",

@@ -13,7 +13,9 @@ from simplestack.config.load import load_configuration
 from simplestack.dispatch.call import make_call
 from simplestack.dispatch.dispatcher import LOGOUT_LIMIT_SECONDS, Dispatcher
 from simplestack.entities.call_context import CallContext
-from simplestack.entities.guest import Guest
+from simplestack.entities.cloud_init import CloudInit
+from simplestack.entities.guest import Guest, GuestImport
+from simplestack.entities.transfer import ImportStream
 from simplestack.hookspecs import (
     disks,
     guests,
@@ -125,6 +127,32 @@ class Stack:
         wanted = known if fields is None else frozenset(fields)
         return self.call("guest_list", {"fields": wanted})  # type: ignore[no-any-return]  # checked by core
 
+    def guest_clone(self, guest_id: str, name: str, cloud_init: CloudInit | None = None) -> Guest:
+        """Create an independent copy of a stopped guest.
+
+        :param name: display name of the copy
+        :param cloud_init: data for cloud-init in the copy
+        """
+        arguments = {"guest_id": guest_id, "name": name, "cloud_init": cloud_init}
+        return self.call("guest_clone", arguments)  # type: ignore[no-any-return]  # checked by core
+
+    def guest_import(
+        self,
+        stream: ImportStream,
+        size: int | None,
+        storage_id: str | None,
+        description: GuestImport | None = None,
+    ) -> Guest:
+        """Create a guest from an image.
+
+        :param stream: the bytes of the image
+        :param size: the number of bytes; None if it is not known
+        :param storage_id: ID or name of the storage for the disks; None lets the plugin choose
+        :param description: overrides what the image says of the guest
+        """
+        arguments = {"stream": stream, "size": size, "storage_id": storage_id, "description": description}
+        return self.call("guest_import", arguments)  # type: ignore[no-any-return]  # checked by core
+
     pool_info = _operation(pools.pool_info)
     host_list = _operation(hosts.host_list)
     host_info = _operation(hosts.host_info)
@@ -134,8 +162,6 @@ class Stack:
     guest_create = _operation(guests.guest_create)
     guest_update = _operation(guests.guest_update)
     guest_delete = _operation(guests.guest_delete)
-    guest_clone = _operation(guests.guest_clone)
-    guest_import = _operation(transfer.guest_import)
     guest_export = _operation(transfer.guest_export)
     guest_start = _operation(power.guest_start)
     guest_shutdown = _operation(power.guest_shutdown)

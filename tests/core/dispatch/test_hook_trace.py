@@ -108,7 +108,7 @@ def test_no_secret_is_in_it(traced: Traced) -> None:
     assert len(found) == 8
     assert SECRET not in "\n".join(found)
     assert "guest_create(session=Telling, guest=OwnCreate of " in found[0]
-    arguments = "session=Telling, stream=TimedUpload, size=9, storage_id=None"
+    arguments = "session=Telling, stream=TimedUpload, size=9, storage_id=None, description=None"
     assert f"guest_import({arguments}) returned Guest of " in found[2]
     assert found[4].endswith("guest_export(session=Telling, guest_id='1') returned Export of 9 bytes")
 

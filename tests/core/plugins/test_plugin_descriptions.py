@@ -108,6 +108,32 @@ BROKEN = {
         'examples=written(\'{"guest_info": {"reply": {}}}\')',
         "cannot be read: Object contains unknown field `reply` - at `$[...]`",
     ),
+    "optional-fields": (
+        "optional_fields=['user_data']",
+        "optional_fields is ['user_data']; expected tuples of fields by hook, such as optional_fields=",
+    ),
+    "optional-hook": (
+        "optional_fields={'guest_crate': ()}",
+        (
+            "optional_fields has 'guest_crate', which is no hook with optional fields; "
+            "did you mean 'guest_create'?"
+        ),
+    ),
+    "optional-field": (
+        "optional_fields={'guest_create': ('userdata', 1)}",
+        (
+            "optional_fields has 'userdata', which is no optional field of guest_create; did you mean "
+            "'user_data'?; optional_fields has 1, which is no optional field of guest_create; there are firm"
+        ),
+    ),
+    "optional-tuple": (
+        "optional_fields={'guest_create': 'user_data'}",
+        "optional_fields has 'user_data' for guest_create; expected a tuple of fields, such as ",
+    ),
+    "optional-absent": (
+        "optional_fields={'guest_clone': ('hostname',)}",
+        "optional_fields has fields of guest_clone, which the plugin does not implement; remove them",
+    ),
     "settings": (
         "settings=dict",
         "settings is class dict; expected a subclass of simplestack.HypervisorSettings",

@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,13 +42,22 @@ class Client(ABC):
         row = ROWS[operation]
         return self._checked(row, self.perform(row, path_ids(row, ids), body))
 
-    def load(self, file: Path, storage_id: str | None = None, *, chunked: bool = False) -> Any:
+    def load(
+        self,
+        file: Path,
+        storage_id: str | None = None,
+        *,
+        chunked: bool = False,
+        description: Mapping[str, Any] | None = None,
+    ) -> Any:
         """Import a guest from a file, and return it.
 
         :param chunked: do not announce the size
+        :param description: the query parameters by name, with values as in JSON
         """
         row = ROWS["guest_import" if storage_id is None else "storage_guest_import"]
-        return self._checked(row, self.perform_import(row, file, storage_id, chunked=chunked))
+        made = self.perform_import(row, file, storage_id, chunked=chunked, description=description)
+        return self._checked(row, made)
 
     def rejected(
         self, name: str | tuple[str, ...], operation: str, *ids: str, body: Any = None
@@ -95,7 +104,15 @@ class Client(ABC):
         """
 
     @abstractmethod
-    def perform_import(self, row: Operation, file: Path, storage_id: str | None, *, chunked: bool) -> Any:
+    def perform_import(
+        self,
+        row: Operation,
+        file: Path,
+        storage_id: str | None,
+        *,
+        chunked: bool,
+        description: Mapping[str, Any] | None,
+    ) -> Any:
         """Import a file.
 
         :raises ErrorResponse: the import failed

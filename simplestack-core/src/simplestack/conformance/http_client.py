@@ -3,11 +3,11 @@
 import base64
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import urllib3
 
@@ -105,13 +105,28 @@ class HttpClient(Client):
         response = self.send(row.method, self.below(row, ids), body)
         return self._result(row, ids, body, response)
 
-    def perform_import(self, row: Operation, file: Path, storage_id: str | None, *, chunked: bool) -> Any:
+    def perform_import(
+        self,
+        row: Operation,
+        file: Path,
+        storage_id: str | None,
+        *,
+        chunked: bool,
+        description: Mapping[str, Any] | None,
+    ) -> Any:
         """Upload the file, with its length or chunked."""
         ids = {} if storage_id is None else {"storage_id": storage_id}
         headers = {"Content-Type": "application/octet-stream"}
         if not chunked:
             headers["Content-Length"] = str(file.stat().st_size)
-        response = self.send(row.method, self.below(row, ids), _chunks(file), headers)
+        path = self.below(row, ids)
+        if description:
+            texts = {
+                name: str(value).lower() if isinstance(value, bool) else value
+                for name, value in description.items()
+            }
+            path += f"?{urlencode(texts, doseq=True)}"
+        response = self.send(row.method, path, _chunks(file), headers)
         return self._result(row, ids, None, response)
 
     def export(self, guest_id: str, file: Path) -> int:

@@ -70,6 +70,10 @@ class Kit:
         hypervisor = self.stack.stack.hypervisor
         return [hook for name in names for hook in hooks_of(name) if not hypervisor.implements(hook)]
 
+    def supports(self, hook: str, field: str) -> bool:
+        """Return whether the plugin supports an optional field of a hook."""
+        return field in self.stack.stack.hypervisor.optional_fields[hook]
+
     def require(self, *names: str) -> None:
         """Skip the test unless the plugin implements all of these hooks and operations."""
         lacking = self.lacks(*names)

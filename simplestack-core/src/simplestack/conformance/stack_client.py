@@ -1,6 +1,6 @@
 """The client for :class:`simplestack.Stack` in this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 from simplestack.conformance.client import Client
 from simplestack.conformance.error_responses import ErrorResponse
 from simplestack.conformance.options import Options
-from simplestack.entities.guest import Guest
+from simplestack.entities.guest import Guest, GuestImport
 from simplestack.entities.plain import plain
 from simplestack.entities.transfer import Export
 from simplestack.errors import SimplestackError
@@ -38,11 +38,20 @@ class StackClient(Client):
         hook, arguments = row.call(ids, struct)
         return msgspec.to_builtins(self._call(row, hook, arguments), enc_hook=plain)
 
-    def perform_import(self, row: Operation, file: Path, storage_id: str | None, *, chunked: bool) -> Any:
+    def perform_import(
+        self,
+        row: Operation,
+        file: Path,
+        storage_id: str | None,
+        *,
+        chunked: bool,
+        description: Mapping[str, Any] | None,
+    ) -> Any:
         """Import from the file."""
         with file.open("rb") as stream:
             size = None if chunked else file.stat().st_size
-            arguments = {"stream": stream, "size": size, "storage_id": storage_id}
+            given = None if description is None else msgspec.convert(description, GuestImport)
+            arguments = {"stream": stream, "size": size, "storage_id": storage_id, "description": given}
             guest: Guest = self._call(row, "guest_import", arguments)
         return msgspec.to_builtins(guest, enc_hook=plain)
 

@@ -16,6 +16,7 @@ from simplestack.entities.call_context import current_run
 from simplestack.entities.transfer import Export, WrappableStream
 from simplestack.errors import HypervisorNotFound, HypervisorUnavailable
 from simplestack.markers import hookimpl
+from simplestack.operations.optional_fields import with_optional_argument
 from simplestack.operations.table import TRANSFER_HOOKS
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.registry import Registry
@@ -85,6 +86,7 @@ class Dispatcher:
         :raises SimplestackError: the operation failed
         """
         connector = self._connector(call)
+        arguments = with_optional_argument(hook, arguments)
         if "stream" in arguments:
             arguments = {**arguments, "stream": WrappableStream(arguments["stream"])}
         run = OperationRun(call, hook, arguments, connector, self.pool, audit=self._audit)

@@ -89,9 +89,10 @@ class HookRun:
 
         An :class:`Export` keeps the session until its chunks are exhausted or closed.
 
-        :raises OperationNotSupported: the plugin does not implement the hook
+        :raises OperationNotSupported: the plugin does not implement the hook, or not a field in its arguments
         """
         hook = self.connector.hypervisor.caller(self.operation)
+        self.connector.hypervisor.check_fields(self.operation, self._arguments)
         may_have_expired = True
         while True:
             self._slot, is_new = self._pool.take(self.call.key, self.connector, self.call)

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from simplestack.hookspecs import SPEC_PARAMETERS
+from simplestack.operations.optional_fields import OPTIONAL_FIELDS, with_optional_argument
 from simplestack.operations.table import BODIES, TRANSFER_HOOKS
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.suggestions import did_you_mean
@@ -20,7 +21,7 @@ def nested_arguments(hypervisor: Hypervisor, hook: str, given: dict[str, Any]) -
     if hook in TRANSFER_HOOKS:
         raise TypeError(f"context.call: {hook} transfers an image; only a client can call it")
     known = [name for name in SPEC_PARAMETERS[hook] if name != "session"]
-    arguments = dict(given)
+    arguments = with_optional_argument(hook, dict(given))
     if "fields" in known:
         arguments.setdefault("fields", hypervisor.fields.get(hook, frozenset()))
     for name in arguments:
@@ -34,6 +35,10 @@ def nested_arguments(hypervisor: Hypervisor, hook: str, given: dict[str, Any]) -
     if kind is not None:
         name, _ = BODIES[hook]
         arguments[name] = _body(f"context.call({hook!r}): {name}", arguments[name], kind)
+    optional = OPTIONAL_FIELDS.get(hook)
+    if optional is not None and optional.may_be_none and arguments[optional.argument] is not None:
+        name = optional.argument
+        arguments[name] = _body(f"context.call({hook!r}): {name}", arguments[name], optional.type)
     return arguments
 
 

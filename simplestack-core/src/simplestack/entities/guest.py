@@ -5,7 +5,11 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from simplestack.entities.limits import Cpus, MemoryMiB, Name, SizeGiB
+from simplestack.entities.cloud_init import CloudInit, SshKeys, cloud_init_of
+from simplestack.entities.limits import Cpus, HostName, MemoryMiB, Name, SecretText, SizeGiB
+from simplestack.entities.secrets import HidesSecrets
+
+Firmware = Annotated[Literal["bios", "uefi"], Meta(extra={"words": "a firmware"})]
 
 
 class GuestState(StrEnum):
@@ -59,7 +63,7 @@ class NewNetworkInterface(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     network: Name
 
 
-class GuestCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GuestCreate(HidesSecrets, Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new guest: a copy of ``template``, or created from ``image`` and ``disks``."""
 
     #: Display name.
@@ -82,6 +86,19 @@ class GuestCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     storage: Name | None = None
     #: Whether the guest gets paravirtual devices. Default: the template's setting, else the hypervisor's.
     paravirtualized: bool | None = None
+    #: Firmware that boots the guest. Default: the template's, else the hypervisor's.
+    firmware: Firmware | None = None
+    #: User data for cloud-init in the guest, such as ``#cloud-config`` in YAML or a shell script. It is not
+    #: copied to clones, templates and exports. Secret.
+    user_data: SecretText | None = None
+    #: Network configuration for cloud-init in YAML, version 1 or 2. Default: DHCP on the first interface.
+    #: Secret.
+    network_config: SecretText | None = None
+    #: Host name for cloud-init. ``hostname`` in ``user_data`` takes precedence.
+    hostname: HostName | None = None
+    #: Public SSH keys for cloud-init, which adds them to those in ``user_data``. Each is a line of
+    #: ``authorized_keys`` of the default user.
+    ssh_keys: SshKeys = []
     #: Whether to start the guest after it is created.
     start: bool = False
 
@@ -104,6 +121,30 @@ class GuestCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         if self.template is not None and self.image is not None:
             raise ValueError("`template` and `image` are both given: send one of them")
 
+    @property
+    def cloud_init(self) -> CloudInit | None:
+        """The fields for cloud-init; None if none is given."""
+        return cloud_init_of(self)
+
+
+class GuestImport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The description of a guest that is imported. It overrides what the image says."""
+
+    #: Display name. Required for an image that describes no guest, such as a bare disk.
+    name: Name | UnsetType = UNSET
+    #: Memory in MiB. Required for an image that describes no guest.
+    memory: MemoryMiB | UnsetType = UNSET
+    #: Number of virtual CPUs. Default: the image's, or 1.
+    cpus: Cpus | UnsetType = UNSET
+    #: Name or ID of the network of each network interface, in device order. Default: the image's interfaces.
+    network: list[Name] = []
+    #: Firmware that boots the guest. Default: the image's, else the hypervisor's.
+    firmware: Firmware | UnsetType = UNSET
+    #: Whether the guest gets paravirtual devices. Default: the image's setting, else the hypervisor's.
+    paravirtualized: bool | UnsetType = UNSET
+    #: Whether to start the guest after it is imported.
+    start: bool = False
+
 
 class GuestUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Changes to a guest. Omitted fields keep their values."""
@@ -122,11 +163,27 @@ class GuestUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     template: bool | UnsetType = UNSET
 
 
-class GuestClone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GuestClone(HidesSecrets, Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A copy of a guest."""
 
     #: Display name of the copy.
     name: Name
+    #: User data for cloud-init in the copy, such as ``#cloud-config`` in YAML or a shell script. That of the
+    #: original is not copied. Secret.
+    user_data: SecretText | None = None
+    #: Network configuration for cloud-init in YAML, version 1 or 2. Default: DHCP on the first interface.
+    #: Secret.
+    network_config: SecretText | None = None
+    #: Host name for cloud-init. ``hostname`` in ``user_data`` takes precedence.
+    hostname: HostName | None = None
+    #: Public SSH keys for cloud-init, which adds them to those in ``user_data``. Each is a line of
+    #: ``authorized_keys`` of the default user.
+    ssh_keys: SshKeys = []
+
+    @property
+    def cloud_init(self) -> CloudInit | None:
+        """The fields for cloud-init; None if none is given."""
+        return cloud_init_of(self)
 
 
 class PowerRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,6 +23,10 @@ NAME_OR_EMPTY_PATTERN = rf"\A[^{_CONTROL}]*\Z"
 PATH_NAME_PATTERN = rf"\A(?!\.{{1,2}}$)[^{_CONTROL}]+\Z"
 _ABSOLUTE_PATH = rf"\A/[^{_CONTROL}]+\Z"
 MAC_PATTERN = r"\A[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}\Z"
+TEXT_PATTERN = r"\A[^\x00-\x08\x0b-\x1f\x7f]+\Z"
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+#: RFC 1123, section 2.1.
+HOST_NAME_PATTERN = rf"\A{_LABEL}(\.{_LABEL})*\Z"
 #: What the patterns accept, in words for messages.
 _PATTERN_WORDS = {
     NAME_PATTERN: "a string without control characters",
@@ -30,12 +34,19 @@ _PATTERN_WORDS = {
     PATH_NAME_PATTERN: "a string without control characters, other than `.` and `..`",
     _ABSOLUTE_PATH: "an absolute path without control characters, such as `/etc/ssl/ca.pem`",
     MAC_PATTERN: "a MAC address such as `52:54:00:12:34:56`",
+    TEXT_PATTERN: "text without control characters other than newline and tab",
+    HOST_NAME_PATTERN: "a host name such as `web-1` or `web-1.example.com`",
 }
 
 
-def _matching(pattern: str, min_length: int | None = None, max_length: int | None = None) -> Meta:
-    """Describe text that matches a pattern, with the words for the error message."""
-    words = {"words": _PATTERN_WORDS[pattern]}
+def _matching(
+    pattern: str, min_length: int | None = None, max_length: int | None = None, *, is_secret: bool = False
+) -> Meta:
+    """Describe text that matches a pattern, with the words for the error message.
+
+    :param is_secret: whether messages and `repr` must not show it
+    """
+    words = {"words": _PATTERN_WORDS[pattern], "secret": is_secret}
     return Meta(pattern=pattern, min_length=min_length, max_length=max_length, extra=words)
 
 
@@ -47,6 +58,12 @@ PathName = Annotated[str, _matching(PATH_NAME_PATTERN, min_length=1, max_length=
 NameOrEmpty = Annotated[str, _matching(NAME_OR_EMPTY_PATTERN, max_length=1024)]
 #: An absolute path, in settings.
 AbsolutePath = Annotated[str, _matching(_ABSOLUTE_PATH)]
+#: A host name, with or without its domain.
+HostName = Annotated[str, _matching(HOST_NAME_PATTERN, max_length=253)]
+#: A line of ``authorized_keys``.
+SshKey = Annotated[str, _matching(NAME_PATTERN, min_length=1, max_length=8192)]
+#: The lines of a file that may have passwords in it.
+SecretText = Annotated[str, _matching(TEXT_PATTERN, min_length=1, max_length=65536, is_secret=True)]
 #: Free text that is shown to people.
 Description = Annotated[str, Meta(max_length=4096)]
 #: Memory in MiB.

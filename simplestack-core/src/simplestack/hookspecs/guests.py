@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from simplestack.entities.cloud_init import CloudInit
 from simplestack.entities.guest import Guest, GuestCreate, GuestUpdate
 from simplestack.markers import hookspec
 
@@ -29,7 +30,17 @@ def guest_info(session: Any, guest_id: str) -> Guest:
 def guest_create(session: Any, guest: GuestCreate) -> Guest:
     """Create a guest from a template, from an image, or with empty disks. ``start`` starts it at once.
 
+    ``user_data``, ``network_config``, ``hostname`` and ``ssh_keys`` are for cloud-init in the guest, as its
+    data source NoCloud has them. ``hostname`` and ``ssh_keys`` are metadata (``local-hostname`` and
+    ``public-keys``), so they can be sent with or without ``user_data``. What a template was created with is
+    not copied. A field that the hypervisor does not support is rejected with 501.
+
     If a step fails, everything that was created before it is removed.
+
+    Plugins: core rejects ``firmware`` and the fields for cloud-init unless ``optional_fields`` of the
+    description lists them for ``guest_create``. :attr:`~simplestack.GuestCreate.cloud_init` has those for
+    cloud-init. User data and network configuration are secrets: keep them out of messages and logs, delete
+    them with the guest, and leave them out of exports.
 
     :returns: the new guest
     :raises EntityNotFound: ``Guest`` (the template), ``Image``, ``Storage``, ``Network`` or ``ISO``
@@ -66,9 +77,17 @@ def guest_delete(session: Any, guest_id: str) -> None:
 
 
 @hookspec(firstresult=True)
-def guest_clone(session: Any, guest_id: str, name: str) -> Guest:
+def guest_clone(session: Any, guest_id: str, name: str, cloud_init: CloudInit | None) -> Guest:
     """Create an independent copy of a stopped guest, with a new ID, new MAC addresses and its own disks.
 
+    The data for cloud-init that the guest was created with is not copied: ``user_data``,
+    ``network_config``, ``hostname`` and ``ssh_keys`` are for the copy alone. A field that the hypervisor does
+    not support is rejected with 501.
+
+    Plugins: core rejects fields for cloud-init unless ``optional_fields`` of the description lists them for
+    ``guest_clone``.
+
+    :param cloud_init: data for cloud-init in the copy; None if the client sent none
     :returns: the copy
     :raises EntityNotFound: ``Guest``
     :raises Conflict: another guest has this name

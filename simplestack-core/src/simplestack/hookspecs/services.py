@@ -80,7 +80,9 @@ def operation_call(operation: str, arguments: Mapping[str, Any], context: CallCo
 
     :param operation: the hook's name, such as ``guest_info``
     :param arguments: the hook's arguments without the session; read-only. The ``stream`` of an import is a
-        :class:`~simplestack.WrappableStream`
+        :class:`~simplestack.WrappableStream`. The user data and the network configuration of a new guest are
+        secrets: do not log them. They are in ``guest`` of ``guest_create`` and ``cloud_init`` of
+        ``guest_clone``, whose ``repr`` does not show them
     :param context: hypervisor, host, user and request ID; no secrets
     """
 

@@ -8,7 +8,7 @@ that all workers of a service share
 
 from pathlib import Path
 
-from simplestack import HypervisorPlugin
+from simplestack import CloudInit, GuestImport, HypervisorPlugin
 from simplestack.mock.errors import translate
 from simplestack.mock.hooks import (
     disks,
@@ -53,6 +53,11 @@ plugin = HypervisorPlugin(
         snapshots,
         tags,
     ),
+    optional_fields={
+        "guest_create": ("firmware", *CloudInit.__struct_fields__),
+        "guest_clone": CloudInit.__struct_fields__,
+        "guest_import": GuestImport.__struct_fields__,
+    },
     settings=MockSettings,
     translate=translate,
     enforces_time_limits=True,

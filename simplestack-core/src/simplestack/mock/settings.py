@@ -9,7 +9,7 @@ from msgspec import Meta, field
 from simplestack import HypervisorSettings
 
 #: Increased with each change of the format of the database's tables or records.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 Bound = Annotated[int, Meta(ge=1, le=1_000_000)]
 #: One template and two guests.
@@ -36,7 +36,7 @@ class MockSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown
     """Settings of the mock: its database, and the limits of its worlds."""
 
     #: SQLite file with all worlds. All workers of a service share it, and several services on one machine can
-    #: share it, too. Do not use a network file system. Default: ``simplestack/mock-3.sqlite3`` below
+    #: share it, too. Do not use a network file system. Default: ``simplestack/mock-4.sqlite3`` below
     #: ``$XDG_STATE_HOME``, else ``~/.local/state``, else ``/var/lib``.
     database: str = field(default_factory=default_database)
     #: Whether each start of a service removes all worlds. The environment variable ``SIMPLESTACK_INSTANCE``

@@ -43,8 +43,8 @@ def reboot_response(_body: RebootRequest) -> ActionResult:
 
 
 def clone(body: GuestClone) -> HookCall:
-    """Return the hook that clones a guest. It takes the name instead of the body."""
-    return HookCall("guest_clone", {"name": body.name})
+    """Return the hook that clones a guest. It takes the name and the data for cloud-init."""
+    return HookCall("guest_clone", {"name": body.name, "cloud_init": body.cloud_init})
 
 
 def media(body: MediaRequest) -> HookCall:

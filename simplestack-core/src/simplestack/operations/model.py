@@ -29,7 +29,12 @@ class JsonBody:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamBody:
-    """A disk image in the request."""
+    """A disk image in the request, and its description in the query."""
+
+    #: The query parameters. A list is a parameter that may be repeated.
+    query: type[Struct]
+    #: Name of the hook's argument that takes the query; None if it is empty.
+    argument: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

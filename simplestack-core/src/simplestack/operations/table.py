@@ -9,6 +9,7 @@ from simplestack.entities.guest import (
     Guest,
     GuestClone,
     GuestCreate,
+    GuestImport,
     GuestUpdate,
     PowerRequest,
     RebootRequest,
@@ -33,6 +34,7 @@ _GUEST = "/guests/{guest_id}"
 _DISK = f"{_GUEST}/disks/{{disk_id}}"
 _INTERFACE = f"{_GUEST}/network_interfaces/{{interface_id}}"
 _SNAPSHOT = f"{_GUEST}/snapshots/{{snapshot_id}}"
+_IMAGE = StreamBody(query=GuestImport, argument="description")
 
 OPERATIONS = (
     Operation(name="pool_info", method="GET", path="/", result=Pool),
@@ -45,7 +47,7 @@ OPERATIONS = (
         method="POST",
         path="/storages/{storage_id}/guests",
         summary="Create a guest from an image, with its disks in this storage.",
-        body=StreamBody(),
+        body=_IMAGE,
         hooks=("guest_import",),
         result=Guest,
         status=201,
@@ -67,7 +69,7 @@ OPERATIONS = (
         name="guest_import",
         method="POST",
         path="/guests",
-        body=StreamBody(),
+        body=_IMAGE,
         result=Guest,
         status=201,
         location="/guests/{id}",

@@ -1,7 +1,7 @@
 """What a hypervisor plugin says of itself: the object behind its entry point."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -50,6 +50,12 @@ class HypervisorPlugin(Generic[S]):
     #: What the plugin was tested against, and what not: ``XAPI simulator; not against a real pool``. The
     #: command ``simplestack plugins`` shows it.
     tested_against: str = ""
+    #: The fields of requests that not every hypervisor has, and that this one supports, by hook:
+    #: ``{"guest_create": ("firmware", "user_data")}``. Core rejects the others with 501. The hooks are
+    #: ``guest_create`` (``firmware``, ``user_data``, ``network_config``, ``hostname``, ``ssh_keys``),
+    #: ``guest_clone`` (those without ``firmware``; it takes ``cloud_init``) and ``guest_import`` (the fields
+    #: of :class:`~simplestack.GuestImport`; it takes ``description``).
+    optional_fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Other words in the URL.
     aliases: tuple[str, ...] = ()
     #: The type of ``[hypervisors.NAME]``.

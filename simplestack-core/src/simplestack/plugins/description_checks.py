@@ -17,6 +17,7 @@ from simplestack.plugins.attribute_checks import (
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.plugins.errors import PluginFault
 from simplestack.plugins.examples import read_example_file
+from simplestack.plugins.optional_fields import optional_fields_faults
 from simplestack.plugins.settings_checks import settings_faults
 from simplestack.plugins.wording import shown
 
@@ -56,6 +57,7 @@ def check_description(plugin: Any, place: str, name: str) -> HypervisorPlugin[An
             for fault in function_faults(attribute, found[attribute], arguments)
         ),
         *_hooks_faults(found["hooks"]),
+        *optional_fields_faults(found["optional_fields"]),
         *settings_faults(found["settings"], HypervisorSettings),
         *(fault for switch in _SWITCHES for fault in switch_faults(switch, found[switch])),
         *_examples_faults(found["examples"]),

@@ -11,11 +11,13 @@ from msgspec import Struct
 from simplestack.errors import OperationNotSupported
 from simplestack.hookspecs import SPEC_MODULES
 from simplestack.markers import PROJECT_NAME
+from simplestack.operations.optional_fields import OPTIONAL_FIELDS, given_fields
 from simplestack.operations.table import BODIES, OPERATIONS, RESULTS
 from simplestack.plugins.containment import PluginCode
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.plugins.diagnosis import check_modules, implementations, is_wrapper
 from simplestack.plugins.errors import PluginFault
+from simplestack.plugins.optional_fields import function_faults, supported_fields
 from simplestack.plugins.plugin_types import body_type, entity_type
 
 
@@ -39,6 +41,8 @@ class Hypervisor:
     entities: dict[str, type[Struct]]
     #: The fields that ``?fields=`` may name, by hook.
     fields: dict[str, frozenset[str]]
+    #: The optional fields of requests that the plugin supports, by hook.
+    optional_fields: dict[str, frozenset[str]]
 
     @property
     def name(self) -> str:
@@ -67,6 +71,23 @@ class Hypervisor:
             )
         return found
 
+    def check_fields(self, hook: str, arguments: Mapping[str, Any]) -> None:
+        """Check that the plugin supports all fields that a client has given.
+
+        :param arguments: the hook's arguments
+        :raises OperationNotSupported: it does not; the message names the field
+        """
+        optional = OPTIONAL_FIELDS.get(hook)
+        if optional is None:
+            return
+        for field in given_fields(optional, arguments[optional.argument]):
+            if field not in self.optional_fields[hook]:
+                raise OperationNotSupported(
+                    f"{self.name} does not support `{field}` of {hook} ({self.distribution} {self.version}): "
+                    "omit it",
+                    {"operation": hook, "hypervisor": self.name, "field": field},
+                )
+
     def code(self, limit_seconds: float) -> PluginCode:
         """Return what runs the plugin's code."""
         return PluginCode(self.name, self.distribution, self.version, self.package, limit_seconds)
@@ -93,6 +114,9 @@ def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: s
     except pluggy.PluginValidationError as error:
         raise PluginFault(str(error)) from error
     bodies, entities = _types(functions)
+    faults = list(function_faults(plugin.optional_fields, functions))
+    if faults:
+        raise PluginFault("; ".join(faults))
     return Hypervisor(
         plugin=plugin,
         distribution=distribution,
@@ -103,6 +127,7 @@ def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: s
         bodies=bodies,
         entities=entities,
         fields={hook: frozenset(entity.__struct_fields__) for hook, entity in entities.items()},
+        optional_fields=supported_fields(plugin.optional_fields, bodies),
     )
 
 

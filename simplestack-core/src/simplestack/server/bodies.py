@@ -138,7 +138,7 @@ def decode_json(text: bytes, kind: type[S]) -> S:
         except msgspec.ValidationError:
             reason = body_fault(text, kind)
         except msgspec.DecodeError:
-            reason = malformed_reason(text)
+            reason = malformed_reason(text, kind)
     except UnicodeDecodeError:
         reason = "the body is not JSON: send it in UTF-8"
     except RecursionError:

@@ -16,7 +16,15 @@ import msgspec
 from msgspec import Struct, UnsetType
 from msgspec.structs import FieldInfo, fields
 
-from simplestack.server.body_words import accepted, accepted_choices, bare, shown, shown_name
+from simplestack.entities.secrets import is_secret, secret_fields
+from simplestack.server.body_words import (
+    accepted,
+    accepted_choices,
+    bare,
+    shown,
+    shown_name,
+    shown_secret,
+)
 from simplestack.server.json_loading import load_json
 from simplestack.suggestions import did_you_mean
 from simplestack.wording import uncapitalized
@@ -25,9 +33,12 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _EXCERPT_LENGTH = 20
 
 
-def malformed_reason(text: bytes) -> str:
+def malformed_reason(text: bytes, kind: type[Struct]) -> str:
     """Return the error message for text that is not JSON, or that has invalid Unicode.
 
+    It does not quote a body that may have a secret field.
+
+    :param kind: the type of the body
     :raises UnicodeDecodeError: the text is not UTF-8
     :raises RecursionError: the JSON is nested too deeply
     """
@@ -39,7 +50,10 @@ def malformed_reason(text: bytes) -> str:
         what = error.msg.removesuffix(" at")
         place = f"line {error.lineno}, column {error.colno}"
         excerpt = error.doc[error.pos : error.pos + _EXCERPT_LENGTH]
-        where = f"at {place}, near {excerpt!r}" if excerpt else f"at {place}, where the body ends"
+        if excerpt and any(name.encode() in text for name in secret_fields(kind)):
+            where = f"at {place}"
+        else:
+            where = f"at {place}, near {excerpt!r}" if excerpt else f"at {place}, where the body ends"
         return f"the body is not JSON: {uncapitalized(what)} {where}"
     # Python accepts what msgspec rejects: JSON that escapes half of a surrogate pair.
     what = next(_surrogates(value, ""), "the body has half of a surrogate pair")
@@ -55,7 +69,7 @@ def body_fault(text: bytes, kind: type[Struct]) -> str:
     try:
         value = load_json(text.decode())
     except json.JSONDecodeError:
-        return malformed_reason(text)
+        return malformed_reason(text, kind)
     return _fault(value, kind, "") or (
         "the body is not what GET /openapi.json describes: check that each field is given only once"
     )
@@ -100,7 +114,8 @@ def _fault(value: Any, kind: Any, path: str) -> str | None:
     words, values = accepted_choices(valid[0]) if len(valid) == 1 else (None, "")
     if words:
         return f"{shown(value).removeprefix('the string ')} is not {words}: use {values}"
-    return f"{_place(path)} is {shown(value)}: send {accepted(choices)}"
+    is_hidden = any(map(is_secret, choices))
+    return f"{_place(path)} is {shown_secret(value) if is_hidden else shown(value)}: send {accepted(choices)}"
 
 
 def _fault_within(value: Any, container: Any, path: str) -> str | None:

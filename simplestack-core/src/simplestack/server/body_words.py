@@ -57,6 +57,17 @@ def shown(value: Any) -> str:
             return text if len(text) <= _SHOWN_LENGTH else f"a number of {len(text)} digits"
 
 
+def shown_secret(value: Any) -> str:
+    """Return in words what kind of value it is, without the value."""
+    match value:
+        case str():
+            return f"a string of {len(value)} characters"
+        case None | bool() | list() | dict():
+            return shown(value)
+        case _:
+            return "a number"
+
+
 def _shown_string(text: str) -> str:
     if len(text) > _SHOWN_LENGTH:
         return f"a string of {len(text)} characters, {text[:_SHOWN_LENGTH] + '...'!r}"

@@ -30,7 +30,7 @@ from simplestack.server.bodies import (
 )
 from simplestack.server.fields import parse_fields, trimmed
 from simplestack.server.json_text import json_text
-from simplestack.server.queries import read_query
+from simplestack.server.queries import decode_query, list_fields, read_repeatable_query
 from simplestack.server.request_id import HEADER, request_id
 from simplestack.server.warning_header import WARNING_HEADER, warning_header
 from simplestack.sessions.targets import parse_target
@@ -59,16 +59,17 @@ class Responder:
         response.set_header(HEADER, request_id(request))
         asked = self._read_head(request, segments)
         operation = asked.operation
-        known = ("fields",) if entity_of(operation.result) is not None else ()
-        query = read_query(request, *known, what=operation.name)
+        query = _read_query(request, operation)
+        description = _description(operation, query)
         body = self._read_body(request, asked)
         hook, arguments = operation.call(asked.ids, body)
         if isinstance(operation.body, StreamBody):
             hook = operation.hooks[0]
-            arguments = {"storage_id": None, **arguments, "stream": body, "size": body.size}
+            arguments = {"storage_id": None, **arguments, **description, "stream": body, "size": body.size}
         # Empty if the plugin lacks the hook; then the call raises the error.
         known_fields = asked.hypervisor.fields.get(hook, frozenset())
-        fields = parse_fields(query["fields"], known_fields) if "fields" in query and known_fields else None
+        asked_fields = query.get("fields")
+        fields = parse_fields(asked_fields[0], known_fields) if asked_fields and known_fields else None
         if "fields" in SPEC_PARAMETERS[hook]:
             arguments["fields"] = known_fields if fields is None else fields
         request.env["simplestack.audited"] = True
@@ -143,6 +144,24 @@ class _Request(NamedTuple):
 
 #: HEAD of an export must not start an export.
 _EXISTENCE_OF_GUEST = Operation(name="guest_info", method="HEAD", path="", result=Export)
+
+
+def _read_query(request: falcon.Request, operation: Operation) -> dict[str, list[str]]:
+    known = ("fields",) if entity_of(operation.result) is not None else ()
+    if not isinstance(operation.body, StreamBody):
+        return read_repeatable_query(request, *known, what=operation.name)
+    kind = operation.body.query
+    known = (*known, *kind.__struct_fields__)
+    return read_repeatable_query(request, *known, what=operation.name, repeatable=list_fields(kind))
+
+
+def _description(operation: Operation, query: dict[str, list[str]]) -> dict[str, Any]:
+    """Return the hook's argument for the query; it is None if the query does not describe a guest."""
+    if not isinstance(operation.body, StreamBody):
+        return {}
+    kind = operation.body.query
+    is_given = not query.keys().isdisjoint(kind.__struct_fields__)
+    return {operation.body.argument: decode_query(query, kind) if is_given else None}
 
 
 def _decoded(segment: str) -> str:

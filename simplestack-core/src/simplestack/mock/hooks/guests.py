@@ -1,6 +1,8 @@
 """Hooks of guests: list, show, copy and delete them."""
 
-from simplestack import Guest, GuestState, hookimpl
+from msgspec.structs import replace
+
+from simplestack import CloudInit, Guest, GuestState, hookimpl
 from simplestack.mock.entities import guest_entity
 from simplestack.mock.session import MockSession
 from simplestack.mock.store.devices import copied
@@ -20,10 +22,10 @@ def guest_info(session: MockSession, guest_id: str) -> Guest:
 
 
 @hookimpl
-def guest_clone(session: MockSession, guest_id: str, name: str) -> Guest:
+def guest_clone(session: MockSession, guest_id: str, name: str, cloud_init: CloudInit | None) -> Guest:
     """Copy a stopped guest, without its snapshots. A copy of a template is a guest."""
     with session.change():
-        clone = copied(session, session.guest(guest_id), name)
+        clone = replace(copied(session, session.guest(guest_id), name), cloud_init=cloud_init)
         session.add_guest(clone)
     return guest_entity(clone.summary)
 

@@ -47,10 +47,11 @@ def _new_guest(session: MockSession, wanted: GuestCreate) -> GuestRecord:
         "cpus": wanted.cpus,
         "memory_mib": wanted.memory,
         "paravirtualized": wanted.paravirtualized,
+        "firmware": wanted.firmware,
         "iso": wanted.iso,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    return replace(made, hardware=replace(hardware, **given))
+    return replace(made, hardware=replace(hardware, **given), cloud_init=wanted.cloud_init)
 
 
 def _with_disks(

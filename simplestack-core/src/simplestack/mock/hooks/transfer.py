@@ -4,13 +4,15 @@ import hashlib
 import itertools
 import uuid
 
-from msgspec.structs import asdict
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
 
 from simplestack import (
     CHUNK_BYTES,
     EntityNotFound,
     Export,
     Guest,
+    GuestImport,
     GuestState,
     ImportStream,
     InsufficientStorage,
@@ -30,9 +32,10 @@ from simplestack.mock.store.archive import (
     read_up_to,
     write_archive,
 )
+from simplestack.mock.store.devices import new_interface
 from simplestack.mock.store.records import Content, DiskRecord, GuestRecord, Hardware, InterfaceRecord
 from simplestack.mock.store.seeding import DEFAULT_NETWORK
-from simplestack.mock.store.states import require_guest_state
+from simplestack.mock.store.states import require_guest_state, started
 from simplestack.mock.store.topology import ISOS
 
 _FOREIGN_MEMORY_MIB = 1024
@@ -49,13 +52,20 @@ def guest_export(session: MockSession, guest_id: str) -> Export:
 
 @hookimpl
 def guest_import(
-    session: MockSession, stream: ImportStream, size: int | None, storage_id: str | None
+    session: MockSession,
+    stream: ImportStream,
+    size: int | None,
+    storage_id: str | None,
+    description: GuestImport | None,
 ) -> Guest:
     """Create a guest from an export; from any other image, a guest with one disk of the image's length.
 
     If the name of an export is in use, the guest is named ``NAME (2)``. It keeps its MAC addresses, networks
-    and ISO image if possible. Nothing is saved before the whole stream has been read and verified.
+    and ISO image if possible. Any other image gets a name and 1 GiB of memory if the query has none.
+    Nothing is saved before the whole stream has been read and verified.
     """
+    for network in () if description is None else description.network:
+        session.network(network, or_name=True)
     storage = None if storage_id is None else session.disk_storage(storage_id).name
     head = read_up_to(stream, BLOCK_BYTES)
     if not head:
@@ -67,13 +77,36 @@ def guest_import(
             check_addresses(interface.ipv6_allowed, 6, session.settings.max_addresses)
         with session.change():
             guest = _from_manifest(session, manifest, session.disk_storage(storage).name)
+            guest = _described(session, guest, description)
             session.add_guest(guest)
     else:
         digest, length = _read_foreign(session, head, stream, size, storage)
         with session.change():
             guest = _foreign(session, digest, length, session.disk_storage(storage).name)
+            guest = _described(session, guest, description)
             session.add_guest(guest)
     return guest_entity(guest.summary)
+
+
+def _described(session: MockSession, guest: GuestRecord, description: GuestImport | None) -> GuestRecord:
+    """Return a guest with what the query says of it."""
+    if description is None:
+        return guest
+    hardware = guest.hardware
+    if description.network:
+        hardware = replace(hardware, interfaces=())
+        for network in description.network:
+            hardware = hardware.with_interface(new_interface(session, hardware, network))
+    given = {
+        "cpus": description.cpus,
+        "memory_mib": description.memory,
+        "paravirtualized": description.paravirtualized,
+        "firmware": description.firmware,
+    }
+    hardware = replace(hardware, **{name: value for name, value in given.items() if value is not UNSET})
+    name = guest.name if description.name is UNSET else description.name
+    guest = replace(guest, name=name, hardware=hardware)
+    return started(session, guest) if description.start else guest
 
 
 def _from_manifest(session: MockSession, manifest: Manifest, storage: str) -> GuestRecord:
@@ -90,6 +123,7 @@ def _from_manifest(session: MockSession, manifest: Manifest, storage: str) -> Gu
             cpus=manifest.cpus,
             memory_mib=manifest.memory_mib,
             paravirtualized=manifest.paravirtualized,
+            firmware=manifest.firmware,
             iso=manifest.iso if manifest.iso in ISOS else None,
             disks=tuple(
                 DiskRecord(

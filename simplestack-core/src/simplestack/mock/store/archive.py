@@ -19,6 +19,7 @@ from simplestack import (
     MAX_RATE_BITS,
     Cpus,
     Export,
+    Firmware,
     ImportStream,
     InvalidArguments,
     LockingMode,
@@ -76,6 +77,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     memory_mib: MemoryMiB
     cpus: Cpus
     paravirtualized: bool | None
+    firmware: Firmware = "bios"
     template: bool
     iso: Name | None
     tags: list[Name]

@@ -7,7 +7,7 @@ from typing import Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from simplestack import GuestState, LockingMode
+from simplestack import CloudInit, Firmware, GuestState, LockingMode
 
 
 class Content(Struct, frozen=True):
@@ -54,6 +54,7 @@ class Hardware(Struct, frozen=True, kw_only=True):
     cpus: int
     memory_mib: int
     paravirtualized: bool | None = None
+    firmware: Firmware = "bios"
     #: Name of the ISO image in the CD drive.
     iso: str | None = None
     #: By device.
@@ -133,6 +134,8 @@ class GuestRecord(Struct, frozen=True, kw_only=True):
     state: GuestState = GuestState.STOPPED
     #: Name of the host that runs it, or holds it in memory.
     host: str | None = None
+    #: Not copied to clones and exports.
+    cloud_init: CloudInit | None = None
     #: Sorted.
     tags: tuple[str, ...] = ()
     #: Oldest first.

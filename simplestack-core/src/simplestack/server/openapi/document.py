@@ -15,6 +15,7 @@ from simplestack.server.openapi.examples import read_examples
 from simplestack.server.openapi.failures import share
 from simplestack.server.openapi.kinds import body_kinds, result_kinds
 from simplestack.server.openapi.operations import Describer
+from simplestack.server.openapi.optional_fields import mark_optional_fields
 from simplestack.server.openapi.schemas import Schemas
 
 
@@ -35,6 +36,7 @@ def openapi_document(
         bodies=[kind for row in rows for kind in body_kinds(row, hypervisors)],
         results=[*(kind for row in rows for kind in result_kinds(row, hypervisors)), *pages.KINDS],
     )
+    mark_optional_fields(schemas, rows, hypervisors)
     describer = Describer(
         hypervisors, rows, {each.name: read_examples(each) for each in hypervisors}, schemas
     )

@@ -16,6 +16,7 @@ from simplestack.plugins.plugin_types import entity_of
 from simplestack.server.openapi.failures import failures
 from simplestack.server.openapi.kinds import body_kinds, result_kinds
 from simplestack.server.openapi.links import links, parameters
+from simplestack.server.openapi.optional_fields import query_parameters
 from simplestack.server.openapi.schemas import Schema, Schemas
 
 BINARY = "application/octet-stream"
@@ -98,6 +99,7 @@ class Describer:
         }
         if fields:
             all_parameters.append(_fields(sorted(fields)))
+        all_parameters += [its for row in rows for its in query_parameters(row, self.hypervisors)]
         return [*all_parameters, _parameter("request_id")]
 
     def _body(self, row: Operation) -> dict[str, Any]:

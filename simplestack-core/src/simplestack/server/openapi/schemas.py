@@ -44,6 +44,11 @@ class Schemas:
         """Return the schema of a type."""
         return self._by_type[kind]
 
+    def component(self, struct: type[Struct]) -> Schema:
+        """Return the schema of a struct itself, to change it."""
+        component: Schema = self.components[self._name(struct)]
+        return component
+
     def trimmed(self, struct: type[Struct]) -> Schema:
         """Return the schema of an entity with only the fields that ``?fields=`` lists."""
         name = f"{self._name(struct)}Fields"
