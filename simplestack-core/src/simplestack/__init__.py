@@ -72,6 +72,7 @@ from simplestack.identity.credentials import Credentials
 from simplestack.ids import is_uuid
 from simplestack.lazy_sdk import LazySdk
 from simplestack.markers import hookimpl
+from simplestack.nocloud import nocloud_image
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.plugins.service_description import ServicePlugin
 from simplestack.sessions.targets import Target
@@ -155,6 +156,7 @@ __all__ = [
     "gib_to_bytes",
     "hookimpl",
     "is_uuid",
+    "nocloud_image",
     "parse_xml",
     "require_state",
     "time_left_seconds",
