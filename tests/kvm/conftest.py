@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,8 +19,10 @@ from simplestack_kvm.settings import KvmSettings
 
 from .counterparts import libvirtd as counterpart
 from .counterparts.libvirtd import Libvirtd
+from .counterparts.open_vswitch import COMMANDS as OPEN_VSWITCH_COMMANDS
 from .image_files import Files
 from .image_guests import Pool, refresh
+from .switches import BRIDGE, OTHER_BRIDGE, TRUNK, define_networks, define_trunk
 from .uefi_guests import CODE, files_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,9 +44,11 @@ def lacking(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def require_libvirtd() -> None:
-    """Skip, unless a libvirtd of the tests' own can be started here."""
+def require_libvirtd(*, open_vswitch: bool = False) -> None:
+    """Skip, unless a libvirtd of the tests' own can be started here, perhaps with Open vSwitch."""
     missing = counterpart.missing_packages()
+    if open_vswitch:
+        missing += counterpart.missing_packages(OPEN_VSWITCH_COMMANDS)
     if missing:
         lacking(f"needs: apt-get install --no-install-recommends {' '.join(missing)}")
     if os.geteuid() != 0:
@@ -72,6 +77,27 @@ def other_libvirtd() -> Iterator[Libvirtd]:
     daemon = counterpart.start(auth_tcp="none", auth_tls="sasl", network=False, server_names="DNS:localhost")
     yield daemon
     daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def switched_libvirtd() -> Iterator[Libvirtd]:
+    """Run a libvirtd with Open vSwitch, and with the networks of `switches`."""
+    require_libvirtd(open_vswitch=True)
+    daemon = counterpart.start(network=False, open_vswitch=True)
+    for bridge in (BRIDGE, OTHER_BRIDGE):
+        daemon.open_vswitch.add_bridge(bridge)
+    with closing(libvirt.open(daemon.uri)) as connection:
+        define_networks(connection)
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def switched_session(switched_libvirtd: Libvirtd) -> Iterator[KvmSession]:
+    """Give a session on `switched_libvirtd`."""
+    settings = KvmSettings(transport="unix", socket=switched_libvirtd.socket)
+    with closing(libvirt.open(switched_libvirtd.uri)) as connection:
+        yield KvmSession(connection, settings, Target("localhost"))
 
 
 @pytest.fixture
@@ -199,6 +225,21 @@ def other_network(libvirtd: Libvirtd) -> Iterator[str]:
         network.destroy()
     network.undefine()
     connection.close()
+
+
+@pytest.fixture
+def trunk(libvirtd: Libvirtd) -> Iterator[str]:
+    """Run a network of Open vSwitch, and remove it again with the VLANs that are made on its bridge.
+
+    No guest can start on them: there is no such bridge.
+    """
+    with closing(libvirt.open(libvirtd.uri)) as connection:
+        define_trunk(connection)
+        yield TRUNK
+        for network in connection.listAllNetworks():
+            if f"<bridge name='{BRIDGE}'/>" in network.XMLDesc():
+                network.destroy()
+                network.undefine()
 
 
 @pytest.fixture

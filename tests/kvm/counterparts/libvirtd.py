@@ -12,12 +12,14 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import libvirt
 import psutil
+
+from .open_vswitch import OpenVSwitch
 
 HERE = Path(__file__).parent
 START_SECONDS = 60
@@ -104,6 +106,11 @@ class Libvirtd:
         return f"qemu+unix:///system?socket={self.socket}"
 
     @property
+    def open_vswitch(self) -> OpenVSwitch:
+        """Open vSwitch, of a libvirtd that was started with it."""
+        return OpenVSwitch(self.folder / "run/openvswitch")
+
+    @property
     def pki(self) -> str:
         """Folder with cacert.pem, clientcert.pem, clientkey.pem."""
         return str(self.folder / "pki")
@@ -170,11 +177,14 @@ class Libvirtd:
         connection.close()
 
 
-def missing_packages() -> list[str]:
-    """Return the Debian packages that must be installed first."""
+def missing_packages(commands: Mapping[str, str] = COMMANDS) -> list[str]:
+    """Return the Debian packages that must be installed first.
+
+    :param commands: the package of each command
+    """
     search = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     return sorted(
-        {package for command, package in COMMANDS.items() if not shutil.which(command, path=search)}
+        {package for command, package in commands.items() if not shutil.which(command, path=search)}
     )
 
 
@@ -184,10 +194,13 @@ def start(
     auth_tls: str = "none",
     network: bool = True,
     server_names: str = "DNS:localhost,IP:127.0.0.1",
+    open_vswitch: bool = False,
 ) -> Libvirtd:
     """Start a libvirtd with an active storage pool and an active network.
 
     :param server_names: who the server's certificate says it is
+    :param open_vswitch: start Open vSwitch beside it, both in a network namespace of their own, which only
+        the unix sockets lead into
     """
     folder = Path(tempfile.mkdtemp(prefix="simplestack-libvirtd-"))
     folder.chmod(0o755)  # QEMU runs as another user and reads disks below it
@@ -203,6 +216,9 @@ def start(
     _write_configuration(daemon, auth_tcp, auth_tls)
     make_certificates(folder / "pki", server_names)
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if open_vswitch:
+        command.append("--net")
+        (folder / "run/openvswitch").mkdir()
     with (folder / "log/init.log").open("wb") as log:
         daemon.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *command, str(HERE / "run-private"), str(folder)],

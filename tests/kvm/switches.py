@@ -1,0 +1,31 @@
+"""Networks of the tests on bridges of Open vSwitch, and others beside them."""
+
+import libvirt
+
+#: A bridge of Open vSwitch, and the network that stands for all of it.
+BRIDGE = "ovsbr0"
+TRUNK = "trunk"
+OTHER_BRIDGE = "ovsbr1"
+
+_SWITCHED = "<forward mode='bridge'/><bridge name='{bridge}'/><virtualport type='openvswitch'/>"
+
+
+def define_trunk(connection: "libvirt.virConnect") -> None:
+    """Define the network `TRUNK`. Its bridge is looked for when a guest starts."""
+    _define(connection, TRUNK, _SWITCHED.format(bridge=BRIDGE)).create()
+
+
+def define_networks(connection: "libvirt.virConnect") -> None:
+    """Define two networks of Open vSwitch, two of other kinds, and one that is not active."""
+    define_trunk(connection)
+    for name, inner in {
+        "other trunk": _SWITCHED.format(bridge=OTHER_BRIDGE),
+        "isolated": "<bridge name='isolated0'/>",
+        "linux": "<forward mode='bridge'/><bridge name='isolated0'/>",
+    }.items():
+        _define(connection, name, inner).create()
+    _define(connection, "stopped", _SWITCHED.format(bridge=BRIDGE))
+
+
+def _define(connection: "libvirt.virConnect", name: str, inner: str) -> "libvirt.virNetwork":
+    return connection.networkDefineXML(f"<network><name>{name}</name>{inner}</network>")
