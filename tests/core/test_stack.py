@@ -12,8 +12,6 @@ from simplestack import (
     HypervisorNotFound,
     InvalidArguments,
     InvalidState,
-    NetworkCreate,
-    OperationNotSupported,
     Stack,
 )
 from simplestack.config.errors import SettingsError
@@ -58,9 +56,6 @@ def test_it_refuses_what_the_service_refuses(tmp_path: Path) -> None:
         Stack("mock", "a/b", "u", "p", config=config)
     with pytest.raises(Exception, match="not in allowed_hosts"):
         Stack("mock", "other", "u", "p", config=config).pool_info()
-    network = NetworkCreate(name="n", from_network="default", vlan=7)
-    with pytest.raises(OperationNotSupported):
-        Stack("kvm", "localhost", "u", "p", config=config).network_vlan_create(network)
     config.write_text("[server]\nbnid = 1")
     with pytest.raises(SettingsError, match="bnid"):
         Stack("mock", "demo", "u", "p", config=tmp_path / "." / ".." / tmp_path.name / config.name)

@@ -28,9 +28,11 @@ _EXPECTED_SKIPS = ("kvm does not implement ", "kvm does not support this call of
 
 
 @pytest.fixture
-def required(libvirtd: Libvirtd, guest_volume: str, iso_volume: str, other_network: str) -> list[str]:
+def required(
+    libvirtd: Libvirtd, guest_volume: str, iso_volume: str, other_network: str, trunk: str
+) -> list[str]:
     """Give the options that the kit needs for the plugin's operations."""
-    networks = ["--network", libvirtd.network, "--other-network", other_network]
+    networks = ["--network", libvirtd.network, "--other-network", other_network, "--trunk", trunk]
     return ["--username", libvirtd.username, "--image", guest_volume, "--iso", iso_volume, *networks]
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from simplestack import EntityNotFound
-from simplestack_kvm import plugin
 from simplestack_kvm.entities import network_entity
 from simplestack_kvm.hooks import networks
 from simplestack_kvm.libvirtd.documents import parse_document
@@ -35,12 +34,6 @@ def test_defect_17_networks_are_listed_and_shown(session: KvmSession, libvirtd: 
     assert network.other_config["addresses"].startswith("192.168.")
     assert networks.network_info(session, network.id) == network
     assert networks.network_info(session, libvirtd.network) == network
-
-
-def test_defect_17_vlans_are_not_claimed() -> None:
-    hooks = {name for module in plugin.hooks for name in vars(module)}
-    assert "network_list" in hooks
-    assert "network_vlan_create" not in hooks
 
 
 def test_a_network_that_is_not_active_is_not_there(session: KvmSession, inactive: str) -> None:

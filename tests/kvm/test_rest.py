@@ -106,7 +106,7 @@ def test_the_life_of_a_guest(service: Service, libvirtd: Libvirtd, guest_volume:
 
 
 def test_the_examples_of_the_openapi_document_are_what_it_answers(
-    service: Service, libvirtd: Libvirtd, guest_volume: str, iso_volume: str
+    service: Service, libvirtd: Libvirtd, guest_volume: str, iso_volume: str, trunk: str
 ) -> None:
     (kvm,) = (found for found in load_hypervisors(["kvm"])[0] if found.name == "kvm")
     replacements = {
@@ -125,6 +125,7 @@ def test_the_examples_of_the_openapi_document_are_what_it_answers(
         },
         storage=libvirtd.pool,
         network=libvirtd.network,
+        trunk=trunk,
         iso=iso_volume,
     )
 

@@ -69,6 +69,8 @@ class Surroundings:
     create: Mapping[str, Any]
     storage: str
     network: str | None = None
+    #: The network below a VLAN, where it is another one.
+    trunk: str | None = None
     iso: str | None = None
     #: Further fields of the clone.
     clone: Mapping[str, Any] = field(default_factory=dict)
@@ -86,7 +88,8 @@ def tell(recorder: Recorder, surroundings: Surroundings, booted: Callable[[str],
         for item in listed[:1]:
             perform(f"{entity}_info", **{f"{entity}_id": item["id"]})
     if surroundings.network is not None:
-        vlan = {"name": "customer-42", "from_network": surroundings.network, "vlan": 42}
+        below = surroundings.trunk or surroundings.network
+        vlan = {"name": "customer-42", "from_network": below, "vlan": 42}
         perform("network_vlan_create", vlan)
     guest = perform("guest_create", {"name": "web-1", **surroundings.create})
     identity = {"guest_id": guest["id"]}
@@ -160,7 +163,8 @@ def _shape(value: Any) -> Any:
     """Return the members and the types of a JSON value."""
     match value:
         case dict():
-            return {name: _shape(its) for name, its in value.items()}
+            # Each network has settings of its own.
+            return {name: name if name == "other_config" else _shape(its) for name, its in value.items()}
         case list():
             return [_shape(value[0])] if value else []
         case bool() | None:

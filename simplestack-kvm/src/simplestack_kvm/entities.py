@@ -11,9 +11,12 @@ from simplestack_kvm.libvirtd.locking import ipv4_allowed, locking_mode
 from simplestack_kvm.libvirtd.records import KIB_PER_MIB, DiskRecord, DomainRecord
 from simplestack_kvm.libvirtd.snapshots import SnapshotRecord, ancestry
 from simplestack_kvm.libvirtd.storages import StoragePoolRecord
+from simplestack_kvm.libvirtd.vlans import bridge_of, kept_fields, virtual_port, vlan_tags
 
 #: libvirt's rates are in KiB/s.
 BITS_IN_KIB = 8192
+#: What ``other_config`` of a network tells of it. A client gives none of these.
+NETWORK_FACTS = ("forward_mode", "forward_device", "domain", "addresses", "virtualport", "vlan")
 #: The states that a snapshot may have, in libvirt's words. Others tell nothing of the guest's.
 _SNAPSHOT_STATES = {
     "running": GuestState.STARTED,
@@ -162,25 +165,30 @@ def _gib(size_bytes: int | None) -> float | None:
 def network_entity(document: ET.Element) -> Network:
     """Return the entity of a network, from libvirt's description.
 
-    ``other_config`` has ``forward_mode`` (libvirt's value, or ``isolated``), and if they are known
-    ``forward_device``, ``domain`` and ``addresses`` (comma-separated).
+    ``other_config`` has the settings that a client gave, and those of `NETWORK_FACTS` that the network has:
+    ``forward_mode`` (libvirt's value, or ``isolated``), ``forward_device``, ``domain``, ``addresses``
+    (comma-separated), ``virtualport`` (``openvswitch``) and ``vlan`` (IDs, comma-separated).
     """
+    kept = kept_fields(document)
     forward = document.find("forward")
-    bridge = document.find("bridge")
     domain = document.find("domain")
-    addresses = [_address(ip) for ip in document.iterfind("ip")]
-    config = {
-        "forward_mode": "isolated" if forward is None else forward.get("mode", "nat"),
-        "forward_device": None if forward is None else forward.get("dev"),
-        "domain": None if domain is None else domain.get("name"),
-        "addresses": ",".join(addresses),
-    }
+    facts = (
+        "isolated" if forward is None else forward.get("mode", "nat"),
+        None if forward is None else forward.get("dev"),
+        None if domain is None else domain.get("name"),
+        ",".join(_address(ip) for ip in document.iterfind("ip")),
+        virtual_port(document),
+        ",".join(vlan_tags(document)),
+    )
+    config = {key: value for key, value in zip(NETWORK_FACTS, facts, strict=True) if value}
     return Network(
         id=document.findtext("uuid", ""),
         name_label=document.findtext("name", ""),
-        bridge=None if bridge is None else bridge.get("name"),
-        name_description=document.findtext("description", document.findtext("title", "")),
-        other_config={key: value for key, value in config.items() if value},
+        bridge=bridge_of(document),
+        name_description=document.findtext("description", "")
+        or kept.description
+        or document.findtext("title", ""),
+        other_config={**kept.settings, **config},
     )
 
 

@@ -1,14 +1,31 @@
-"""Networks: the active virtual networks of libvirt. libvirt cannot create VLANs."""
+"""Networks: the active virtual networks of libvirt. It makes VLANs on Open vSwitch alone."""
 
 import logging
+import uuid
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 
-from simplestack import HypervisorError, Network, hookimpl
-from simplestack_kvm.entities import network_entity
+from simplestack import Conflict, HypervisorError, InvalidArguments, Network, NetworkCreate, hookimpl
+from simplestack_kvm.entities import NETWORK_FACTS, network_entity
 from simplestack_kvm.errors import has_reason
 from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.lookups import find_network
+from simplestack_kvm.libvirtd.naming import check_spelling
 from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.turns import turn
+from simplestack_kvm.libvirtd.vlans import (
+    OPEN_VSWITCH,
+    KeptFields,
+    bridge_of,
+    virtual_port,
+    vlan_network,
+    vlan_tags,
+)
 from simplestack_kvm.sdk import libvirt
+
+#: Each list of networks reads it.
+_MAX_OTHER_CONFIG_CHARACTERS = 4096
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +41,24 @@ def network_list(session: KvmSession) -> list[Network]:
 def network_info(session: KvmSession, network_id: str) -> Network:
     """Show one active network, by ID or name."""
     return network_entity(parse_document(find_network(session, network_id).XMLDesc()))
+
+
+@hookimpl
+def network_vlan_create(session: KvmSession, network: NetworkCreate) -> Network:
+    """Create a network on a VLAN of the Open vSwitch bridge that ``from_network`` uses.
+
+    libvirt starts it again when the host has booted.
+
+    :raises InvalidArguments: libvirt cannot store the name, or has no place for ``other_config``
+    :raises NotImplementedError: ``from_network`` is not on Open vSwitch
+    """
+    check_spelling(network.name, "network")
+    _check_settings(network.other_config)
+    below = find_network(session, network.from_network)
+    bridge = _open_vswitch_bridge(parse_document(below.XMLDesc()))
+    with turn(below, "creating a network on a VLAN of this one"):
+        _reject_taken(session, network, bridge)
+        return _create(session, network, bridge)
 
 
 def _listed(network: "libvirt.virNetwork") -> Network | None:
@@ -42,3 +77,80 @@ def _listed(network: "libvirt.virNetwork") -> Network | None:
     except HypervisorError:
         _log.warning("network %s is listed without details", network.name(), exc_info=True)
     return Network(id=network.UUIDString(), name_label=network.name())
+
+
+def _check_settings(settings: Mapping[str, str]) -> None:
+    characters = sum(len(key) + len(value) for key, value in settings.items())
+    if characters > _MAX_OTHER_CONFIG_CHARACTERS:
+        raise InvalidArguments(
+            f"`other_config` has {characters} characters, at most {_MAX_OTHER_CONFIG_CHARACTERS} are kept"
+        )
+    facts = [key for key in NETWORK_FACTS if key in settings]
+    if facts:
+        raise InvalidArguments(f"`other_config`: {facts[0]!r} is a fact of each network: leave it out")
+
+
+def _open_vswitch_bridge(below: ET.Element) -> str:
+    """Return the bridge of a network, which must be one of Open vSwitch.
+
+    :raises NotImplementedError: it is not
+    """
+    bridge, ports = bridge_of(below), virtual_port(below)
+    if bridge is None or ports != OPEN_VSWITCH:
+        raise NotImplementedError(
+            f"network {below.findtext('name')!r} is not on Open vSwitch, and libvirt makes VLANs only there: "
+            "name a network with <forward mode='bridge'/> and <virtualport type='openvswitch'/>, or make the "
+            "VLAN and a bridge on the host, and define a network on that bridge with virsh"
+        )
+    return bridge
+
+
+def _reject_taken(session: KvmSession, wanted: NetworkCreate, bridge: str) -> None:
+    """Reject a name, or a VLAN of the bridge, that another network has, be it active or not.
+
+    One round trip, and one for each network.
+
+    :raises Conflict: another one has it
+    """
+    for other in session.connection.listAllNetworks():
+        if other.name() == wanted.name:
+            raise _taken(wanted.name)
+        try:
+            document = parse_document(other.XMLDesc())
+        except libvirt.libvirtError as error:
+            if not has_reason(error):
+                raise
+            continue  # it is gone, or libvirt cannot describe it
+        if bridge_of(document) == bridge and vlan_tags(document) == [str(wanted.vlan)]:
+            raise Conflict(
+                f"network {other.name()!r} is on VLAN {wanted.vlan} of {bridge} already: use that one, or "
+                "another `vlan`"
+            )
+
+
+def _create(session: KvmSession, wanted: NetworkCreate, bridge: str) -> Network:
+    network_id = str(uuid.uuid4())
+    kept = KeptFields(description=wanted.description, settings=wanted.other_config)
+    text = vlan_network(network_id, wanted.name, bridge, wanted.vlan, kept)
+    with Leftovers(session) as made:
+        made.add_network(network_id, wanted.name)
+        network = _define(session, text, wanted.name)
+        network.create()
+        network.setAutostart(1)
+        return network_entity(parse_document(network.XMLDesc()))
+
+
+def _define(session: KvmSession, text: str, name: str) -> "libvirt.virNetwork":
+    try:
+        return session.connection.networkDefineXML(text)
+    except libvirt.libvirtError as error:
+        # libvirt has no error number for a name that another client has used meanwhile.
+        if not has_reason(error) or name not in {
+            other.name() for other in session.connection.listAllNetworks()
+        }:
+            raise
+        raise _taken(name) from None
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"another network has the name {name!r}: choose another name")

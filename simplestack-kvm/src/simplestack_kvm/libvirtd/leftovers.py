@@ -90,6 +90,18 @@ class Leftovers:
 
         self.add(f"guest {name!r} ({domain_id})", remove)
 
+    def add_network(self, network_id: str, name: str) -> None:
+        """Add a network whose UUID is of the operation's own making."""
+
+        def remove(connection: "libvirt.virConnect") -> None:
+            with _missing_is_fine(libvirt.VIR_ERR_NO_NETWORK):
+                network = connection.networkLookupByUUIDString(network_id)
+                if network.isActive():
+                    network.destroy()
+                network.undefine()
+
+        self._removals.append((f"network {name!r} ({network_id})", remove))
+
     def _remove(self) -> list[str]:
         """Remove everything; return sentences about what stays."""
         remaining, in_use = list(self._removals), []

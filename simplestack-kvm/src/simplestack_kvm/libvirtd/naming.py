@@ -1,5 +1,6 @@
-"""Check names of guests, define new guests, and rename guests."""
+"""Check names, define new guests, and rename guests."""
 
+import re
 from contextlib import suppress
 
 from simplestack import Conflict, EntityNotFound, GuestState, InvalidArguments
@@ -9,8 +10,10 @@ from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.undo import Step
 from simplestack_kvm.sdk import libvirt
 
-#: libvirt stores a domain in a file with its name and the suffix ``.xml.new``.
+#: libvirt stores a domain or a network in a file with its name and the suffix ``.xml.new``.
 MAX_NAME_BYTES = 255 - len(".xml.new")
+#: What XML 1.0 cannot hold (https://www.w3.org/TR/xml/#charsets).
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def check_name(session: KvmSession, name: str) -> None:
@@ -19,14 +22,29 @@ def check_name(session: KvmSession, name: str) -> None:
     :raises InvalidArguments: libvirt does not support the name
     :raises Conflict: another guest has this name
     """
+    check_spelling(name, "guest")
+    if is_taken(session, name):
+        raise taken(name)
+
+
+def check_spelling(name: str, kind: str) -> None:
+    """Check that libvirt can store a name.
+
+    :param kind: whose name it is, such as ``guest``
+    :raises InvalidArguments: it cannot
+    """
+    unstorable = _NOT_IN_XML.search(name)
+    if unstorable is not None:
+        raise InvalidArguments(
+            f"`name`: {name[:80]!r} has the character U+{ord(unstorable[0]):04X}, which XML and thus libvirt "
+            f"cannot store: choose another {kind} name"
+        )
     # libvirt makes paths of names, and of a dot alone one that it then tries to delete.
     if "/" in name or not name.strip(" .") or len(name.encode()) > MAX_NAME_BYTES:
         raise InvalidArguments(
-            f"`name`: {name[:80]!r} is not a valid guest name: it must not have a slash "
+            f"`name`: {name[:80]!r} is not a valid {kind} name: it must not have a slash "
             f"or only dots, and be at most {MAX_NAME_BYTES} bytes long"
         )
-    if is_taken(session, name):
-        raise taken(name)
 
 
 def taken(name: str) -> Conflict:

@@ -20,14 +20,14 @@ _locks_lock = threading.Lock()
 
 
 @contextmanager
-def turn(domain: "libvirt.virDomain", what: str) -> Iterator[None]:
-    """Do something to a guest while no other request of this process does the same.
+def turn(changed: "libvirt.virDomain | libvirt.virNetwork", what: str) -> Iterator[None]:
+    """Do something to a guest or a network while no other request of this process does the same.
 
     :param what: what is done, such as ``renaming a disk of the guest``
     :raises Busy: another request does it for too long
     """
     with _locks_lock:
-        lock = _locks.setdefault((domain.UUIDString(), what), threading.Lock())
+        lock = _locks.setdefault((changed.UUIDString(), what), threading.Lock())
     if not lock.acquire(timeout=TURN_SECONDS):
         raise Busy(f"another request is {what}: try again when it is done")
     try:
