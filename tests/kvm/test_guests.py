@@ -70,7 +70,7 @@ def names(session: KvmSession) -> dict[str, str]:
 
 def round_trips(action: Callable[[], object]) -> int:
     """Count the calls into libvirt that ask libvirtd; names, UUIDs and references are kept in the client."""
-    local = re.compile(r"vir\w+(Get(Name|Key|UUID|UUIDString|ID|Connect)|Free|Ref)$")
+    local = re.compile(r"vir\w+(Get(Name|Key|UUID|UUIDString|ID|UsageID|Connect)|Free|Ref)$")
     called: list[str] = []
 
     def notice(_frame: FrameType, event: str, function: object) -> None:

@@ -14,12 +14,13 @@ from simplestack_kvm.libvirtd.records import DomainRecord, domain_record
 from simplestack_kvm.libvirtd.removal import DELETION, undefine
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.sizes import disk_sizes
+from simplestack_kvm.libvirtd.templates import forget_template
 from simplestack_kvm.sdk import libvirt
 
 
 @hookimpl
 def guest_list(session: KvmSession, fields: frozenset[str]) -> list[Guest]:
-    """List all domains; see :mod:`simplestack_kvm.libvirtd.listing`."""
+    """List all domains but templates; see :mod:`simplestack_kvm.libvirtd.listing`."""
     host = session.connection.getHostname() if "host" in fields else ""
     return [_listed(row, host) for row in list_guests(session, fields)]
 
@@ -59,6 +60,7 @@ def guest_delete(session: KvmSession, guest_id: str) -> None:
     undefine(session, domain, record.uuid, text)
     left = own.delete()
     delete_nvram(session, document)
+    forget_template(session, record.uuid)
     if left:
         raise HypervisorError(
             f"the guest is gone, but not its volumes {', '.join(left)}: delete them by hand"

@@ -25,6 +25,7 @@ from simplestack_kvm.libvirtd.naming import check_name, renaming
 from simplestack_kvm.libvirtd.records import DomainRecord, domain_record
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.sizes import sizes_to_change
+from simplestack_kvm.libvirtd.templates import setting
 from simplestack_kvm.libvirtd.undo import Step, apply_all
 from simplestack_kvm.sdk import libvirt
 
@@ -36,7 +37,8 @@ def guest_update(session: KvmSession, guest_id: str, changes: GuestUpdate) -> Gu
     For a running domain, memory and CPUs can be changed up to the maximum at its start, and disks can grow.
     To rename it, stop it first. A maximum above the current amount is never lowered.
 
-    :raises NotImplementedError: ``paravirtualized`` differs, or ``template`` is true
+    :raises InvalidState: the guest is not stopped, and is to become a template, or get another name
+    :raises NotImplementedError: ``paravirtualized`` differs
     """
     domain = find_domain(session, guest_id)
     record = domain_record(parse_document(domain.XMLDesc()))
@@ -50,6 +52,8 @@ def guest_update(session: KvmSession, guest_id: str, changes: GuestUpdate) -> Gu
         steps.append(plan_memory(domain, changes.memory))
     if changes.cpus is not UNSET and changes.cpus != record.cpus:
         steps.append(plan_cpus(domain, changes.cpus))
+    if changes.template is not UNSET:
+        steps += setting(session, domain, template=changes.template)
     if changes.hdd is not UNSET:
         steps += _hdd(session, domain, record, changes.hdd)
     apply_all(steps)
@@ -62,10 +66,6 @@ def _reject_impossible(record: DomainRecord, changes: GuestUpdate) -> None:
         raise NotImplementedError(
             "`paravirtualized` cannot be changed on this hypervisor, since the guest may lack the drivers "
             "to boot: create a new guest"
-        )
-    if changes.template is True:
-        raise NotImplementedError(
-            "this hypervisor has no templates: create guests from an `image`, or copy a guest"
         )
 
 

@@ -14,6 +14,7 @@ from simplestack_kvm.libvirtd.domains import (
     wait_until,
 )
 from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.templates import reject_template
 from simplestack_kvm.sdk import libvirt
 
 #: A booting guest ignores its power button, so it is pressed again after this time.
@@ -24,6 +25,7 @@ PRESS_AGAIN_SECONDS = 5.0
 def guest_start(session: KvmSession, guest_id: str) -> None:
     """Start a domain."""
     domain = find_domain(session, guest_id)
+    reject_template(session, domain, "start the guest")
 
     def start() -> None:
         end_remnant(domain)
@@ -56,6 +58,7 @@ def guest_suspend(session: KvmSession, guest_id: str) -> None:
 def guest_resume(session: KvmSession, guest_id: str) -> None:
     """Resume a domain that is paused, suspended by its own power management, or saved to disk."""
     domain = find_domain(session, guest_id)
+    reject_template(session, domain, "resume the guest")
 
     def resume() -> None:
         code = state_code(domain)
@@ -73,6 +76,7 @@ def guest_resume(session: KvmSession, guest_id: str) -> None:
 def guest_reboot(session: KvmSession, guest_id: str, force: bool) -> None:
     """Reboot a domain through ACPI or the guest agent; with `force`, reset it."""
     domain = find_domain(session, guest_id)
+    reject_template(session, domain, "reboot the guest")
     action = domain.reset if force else domain.reboot
     change_state(domain, "reboot the guest", (GuestState.STARTED,), action)
 

@@ -15,6 +15,7 @@ from simplestack_kvm.libvirtd.snapshotting import (
     require_unambiguous,
     snapshot_targets,
 )
+from simplestack_kvm.libvirtd.templates import reject_template
 
 
 @hookimpl
@@ -70,7 +71,7 @@ def snapshot_revert(session: KvmSession, guest_id: str, snapshot_id: str) -> Sna
     their storages with their data: a warning names them.
 
     :raises Conflict: the snapshot is damaged, or somebody else uses a disk that it is in
-    :raises InvalidState: the guest is saved to disk
+    :raises InvalidState: the guest is saved to disk, or is a template and ran when the snapshot was taken
     :raises NotImplementedError: the guest has external snapshots
     """
     domain = find_domain(session, guest_id)
@@ -78,6 +79,8 @@ def snapshot_revert(session: KvmSession, guest_id: str, snapshot_id: str) -> Sna
     records = snapshot_records(domain)
     record = pick(records, snapshot_id)
     reject_external(records, "revert the guest")
+    if record.state != "shutoff":
+        reject_template(session, domain, "revert the guest to when it ran")
     require_intact(session, record)
     reject_used_by_others(session, domain.UUIDString(), record)
     revert(session, domain, record)

@@ -15,6 +15,7 @@ from simplestack_kvm.libvirtd.naming import check_name, define_guest
 from simplestack_kvm.libvirtd.nvram import find_nvram, read_nvram, write_nvram
 from simplestack_kvm.libvirtd.records import DiskRecord
 from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.templates import make_guest
 from simplestack_kvm.libvirtd.volumes import copy_volume, source_of, volume_of
 from simplestack_kvm.sdk import libvirt
 
@@ -71,6 +72,7 @@ def copy_guest(
     if [file_identity(volume) for _, volume in disks] != before:
         raise Busy("the disks of the guest changed while they were copied: try again")
     make_copy(document, copy_id, name, sources)
+    make_guest(document)
     if variables is not None:
         write_nvram(session, made, document, content)
     if change is not None:

@@ -30,6 +30,7 @@ from simplestack_kvm.libvirtd.records import (
 )
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.sizes import STORAGE_SECONDS, Survey, within_storage_limit
+from simplestack_kvm.libvirtd.templates import template_ids
 from simplestack_kvm.sdk import libvirt
 
 _log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Row:
 
 
 def list_guests(session: KvmSession, fields: frozenset[str]) -> list[Row]:
-    """Return all domains that are there at the end, with what these fields need."""
+    """Return all domains that are there at the end and no templates, with what these fields need."""
     has_details = not fields <= _CHEAP_FIELDS
     rows = _rows(session, fields, has_details=has_details)
     if has_details:
@@ -118,9 +119,12 @@ def _rows(session: KvmSession, fields: frozenset[str], *, has_details: bool) -> 
             | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
         )
         off = {domain.UUIDString(): stats for domain, stats in connection.getAllDomainStats(wanted, flags)}
+    templates = template_ids(session)
     rows = []
     for domain, stats in states:
         uuid, code = domain.UUIDString(), int(stats.get("state.state", libvirt.VIR_DOMAIN_NOSTATE))
+        if code == libvirt.VIR_DOMAIN_SHUTOFF and uuid in templates:
+            continue  # one that another tool has started is listed
         row = Row(uuid=uuid, domain=domain, state=state_of_code(code, saved=uuid in saved))
         if code == libvirt.VIR_DOMAIN_SHUTOFF:
             row.stats = off.get(uuid)

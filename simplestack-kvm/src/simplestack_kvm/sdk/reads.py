@@ -13,7 +13,7 @@ from typing import Any
 
 #: Names of methods that change nothing. `refresh` is not among them: a pool whose refresh fails is stopped.
 _READ = re.compile(
-    r"(get|has|is|list)[A-Z]\w*|\w*[lL]ookup\w*|XMLDesc|\w*[iI]nfo|state|name|path|key|maxMemory|vcpusFlags"
+    r"(get|has|is|list)[A-Z]\w*|\w*[lL]ookup\w*|XMLDesc|metadata|\w*[iI]nfo|state|name|path|key|maxMemory|vcpusFlags"
     r"|interfaceAddresses|DHCPLeases"
 )
 _ATTEMPTS = 3
