@@ -1,0 +1,87 @@
+"""Run the simulator: ``python -m simulators.vsphere``."""
+
+import argparse
+import contextlib
+import signal
+import socket
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from simulators.https import running
+from simulators.tls import make_trust, server_context
+from simulators.vsphere.products import ESXI, VCENTER
+from simulators.vsphere.server import Server
+from simulators.vsphere.simulator import Simulator
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def main() -> None:
+    """Serve until a signal ends it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # threads inherit it: the signals wait for `sigwait`
+    parser = _parser()
+    options = parser.parse_args()
+    host = socket.gethostname() if options.address == "0.0.0.0" else options.address  # noqa: S104  if asked to
+    product = ESXI if options.esx else VCENTER
+    if options.no_json:
+        product = msgspec.structs.replace(product, speaks_json=False)
+    simulator = Simulator(
+        product,
+        vms=options.vms,
+        latency_seconds=options.latency,
+        task_seconds=options.task_seconds,
+        session_idle=timedelta(seconds=options.session_idle),
+    )
+    lines: list[str] = []
+    with contextlib.ExitStack() as stack:
+        trust = None
+        if options.certificate is None and not options.no_tls:
+            folder = options.tls_folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="vsphere-"))
+            try:
+                trust = make_trust(Path(folder).resolve(), host)
+            except ImportError:
+                parser.error("trustme, which makes a certificate, is not installed: or use --certificate")
+        certificate = options.certificate if trust is None else trust.certificate
+        context = None if certificate is None else server_context(certificate)
+        scheme = "http" if context is None else "https"
+        server = Server(simulator, context, (options.address, options.port))
+        stack.enter_context(running(server))
+        lines.append(f"server {scheme}://{host}:{server.port}")
+        if trust is not None:
+            lines.append(f"ca {trust.ca_file}")
+        print("\n".join([*lines, "ready"]), flush=True)  # noqa: T201  whoever started it reads it
+        signal.sigwait(_SIGNALS)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="simulators.vsphere",
+        description="A simulator of vSphere, over TLS. Users: administrator@vsphere.local (--esx: root), and "
+        "reader@vsphere.local (--esx: reader), who is read-only; password: secret.",
+    )
+    product = parser.add_mutually_exclusive_group()
+    product.add_argument("--vcenter", action="store_true", help="be a vCenter Server (the default)")
+    product.add_argument("--esx", action="store_true", help="be a lone ESXi host")
+    parser.add_argument("--address", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    tls = parser.add_mutually_exclusive_group()
+    tls.add_argument(
+        "--tls-folder", type=Path, help="folder for ca.pem and host.pem (default: a temporary one)"
+    )
+    tls.add_argument("--certificate", type=Path, help="PEM file with a certificate and its key to use")
+    tls.add_argument("--no-tls", action="store_true", help="serve plain HTTP")
+    parser.add_argument("--vms", type=int, default=3, help="number of VMs (default: %(default)s)")
+    parser.add_argument("--latency", type=float, default=0, help="minimum duration of a call in seconds")
+    parser.add_argument("--task-seconds", type=float, default=0, help="minimum duration of a task in seconds")
+    parser.add_argument("--no-json", action="store_true", help="no VI-JSON, like vCenter before 8.0.1")
+    parser.add_argument(
+        "--session-idle", type=float, default=1_800, help="maximum idle time of a session in seconds"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""HTTP requests of a connection: SOAP calls, and other paths in `routes`."""
+
+from http.cookies import CookieError, SimpleCookie
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from simulators.rules import Drop
+from simulators.vsphere import control, routes
+from simulators.vsphere.calls import Client
+from simulators.vsphere.simulator import Response, Simulator
+from simulators.vsphere.versions import service_versions
+
+_COOKIE = "vmware_soap_session"
+#: vCenter accepts no longer SOAP requests.
+_MAX_CALL_BYTES = 20 * 1024**2
+_XML = "text/xml; charset=utf-8"
+
+
+class Place(Protocol):
+    """What a connection needs to know of its server."""
+
+    simulator: Simulator
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers the requests of one connection, one after the other."""
+
+    protocol_version = "HTTP/1.1"
+    #: Set by the server.
+    place: Place
+
+    @property
+    def simulator(self) -> Simulator:
+        """The vCenter or host."""
+        return self.place.simulator
+
+    @property
+    def client(self) -> Client:
+        """Who is asking."""
+        return Client(str(self.client_address[0]), self.headers.get("User-Agent", ""))
+
+    @property
+    def cookie(self) -> str | None:
+        """What the client's session is found by."""
+        try:
+            found = SimpleCookie(self.headers.get("Cookie", "")).get(_COOKIE)
+        except CookieError:
+            return None
+        return None if found is None else found.value
+
+    def do_GET(self) -> None:
+        """Return the API versions, or what a route has."""
+        if urlsplit(self.path).path == "/sdk/vimServiceVersions.xml":
+            self.send(200, service_versions(self.simulator.newest_version), _XML)
+        else:
+            self._other()
+
+    def do_POST(self) -> None:
+        """Answer a SOAP call."""
+        if urlsplit(self.path).path.rstrip("/") == "/sdk":
+            body = self.read_body(_MAX_CALL_BYTES)
+            if body is not None:
+                self._call(body)
+        else:
+            self._other()
+
+    def do_PUT(self) -> None:
+        """Take what a route takes."""
+        self._other()
+
+    def do_DELETE(self) -> None:
+        """Remove what a route has."""
+        self._other()
+
+    def do_HEAD(self) -> None:
+        """Return the headers of what a route has."""
+        self._other()
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Print nothing: the counts tell more."""
+
+    def read_body(self, limit: int) -> bytes | None:
+        """Return the body; None if it has no length or is too long, which was answered already."""
+        length = self.headers.get("Content-Length", "")
+        if length.isdigit() and int(length) <= limit:
+            return self.rfile.read(int(length))
+        self.close_connection = True
+        self.send(413 if length.isdigit() else 411, b"")
+        return None
+
+    def send(
+        self, status: int, body: bytes, content_type: str = "text/plain", cookie: str | None = None
+    ) -> None:
+        """Send a response.
+
+        :param cookie: of the session that the client has from now on; empty if it has none
+        """
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        if cookie is not None:
+            end = "" if cookie else " Max-Age=0;"
+            self.send_header("Set-Cookie", f'{_COOKIE}="{cookie}"; Path=/; HttpOnly; Secure;{end}')
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def drop(self) -> None:
+        """Close the connection without a response."""
+        self.close_connection = True
+
+    def _call(self, body: bytes) -> None:
+        action = self.headers.get("SOAPAction", "")
+        try:
+            found: Response = self.simulator.answer(body, action, self.cookie, self.client)
+        except Drop:
+            self.drop()
+            return
+        self.send(found.status, found.body, _XML, found.cookie)
+
+    def _other(self) -> None:
+        path = urlsplit(self.path).path
+        if path.startswith(control.PREFIX):
+            body = self.read_body(_MAX_CALL_BYTES) if self.command == "POST" else b""
+            if body is not None:
+                self.send(*control.answer(self.simulator, self.command, path, body))
+            return
+        found = routes.find(self.command, path)
+        if found is None:
+            self.close_connection = True  # its body was not read
+            self.send(404, b"")
+        else:
+            found(self)

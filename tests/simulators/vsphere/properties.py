@@ -1,0 +1,102 @@
+"""The properties of an object, as ``PropertyCollector`` returns them."""
+
+from typing import Any
+
+from pyVmomi import vim, vmodl
+
+from simulators.vsphere.data import make
+from simulators.vsphere.database import Object
+from simulators.vsphere.messages import message_of
+from simulators.vsphere.paths import resolve, steps
+from simulators.vsphere.schema import fields, fields_by_name
+from simulators.vsphere.sessions import Session, check
+from simulators.vsphere.versions import includes
+from simulators.vsphere.writer import Written, write_property
+
+_READ = "System.Read"
+PropertyCollector = vmodl.query.PropertyCollector
+
+
+def paths_of(spec: Any, subject: Object, version: str) -> list[str]:
+    """Return the paths that a ``PropertySpec`` names."""
+    if spec.all:
+        return [field.name for field in fields(subject.kind) if includes(version, field.version)]
+    return list(dict.fromkeys(spec.pathSet))
+
+
+def read(subject: Object, paths: list[str], version: str, session: Session | None) -> tuple[Any, Any]:
+    """Return the values of an object's properties by path, and the faults of those that cannot be read.
+
+    Properties that are unset are in neither.
+
+    :raises NotAuthenticated: there is no session, and a property needs one
+    """
+    values: dict[str, Written] = {}
+    faults: dict[str, Any] = {}
+    subject.memo = {}
+    try:
+        for path in paths:
+            try:
+                value = _written(subject, path, version, session)
+            except vim.fault.NotAuthenticated:
+                raise
+            except vmodl.MethodFault as fault:
+                fault.msg = message_of(fault)
+                faults[path] = fault
+            else:
+                if value:
+                    values[path] = value
+    finally:
+        subject.memo = None
+    return values, faults
+
+
+def content(subject: Object, spec: Any, version: str, session: Session | None) -> Any:
+    """Return an object's ``ObjectContent``."""
+    values, faults = read(subject, paths_of(spec, subject, version), version, session)
+    return make(
+        PropertyCollector.ObjectContent,
+        obj=subject.ref,
+        propSet=[make(vmodl.DynamicProperty, name=path, val=value) for path, value in values.items()],
+        missingSet=missing(faults),
+    )
+
+
+def fetch(subject: Object, name: str, version: str, session: Session | None) -> Written | None:
+    """Return one property as the result of ``Fetch``; None if it is unset.
+
+    :raises InvalidRequest: the object has no such property
+    :raises NoPermission: the caller may not read it
+    """
+    field = fields_by_name(subject.kind).get(name)
+    if field is None or not includes(version, field.version):
+        raise vmodl.fault.InvalidRequest(msg=f'Property "{name}" is unknown')
+    check(session, field.privilege or _READ, subject.ref)
+    value = subject[name]
+    if value is None:
+        return None
+    parts: list[str] = []
+    write_property(parts, "returnval", field, value, version)
+    return Written("".join(parts))
+
+
+def missing(faults: dict[str, Any]) -> list[Any]:
+    """Return a ``missingSet``."""
+    return [make(PropertyCollector.MissingProperty, path=path, fault=fault) for path, fault in faults.items()]
+
+
+def _written(subject: Object, path: str, version: str, session: Session | None) -> Written:
+    root = steps(path)[0]
+    check(session, fields_by_name(subject.kind)[root].privilege or _READ, subject.ref)
+    known = subject.written.get((path, version))
+    if known is not None:
+        return Written(known)
+    field = resolve(subject.kind, path, version)
+    parts: list[str] = []
+    value = subject[path]
+    if value is not None:
+        write_property(parts, "val", field, value, version)
+    written = Written("".join(parts))
+    if subject.is_cacheable(root):
+        subject.written[path, version] = written
+    return written

@@ -1,0 +1,162 @@
+"""Values to SOAP, as an API version has them: what is newer is left out, or becomes its base type."""
+
+from functools import cache
+from typing import Any, NamedTuple
+from xml.sax.saxutils import escape
+
+from simulators.vsphere.scalars import XSD_NAMES, write_text
+from simulators.vsphere.schema import (
+    DataObject,
+    Enum,
+    Field,
+    ManagedObject,
+    MethodFault,
+    PropertyPath,
+    fields,
+    name_of,
+)
+from simulators.vsphere.versions import includes
+
+_REFERENCE = "ManagedObjectReference"
+Parts = list[str]
+
+
+class Written(str):
+    """A value that is written already, with its element."""
+
+    __slots__ = ()
+
+
+class _Plan(NamedTuple):
+    """How the objects of a type are written."""
+
+    name: str
+    fields: tuple[Field, ...]
+
+
+def write(parts: Parts, tag: str, value: Any, declared: Any, version: str, *, is_any: bool = False) -> None:
+    """Write an element; nothing if the value is None.
+
+    :param declared: the type that the element has, unless ``xsi:type`` narrows it
+    :param is_any: the element's own type is ``anyType``, so that ``xsi:type`` is always there
+    """
+    if value is None:
+        return
+    if isinstance(value, Written):
+        parts.append(value)
+        return
+    if declared is object:
+        is_any, declared = True, _own_type(value)
+    if isinstance(value, ManagedObject):
+        _write_reference(parts, tag, value, is_any=is_any)
+    elif isinstance(value, MethodFault):
+        _write_localized(parts, tag, value, version, is_any=is_any)
+    elif isinstance(value, DataObject):
+        _write_object(parts, tag, value, declared, version, is_any=is_any)
+    elif isinstance(value, list):
+        write_array(parts, tag, value, declared, version)
+    else:
+        attribute = f' xsi:type="{_scalar_name(value, declared)}"' if is_any else ""
+        parts.append(f"<{tag}{attribute}>{_escaped(value)}</{tag}>")
+
+
+def write_field(parts: Parts, field: Field, value: Any, version: str) -> None:
+    """Write a property of an object: nothing, one element, or one for each item."""
+    if field.is_array:
+        for item in value:
+            write(parts, field.name, item, field.type, version)
+    else:
+        write(parts, field.name, value, field.type, version)
+
+
+def write_property(parts: Parts, tag: str, field: Field, value: Any, version: str) -> None:
+    """Write a property's value as an ``anyType``, as ``PropertyCollector`` returns it."""
+    if field.is_array:
+        write_array(parts, tag, value, field.type, version)
+    else:
+        write(parts, tag, value, field.type, version, is_any=True)
+
+
+def write_array(parts: Parts, tag: str, items: list[Any], item_type: Any, version: str) -> None:
+    """Write an array as one element: ``ArrayOf...``."""
+    item = _compatible(getattr(items, "Item", None) or item_type, version)
+    name = _REFERENCE if issubclass(item, ManagedObject) else name_of(item)
+    capital = name[:1].upper() + name[1:]
+    parts.append(f'<{tag} xsi:type="ArrayOf{capital}">')
+    for value in items:
+        write(parts, name, value, item, version)
+    parts.append(f"</{tag}>")
+
+
+def write_fault(parts: Parts, tag: str, fault: Any, version: str) -> None:
+    """Write a fault without its message: SOAP has that elsewhere."""
+    _write_object(parts, tag, fault, None, version, is_any=True)
+
+
+def _write_reference(parts: Parts, tag: str, value: Any, *, is_any: bool) -> None:
+    attribute = f' xsi:type="{_REFERENCE}"' if is_any else ""
+    parts.append(f'<{tag}{attribute} type="{name_of(type(value))}">{escape(value._moId)}</{tag}>')
+
+
+def _write_localized(parts: Parts, tag: str, fault: Any, version: str, *, is_any: bool) -> None:
+    attribute = ' xsi:type="LocalizedMethodFault"' if is_any else ""
+    parts.append(f"<{tag}{attribute}>")
+    write_fault(parts, "fault", fault, version)
+    parts.append(f"<localizedMessage>{escape(fault.msg or '')}</localizedMessage></{tag}>")
+
+
+def _write_object(parts: Parts, tag: str, value: Any, declared: Any, version: str, *, is_any: bool) -> None:
+    kind: Any = type(value)
+    plan = _plan(kind, version)
+    if is_any or kind is not declared:
+        parts.append(f'<{tag} xsi:type="{plan.name}">')
+    else:
+        parts.append(f"<{tag}>")
+    properties = value.__dict__
+    for field in plan.fields:
+        own = properties.get(field.name)
+        if own is None:
+            continue
+        if field.is_array:
+            for item in own:
+                write(parts, field.name, item, field.type, version)
+        else:
+            write(parts, field.name, own, field.type, version)
+    parts.append(f"</{tag}>")
+
+
+@cache
+def _plan(kind: Any, version: str) -> _Plan:
+    compatible = _compatible(kind, version)
+    own = tuple(field for field in fields(compatible) if includes(version, field.version))
+    return _Plan(name_of(compatible), own)
+
+
+@cache
+def _compatible(kind: Any, version: str) -> Any:
+    """Return a type, or the base type that an older version has in its place."""
+    while getattr(kind, "_version", None) is not None and not includes(version, kind._version):
+        kind = kind.__bases__[0]
+    return kind
+
+
+def _own_type(value: Any) -> Any:
+    if isinstance(value, list):
+        return getattr(value, "Item", None) or type(value[0])
+    return type(value)
+
+
+def _scalar_name(value: Any, declared: Any) -> str:
+    if issubclass(declared, Enum):
+        return name_of(declared)
+    if declared is PropertyPath or isinstance(value, type):
+        return "xsd:string"
+    found = XSD_NAMES.get(declared) or XSD_NAMES.get(type(value)) or "string"
+    return f"xsd:{found}"
+
+
+def _escaped(value: Any) -> str:
+    if isinstance(value, type):
+        return name_of(value)
+    text = value if isinstance(value, str) else write_text(value)
+    return escape(text)

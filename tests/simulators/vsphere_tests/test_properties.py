@@ -1,0 +1,142 @@
+"""Reading properties through ``PropertyCollector``."""
+
+from typing import Any
+
+import pytest
+from pyVmomi import vim, vmodl
+
+from simulators.vsphere.simulator import Simulator
+from simulators.vsphere_tests.clients import Client, PropertyCollector, Raw
+
+
+def names(client: Client, kind: Any) -> list[str]:
+    return sorted(client.values(kind, "name"))
+
+
+def test_a_traversal_finds_all_objects_of_a_type_once(client: Client) -> None:
+    assert names(client, vim.VirtualMachine) == ["debian-12", "shop-db", "vm-0", "vm-1", "vm-2"]
+    assert names(client, vim.ClusterComputeResource) == ["cluster-1", "cluster-2"]
+    assert len(names(client, vim.HostSystem)) == 4
+    assert names(client, vim.VirtualApp) == ["shop"]
+    assert names(client, vim.Network) == ["VM Network", "dvs-1-DVUplinks", "production"]
+
+
+def test_objects_come_in_pages_and_the_last_has_no_token(client: Client) -> None:
+    collector = client.content.propertyCollector
+    page = client.retrieve(vim.VirtualMachine, "name", size=2)
+    found = [each.obj._moId for each in page.objects]
+    while page.token:
+        page = collector.ContinueRetrievePropertiesEx(page.token)
+        assert len(page.objects) <= 2
+        found += [each.obj._moId for each in page.objects]
+    assert len(found) == len(set(found)) == 5
+    with pytest.raises(vmodl.fault.InvalidArgument):
+        collector.ContinueRetrievePropertiesEx("7")
+
+
+def test_a_vm_that_vanishes_between_two_pages_is_left_out(client: Client, simulator: Simulator) -> None:
+    page = client.retrieve(vim.VirtualMachine, "name", size=1)
+    with simulator.database.lock:
+        gone = next(
+            vm for vm in simulator.database.all(vim.VirtualMachine) if vm.id != page.objects[0].obj._moId
+        )
+        simulator.database.remove(gone)
+    found = [page.objects[0].obj._moId]
+    while page.token:
+        page = client.content.propertyCollector.ContinueRetrievePropertiesEx(page.token)
+        found += [each.obj._moId for each in page.objects]
+    assert len(found) == 4
+    assert gone.id not in found
+
+
+def test_pages_that_are_cancelled_are_forgotten(client: Client) -> None:
+    collector = client.content.propertyCollector
+    token = client.retrieve(vim.VirtualMachine, "name", size=1).token
+    collector.CancelRetrievePropertiesEx(token)
+    with pytest.raises(vmodl.fault.InvalidArgument):
+        collector.ContinueRetrievePropertiesEx(token)
+
+
+def test_paths_may_lead_through_properties_and_keys(client: Client, vm: Any) -> None:
+    paths = (
+        "config.hardware.numCPU",
+        "config.hardware.device[2000].backing.fileName",
+        'config.extraConfig["svga.present"].value',
+        "config.hardware.device[9999]",
+        "snapshot.currentSnapshot",
+    )
+    (found,) = client.retrieve(vim.VirtualMachine, *paths, obj=vm).objects
+    assert {each.name: each.val for each in found.propSet} == {
+        "config.hardware.numCPU": 2,
+        "config.hardware.device[2000].backing.fileName": "[shared-1] vm-0/vm-0.vmdk",
+        'config.extraConfig["svga.present"].value': "TRUE",
+    }
+    assert found.missingSet == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["nothing", "config.nothing", "config..name", "config.hardware.device.key", "name.name", "", "name[0]"],
+)
+def test_an_unknown_path_is_invalid(client: Client, vm: Any, path: str) -> None:
+    with pytest.raises(vmodl.query.InvalidProperty) as raised:
+        client.retrieve(vim.VirtualMachine, "name", path, obj=vm)
+    assert raised.value.name == path
+
+
+def test_a_path_that_is_newer_than_the_clients_version_is_invalid(connect: Any) -> None:
+    client = connect(version="5.5")
+    with pytest.raises(vmodl.query.InvalidProperty):
+        client.retrieve(vim.VirtualMachine, "config.contentLibItemInfo", obj=client.vm("vm-0"))
+
+
+def test_a_selection_by_an_unknown_name_is_invalid(client: Client) -> None:
+    spec = client.spec(vim.VirtualMachine, "name")
+    spec.objectSet[0].selectSet = [PropertyCollector.SelectionSpec(name="nothing")]
+    with pytest.raises(vmodl.fault.InvalidArgument):
+        client.content.propertyCollector.RetrieveContents([spec])
+
+
+def test_a_dead_object_is_not_found_unless_the_spec_says_to_leave_it_out(client: Client) -> None:
+    spec = client.spec(vim.VirtualMachine, "name", obj=vim.VirtualMachine("vm-999", None))
+    with pytest.raises(vmodl.fault.ManagedObjectNotFound) as raised:
+        client.content.propertyCollector.RetrieveContents([spec])
+    assert raised.value.obj._moId == "vm-999"
+    spec.reportMissingObjectsInResults = True
+    assert client.content.propertyCollector.RetrieveContents([spec]) == []
+
+
+def test_properties_without_permission_are_missing(connect: Any) -> None:
+    client = connect("reader@vsphere.local")
+    (found,) = client.retrieve(
+        vim.SessionManager, "sessionList", "defaultLocale", obj=client.content.sessionManager
+    ).objects
+    assert [each.name for each in found.propSet] == ["defaultLocale"]
+    (missing,) = found.missingSet
+    assert missing.path == "sessionList"
+    assert isinstance(missing.fault, vim.fault.NoPermission)
+    assert missing.fault.privilegeId == "Sessions.TerminateSession"
+
+
+def test_older_clients_see_base_types_and_no_newer_properties(raw: Raw, vm: Any) -> None:
+    parameters = (
+        "<specSet><propSet><type>VirtualMachine</type><pathSet>config</pathSet></propSet>"
+        f'<objectSet><obj type="VirtualMachine">{vm._moId}</obj></objectSet></specSet><options/>'
+    )
+    collector = "PropertyCollector:propertyCollector"
+    new = raw.call("RetrievePropertiesEx", collector, parameters, "urn:vim25/8.0.1.0")
+    old = raw.call("RetrievePropertiesEx", collector, parameters, "urn:vim25/4.1")
+    assert (new.status, old.status) == (200, 200)
+    assert "<firmware>" in new.body
+    assert "<firmware>" not in old.body
+    assert "<numCoresPerSocket>" in new.body
+    assert "<numCoresPerSocket>" not in old.body
+
+
+def test_all_properties_of_all_objects_can_be_read(client: Client) -> None:
+    """Check that pyVmomi reads what the simulator writes."""
+    spec = client.spec(vim.ManagedEntity)
+    spec.propSet[0].all = True
+    found = client.content.propertyCollector.RetrieveContents([spec])
+    assert len(found) > 30
+    assert [each.missingSet for each in found if each.missingSet] == []
