@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from simplestack import MIB
 from simplestack_kvm.libvirtd.image_headers import (
     HEADER_BYTES,
     ImageHeader,
@@ -74,13 +75,27 @@ def start(path: Path) -> bytes:
 def test_an_image_that_stands_alone_is_known_by_its_format(
     tmp_path: Path, image_format: str, options: list[str]
 ) -> None:
-    assert read_header(make(tmp_path, image_format, *options)) == ImageHeader(format=image_format)
+    header = read_header(make(tmp_path, image_format, *options))
+    assert (header.format, header.backing_file) == (image_format, None)
+    # A VHD has whole cylinders.
+    assert header.size_bytes == (4 * MIB if image_format != "vpc" else 8228 * 512)
+    assert header.is_ready == (image_format == "qcow2" and options != ["-o", "compat=0.10"])
 
 
 def test_an_image_with_internal_snapshots_stands_alone(tmp_path: Path) -> None:
     make(tmp_path, "qcow2")
     run("snapshot", "-c", "one", str(tmp_path / "image.qcow2"))
-    assert read_header(start(tmp_path / "image.qcow2")) == ImageHeader(format="qcow2")
+    assert read_header(start(tmp_path / "image.qcow2")) == ImageHeader(format="qcow2", size_bytes=4 * MIB)
+
+
+@pytest.mark.parametrize("features", [1 << 0, 1 << 1])
+def test_an_image_that_was_not_closed_or_is_corrupt_is_not_ready_for_a_guest(
+    tmp_path: Path, features: int
+) -> None:
+    image = bytearray(make(tmp_path, "qcow2"))
+    assert read_header(bytes(image)).is_ready
+    image[72:80] = struct.pack(">Q", features)
+    assert not read_header(bytes(image)).is_ready
 
 
 @pytest.mark.parametrize(
@@ -102,7 +117,7 @@ def test_a_backing_file_is_named_with_its_format(
 ) -> None:
     options = ["-u", "-b", backing, "-F", backing_format, "-o", f"compat={compat}"]
     assert read_header(make(tmp_path, "qcow2", *options)) == ImageHeader(
-        format="qcow2", backing_file=backing, backing_format=backing_format
+        format="qcow2", backing_file=backing, backing_format=backing_format, size_bytes=4 * MIB
     )
 
 

@@ -18,6 +18,8 @@ _QCOW_MAGIC = b"QFI\xfb"
 _QCOW2_DATA_FILE = 1 << 2
 #: Dirty, corrupt, compression type, extended L2 entries: none of them leads out of the file.
 _QCOW2_HARMLESS = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4
+#: Dirty, corrupt.
+_QCOW2_UNCLEAN = 1 << 0 | 1 << 1
 _QCOW2_END, _QCOW2_BACKING_FORMAT, _QCOW2_DATA_FILE_NAME = 0, 0xE2792ACA, 0x44415441
 _QCOW2_MAX_BACKING_BYTES = 1023
 _QED_BACKING_FILE = 1 << 0
@@ -55,6 +57,10 @@ class ImageHeader:
     backing_file: str | None = None
     #: The format of the backing file, ``raw`` or ``qcow2``.
     backing_format: str | None = None
+    #: The size of the disk in the image; None of ``raw`` and ``iso``, which are as large as they are.
+    size_bytes: int | None = None
+    #: Whether a guest can use the image as it is: qcow2 of version 3, closed properly, without snapshots.
+    is_ready: bool = False
 
 
 def format_of(start: bytes) -> str:
@@ -98,7 +104,9 @@ def _qcow2(start: bytes) -> ImageHeader:
     if version not in (2, 3) or not 9 <= cluster_bits <= 21:
         raise UnusableImage(f"is damaged, or a qcow2 image of an unknown version ({version})")
     _reject_encrypted(encryption)
-    header_bytes = 72
+    (size_bytes,) = struct.unpack_from(">Q", start, 24)
+    (snapshots,) = struct.unpack_from(">I", start, 60)
+    is_ready, header_bytes = False, 72
     if version == 3:
         (features,) = struct.unpack_from(">Q", start, 72)
         (header_bytes,) = struct.unpack_from(">I", start, 100)
@@ -108,10 +116,11 @@ def _qcow2(start: bytes) -> ImageHeader:
             raise UnusableImage(
                 "needs features of qcow2 that are unknown here: convert it to plain qcow2 first"
             )
+        is_ready = not snapshots and not features & _QCOW2_UNCLEAN
     end = backing_offset or 1 << cluster_bits
     backing_format = _qcow2_extensions(start, header_bytes, end)
     if not backing_offset or not backing_bytes:
-        return ImageHeader(format="qcow2")
+        return ImageHeader(format="qcow2", size_bytes=size_bytes, is_ready=is_ready)
     name = start[backing_offset : backing_offset + backing_bytes]
     if backing_bytes > _QCOW2_MAX_BACKING_BYTES or len(name) < backing_bytes:
         raise UnusableImage("is damaged: the name of its backing file is not in its header")
@@ -122,7 +131,12 @@ def _qcow2(start: bytes) -> ImageHeader:
             "to a qcow2 image without a backing file"
         )
     try:
-        return ImageHeader(format="qcow2", backing_file=name.decode(), backing_format=backing_format.decode())
+        return ImageHeader(
+            format="qcow2",
+            backing_file=name.decode(),
+            backing_format=backing_format.decode(),
+            size_bytes=size_bytes,
+        )
     except UnicodeDecodeError:
         raise _refers("is based on another file") from None
 
@@ -144,18 +158,20 @@ def _qcow2_extensions(start: bytes, position: int, end: int) -> bytes | None:
 
 def _qcow(start: bytes) -> ImageHeader:
     (backing_offset,) = struct.unpack_from(">Q", start, 8)
+    (size_bytes,) = struct.unpack_from(">Q", start, 24)
     (encryption,) = struct.unpack_from(">I", start, 36)
     _reject_encrypted(encryption)
     if backing_offset:
         raise _refers("is based on another file")
-    return ImageHeader(format="qcow")
+    return ImageHeader(format="qcow", size_bytes=size_bytes)
 
 
 def _qed(start: bytes) -> ImageHeader:
     (features,) = struct.unpack_from("<Q", start, 16)
+    (size_bytes,) = struct.unpack_from("<Q", start, 48)
     if features & _QED_BACKING_FILE:
         raise _refers("is based on another file")
-    return ImageHeader(format="qed")
+    return ImageHeader(format="qed", size_bytes=size_bytes)
 
 
 def _vmdk(start: bytes) -> ImageHeader:
@@ -169,7 +185,7 @@ def _vmdk(start: bytes) -> ImageHeader:
     alone = any(kind in descriptor for kind in _VMDK_SELF_CONTAINED)
     if not capacity or not alone or b"parentFileNameHint" in start:
         raise _refers("is a VMDK image that refers to other files")
-    return ImageHeader(format="vmdk")
+    return ImageHeader(format="vmdk", size_bytes=capacity * 512)
 
 
 def _vmdk_of_several(_start: bytes) -> ImageHeader:
@@ -180,14 +196,18 @@ def _vpc(start: bytes) -> ImageHeader:
     (kind,) = struct.unpack_from(">I", start, 60)
     if kind not in (_VHD_FIXED, _VHD_DYNAMIC):
         raise _refers("is a VHD image that is based on another file")
-    return ImageHeader(format="vpc")
+    (size_bytes,) = struct.unpack_from(">Q", start, 48)
+    cylinders, heads, sectors = struct.unpack_from(">HBB", start, 56)
+    # Which of them QEMU goes by depends on who made the image.
+    return ImageHeader(format="vpc", size_bytes=max(size_bytes, cylinders * heads * sectors * 512))
 
 
 def _vdi(start: bytes) -> ImageHeader:
     (kind,) = struct.unpack_from("<I", start, 76)
     if kind not in (_VDI_DYNAMIC, _VDI_STATIC):
         raise _refers("is a VDI image that is based on another file")
-    return ImageHeader(format="vdi")
+    (size_bytes,) = struct.unpack_from("<Q", start, 368)
+    return ImageHeader(format="vdi", size_bytes=size_bytes)
 
 
 def _luks(_start: bytes) -> ImageHeader:
