@@ -166,7 +166,9 @@ def _shape(value: Any) -> Any:
             # Each network has settings of its own.
             return {name: name if name == "other_config" else _shape(its) for name, its in value.items()}
         case list():
-            return [_shape(value[0])] if value else []
+            # In no order: hypervisors list guests as they like.
+            shapes = {repr(shape): shape for shape in map(_shape, value)}
+            return [shapes[text] for text in sorted(shapes)]
         case bool() | None:
             return str(value)
         case int() | float():
