@@ -48,7 +48,7 @@ def test_a_rate_is_in_both_directions_and_goes_with_the_guest_into_its_next_star
     with foreign(session.connection, nic(libvirtd.network)) as domain:
         assert update(session, domain, ratelimit=8_192_001).ratelimit == 8_192_000 + 8192
         text = domain.XMLDesc(INACTIVE)
-        assert "<inbound average='1001'/>" in text
+        assert "<inbound average='1001' peak='1001'/>" in text
         assert "<outbound average='1001'/>" in text
         assert update(session, domain, active=False).ratelimit == 8_200_192
         for nothing in (0, False, None):

@@ -1,10 +1,13 @@
 """Network interfaces of guests. Their ID is the MAC address."""
 
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 
 from msgspec import UNSET
 
 from simplestack import (
+    Conflict,
+    GuestState,
     InvalidArguments,
     NetworkInterface,
     NetworkInterfaceCreate,
@@ -12,12 +15,13 @@ from simplestack import (
     hookimpl,
 )
 from simplestack_kvm.entities import BITS_IN_KIB, interface_entity
-from simplestack_kvm.libvirtd.domains import document_of, find_domain
+from simplestack_kvm.libvirtd.domains import document_of, find_domain, require_guest_state
 from simplestack_kvm.libvirtd.interface_records import InterfaceRecord, interface_records
 from simplestack_kvm.libvirtd.interfaces import (
     add_interface,
     change_interface,
     find_interface,
+    is_on_open_vswitch,
     new_mac,
     remove_interface,
 )
@@ -25,6 +29,7 @@ from simplestack_kvm.libvirtd.locking import filter_reference
 from simplestack_kvm.libvirtd.lookups import find_network
 from simplestack_kvm.libvirtd.plugging import reject_saved
 from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.sdk import libvirt
 
 #: The kinds of interfaces that have no device on the host, so that libvirt can change nothing of them.
 _FIXED_KINDS = frozenset({"hostdev", "vdpa", "vhostuser", "user", "null"})
@@ -69,7 +74,7 @@ def network_interface_update(
     domain = find_domain(session, guest_id)
     reject_saved(domain, "change a network interface of the guest")
     interface = find_interface(domain, interface_id)
-    parts = _parts(session, interface, changes)
+    parts = _parts(session, domain, interface, changes)
     if parts and interface.kind in _FIXED_KINDS:
         raise NotImplementedError(
             f"libvirt cannot change interfaces of type {interface.kind}, as {interface.mac} is"
@@ -99,10 +104,14 @@ def _checked(mac: str) -> str:
 
 
 def _parts(
-    session: KvmSession, interface: InterfaceRecord, changes: NetworkInterfaceUpdate
+    session: KvmSession,
+    domain: "libvirt.virDomain",
+    interface: InterfaceRecord,
+    changes: NetworkInterfaceUpdate,
 ) -> dict[str, ET.Element | None]:
     """Return the elements to replace, by name. All is checked before the first change."""
     parts: dict[str, ET.Element | None] = {}
+    network = interface.network
     if changes.network is not UNSET:
         network = find_network(session, changes.network).name()
         if interface.kind != "network":
@@ -111,6 +120,8 @@ def _parts(
                 "change it with virsh"
             )
         if network != interface.network:
+            if interface.is_switched:
+                _reject_move(domain, interface)
             parts["source"] = ET.Element("source", network=network)
     if changes.active is not UNSET:
         parts["link"] = ET.Element("link", state="up" if changes.active else "down")
@@ -118,14 +129,58 @@ def _parts(
         parts["bandwidth"] = _bandwidth(int(changes.ratelimit or 0))
     if (changes.locking_mode, changes.ipv4_allowed, changes.ipv6_allowed) != (UNSET, UNSET, UNSET):
         parts["filterref"] = filter_reference(interface, changes)
+    _reject_unfiltered(session, interface, network, parts)
     return parts
+
+
+def _reject_move(domain: "libvirt.virDomain", interface: InterfaceRecord) -> None:
+    """Reject to move an interface that has a ``<virtualport>`` of Open vSwitch.
+
+    :raises InvalidState: the guest runs
+    :raises NotImplementedError: it does not, so the ``<virtualport>`` is not that of the network
+    """
+    if domain.isActive():
+        require_guest_state(
+            domain, f"move interface {interface.mac}, which is on Open vSwitch,", GuestState.STOPPED
+        )
+    raise NotImplementedError(
+        f"interface {interface.mac} has a <virtualport> of its own: change its network with virsh"
+    )
+
+
+def _reject_unfiltered(
+    session: KvmSession,
+    interface: InterfaceRecord,
+    network: str | None,
+    parts: Mapping[str, ET.Element | None],
+) -> None:
+    """Reject a filter on Open vSwitch. libvirt accepts it for a stopped guest, which then does not start.
+
+    :param network: the one that the interface is on after the change
+    :raises NotImplementedError: the change sets the filter
+    :raises Conflict: the interface has it, and would be moved there
+    """
+    is_set = parts.get("filterref") is not None
+    is_kept = "source" in parts and "filterref" not in parts and interface.filter is not None
+    if not (is_set or is_kept) or not is_on_open_vswitch(session, interface, network):
+        return
+    if is_set:
+        raise NotImplementedError(
+            f"libvirt cannot filter interfaces on Open vSwitch, as {interface.mac} would be: use the "
+            "`locking_mode` network_default"
+        )
+    raise Conflict(
+        f"interface {interface.mac} has the network filter {interface.filter!r}, and libvirt cannot filter "
+        "on Open vSwitch: set its `locking_mode` to network_default, too"
+    )
 
 
 def _bandwidth(rate_bits: int) -> ET.Element | None:
     """Return the limit in both directions. libvirt's KiB/s are rounded up."""
     if not rate_bits:
         return None
-    bandwidth = ET.Element("bandwidth")
-    for direction in ("inbound", "outbound"):
-        ET.SubElement(bandwidth, direction, average=str(-(-rate_bits // BITS_IN_KIB)))
+    bandwidth, rate = ET.Element("bandwidth"), str(-(-rate_bits // BITS_IN_KIB))
+    # Open vSwitch takes the average of what a guest receives as its minimum, and the peak as the limit.
+    ET.SubElement(bandwidth, "inbound", average=rate, peak=rate)
+    ET.SubElement(bandwidth, "outbound", average=rate)
     return bandwidth

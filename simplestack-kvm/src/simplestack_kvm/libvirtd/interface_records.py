@@ -4,6 +4,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from simplestack_kvm.libvirtd.vlans import OPEN_VSWITCH, virtual_port
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InterfaceRecord:
@@ -17,6 +19,8 @@ class InterfaceRecord:
     kind: str
     #: The libvirt network that it is on; None if it is on none.
     network: str | None
+    #: Whether it has a ``<virtualport>`` of Open vSwitch. While its guest runs, it has that of its network.
+    is_switched: bool
     is_up: bool
     #: The most that the guest sends, or else receives; None without a limit.
     rate_kib: int | None
@@ -34,7 +38,7 @@ def interface_records(domain: ET.Element) -> list[InterfaceRecord]:
 
 def interface_record(interface: ET.Element, position: int) -> InterfaceRecord:
     """Read an ``<interface>``, of whoever's making."""
-    kind, source, link = interface.get("type", ""), interface.find("source"), interface.find("link")
+    kind, source, link = kind_of(interface), interface.find("source"), interface.find("link")
     reference = interface.find("filterref")
     parameters: dict[str, list[str]] = {}
     for parameter in interface.iterfind("filterref/parameter"):
@@ -46,11 +50,22 @@ def interface_record(interface: ET.Element, position: int) -> InterfaceRecord:
         mac=mac_of(interface),
         kind=kind,
         network=source.get("network") if source is not None and kind == "network" else None,
+        is_switched=virtual_port(interface) == OPEN_VSWITCH,
         is_up=link is None or link.get("state") != "down",
         rate_kib=None if rate is None else int(rate),
         filter=None if reference is None else reference.get("filter"),
         parameters=parameters,
     )
+
+
+def kind_of(interface: ET.Element) -> str:
+    """Return the type that an ``<interface>`` has in its definition.
+
+    While its guest runs, libvirt shows one on a network of a host's bridge as ``bridge``, with its network.
+    """
+    kind, source = interface.get("type", ""), interface.find("source")
+    is_on_network = kind == "bridge" and source is not None and source.get("network") is not None
+    return "network" if is_on_network else kind
 
 
 def mac_of(interface: ET.Element) -> str:

@@ -7,20 +7,25 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
-from simplestack import Conflict, EntityNotFound, OperationNotSupported
-from simplestack_kvm.errors import needing_parts
-from simplestack_kvm.libvirtd.domains import document_of
-from simplestack_kvm.libvirtd.interface_records import InterfaceRecord, interface_records, mac_of
+from simplestack import Conflict, EntityNotFound, GuestState, OperationNotSupported
+from simplestack_kvm.errors import is_error, needing_parts
+from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.domains import document_of, require_guest_state
+from simplestack_kvm.libvirtd.interface_records import InterfaceRecord, interface_records, kind_of, mac_of
 from simplestack_kvm.libvirtd.plugging import Device, attach, undefining, unplug
 from simplestack_kvm.libvirtd.records import disk_elements
+from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.turns import turn
 from simplestack_kvm.libvirtd.undo import Step, apply_all
+from simplestack_kvm.libvirtd.vlans import OPEN_VSWITCH, virtual_port
 from simplestack_kvm.sdk import libvirt
 
 #: What can change, each by the name of its element, in this order: the first is rejected by most hosts.
 _PARTS = ("bandwidth", "filterref", "link", "source")
 #: libvirt calls `tc` for rate limits. In its error for a kernel that lacks what it needs.
 _NO_QDISC = "qdisc"
+#: In its error for a move to, from or on Open vSwitch.
+_ONLY_STOPPED = "unable to change config on"
 _RELEASE = "remove it in the guest"
 
 
@@ -36,6 +41,19 @@ def find_interface(domain: "libvirt.virDomain", interface_id: str) -> InterfaceR
         raise EntityNotFound("NetworkInterface", interface_id)
     position = list(document.iterfind("devices/interface")).index(element)
     return interface_records(document)[position]
+
+
+def is_on_open_vswitch(session: KvmSession, interface: InterfaceRecord, network: str | None) -> bool:
+    """Return whether an interface is on Open vSwitch: by itself, or on this network."""
+    if interface.is_switched or network is None:
+        return interface.is_switched
+    try:
+        document = parse_document(session.connection.networkLookupByName(network).XMLDesc())
+    except libvirt.libvirtError as error:
+        if not is_error(error, libvirt.VIR_ERR_NO_NETWORK):
+            raise
+        return False
+    return virtual_port(document) == OPEN_VSWITCH
 
 
 def new_mac() -> str:
@@ -160,6 +178,8 @@ def _live_steps(
         step = _updating(domain, running, part, libvirt.VIR_DOMAIN_AFFECT_LIVE)
         if name == "bandwidth" and running.find(name) is None:
             step = replace(step, undo=partial(_lift, domain, mac_of(running)))
+        elif name == "bandwidth" and parts[name] is None and virtual_port(running) == OPEN_VSWITCH:
+            step = replace(step, apply=partial(_lift, domain, mac_of(running)))
         yield step
         running = _with(running, part)
 
@@ -178,7 +198,10 @@ def _updating(
 
 
 def _lift(domain: "libvirt.virDomain", mac: str) -> None:
-    """Remove a rate limit that was set in part. An update does not: libvirt's description has no limit."""
+    """Remove a rate limit that was set in part, or on Open vSwitch.
+
+    An update does not: libvirt's description has no limit, or libvirt only changes the description.
+    """
     none = {"inbound.average": 0, "outbound.average": 0}
     domain.setInterfaceParameters(mac, none, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
@@ -188,12 +211,15 @@ def _update(domain: "libvirt.virDomain", text: str, flags: int) -> Callable[[], 
         try:
             domain.updateDeviceFlags(text, flags)
         except libvirt.libvirtError as error:
-            if _NO_QDISC not in (error.get_error_message() or ""):
-                raise
-            raise OperationNotSupported(
-                "the kernel of the host cannot limit the rate: it needs the modules sch_htb, sch_sfq and "
-                "sch_ingress"
-            ) from None
+            reason = error.get_error_message() or ""
+            if _NO_QDISC in reason:
+                raise OperationNotSupported(
+                    "the kernel of the host cannot limit the rate: it needs the modules sch_htb, sch_sfq and "
+                    "sch_ingress"
+                ) from None
+            if _ONLY_STOPPED in reason:
+                require_guest_state(domain, "move this network interface of the guest", GuestState.STOPPED)
+            raise
 
     return update
 
@@ -206,6 +232,7 @@ def _with(interface: ET.Element, parts: Mapping[str, ET.Element | None]) -> ET.E
             changed.remove(element)
         if part is not None:
             changed.append(part)
+    changed.set("type", kind_of(changed))
     source = changed.find("source")
     if source is not None and changed.get("type") == "network":
         for name in ("portid", "bridge"):
