@@ -8,7 +8,7 @@ from simulators.vsphere.schema import TABLES, DataObject, Enum, fields
 T = TypeVar("T")
 
 
-def make(kind: type[T], **values: Any) -> T:
+def make(kind: type[T], /, **values: Any) -> T:
     """Make a data object: as ``kind(**values)``, but without type checks.
 
     :raises AttributeError: the type has no such property

@@ -147,7 +147,7 @@ class Database:
         self._uuids: dict[str, list[tuple[bool, str]]] = {}
 
     def add(
-        self, kind: Any, moid: str | None = None, *, session_key: str | None = None, **values: Any
+        self, kind: Any, moid: str | None = None, /, *, session_key: str | None = None, **values: Any
     ) -> Object:
         """Make an object.
 

@@ -34,9 +34,10 @@ class Selection:
             for path in property_spec.pathSet:
                 resolve(property_spec.type, path, version)
 
-    def objects(self, database: Database) -> dict[str, Object]:
+    def objects(self, database: Database, *, leave_out_missing: bool = False) -> dict[str, Object]:
         """Return the selected objects by ID, in the order in which they were found.
 
+        :param leave_out_missing: do so, whatever the spec says
         :raises ManagedObjectNotFound: one to begin with is gone, and the spec does not say to leave it out
         """
         found: dict[str, Object] = {}
@@ -45,7 +46,7 @@ class Selection:
             try:
                 start = database.get(object_spec.obj)
             except vmodl.fault.ManagedObjectNotFound:
-                if self._spec.reportMissingObjectsInResults:
+                if leave_out_missing or self._spec.reportMissingObjectsInResults:
                     continue
                 raise
             pending = [(start, object_spec.selectSet, bool(object_spec.skip))]

@@ -1,6 +1,5 @@
 """From a call to its response: which method, is it well-formed, may this client call it, what does it do."""
 
-import contextlib
 import threading
 import time
 from collections import Counter
@@ -13,6 +12,7 @@ from pyVmomi import vmodl
 from simulators.rules import Drop
 from simulators.vsphere import behavior, inventory, soap
 from simulators.vsphere.calls import Call, Client
+from simulators.vsphere.collectors import Collector
 from simulators.vsphere.database import Database, Object
 from simulators.vsphere.faults import Faults, Rule
 from simulators.vsphere.files import Files
@@ -71,6 +71,8 @@ class Simulator:
         self.defects: list[str] = []
         #: Pages of properties that clients have not fetched yet: by session, collector and token.
         self.pages: dict[tuple[str, str, str], Any] = {}
+        #: By session and property collector.
+        self.collectors: dict[tuple[str, str], Collector] = {}
         self.latency_seconds = latency_seconds
         accounts = product.accounts if accounts is None else accounts
         self.sessions = Sessions(accounts, session_idle, self._forget_session)
@@ -189,9 +191,10 @@ class Simulator:
         return found
 
     def _forget_session(self, session: Session) -> None:
-        with self.database.lock, contextlib.suppress(KeyError):
+        with self.database.lock:
             for found in list(self.database.all(ManagedObject)):
                 if found.session_key == session.key:
                     self.database.remove(found)
             self.pages = {key: left for key, left in self.pages.items() if key[0] != session.key}
+            self.collectors = {key: own for key, own in self.collectors.items() if key[0] != session.key}
             self.database.changes.notify_all()

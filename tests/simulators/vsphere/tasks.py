@@ -14,7 +14,7 @@ from simulators.vsphere.messages import message_of
 from simulators.vsphere.schema import Method
 from simulators.vsphere.sessions import Session
 
-#: Ended tasks that are kept; vCenter keeps them for ten minutes.
+#: vCenter keeps tasks that have ended for ten minutes.
 _MAX_ENDED = 500
 #: Shown as ``recentTask``.
 _MAX_RECENT = 20
@@ -73,6 +73,8 @@ class Tasks:
         """
         #: How long each task takes at least.
         self.seconds = 0.0
+        #: How many tasks that have ended are kept.
+        self.max_ended = _MAX_ENDED
         self._database = database
         self._faults = faults
         self._report = report
@@ -197,7 +199,7 @@ class Tasks:
         info.completeTime = datetime.now(UTC)
         task.touch()
         self._ended.append(task.id)
-        if len(self._ended) > _MAX_ENDED:
+        if len(self._ended) > self.max_ended:
             oldest = self._database.find(self._ended.popleft())
             if oldest is not None:
                 self._database.remove(oldest)

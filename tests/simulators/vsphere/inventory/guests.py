@@ -49,8 +49,11 @@ class Guest:
         return self.path(".vmdk" if unit == 0 else f"_{unit}.vmdk")
 
 
-def add_guest(simulator: "Simulator", guest: Guest, folder: Object, moid: str | None = None) -> Object:
-    """Make a VM that is off, and its files. Its configuration is made when somebody reads it."""
+def add_guest(simulator: "Simulator", guest: Guest, folder: Object | None, moid: str | None = None) -> Object:
+    """Make a VM that is off, and its files. Its configuration is made when somebody reads it.
+
+    :param folder: None if it is in a vApp
+    """
     database = simulator.database
     _add_files(simulator, guest)
     config = Later(

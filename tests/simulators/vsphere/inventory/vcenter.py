@@ -50,7 +50,7 @@ def build_vcenter(simulator: "Simulator", vms: int) -> None:
         guest = Guest(f"vm-{number}", shared, networks_of, host, pool, mac=_mac(number))
         add_guest(simulator, guest, servers if number % 3 == 1 else vm_folder)
     in_vapp = Guest("shop-db", shared, [production], hosts[0], shop, mac=_mac(vms))
-    add_guest(simulator, in_vapp, vm_folder)
+    add_guest(simulator, in_vapp, None)
     template = Guest("debian-12", shared, [network], hosts[0], None, is_template=True, mac=_mac(vms + 1))
     add_guest(simulator, template, templates)
 
