@@ -19,6 +19,7 @@ from simplestack_kvm.hooks import (
     disks,
     guests,
     guests_create,
+    guests_import,
     guests_update,
     hosts,
     interfaces,
@@ -50,6 +51,7 @@ plugin = HypervisorPlugin(
         storages,
         guests,
         guests_create,
+        guests_import,
         guests_update,
         power,
         disks,
@@ -59,5 +61,16 @@ plugin = HypervisorPlugin(
         snapshots,
         tags,
     ),
+    optional_fields={
+        "guest_import": (
+            "name",
+            "memory",
+            "cpus",
+            "network",
+            "firmware",
+            "paravirtualized",
+            "start",
+        ),
+    },
     examples=Path(__file__).with_name("examples.json"),
 )

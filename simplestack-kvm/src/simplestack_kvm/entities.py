@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from simplestack import Disk, Guest, GuestState, Network, NetworkInterface, Snapshot, Storage, gib
-from simplestack_kvm.libvirtd.interface_records import InterfaceRecord
+from simplestack_kvm.libvirtd.interface_records import BITS_IN_KIB, InterfaceRecord
 from simplestack_kvm.libvirtd.locking import ipv4_allowed, locking_mode
 from simplestack_kvm.libvirtd.records import KIB_PER_MIB, DiskRecord, DomainRecord
 from simplestack_kvm.libvirtd.snapshots import SnapshotRecord, ancestry
 from simplestack_kvm.libvirtd.storages import StoragePoolRecord
 from simplestack_kvm.libvirtd.vlans import bridge_of, kept_fields, virtual_port, vlan_tags
 
-#: libvirt's rates are in KiB/s.
-BITS_IN_KIB = 8192
 #: What ``other_config`` of a network tells of it. A client gives none of these.
 NETWORK_FACTS = ("forward_mode", "forward_device", "domain", "addresses", "virtualport", "vlan")
 #: The states that a snapshot may have, in libvirt's words. Others tell nothing of the guest's.

@@ -14,9 +14,13 @@ from simplestack import (
     NetworkInterfaceUpdate,
     hookimpl,
 )
-from simplestack_kvm.entities import BITS_IN_KIB, interface_entity
+from simplestack_kvm.entities import interface_entity
 from simplestack_kvm.libvirtd.domains import document_of, find_domain, require_guest_state
-from simplestack_kvm.libvirtd.interface_records import InterfaceRecord, interface_records
+from simplestack_kvm.libvirtd.interface_records import (
+    InterfaceRecord,
+    bandwidth_element,
+    interface_records,
+)
 from simplestack_kvm.libvirtd.interfaces import (
     add_interface,
     change_interface,
@@ -126,7 +130,7 @@ def _parts(
     if changes.active is not UNSET:
         parts["link"] = ET.Element("link", state="up" if changes.active else "down")
     if changes.ratelimit is not UNSET:
-        parts["bandwidth"] = _bandwidth(int(changes.ratelimit or 0))
+        parts["bandwidth"] = bandwidth_element(int(changes.ratelimit or 0))
     if (changes.locking_mode, changes.ipv4_allowed, changes.ipv6_allowed) != (UNSET, UNSET, UNSET):
         parts["filterref"] = filter_reference(interface, changes)
     _reject_unfiltered(session, interface, network, parts)
@@ -173,14 +177,3 @@ def _reject_unfiltered(
         f"interface {interface.mac} has the network filter {interface.filter!r}, and libvirt cannot filter "
         "on Open vSwitch: set its `locking_mode` to network_default, too"
     )
-
-
-def _bandwidth(rate_bits: int) -> ET.Element | None:
-    """Return the limit in both directions. libvirt's KiB/s are rounded up."""
-    if not rate_bits:
-        return None
-    bandwidth, rate = ET.Element("bandwidth"), str(-(-rate_bits // BITS_IN_KIB))
-    # Open vSwitch takes the average of what a guest receives as its minimum, and the peak as the limit.
-    ET.SubElement(bandwidth, "inbound", average=rate, peak=rate)
-    ET.SubElement(bandwidth, "outbound", average=rate)
-    return bandwidth

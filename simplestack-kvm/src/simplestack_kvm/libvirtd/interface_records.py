@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from simplestack_kvm.libvirtd.vlans import OPEN_VSWITCH, virtual_port
 
+#: libvirt has rates in KiB/s, clients in bit/s.
+BITS_IN_KIB = 8192
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InterfaceRecord:
@@ -72,3 +75,17 @@ def mac_of(interface: ET.Element) -> str:
     """Return the MAC address of an ``<interface>``, in lower case."""
     mac = interface.find("mac")
     return "" if mac is None else mac.get("address", "").lower()
+
+
+def bandwidth_element(rate_bits: int) -> ET.Element | None:
+    """Describe a limit in both directions, rounded up to KiB/s; None without a limit.
+
+    :param rate_bits: bits per second; 0 for no limit
+    """
+    if not rate_bits:
+        return None
+    bandwidth, rate = ET.Element("bandwidth"), str(-(-rate_bits // BITS_IN_KIB))
+    # Open vSwitch takes the average of what a guest receives as its minimum, and the peak as the limit.
+    ET.SubElement(bandwidth, "inbound", average=rate, peak=rate)
+    ET.SubElement(bandwidth, "outbound", average=rate)
+    return bandwidth

@@ -20,6 +20,7 @@ from simplestack_kvm.sdk import libvirt
 #: Pools whose volumes are files, and so can be qcow2. The others' volumes are block devices: raw.
 FILE_POOLS = frozenset({"dir", "fs", "netfs"})
 
+_SECTOR_BYTES = 512
 #: Ends the names of volumes that are made as qcow2.
 _QCOW2_SUFFIX = ".qcow2"
 
@@ -71,11 +72,39 @@ def make_volume(
         return pool.createXML(text)
 
 
+def make_staging_volume(
+    made: Leftovers, pool: "libvirt.virStoragePool", guest_id: str, image_format: str
+) -> "libvirt.virStorageVol":
+    """Make a volume for an image that is uploaded to be converted. libvirt takes it for this format.
+
+    libvirt finds out the format of an uploaded image by itself, but not while a volume is being copied into
+    the pool. The volume is as small as possible: an upload overwrites only its start.
+
+    :param pool: one of `FILE_POOLS`
+    :raises Conflict: the pool has vanished
+    """
+    name = f"{guest_id}-{secrets.token_hex(4)}.upload"
+    volume = ET.Element("volume")
+    ET.SubElement(volume, "name").text = name
+    size_bytes = 0 if image_format == "raw" else _SECTOR_BYTES
+    ET.SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
+    ET.SubElement(volume, "allocation", unit="bytes").text = "0"
+    ET.SubElement(ET.SubElement(volume, "target"), "format", type=image_format)
+    made.add_volume(pool, name)
+    with _vanished_is_conflict(pool):
+        return pool.createXML(ET.tostring(volume, encoding="unicode"))
+
+
 def copy_volume(
-    made: Leftovers, pool: "libvirt.virStoragePool", guest_id: str, image: "libvirt.virStorageVol"
+    made: Leftovers,
+    pool: "libvirt.virStoragePool",
+    guest_id: str,
+    image: "libvirt.virStorageVol",
+    size_bytes: int | None = None,
 ) -> "libvirt.virStorageVol":
     """Copy a volume for a guest, in full: what happens to the image later does not matter.
 
+    :param size_bytes: the size of the disk in the image, where libvirt may not know it
     :raises InsufficientStorage: there is less room than the image occupies
     :raises Conflict: a running guest uses the image, or the pool has vanished
     """
@@ -87,7 +116,7 @@ def copy_volume(
             f"storage {pool.name()} has {gib(room_bytes):.3g} GiB left, "
             f"image {image.name()} needs {gib(allocation_bytes):.3g} GiB"
         )
-    name, text = _new_volume(pool, guest_id, capacity_bytes)
+    name, text = _new_volume(pool, guest_id, capacity_bytes if size_bytes is None else size_bytes)
     made.add_volume(pool, name)
     try:
         with _vanished_is_conflict(pool):
@@ -144,6 +173,15 @@ def is_block(volume: "libvirt.virStorageVol") -> bool:
     return _volume_info(volume)[0] == libvirt.VIR_STORAGE_VOL_BLOCK
 
 
+def has_files(pool: "libvirt.virStoragePool") -> bool:
+    """Tell whether the volumes of a pool are files, which can have any format.
+
+    :raises Conflict: the pool has vanished
+    """
+    with _vanished_is_conflict(pool):
+        return parse_document(pool.XMLDesc()).get("type") in FILE_POOLS
+
+
 def _volume_info(volume: "libvirt.virStorageVol") -> tuple[int, int, int]:
     info: Any = volume.info()  # the binding's own annotation says str
     return info[0], info[1], info[2]
@@ -176,8 +214,7 @@ def _vanished_is_conflict(pool: "libvirt.virStoragePool") -> Iterator[None]:
 
 def _new_volume(pool: "libvirt.virStoragePool", guest_id: str, size_bytes: int) -> tuple[str, str]:
     """Return a new volume's name and description. The name is ours: no name from outside meets a path."""
-    with _vanished_is_conflict(pool):
-        is_file = parse_document(pool.XMLDesc()).get("type") in FILE_POOLS
+    is_file = has_files(pool)
     volume = ET.Element("volume")
     name = f"{guest_id}-{secrets.token_hex(4)}" + (_QCOW2_SUFFIX if is_file else "")
     ET.SubElement(volume, "name").text = name

@@ -1,0 +1,282 @@
+"""Guests of appliances that clients upload to a real libvirtd."""
+
+import gzip
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import libvirt
+import pytest
+
+from simplestack import GIB, MIB, Disk, Guest, GuestImport, GuestState
+from simplestack_kvm.appliance.descriptor_writer import write_descriptor
+from simplestack_kvm.appliance.guest import ApplianceInterface
+from simplestack_kvm.appliance.members import chunk_name
+from simplestack_kvm.hooks.disks import disk_list
+from simplestack_kvm.hooks.guests import guest_delete, guest_info
+from simplestack_kvm.hooks.interfaces import network_interface_list
+from simplestack_kvm.hooks.power import guest_shutdown
+from simplestack_kvm.hooks.tags import tag_list
+from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.session import KvmSession
+
+from .appliances import FIRST, SECOND, appliance, disk, image, manifest, ova, stream_optimized, tar
+from .counterparts.libvirtd import Libvirtd
+from .domains import foreign
+from .test_foreign_descriptors import VIRTUALBOX_2, VMWARE
+from .test_guest_life import BOOT_SECONDS, answers
+from .uploads import everything, load
+
+Until = Callable[[Callable[[], bool], float, str], None]
+VMDK = "subformat=streamOptimized"
+
+
+def assert_disks(session: KvmSession, guest: Guest, folder: Path, *contents: bytes) -> list[Disk]:
+    disks = disk_list(session, guest.id)
+    assert len(disks) == len(contents)
+    for found, content in zip(disks, contents, strict=True):
+        expected = folder / "expected.raw"
+        expected.write_bytes(content)
+        command = ["qemu-img", "compare", "-f", "raw", "-F", "qcow2", str(expected), str(found.extra_info)]
+        compared = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert compared.returncode == 0, compared.stdout + compared.stderr
+    return disks
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
+def test_the_disks_of_an_appliance_are_those_of_its_guest_in_any_order(
+    session: KvmSession, libvirtd: Libvirtd, tmp_path: Path, chunked: bool, compressed: bool
+) -> None:
+    before = everything(session, libvirtd)
+    described = appliance(
+        disk("first.qcow2", FIRST, name="root <&>"),
+        disk(None, bytes(3 * MIB)),
+        disk("second.vmdk", SECOND, "vmdk"),
+        disk("third.raw", SECOND, "raw", name="data"),
+        cpus=2,
+        tags=("blue", "a/b <&> ü"),
+        description="two\nlines <&>",
+    )
+    body = ova(
+        described,
+        {
+            "third.raw": SECOND,
+            "second.vmdk": stream_optimized(tmp_path, SECOND),
+            "first.qcow2": image(tmp_path, FIRST),
+        },
+    )
+    made = load(session, libvirtd, gzip.compress(body) if compressed else body, None, chunked=chunked)
+    assert (made.name, made.memory, made.cpus, made.state) == ("packed", 64, 2, GuestState.STOPPED)
+    assert (made.hdd, made.paravirtualized) == (11 * MIB / GIB, True)
+    disks = assert_disks(session, made, tmp_path, FIRST, bytes(3 * MIB), SECOND, SECOND)
+    assert [each.id for each in disks] == ["vda", "vdb", "vdc", "vdd"]
+    assert (disks[0].name, disks[3].name) == ("root <&>", "data")
+    assert tag_list(session, made.id) == ["a/b <&> ü", "blue"]
+    domain = session.connection.lookupByUUIDString(made.id)
+    assert parse_document(domain.XMLDesc()).findtext("description") == "two\nlines <&>"
+    guest_delete(session, made.id)
+    assert everything(session, libvirtd) == before
+
+
+@pytest.mark.parametrize("algorithm", ["SHA1", "SHA256"])
+@pytest.mark.parametrize("place", ["after the descriptor", "at the end"])
+def test_a_manifest_may_come_before_or_after_the_disks(
+    session: KvmSession, libvirtd: Libvirtd, tmp_path: Path, algorithm: str, place: str
+) -> None:
+    document = write_descriptor(appliance(disk("disk.qcow2", FIRST)))
+    content = image(tmp_path, FIRST)
+    listed = {"packed.mf": manifest({"packed.ovf": document, "disk.qcow2": content}, algorithm)}
+    files = {"disk.qcow2": content}
+    both = files | listed if place == "at the end" else listed | files
+    made = load(session, libvirtd, ova(document, both | {"packed.cert": b"whoever"}), None)
+    assert_disks(session, made, tmp_path, FIRST)
+    guest_delete(session, made.id)
+
+
+def test_a_disk_may_be_split_into_chunks(session: KvmSession, libvirtd: Libvirtd, tmp_path: Path) -> None:
+    contents = {"one": (FIRST, image(tmp_path, FIRST), 100_000), "two": (SECOND, SECOND, MIB)}
+    files: dict[str, bytes] = {}
+    for name, (_, content, size) in contents.items():
+        for number, start in enumerate(range(0, len(content), size)):
+            files[chunk_name(name, number)] = content[start : start + size]
+    described = appliance(
+        disk("one", FIRST, chunk_bytes=100_000, file_bytes=len(contents["one"][1])),
+        disk("two", SECOND, "raw", chunk_bytes=MIB, file_bytes=len(SECOND)),
+    )
+    made = load(session, libvirtd, ova(described, files), None)
+    assert_disks(session, made, tmp_path, FIRST, SECOND)
+    guest_delete(session, made.id)
+
+
+def test_an_appliance_of_vmware_gets_hardware_that_its_guest_has_drivers_for(
+    session: KvmSession, libvirtd: Libvirtd, tmp_path: Path, warnings: list[str]
+) -> None:
+    content = stream_optimized(tmp_path, FIRST)
+    document = VMWARE.replace('ovf:size="1000"', f'ovf:size="{len(content)}"').replace('"efi"', '"bios"')
+    body = tar(
+        {"web 1.ovf": document.encode(), "web 1-disk1.vmdk": content, "web 1.nvram": b"x", "a.iso": b""}
+    )
+    made = load(session, libvirtd, body, GuestImport(network=[libvirtd.network]))
+    assert (made.name, made.memory, made.cpus, made.paravirtualized) == ("web 1", 2048, 4, False)
+    disks = assert_disks(session, made, tmp_path, FIRST)
+    assert disks[0].id == "sda"
+    assert [each.network for each in network_interface_list(session, made.id)] == [libvirtd.network]
+    assert [text for text in warnings if "2 files" in text and "'web 1.nvram'" in text]
+    guest_delete(session, made.id)
+
+
+def test_an_appliance_of_virtualbox_is_imported(
+    session: KvmSession, libvirtd: Libvirtd, tmp_path: Path
+) -> None:
+    document = VIRTUALBOX_2.replace('"EFI"', '"BIOS"').encode()
+    content = stream_optimized(tmp_path, FIRST)
+    files = {"box-disk001.vmdk": content}
+    listed = manifest({"box.ovf": document, **files}, "SHA1")
+    body = tar({"box.ovf": document, **files, "box.mf": listed}, tarfile.GNU_FORMAT)
+    made = load(session, libvirtd, body, GuestImport(name="other", memory=32, network=[libvirtd.network]))
+    assert (made.name, made.memory, made.paravirtualized) == ("other", 32, False)
+    assert_disks(session, made, tmp_path, FIRST)
+    guest_delete(session, made.id)
+
+
+def test_the_query_changes_the_devices_of_an_appliance(
+    session: KvmSession, libvirtd: Libvirtd, tmp_path: Path
+) -> None:
+    described = appliance(
+        disk("disk.vmdk", FIRST, "vmdk", bus="scsi", controller="lsilogic"),
+        interfaces=(ApplianceInterface(network="VM Network", model="e1000"),),
+    )
+    body = ova(described, {"disk.vmdk": stream_optimized(tmp_path, FIRST)})
+    wanted = GuestImport(paravirtualized=True, cpus=2, network=[libvirtd.network] * 2)
+    made = load(session, libvirtd, body, wanted)
+    assert (made.paravirtualized, made.cpus) == (True, 2)
+    document = parse_document(session.connection.lookupByUUIDString(made.id).XMLDesc())
+    models = [model.get("type") for model in document.iterfind("devices/interface/model")]
+    assert models == ["virtio", "virtio"]
+    guest_delete(session, made.id)
+
+
+def interfaces(session: KvmSession, guest: Guest) -> list[tuple[object, ...]]:
+    return [
+        (each.network, each.active, each.ratelimit, each.locking_mode, each.ipv4_allowed)
+        for each in network_interface_list(session, guest.id)
+    ]
+
+
+def test_interfaces_keep_their_addresses_models_limits_and_locks(
+    session: KvmSession, libvirtd: Libvirtd, other_network: str
+) -> None:
+    described = appliance(
+        interfaces=(
+            ApplianceInterface(network=libvirtd.network, mac="52:54:00:ab:cd:01", model="e1000"),
+            ApplianceInterface(
+                network=other_network,
+                mac="52:54:00:ab:cd:02",
+                model="virtio",
+                active=False,
+                ratelimit=8_192_000,
+                locking_mode="locked",
+                ipv4_allowed=("10.0.0.7", "10.0.0.8"),
+            ),
+            ApplianceInterface(network=other_network, mac="52:54:00:ab:cd:03", locking_mode="disabled"),
+        )
+    )
+    made = load(session, libvirtd, ova(described, {}), None)
+    assert interfaces(session, made) == [
+        (libvirtd.network, True, None, "network_default", []),
+        (other_network, False, 8_192_000, "locked", ["10.0.0.7", "10.0.0.8"]),
+        (other_network, True, None, "disabled", []),
+    ]
+    assert [each.id for each in network_interface_list(session, made.id)] == [
+        each.mac for each in described.interfaces
+    ]
+    document = parse_document(session.connection.lookupByUUIDString(made.id).XMLDesc())
+    models = [model.get("type") for model in document.iterfind("devices/interface/model")]
+    assert models == ["e1000", "virtio", "virtio"]
+    guest_delete(session, made.id)
+
+
+def test_an_address_that_another_guest_has_is_replaced_with_a_warning(
+    session: KvmSession, libvirtd: Libvirtd, warnings: list[str]
+) -> None:
+    taken = "52:54:00:ab:cd:ef"
+    source = f"<source network='{libvirtd.network}'/>"
+    device = f"<interface type='network'><mac address='{taken}'/>{source}</interface>"
+    interface = ApplianceInterface(network=libvirtd.network, mac=taken)
+    twice = ApplianceInterface(network=libvirtd.network, mac="52:54:00:ab:cd:11")
+    with foreign(session.connection, device):
+        body = ova(appliance(interfaces=(interface, twice, twice)), {})
+        made = load(session, libvirtd, body, None)
+        macs = [each.id for each in network_interface_list(session, made.id)]
+        assert len(set(macs)) == 3
+        assert taken not in macs
+        assert macs[1] == twice.mac
+        assert len([text for text in warnings if "another interface has it" in text]) == 2
+        guest_delete(session, made.id)
+
+
+@pytest.mark.parametrize(
+    ("machine", "place"),
+    [
+        ("pc-q35-7.2", ("scsi", "virtio-scsi", "sda")),
+        ("pc-q35-7.2", ("sata", None, "sda")),
+        ("pc-q35-7.2", ("usb", None, "sda")),
+        ("pc-i440fx-7.2", ("ide", None, "hda")),
+        ("pc-i440fx-7.2", ("scsi", "lsilogic", "sda")),
+    ],
+)
+def test_a_guest_of_an_own_export_keeps_its_machine_and_buses(
+    session: KvmSession,
+    libvirtd: Libvirtd,
+    tmp_path: Path,
+    machine: str,
+    place: tuple[str, str | None, str],
+) -> None:
+    bus, controller, target = place
+    packed = disk("disk", FIRST, bus=bus, controller=controller, name="root")
+    described = appliance(packed, machine=machine, arch="x86_64")
+    made = load(session, libvirtd, ova(described, {"disk": image(tmp_path, FIRST)}), None)
+    (found,) = assert_disks(session, made, tmp_path, FIRST)
+    assert (found.id, found.name) == (target, "root")
+    domain = session.connection.lookupByUUIDString(made.id)
+    document = parse_document(domain.XMLDesc())
+    system, element = document.find("os/type"), document.find(f"devices/disk/target[@dev='{target}']")
+    assert system is not None
+    assert element is not None
+    assert (system.get("machine"), element.get("bus")) == (machine, bus)
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    domain.destroy()
+    guest_delete(session, made.id)
+
+
+@pytest.mark.parametrize(("newer", "newest"), [("pc-q35-99.0", "pc-q35-"), ("pc-i440fx-99.0", "pc-i440fx-")])
+def test_a_machine_that_the_host_is_too_old_for_is_replaced_with_a_warning(
+    session: KvmSession, libvirtd: Libvirtd, warnings: list[str], newer: str, newest: str
+) -> None:
+    made = load(session, libvirtd, ova(appliance(machine=newer), {}), None)
+    document = parse_document(session.connection.lookupByUUIDString(made.id).XMLDesc())
+    (system,) = document.iterfind("os/type")
+    assert system.get("machine", "").startswith(newest)
+    assert [text for text in warnings if newer in text]
+    guest_delete(session, made.id)
+
+
+def test_the_guest_of_an_appliance_boots(
+    session: KvmSession, libvirtd: Libvirtd, guest_image: Path, tmp_path: Path, until: Until
+) -> None:
+    command = ["qemu-img", "convert", "-O", "vmdk", "-o", VMDK, str(guest_image), str(tmp_path / "disk.vmdk")]
+    subprocess.run(command, check=True)
+    content = (tmp_path / "disk.vmdk").read_bytes()
+    interface = ApplianceInterface(network=libvirtd.network)
+    described = appliance(
+        disk("disk.vmdk", bytes(48 * MIB), "vmdk"), memory_mib=128, interfaces=(interface,), name="boots"
+    )
+    made = load(session, libvirtd, ova(described, {"disk.vmdk": content}), GuestImport(start=True))
+    try:
+        assert made.state == GuestState.STARTED
+        until(lambda: answers(guest_info(session, made.id).ip), BOOT_SECONDS, "the guest answers")
+    finally:
+        guest_shutdown(session, made.id, force=True)
+        guest_delete(session, made.id)
