@@ -17,12 +17,22 @@ from simulators.vsphere.simulator import Simulator
 
 PREFIX = "/simulator/"
 _JSON = "application/json"
+
+
+def _files(simulator: Simulator) -> list[str]:
+    datastores = simulator.database.all(vim.Datastore)
+    return sorted(
+        f"[{store['name']}] {path}" for store in datastores for path in simulator.files.all(store.id)
+    )
+
+
 #: Returns a part of the state. Other modules add theirs: ``STATES["leases"] = ...``.
 STATES: dict[str, Callable[[Simulator], Any]] = {
     "objects": lambda simulator: simulator.database.counts(),
     "vms": lambda simulator: sorted(vm["name"] for vm in simulator.database.all(vim.VirtualMachine)),
     "sessions": lambda simulator: [session.user for session in simulator.sessions.all()],
     "tasks": lambda simulator: simulator.tasks.states(),
+    "files": _files,
     "defects": lambda simulator: simulator.defects,
 }
 

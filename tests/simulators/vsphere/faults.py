@@ -53,11 +53,12 @@ class Rule(rules.Rule, kw_only=True, forbid_unknown_fields=True):
         """
         try:
             kind = type_by_name(self.fault or "")
-            made = kind(msg=self.text, **self.properties)
+            made = kind(**self.properties)
         except (KeyError, AttributeError, TypeError) as error:
             raise ValueError(f"{self.fault} with {self.properties}: {error}") from error
         if not isinstance(made, MethodFault):
             raise ValueError(f"{self.fault} is no fault")  # noqa: TRY004  msgspec wants a ValueError
+        made.msg = self.text
         return made
 
 

@@ -124,7 +124,7 @@ class Tasks:
 
     def states(self) -> dict[str, str]:
         """Return the state of each task by its ID."""
-        return {task.id: task["info.state"] for task in self._database.all(vim.Task)}
+        return {task.id: str(task["info.state"]) for task in self._database.all(vim.Task)}
 
     def _add(self, method: Method, entity: Object, session: Session | None) -> Object:
         moid = self._id_format.format(number=self._number, method=method.description_id)

@@ -3,12 +3,13 @@
 import uuid
 from typing import Any
 
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
 from simulators.vsphere.data import make
 from simulators.vsphere.database import Database, Object
 from simulators.vsphere.derived import derived
 from simulators.vsphere.inventory.entities import add_entity
+from simulators.vsphere.schema import Long
 
 _GIB = 1024**3
 CORES, MHZ, MEMORY_BYTES = 16, 2_400, 256 * _GIB
@@ -100,6 +101,8 @@ def add_host(
     system = database.add(
         vim.host.NetworkSystem, f"networkSystem-{made.id}", networkInfo=made["config.network"]
     )
+    browser = database.add(vim.host.DatastoreBrowser, f"datastoreBrowser-{made.id}")
+    made["datastoreBrowser"] = browser.ref
     made["configManager"] = vim.host.ConfigManager(networkSystem=system.ref)
     return made
 
@@ -153,6 +156,18 @@ def _compute_summary(compute: Object) -> vim.ComputeResource.Summary:
     )
 
 
+@derived(vim.ClusterComputeResource, "summaryEx")
+def _cluster_summary(cluster: Object) -> vim.ClusterComputeResource.Summary:
+    found: vim.ClusterComputeResource.Summary = cluster["summary"]
+    return found
+
+
+@derived(vim.HostSystem, "licensableResource")
+def _licensable(_host: Object) -> vim.LicenseManager.LicensableResourceInfo:
+    packages = vmodl.KeyAnyValue(key="numCpuPackages", value=Long(2))
+    return vim.LicenseManager.LicensableResourceInfo(resource=[packages])
+
+
 @derived(vim.ResourcePool, "runtime")
 def _pool_runtime(pool: Object) -> vim.ResourcePool.RuntimeInfo:
     hosts = len(pool.database.get(pool["owner"])["host"])
@@ -175,6 +190,8 @@ def _pool_summary(pool: Object) -> vim.ResourcePool.Summary:
 
 
 def _with_root_pool(database: Database, compute: Object, moid: str | None = None) -> Object:
+    browser = database.add(vim.EnvironmentBrowser, f"envbrowser-{compute.id}")
+    compute["environmentBrowser"] = browser.ref
     compute["resourcePool"] = add_pool(database, "Resources", compute, compute, moid).ref
     return compute
 

@@ -31,6 +31,12 @@ def _storage(_vm: Object) -> vim.vm.StorageInfo:
     return make(vim.vm.StorageInfo, timestamp=datetime.now(UTC))
 
 
+@derived(vim.VirtualMachine, "environmentBrowser")
+def _environment(vm: Object) -> Any:
+    host = vm.database.get(vm["runtime.host"])
+    return vm.database.get(host["parent"])["environmentBrowser"]
+
+
 def _guest(vm: Object) -> Any:
     info = vm["guest"]
     if info is None:
