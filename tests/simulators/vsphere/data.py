@@ -19,9 +19,11 @@ def make(kind: type[T], /, **values: Any) -> T:
     properties.update(scalars)
     for name, array in arrays:
         properties[name] = array()
-    if not values.keys() <= properties.keys():
-        raise AttributeError(f"{kind.__name__} has no {sorted(values.keys() - properties.keys())}")
+    size = len(properties)
     properties.update(values)
+    if len(properties) != size:
+        unknown = values.keys() - {field.name for field in fields(cast("Any", kind))}
+        raise AttributeError(f"{kind.__name__} has no {sorted(unknown)}")
     return made
 
 

@@ -57,8 +57,8 @@ class Object:
         self.added = self.changed = 0
         #: Values that were made for one reading, which must not stay in memory.
         self.memo: dict[str, Any] | None = None
-        #: Values as they were last written: by path and API version.
-        self.written: dict[tuple[str, str], str] = {}
+        #: Its properties as they were last written: by API version, paths and so on.
+        self.written: dict[tuple[Any, ...], str] = {}
 
     @property
     def id(self) -> str:
@@ -96,9 +96,9 @@ class Object:
 
     def is_cacheable(self, name: str) -> bool:
         """Return whether a property changes only when the object does."""
-        return not isinstance(self.values.get(name), Live) and not (
-            name not in self.values and derived.find(self.kind, name)
-        )
+        if name in self.values:
+            return not isinstance(self.values[name], Live)
+        return derived.is_own(self.kind, name)
 
     def _root(self, name: str) -> Any:
         if self.memo is not None and name in self.memo:

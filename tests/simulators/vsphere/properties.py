@@ -11,7 +11,7 @@ from simulators.vsphere.paths import resolve, steps
 from simulators.vsphere.schema import fields, fields_by_name
 from simulators.vsphere.sessions import Session, check
 from simulators.vsphere.versions import includes
-from simulators.vsphere.writer import Written, write_property
+from simulators.vsphere.writer import Written, write, write_property
 
 _READ = "System.Read"
 PropertyCollector = vmodl.query.PropertyCollector
@@ -51,15 +51,30 @@ def read(subject: Object, paths: list[str], version: str, session: Session | Non
     return values, faults
 
 
-def content(subject: Object, spec: Any, version: str, session: Session | None) -> Any:
-    """Return an object's ``ObjectContent``."""
-    values, faults = read(subject, paths_of(spec, subject, version), version, session)
-    return make(
+def content(subject: Object, spec: Any, version: str, session: Session | None, tag: str) -> Written:
+    """Return an object's ``ObjectContent`` as an element, which is kept until the object changes.
+
+    :param tag: the element's name
+    """
+    paths = paths_of(spec, subject, version)
+    privileges = None if session is None else session.account.privileges
+    key = (tag, version, session is None, privileges, *paths)
+    known = subject.written.get(key)
+    if known is not None:
+        return Written(known)
+    values, faults = read(subject, paths, version, session)
+    found = make(
         PropertyCollector.ObjectContent,
         obj=subject.ref,
         propSet=[make(vmodl.DynamicProperty, name=path, val=value) for path, value in values.items()],
         missingSet=missing(faults),
     )
+    parts: list[str] = []
+    write(parts, tag, found, PropertyCollector.ObjectContent, version)
+    written = Written("".join(parts))
+    if all(subject.is_cacheable(steps(path)[0]) for path in paths):
+        subject.written[key] = written
+    return written
 
 
 def fetch(subject: Object, name: str, version: str, session: Session | None) -> Written | None:
@@ -88,15 +103,9 @@ def missing(faults: dict[str, Any]) -> list[Any]:
 def _written(subject: Object, path: str, version: str, session: Session | None) -> Written:
     root = steps(path)[0]
     check(session, fields_by_name(subject.kind)[root].privilege or _READ, subject.ref)
-    known = subject.written.get((path, version))
-    if known is not None:
-        return Written(known)
     field = resolve(subject.kind, path, version)
     parts: list[str] = []
     value = subject[path]
     if value is not None:
         write_property(parts, "val", field, value, version)
-    written = Written("".join(parts))
-    if subject.is_cacheable(root):
-        subject.written[path, version] = written
-    return written
+    return Written("".join(parts))

@@ -1,5 +1,6 @@
 """Values to SOAP, as an API version has them: what is newer is left out, or becomes its base type."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
@@ -31,7 +32,8 @@ class _Plan(NamedTuple):
     """How the objects of a type are written."""
 
     name: str
-    fields: tuple[Field, ...]
+    #: Name, whether it is an array, and type.
+    fields: tuple[tuple[str, bool, Any], ...]
 
 
 def write(parts: Parts, tag: str, value: Any, declared: Any, version: str, *, is_any: bool = False) -> None:
@@ -42,22 +44,15 @@ def write(parts: Parts, tag: str, value: Any, declared: Any, version: str, *, is
     """
     if value is None:
         return
-    if isinstance(value, Written):
-        parts.append(value)
-        return
     if declared is object:
         is_any, declared = True, _own_type(value)
-    if isinstance(value, ManagedObject):
-        _write_reference(parts, tag, value, is_any=is_any)
-    elif isinstance(value, MethodFault):
-        _write_localized(parts, tag, value, version, is_any=is_any)
-    elif isinstance(value, DataObject):
-        _write_object(parts, tag, value, declared, version, is_any=is_any)
-    elif isinstance(value, list):
-        write_array(parts, tag, value, declared, version)
-    else:
+    kind: Any = type(value)
+    writer = _writer(kind)
+    if writer is None:
         attribute = f' xsi:type="{_scalar_name(value, declared)}"' if is_any else ""
         parts.append(f"<{tag}{attribute}>{_escaped(value)}</{tag}>")
+    else:
+        writer(parts, tag, value, declared, version, is_any=is_any)
 
 
 def write_field(parts: Parts, field: Field, value: Any, version: str) -> None:
@@ -93,12 +88,23 @@ def write_fault(parts: Parts, tag: str, fault: Any, version: str) -> None:
     _write_object(parts, tag, fault, None, version, is_any=True)
 
 
-def _write_reference(parts: Parts, tag: str, value: Any, *, is_any: bool) -> None:
+def _write_written(parts: Parts, _tag: str, value: Any, *_others: Any, is_any: bool) -> None:
+    parts.append(value)
+
+
+def _write_array(parts: Parts, tag: str, value: Any, declared: Any, version: str, *, is_any: bool) -> None:
+    write_array(parts, tag, value, declared, version)
+
+
+def _write_reference(parts: Parts, tag: str, value: Any, *_others: Any, is_any: bool) -> None:
     attribute = f' xsi:type="{_REFERENCE}"' if is_any else ""
-    parts.append(f'<{tag}{attribute} type="{name_of(type(value))}">{escape(value._moId)}</{tag}>')
+    kind: Any = type(value)
+    parts.append(f'<{tag}{attribute} type="{kind._wsdlName}">{escape(value._moId)}</{tag}>')
 
 
-def _write_localized(parts: Parts, tag: str, fault: Any, version: str, *, is_any: bool) -> None:
+def _write_localized(
+    parts: Parts, tag: str, fault: Any, _declared: Any, version: str, *, is_any: bool
+) -> None:
     attribute = ' xsi:type="LocalizedMethodFault"' if is_any else ""
     parts.append(f"<{tag}{attribute}>")
     write_fault(parts, "fault", fault, version)
@@ -108,27 +114,42 @@ def _write_localized(parts: Parts, tag: str, fault: Any, version: str, *, is_any
 def _write_object(parts: Parts, tag: str, value: Any, declared: Any, version: str, *, is_any: bool) -> None:
     kind: Any = type(value)
     plan = _plan(kind, version)
-    if is_any or kind is not declared:
-        parts.append(f'<{tag} xsi:type="{plan.name}">')
-    else:
-        parts.append(f"<{tag}>")
+    parts.append(f'<{tag} xsi:type="{plan.name}">' if is_any or kind is not declared else f"<{tag}>")
     properties = value.__dict__
-    for field in plan.fields:
-        own = properties.get(field.name)
+    for name, is_array, own_type in plan.fields:
+        own = properties.get(name)
         if own is None:
             continue
-        if field.is_array:
+        if is_array:
             for item in own:
-                write(parts, field.name, item, field.type, version)
+                write(parts, name, item, own_type, version)
         else:
-            write(parts, field.name, own, field.type, version)
+            write(parts, name, own, own_type, version)
     parts.append(f"</{tag}>")
+
+
+@cache
+def _writer(kind: Any) -> Callable[..., None] | None:
+    """Return what writes the values of a type; None if they are text."""
+    if issubclass(kind, Written):
+        return _write_written
+    if issubclass(kind, ManagedObject):
+        return _write_reference
+    if issubclass(kind, MethodFault):
+        return _write_localized
+    if issubclass(kind, DataObject):
+        return _write_object
+    return _write_array if issubclass(kind, list) else None
 
 
 @cache
 def _plan(kind: Any, version: str) -> _Plan:
     compatible = _compatible(kind, version)
-    own = tuple(field for field in fields(compatible) if includes(version, field.version))
+    own = tuple(
+        (field.name, field.is_array, field.type)
+        for field in fields(compatible)
+        if includes(version, field.version)
+    )
     return _Plan(name_of(compatible), own)
 
 

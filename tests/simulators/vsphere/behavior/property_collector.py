@@ -1,7 +1,6 @@
 """``PropertyCollector``: reading properties, in pages."""
 
 import uuid
-from itertools import islice
 from typing import Any
 
 from pyVmomi import vmodl
@@ -33,8 +32,7 @@ def retrieve_properties_ex(call: Call, spec_set: list[Any], options: Any) -> Any
 @method(PropertyCollector, "RetrieveProperties")
 def retrieve_properties(call: Call, spec_set: list[Any]) -> list[Any]:
     """Return the selected objects."""
-    result = _page(call, _selected(call, spec_set), None)
-    return [] if result is None else list(result.objects)
+    return _contents(call, _selected(call, spec_set), "returnval")
 
 
 @method(PropertyCollector, "ContinueRetrievePropertiesEx")
@@ -61,14 +59,8 @@ def _selected(call: Call, spec_set: list[Any]) -> _Left:
 
 def _page(call: Call, selected: _Left, size: int | None) -> Any:
     """Return a page; None if there are no objects at all."""
-    pending = iter(selected)
-    objects = []
-    for selection, moid in islice(pending, size):
-        subject = call.database.find(moid)
-        if subject is not None:
-            spec = selection.properties(subject)
-            objects.append(content(subject, spec, call.version, call.session))
-    left = list(pending)
+    objects = _contents(call, selected[:size], "objects")
+    left = [] if size is None else selected[size:]
     token = None
     if left:
         token = str(uuid.uuid4())
@@ -76,6 +68,17 @@ def _page(call: Call, selected: _Left, size: int | None) -> Any:
     if not objects and token is None:
         return None
     return make(PropertyCollector.RetrieveResult, token=token, objects=objects)
+
+
+def _contents(call: Call, selected: _Left, tag: str) -> list[Any]:
+    """Return the objects that are still there."""
+    found = []
+    for selection, moid in selected:
+        subject = call.database.find(moid)
+        if subject is not None:
+            spec = selection.properties(subject)
+            found.append(content(subject, spec, call.version, call.session, tag))
+    return found
 
 
 def _key(call: Call, token: str) -> tuple[str, str, str]:

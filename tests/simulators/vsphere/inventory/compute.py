@@ -107,7 +107,7 @@ def add_host(
     return made
 
 
-@derived(vim.HostSystem, "summary")
+@derived(vim.HostSystem, "summary", own=True)
 def _host_summary(host: Object) -> vim.host.Summary:
     info, system = host["hardware"], host["hardware.systemInfo"]
     return make(
@@ -162,7 +162,7 @@ def _cluster_summary(cluster: Object) -> vim.ClusterComputeResource.Summary:
     return found
 
 
-@derived(vim.HostSystem, "licensableResource")
+@derived(vim.HostSystem, "licensableResource", own=True)
 def _licensable(_host: Object) -> vim.LicenseManager.LicensableResourceInfo:
     packages = vmodl.KeyAnyValue(key="numCpuPackages", value=Long(2))
     return vim.LicenseManager.LicensableResourceInfo(resource=[packages])

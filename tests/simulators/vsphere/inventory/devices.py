@@ -10,7 +10,16 @@ from simulators.vsphere.database import Object
 device = vim.vm.device
 IDE_KEY, SCSI_KEY, CD_KEY, DISK_KEY, NIC_KEY = 200, 1000, 3000, 2000, 4000
 _PCI_KEY, _SUPER_IO_KEY = 100, 400
-_GIB, _KIB = 1024**3, 1024
+_KIB = 1024
+#: pyVmomi looks nested types up each time that they are named, which is slow.
+_Description = vim.Description
+_ConnectInfo = device.VirtualDevice.ConnectInfo
+_DiskBacking = device.VirtualDisk.FlatVer2BackingInfo
+_CdBacking = device.VirtualCdrom.RemotePassthroughBackingInfo
+_NetworkBacking = device.VirtualEthernetCard.NetworkBackingInfo
+_PortBacking = device.VirtualEthernetCard.DistributedVirtualPortBackingInfo
+_NO_SHARING = device.VirtualSCSIController.Sharing.noSharing
+_NORMAL = vim.SharesInfo.Level.normal
 
 
 def fixed_devices() -> list[Any]:
@@ -51,7 +60,7 @@ def scsi_controller(number: int = 0) -> Any:
         device.ParaVirtualSCSIController, SCSI_KEY + number, number, f"SCSI controller {number}"
     )
     made.controllerKey, made.unitNumber = _PCI_KEY, 3 + number
-    made.sharedBus = device.VirtualSCSIController.Sharing.noSharing
+    made.sharedBus = _NO_SHARING
     made.scsiCtlrUnitNumber, made.hotAddRemove = 7, True
     return made
 
@@ -63,7 +72,7 @@ def disk(unit: int, size: int, file_name: str, datastore: Object, identity: str)
     :param file_name: ``[datastore] folder/name.vmdk``
     """
     backing = make(
-        device.VirtualDisk.FlatVer2BackingInfo,
+        _DiskBacking,
         fileName=file_name,
         datastore=datastore.ref,
         diskMode="persistent",
@@ -80,7 +89,7 @@ def disk(unit: int, size: int, file_name: str, datastore: Object, identity: str)
         unitNumber=unit,
         capacityInKB=size // _KIB,
         capacityInBytes=size,
-        shares=vim.SharesInfo(shares=1_000, level=vim.SharesInfo.Level.normal),
+        shares=make(vim.SharesInfo, shares=1_000, level=_NORMAL),
     )
 
 
@@ -90,8 +99,11 @@ def cd_drive() -> Any:
         device.VirtualCdrom,
         key=CD_KEY,
         deviceInfo=_described("CD/DVD drive 1", "Remote device"),
-        backing=device.VirtualCdrom.RemotePassthroughBackingInfo(
-            deviceName="", exclusive=False, useAutoDetect=False
+        backing=make(
+            _CdBacking,
+            deviceName="",
+            exclusive=False,
+            useAutoDetect=False,
         ),
         connectable=connectable(starts_connected=False),
         controllerKey=IDE_KEY,
@@ -119,17 +131,17 @@ def network_backing(network: Object) -> Any:
     """Return what a card in a network is connected to."""
     if issubclass(network.kind, vim.dvs.DistributedVirtualPortgroup):
         switch = network.database.get(network["config.distributedVirtualSwitch"])
-        port = vim.dvs.PortConnection(switchUuid=switch["uuid"], portgroupKey=network["key"], portKey="1")
-        return device.VirtualEthernetCard.DistributedVirtualPortBackingInfo(port=port)
-    return make(
-        device.VirtualEthernetCard.NetworkBackingInfo, deviceName=network["name"], network=network.ref
-    )
+        port = make(
+            vim.dvs.PortConnection, switchUuid=switch["uuid"], portgroupKey=network["key"], portKey="1"
+        )
+        return make(_PortBacking, port=port)
+    return make(_NetworkBacking, deviceName=network["name"], network=network.ref)
 
 
 def connectable(*, starts_connected: bool, connected: bool = False) -> Any:
     """Return whether a device is connected, and will be."""
     return make(
-        device.VirtualDevice.ConnectInfo,
+        _ConnectInfo,
         startConnected=starts_connected,
         allowGuestControl=True,
         connected=connected,
@@ -147,4 +159,4 @@ def _input(kind: Any, key: int, controller: int, unit: int, label: str) -> Any:
 
 
 def _described(label: str, summary: str) -> vim.Description:
-    return make(vim.Description, label=label, summary=summary)
+    return make(_Description, label=label, summary=summary)

@@ -10,9 +10,10 @@ from simulators.vsphere.database import Object
 from simulators.vsphere.derived import derived
 
 device = vim.vm.device
+_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@derived(vim.VirtualMachine, "summary")
+@derived(vim.VirtualMachine, "summary", own=True)
 def _summary(vm: Object) -> vim.vm.Summary:
     return make(
         vim.vm.Summary,
@@ -20,7 +21,7 @@ def _summary(vm: Object) -> vim.vm.Summary:
         runtime=vm["runtime"],
         guest=_guest(vm),
         config=_config(vm),
-        storage=make(vim.vm.Summary.StorageSummary, timestamp=datetime.now(UTC)),
+        storage=make(vim.vm.Summary.StorageSummary, timestamp=_BEGAN),
         quickStats=make(vim.vm.Summary.QuickStats, guestHeartbeatStatus=vm["guestHeartbeatStatus"]),
         overallStatus=vm["overallStatus"],
     )

@@ -109,7 +109,8 @@ def _config(guest: Guest) -> vim.vm.ConfigInfo:
         guestId=_GUEST_ID,
         alternateGuestName="",
         annotation=guest.annotation,
-        files=vim.vm.FileInfo(
+        files=make(
+            vim.vm.FileInfo,
             vmPathName=f"[{store}] {guest.path('.vmx')}",
             snapshotDirectory=f"[{store}] {guest.name}/",
             suspendDirectory=f"[{store}] {guest.name}/",
@@ -126,7 +127,7 @@ def _config(guest: Guest) -> vim.vm.ConfigInfo:
         cpuHotRemoveEnabled=False,
         firmware="bios",
         bootOptions=make(vim.vm.BootOptions, bootDelay=0),
-        extraConfig=[vim.option.OptionValue(key="svga.present", value="TRUE")],
+        extraConfig=[make(vim.option.OptionValue, key="svga.present", value="TRUE")],
     )
 
 

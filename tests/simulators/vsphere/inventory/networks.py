@@ -124,7 +124,7 @@ def add_distributed_port_group(
     )
 
 
-@derived(vim.Network, "summary")
+@derived(vim.Network, "summary", own=True)
 def _summary(network: Object) -> vim.Network.Summary:
     return make(vim.Network.Summary, network=network.ref, name=network["name"], accessible=True)
 
