@@ -8,7 +8,7 @@ from simplestack import Busy, Conflict, EntityNotFound, GuestState, InvalidArgum
 from simplestack_kvm.libvirtd.copy_xml import disks_to_copy, make_copy
 from simplestack_kvm.libvirtd.domain_xml import VolumeSource
 from simplestack_kvm.libvirtd.domains import document_of, find_domain, require_guest_state
-from simplestack_kvm.libvirtd.image_sources import check_image, known_format
+from simplestack_kvm.libvirtd.image_sources import CheckedImage, check_image, known_format
 from simplestack_kvm.libvirtd.inventory import file_identity
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.naming import check_name, define_guest
@@ -60,7 +60,7 @@ def copy_guest(
     require_guest_state(domain, _CLONE, GuestState.STOPPED)
     check_name(session, name)
     document = document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE)
-    disks = [(disk, _volume(session, disk)) for disk in disks_to_copy(document)]
+    disks = [(disk, find_disk(session, disk, "clone")) for disk in disks_to_copy(document)]
     before = [file_identity(volume) for _, volume in disks]
     variables = find_nvram(session, document)
     copy_id = str(uuid.uuid4())
@@ -81,14 +81,42 @@ def copy_guest(
     return define_guest(session, ET.tostring(document, encoding="unicode"), copy_id, name)
 
 
-def _volume(session: KvmSession, disk: DiskRecord) -> "libvirt.virStorageVol":
+def find_disk(session: KvmSession, disk: DiskRecord, attempt: str) -> "libvirt.virStorageVol":
+    """Return the volume of a disk that is to be copied.
+
+    :param attempt: what is tried, such as ``clone``
+    :raises Conflict: the disk is in no active storage
+    """
     volume = volume_of(session, disk)
     if volume is None:
         raise Conflict(
-            f"cannot clone the guest: disk {disk.target} is not in an active storage; create a storage for "
-            "its folder"
+            f"cannot {attempt} the guest: disk {disk.target} is not in an active storage; create a storage "
+            "for its folder"
         )
     return volume
+
+
+def check_disk(
+    session: KvmSession, disk: DiskRecord, volume: "libvirt.virStorageVol", attempt: str
+) -> CheckedImage:
+    """Check that a disk has the format that its guest knows, and refers to no file outside of the storages.
+
+    :param attempt: what is tried, such as ``clone``
+    :raises Conflict: it is not so, or the disk cannot be copied
+    :raises Busy: libvirt does not know the file's present format yet
+    """
+    try:
+        checked = check_image(session, volume.name(), volume)
+    except InvalidArguments as error:
+        # Nothing in the request is wrong: it is the guest's disk that cannot be copied.
+        raise Conflict(f"cannot {attempt} disk {disk.target} of the guest: {error.message}") from None
+    found = known_format(volume)
+    if disk.format != ("raw" if found == "iso" else found):
+        raise Conflict(
+            f"cannot {attempt} the guest: disk {disk.target} is {disk.format}, but its content looks like "
+            f"{found}"
+        )
+    return checked
 
 
 def _copy(
@@ -100,16 +128,7 @@ def _copy(
     *,
     pool: "libvirt.virStoragePool | None",
 ) -> VolumeSource:
-    try:
-        checked = check_image(session, volume.name(), volume)
-    except InvalidArguments as error:
-        # Nothing in the request is wrong: it is the guest's disk that cannot be copied.
-        raise Conflict(f"cannot clone disk {disk.target} of the guest: {error.message}") from None
-    found = known_format(volume)
-    if disk.format != ("raw" if found == "iso" else found):
-        raise Conflict(
-            f"cannot clone the guest: disk {disk.target} is {disk.format}, but its content looks like {found}"
-        )
+    checked = check_disk(session, disk, volume, "clone")
     copy = copy_volume(made, pool or volume.storagePoolLookupByVolume(), copy_id, volume)
     checked.check_again()
     return source_of(copy)

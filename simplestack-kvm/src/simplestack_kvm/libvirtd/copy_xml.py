@@ -35,15 +35,22 @@ _SHARED = {
 }
 
 
+def host_parts(document: ET.Element) -> list[str]:
+    """Return what a guest has of its host, in words: no copy can have it.
+
+    :param document: the guest's definition
+    """
+    return list(dict.fromkeys(what for path, what in _SHARED.items() if document.find(path) is not None))
+
+
 def disks_to_copy(document: ET.Element) -> list[DiskRecord]:
     """Return the disks that a copy of a guest needs its own volumes for: all but read-only ones.
 
     :param document: the guest's definition
     :raises NotImplementedError: the guest has something that a copy cannot have
     """
-    for path, what in _SHARED.items():
-        if document.find(path) is not None:
-            raise NotImplementedError(f"the guest has {what}, so Simplestack cannot clone it")
+    for what in host_parts(document):
+        raise NotImplementedError(f"the guest has {what}, so Simplestack cannot clone it")
     disks = []
     for element, disk in zip(disk_elements(document), disk_records(document), strict=True):
         if element.find("readonly") is not None:

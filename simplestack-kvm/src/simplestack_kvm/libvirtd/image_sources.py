@@ -46,6 +46,8 @@ class _Link:
     volume: "libvirt.virStorageVol"
     known_format: str
     header: ImageHeader
+    #: Whether it is the raw base of another image: whatever it holds is data.
+    is_data: bool = False
 
 
 class CheckedImage:
@@ -56,12 +58,19 @@ class CheckedImage:
         self._name = name
         self._links = links
 
+    @property
+    def volumes(self) -> "list[libvirt.virStorageVol]":
+        """The image, and all that it is based on."""
+        return [link.volume for link in self._links]
+
     def check_again(self) -> None:
         """Check after the copy that the image is what it was before.
 
         :raises Busy: it changed meanwhile
         """
         for link in self._links:
+            if link.is_data:
+                continue
             try:
                 same = _read(self._session, link.volume) == link
             except UnusableImage:
@@ -149,7 +158,8 @@ def _chain(session: KvmSession, volume: "libvirt.virStorageVol") -> Iterator[_Li
             raise UnusableImage(f"is based on itself, or on more than {MAX_CHAIN} other images: {_BY_HAND}")
         paths.add(base.path())
         if link.header.backing_format == "raw":
-            known_format(base)
+            header = ImageHeader(format="raw")
+            yield _Link(volume=base, known_format=known_format(base), header=header, is_data=True)
             return
         link = _read(session, base)
         if link.header.format != "qcow2":

@@ -102,9 +102,14 @@ class Leftovers:
 
         self._removals.append((f"network {name!r} ({network_id})", remove))
 
+    def discard(self) -> None:
+        """Remove everything, without an error to name what stays in: the log names it."""
+        for sentence in self._remove():
+            _log.warning("%s", sentence)
+
     def _remove(self) -> list[str]:
         """Remove everything; return sentences about what stays."""
-        remaining, in_use = list(self._removals), []
+        remaining, in_use = self._removals, []
         with contextlib.closing(self._connections()) as connections:
             for connection in connections:
                 # The volumes of a domain that stays are still its own.
