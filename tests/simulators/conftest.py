@@ -128,14 +128,14 @@ def ask(server: Server, session: Any, trusting: ssl.SSLContext) -> Ask:
 
 @pytest.fixture
 def upload(server: Server, session: Any, trusting: ssl.SSLContext) -> Iterator[Upload]:
-    """Give `upload(length, **query)`: a connection that is to send an image of that length."""
+    """Give `upload(length, path, **query)`: a connection that is to send an image of that length."""
     with contextlib.ExitStack() as stack:
 
-        def uploaded(length: int, **query: str) -> http.client.HTTPSConnection:
+        def uploaded(length: int, path: str = "/import", **query: str) -> http.client.HTTPSConnection:
             connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=trusting, timeout=20)
             stack.enter_context(contextlib.closing(connection))
             everything = urlencode({"session_id": session._session, **query})
-            connection.putrequest("PUT", f"/import?{everything}")
+            connection.putrequest("PUT", f"{path}?{everything}")
             connection.putheader("Content-Length", str(length))
             connection.endheaders()
             return connection

@@ -140,6 +140,7 @@ def test_a_disk_is_plugged_into_one_vm_at_a_time(session: Any, vm: str) -> None:
     api = session.xenapi
     (other,) = api.VM.get_by_name_label("vm-1")
     disk = api.VBD.get_VDI(api.VM.get_VBDs(other)[0])
+    api.VM.set_domain_type(vm, "pv")  # a whole machine has no read-only disks
     api.VM.start(vm, False, False)
     api.VM.start(other, False, False)
     drive = api.VBD.create(drive_values(vm, disk))

@@ -95,6 +95,9 @@ class Drives:
         if drive["type"] == "CD" and not booted_paravirtualized(self._database, vm):
             text = "HVM CDROMs cannot be hotplugged/unplugged, only inserted or ejected"
             raise Failure("OPERATION_NOT_ALLOWED", text)
+        is_read_only_disk = (drive["type"], drive["mode"]) == ("Disk", "RO")
+        if attached and is_read_only_disk and not booted_paravirtualized(self._database, vm):
+            raise Failure("DISK_VBD_MUST_BE_READWRITE_FOR_HVM", drive.ref)
 
     def _check_sharing(self, drive: Object) -> None:
         """Check that no other drive writes to the disk, or reads it if this drive writes.

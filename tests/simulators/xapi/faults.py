@@ -14,8 +14,8 @@ __all__ = ["Drop", "Faults", "Rule"]
 class Rule(rules.Rule, kw_only=True, forbid_unknown_fields=True):
     """What happens to a message."""
 
-    #: The message; or ``export`` or ``import``, of an image. In the middle of ``VM.revert``, ``VDI.revert``
-    #: and ``VDI.clone`` come for each disk.
+    #: The message; or ``export``, ``import`` or ``import_raw_vdi``, of an image. In the middle of
+    #: ``VM.revert``, ``VDI.revert`` and ``VDI.clone`` come for each disk.
     message: str
     #: Fail with a code and parameters: an import when half of the disks have been read, all else at once.
     code: str | None = None

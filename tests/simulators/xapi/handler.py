@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 from simulators.xapi import control, pages
 from simulators.xapi.faults import Drop
-from simulators.xapi.image_requests import ImageRequest
+from simulators.xapi.raw_image_requests import RawImageRequest
 from simulators.xapi.simulator import Simulator
 from simulators.xapi.wire import Malformed, read_json_call, read_xml_call
 
@@ -54,14 +54,14 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith(control.PREFIX):
             self._control()
         elif urlsplit(self.path).path == "/export":
-            self._move(is_import=False)
+            self._move()
         else:
             self._page(pages.missing())
 
     def do_PUT(self) -> None:
-        """Import a VM."""
-        if urlsplit(self.path).path == "/import":
-            self._move(is_import=True)
+        """Import a VM, or what is on a disk."""
+        if urlsplit(self.path).path in ("/import", "/import_raw_vdi"):
+            self._move()
         else:
             self._page(pages.forbidden())
 
@@ -90,18 +90,24 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._write(200, answer, call.wire.content_type)
 
-    def _move(self, *, is_import: bool) -> None:
+    def _move(self) -> None:
         """Move an image. The connection ends with it, whatever the client still has to send."""
         self.close_connection = True
-        query = dict(parse_qsl(urlsplit(self.path).query))
-        request = ImageRequest(self.place.simulator, query, self.rfile, self.wfile)
+        parts = urlsplit(self.path)
+        query = dict(parse_qsl(parts.query))
+        request = RawImageRequest(self.place.simulator, query, self.rfile, self.wfile)
         redirect = None
         if self.place.redirect_to is not None:
             time.sleep(self.place.redirect_seconds)  # what it is there for
             redirect = self.place.redirect_to + self.path
+        is_chunked = "Transfer-Encoding" in self.headers
+        length = self.headers.get("Content-Length", "")
         try:
-            if is_import:
-                request.import_(redirect, is_chunked="Transfer-Encoding" in self.headers)
+            if parts.path == "/import":
+                request.import_(redirect, is_chunked=is_chunked)
+            elif parts.path == "/import_raw_vdi":
+                size = int(length) if length.isdigit() else None
+                request.import_raw(redirect, size, is_chunked=is_chunked)
             else:
                 request.export(redirect)
         except Drop:

@@ -15,7 +15,7 @@ from simulators.xapi.faults import Drop, Rule
 from simulators.xapi.simulator import Simulator
 from simulators.xapi.tasks import result_of_references
 
-_CONTENT_TYPE = "content-type: application/octet-stream"
+OCTETS = "content-type: application/octet-stream"
 
 
 class _Refused(Exception):
@@ -95,7 +95,7 @@ class ImageRequest:
                     self._target.write(pages.head("403 Forbidden"))
                     raise Failure("IMPORT_ERROR_CANNOT_HANDLE_CHUNKED")
                 with contextlib.suppress(OSError):  # a client that has left is missed when it is read from
-                    self._target.write(pages.head("200 OK", f"task-id:{task.ref}", _CONTENT_TYPE))
+                    self._target.write(pages.head("200 OK", f"task-id:{task.ref}", OCTETS))
                 made = self._import(storage, task, rule)
                 outcome.result = result_of_references([made])
 
@@ -107,7 +107,7 @@ class ImageRequest:
                 pages.head(
                     "200 OK",
                     f"task-id: {task.ref}",
-                    _CONTENT_TYPE,
+                    OCTETS,
                     'Content-Disposition: attachment; filename="export.xva"',
                     version="1.0",
                 )

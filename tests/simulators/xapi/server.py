@@ -1,7 +1,7 @@
 """The simulator on a socket: HTTPS, one thread for each connection.
 
-``POST /`` is XML-RPC, ``POST /jsonrpc`` JSON-RPC. ``PUT /import`` and ``GET /export`` move images. What is
-below ``/simulator/`` XAPI has not.
+``POST /`` is XML-RPC, ``POST /jsonrpc`` JSON-RPC. ``PUT /import`` and ``GET /export`` move images,
+``PUT /import_raw_vdi`` what is on a disk. What is below ``/simulator/`` XAPI has not.
 """
 
 import ssl

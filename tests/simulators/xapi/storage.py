@@ -69,6 +69,11 @@ class Storage:
         """Say what is on a disk."""
         self._contents[disk.ref] = content
 
+    def write(self, disk: Object, data: bytes) -> None:
+        """Let bytes be on a disk from its beginning. What follows is empty, as whole chunks are in images."""
+        length = min(-(-len(data) // CHUNK_BYTES) * CHUNK_BYTES, disk["virtual_size"])
+        self.set_content(disk, Content(disk["uuid"], length, data.rstrip(b"\0")))
+
     def copy_disk(self, disk: Object, storage: str | None = None, **own: Any) -> Object:
         """Make a copy of a disk image, which takes as much room.
 
@@ -108,7 +113,7 @@ class Storage:
         """
         with self._database.lock:
             disk = self._database.get("VDI", ref)
-            self._refuse_in_use(disk, "destroy")
+            self.refuse_in_use(disk, "destroy")
             storage = self._usable(disk["SR"], "destroy")
             original = self._database.find("VDI", disk["snapshot_of"])
             if original is not None:
@@ -133,11 +138,11 @@ class Storage:
             raise Failure("NOT_IMPLEMENTED", "VDI.copy of differences")
         with self._database.lock:
             disk = self._database.get("VDI", ref)
-            self._refuse_in_use(disk, "copy", modes=("RW",))
+            self.refuse_in_use(disk, "copy", modes=("RW",))
             if into == NULL:
                 return self.copy_disk(disk, storage).ref
             target = self._database.get("VDI", into)
-            self._refuse_in_use(target, "copy")
+            self.refuse_in_use(target, "copy")
             if target["read_only"]:
                 raise Failure("VDI_READONLY", into)
             if target["virtual_size"] < disk["virtual_size"]:
@@ -148,7 +153,7 @@ class Storage:
     def _resize(self, ref: str, size: int) -> None:
         with self._database.lock:
             disk = self._database.get("VDI", ref)
-            self._refuse_in_use(disk, "resize")
+            self.refuse_in_use(disk, "resize")
             self._grow(disk, size)
 
     def _resize_online(self, ref: str, size: int) -> None:
@@ -175,7 +180,11 @@ class Storage:
         need_feature(storage, feature)
         return storage
 
-    def _refuse_in_use(self, disk: Object, operation: str, modes: tuple[str, ...] = ("RO", "RW")) -> None:
+    def refuse_in_use(self, disk: Object, operation: str, modes: tuple[str, ...] = ("RO", "RW")) -> None:
+        """Check that no drive that is plugged in holds a disk.
+
+        :raises Failure: VDI_IN_USE
+        """
         drives = [self._database.get("VBD", ref) for ref in disk["VBDs"]]
         if any(drive["currently_attached"] and drive["mode"] in modes for drive in drives):
             raise Failure("VDI_IN_USE", disk.ref, operation)
