@@ -27,7 +27,7 @@ from .uefi_guests import CODE, files_in
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The name changes with what is in it, so that an image that was made before is not taken for it.
-GUEST_IMAGE = ROOT / ".cache/kvm-guest-2.qcow2"
+GUEST_IMAGE = ROOT / ".cache/kvm-guest-3.qcow2"
 GUEST_IMAGE_PACKAGES = {
     "busybox": "busybox-static",
     "syslinux": "syslinux",

@@ -49,7 +49,7 @@ def test_a_clone_shares_nothing_that_is_written(session: KvmSession, guest: Gues
     disk_update(session, guest.id, "vdb", DiskUpdate(name="data"))
     snapshot_create(session, guest.id, "of the guest")
     name = a_name()
-    clone = guest_clone(session, guest.id, name)
+    clone = guest_clone(session, guest.id, name, None)
     own = paths(session, clone)
     assert clone.id != guest.id
     assert clone.name == name
@@ -85,7 +85,7 @@ def test_a_clone_has_an_identity_of_its_own_on_the_host(
         extra = "<genid>5ade0e16-d770-48cb-ba18-6a77136209e2</genid>"
         extra += "<metadata><o:other xmlns:o='urn:other'>kept</o:other></metadata>"
         with foreign(session.connection, devices, extra=extra) as domain:
-            clone = guest_clone(session, domain.UUIDString(), a_name())
+            clone = guest_clone(session, domain.UUIDString(), a_name(), None)
             try:
                 text = domain_of(session, clone).XMLDesc()
                 assert "fixed0" not in text
@@ -111,7 +111,7 @@ def test_a_clone_has_a_port_of_its_own_in_open_vswitch(session: KvmSession) -> N
         f"<parameters interfaceid='{port}' profileid='kept'/></virtualport><model type='virtio'/></interface>"
     )
     with foreign(session.connection, interface) as domain:
-        clone = guest_clone(session, domain.UUIDString(), a_name())
+        clone = guest_clone(session, domain.UUIDString(), a_name(), None)
         text = domain_of(session, clone).XMLDesc()
         guest_delete(session, clone.id)
     assert "interfaceid='" in text
@@ -124,7 +124,7 @@ def test_a_raw_disk_is_cloned_as_it_is(session: KvmSession, libvirtd: Libvirtd, 
     session.connection.storagePoolLookupByName(libvirtd.pool).refresh()
     devices = file_disk(str(raw), "vda", "virtio").replace("type='qcow2'", "type='raw'")
     with foreign(session.connection, devices) as domain:
-        clone = guest_clone(session, domain.UUIDString(), a_name())
+        clone = guest_clone(session, domain.UUIDString(), a_name(), None)
         (disk,) = disk_list(session, clone.id)
         compared = subprocess.run(
             ["qemu-img", "compare", "-f", "raw", "-F", "qcow2", str(raw), str(disk.extra_info)], check=False
@@ -137,10 +137,10 @@ def test_a_guest_that_runs_is_not_cloned(session: KvmSession, libvirtd: Libvirtd
     guest_start(session, guest.id)
     before = traces(session, libvirtd)
     with pytest.raises(InvalidState, match="STARTED"):
-        guest_clone(session, guest.id, a_name())
+        guest_clone(session, guest.id, a_name(), None)
     domain_of(session, guest).managedSave()
     with pytest.raises(InvalidState, match="PAUSED"):
-        guest_clone(session, guest.id, a_name())
+        guest_clone(session, guest.id, a_name(), None)
     assert traces(session, libvirtd) == before
 
 
@@ -153,7 +153,7 @@ def test_a_guest_that_is_started_meanwhile_is_not_cloned(
         after("virStorageVolCreateXMLFrom", domain.create, nth=2),
         pytest.raises(InvalidState, match="STARTED"),
     ):
-        guest_clone(session, guest.id, a_name())
+        guest_clone(session, guest.id, a_name(), None)
     assert traces(session, libvirtd) == before
 
 
@@ -170,16 +170,16 @@ def test_a_guest_whose_disks_change_between_two_copies_is_not_cloned(
         after("virStorageVolCreateXMLFrom", lambda: snapshot_revert(session, guest.id, snapshot.id), nth=1),
         pytest.raises(Busy, match="disks of the guest changed while they were copied: try again"),
     ):
-        guest_clone(session, guest.id, a_name())
+        guest_clone(session, guest.id, a_name(), None)
     assert traces(session, libvirtd) == before
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "x" * 250])
 def test_a_name_that_libvirt_cannot_keep_is_rejected(session: KvmSession, guest: Guest, name: str) -> None:
     with pytest.raises(InvalidArguments, match="name"):
-        guest_clone(session, guest.id, name)
+        guest_clone(session, guest.id, name, None)
     with pytest.raises(Conflict, match="choose another name"):
-        guest_clone(session, guest.id, guest.name)
+        guest_clone(session, guest.id, guest.name, None)
 
 
 class BrokenError(Exception):
@@ -198,7 +198,7 @@ def test_a_clone_that_fails_leaves_nothing_and_the_guest_whole(
 
     before = traces(session, libvirtd)
     with after(function, fail, nth=nth), pytest.raises(BrokenError):
-        guest_clone(session, guest.id, a_name())
+        guest_clone(session, guest.id, a_name(), None)
     assert traces(session, libvirtd) == before
     guest_start(session, guest.id)
 
@@ -213,7 +213,7 @@ def test_a_name_that_is_taken_meanwhile_is_a_conflict(
         after("virStorageVolCreateXMLFrom", lambda: other.rename(name), nth=1),
         pytest.raises(Conflict, match="choose another name"),
     ):
-        guest_clone(session, guest.id, name)
+        guest_clone(session, guest.id, name, None)
     assert traces(session, libvirtd) == before
 
 
@@ -227,7 +227,7 @@ def test_a_disk_that_leads_out_of_the_storages_is_not_cloned(
         with pytest.raises(
             Conflict, match=r"disk vda of the guest: image .* is based on a file outside"
         ) as caught:
-            guest_clone(session, domain.UUIDString(), a_name())
+            guest_clone(session, domain.UUIDString(), a_name(), None)
         assert str(secret) not in caught.value.message
         assert traces(session, libvirtd) == before
 
@@ -242,7 +242,7 @@ def test_a_raw_disk_in_which_the_guest_wrote_a_header_is_not_cloned(
     ) as domain:
         before = traces(session, libvirtd)
         with pytest.raises(Conflict, match="looks like qcow2"):
-            guest_clone(session, domain.UUIDString(), a_name())
+            guest_clone(session, domain.UUIDString(), a_name(), None)
         assert traces(session, libvirtd) == before
 
 
@@ -251,7 +251,7 @@ def test_a_disk_in_no_storage_is_said(session: KvmSession, libvirtd: Libvirtd, o
         foreign(session.connection, file_disk(str(outside / "x.qcow2"), "vda", "virtio")) as domain,
         pytest.raises(Conflict, match="disk vda is not in an active storage"),
     ):
-        guest_clone(session, domain.UUIDString(), a_name())
+        guest_clone(session, domain.UUIDString(), a_name(), None)
 
 
 USB = "<source><vendor id='0x1'/><product id='0x2'/></source>"
@@ -304,5 +304,5 @@ def test_what_a_copy_would_share_is_said(
     with foreign(session.connection, devices, system=system) as domain:
         before = traces(session, libvirtd)
         with pytest.raises(NotImplementedError, match=said):
-            guest_clone(session, domain.UUIDString(), a_name())
+            guest_clone(session, domain.UUIDString(), a_name(), None)
         assert traces(session, libvirtd) == before

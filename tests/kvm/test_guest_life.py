@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from msgspec import yaml
 
 from simplestack import (
     DiskCreate,
@@ -34,15 +35,24 @@ BOOT_SECONDS = 90
 Until = Callable[[Callable[[], bool], float, str], None]
 
 
-def answers(address: str | None) -> bool:
-    """Tell whether the guest's web server says hello: its address is on this machine's own bridge."""
+def fetch(address: str | None, path: str = "") -> bytes:
+    """Return what the guest's web server says: its address is on this machine's own bridge."""
     if address is None:
-        return False
+        return b""
     try:
-        with urllib.request.urlopen(f"http://{address}/", timeout=2) as response:
-            return bool(response.read().strip() == b"hello")
+        with urllib.request.urlopen(f"http://{address}/{path}", timeout=2) as response:
+            return bytes(response.read())
     except (urllib.error.URLError, TimeoutError, ConnectionError):
-        return False
+        return b""
+
+
+def answers(address: str | None) -> bool:
+    """Tell whether the guest's web server says hello."""
+    return fetch(address).strip() == b"hello"
+
+
+def fetched(session: KvmSession, guest_id: str, path: str = "") -> bytes:
+    return fetch(guest_info(session, guest_id).ip, path)
 
 
 def is_up(session: KvmSession, guest_id: str) -> bool:
@@ -111,6 +121,40 @@ def test_a_guest_lives_from_its_image_to_its_deletion(
     assert {path.name for path in libvirtd.pool_folder.iterdir()} == before | {guest_volume}
 
 
+def test_a_guest_answers_what_its_user_data_says(
+    session: KvmSession, libvirtd: Libvirtd, guest_volume: str, until: Until
+) -> None:
+    before = {path.name for path in libvirtd.pool_folder.iterdir()}
+    script = "#!/bin/sh\necho 'from <user> data & é' >/www/index.html\n"
+    made = guest_create(
+        session,
+        GuestCreate(
+            name="user data of a guest",
+            memory=128,
+            image=guest_volume,
+            network_interfaces=[NewNetworkInterface(network=libvirtd.network)],
+            storage=libvirtd.pool,
+            user_data=script,
+            network_config="version: 2\n",
+            hostname="web-1",
+            ssh_keys=["ssh-ed25519 AAAA"],
+            start=True,
+        ),
+    )
+    said = "from <user> data & é\n".encode()
+    until(
+        lambda: fetched(session, made.id) == said, BOOT_SECONDS, "the guest answers what its user data says"
+    )
+    assert fetched(session, made.id, "cidata/user-data") == script.encode()
+    assert fetched(session, made.id, "cidata/network-config") == b"version: 2\n"
+    metadata = yaml.decode(fetched(session, made.id, "cidata/meta-data"))
+    keys = ["ssh-ed25519 AAAA"]
+    assert metadata == {"instance-id": made.id, "local-hostname": "web-1", "public-keys": keys}
+    guest_shutdown(session, made.id, force=False)
+    guest_delete(session, made.id)
+    assert {path.name for path in libvirtd.pool_folder.iterdir()} == before
+
+
 def test_a_guest_goes_on_from_its_snapshot_and_its_clone_boots_beside_it(
     session: KvmSession, libvirtd: Libvirtd, guest_volume: str, until: Until
 ) -> None:
@@ -130,7 +174,7 @@ def test_a_guest_goes_on_from_its_snapshot_and_its_clone_boots_beside_it(
     taken = snapshot_create(session, made.id, "booted")
     assert taken.state == GuestState.STARTED
     guest_shutdown(session, made.id, force=False)
-    clone = guest_clone(session, made.id, "clone of a guest")
+    clone = guest_clone(session, made.id, "clone of a guest", None)
     assert snapshot_revert(session, made.id, taken.id) == taken
     guest_start(session, clone.id)
     for guest in (made, clone):

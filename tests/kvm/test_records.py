@@ -48,7 +48,7 @@ def capabilities(*types: str, machines: tuple[str, ...] = ("pc", "q35")) -> ET.E
 
 def test_hostile_names_and_paths_stay_data() -> None:
     host = HostKind(domain_type="qemu", arch="x86_64", machine="q35")
-    document = parse_document(build_domain(plan(), host))
+    document = build_domain(plan(), host)
     assert document.findtext("name") == HOSTILE
     assert document.find("seclabel") is None
     (disk,) = domain_record(document).disks
@@ -70,7 +70,7 @@ def test_the_host_decides_what_kind_of_domain_a_guest_is() -> None:
 def test_a_kvm_guest_has_the_hosts_cpu_and_an_emulated_one_the_emulators() -> None:
     for domain_type, cpu in (("kvm", "host-model"), ("qemu", None)):
         host = HostKind(domain_type=domain_type, arch="x86_64", machine="q35")
-        found = parse_document(build_domain(plan(), host)).find("cpu")
+        found = build_domain(plan(), host).find("cpu")
         assert (None if found is None else found.get("mode")) == cpu
 
 

@@ -110,7 +110,7 @@ def test_a_copy_of_a_template_is_a_guest(session: KvmSession, guest: Guest, by: 
     set_template(session, guest, True)
     tag_create(session, guest.id, "web")
     made = guest_create(session, GuestCreate(name="copied", template=getattr(guest, by), start=True))
-    clone = guest_clone(session, guest.id, "cloned")
+    clone = guest_clone(session, guest.id, "cloned", None)
     try:
         assert made.state == GuestState.STARTED
         assert is_listed(session, made)

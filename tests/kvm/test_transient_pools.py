@@ -96,7 +96,7 @@ def test_a_pool_that_a_service_left_is_ended_by_a_later_one_and_no_other_is(
 def test_guests_are_cloned_at_the_same_time(session: KvmSession, libvirtd: Libvirtd, nvram: Path) -> None:
     def clone_and_delete(number: int) -> bytes:
         own = KvmSession(libvirt.open(libvirtd.uri), session.settings, session.target)
-        clone = guest_clone(own, guest_id, f"copy-{number}-{uuid.uuid4().hex[:8]}")
+        clone = guest_clone(own, guest_id, f"copy-{number}-{uuid.uuid4().hex[:8]}", None)
         content = (nvram / path_of(own, clone).name).read_bytes()
         guest_delete(own, clone.id)
         own.connection.close()

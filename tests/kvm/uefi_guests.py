@@ -55,4 +55,4 @@ def path_of(session: KvmSession, guest: Guest) -> Path:
 
 
 def copied(session: KvmSession, domain: "libvirt.virDomain") -> Guest:
-    return guest_clone(session, domain.UUIDString(), f"copy-{uuid.uuid4().hex[:8]}")
+    return guest_clone(session, domain.UUIDString(), f"copy-{uuid.uuid4().hex[:8]}", None)

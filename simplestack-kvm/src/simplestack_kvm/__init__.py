@@ -3,7 +3,7 @@
 from pathlib import Path
 
 try:
-    from simplestack import HypervisorPlugin
+    from simplestack import CloudInit, GuestImport, HypervisorPlugin
 except ImportError as error:
     if error.name != "simplestack":  # something that core itself lacks
         raise
@@ -40,6 +40,11 @@ plugin = HypervisorPlugin(
     aliases=("qemu",),
     title="KVM (libvirt)",
     tested_against="libvirt 9.0 with QEMU 7.2 (software emulation); not against KVM itself",
+    optional_fields={
+        "guest_create": CloudInit.__struct_fields__,
+        "guest_clone": CloudInit.__struct_fields__,
+        "guest_import": GuestImport.__struct_fields__,
+    },
     settings=KvmSettings,
     connect=session.connect,
     disconnect=session.disconnect,
@@ -63,16 +68,5 @@ plugin = HypervisorPlugin(
         snapshots,
         tags,
     ),
-    optional_fields={
-        "guest_import": (
-            "name",
-            "memory",
-            "cpus",
-            "network",
-            "firmware",
-            "paravirtualized",
-            "start",
-        ),
-    },
     examples=Path(__file__).with_name("examples.json"),
 )

@@ -1,16 +1,19 @@
 """List, show, clone and delete guests."""
 
-from simplestack import Guest, GuestState, HypervisorError, hookimpl
-from simplestack_kvm.entities import guest_entity, guest_entity_of_stats
+import xml.etree.ElementTree as ET
+
+from simplestack import CloudInit, Guest, GuestState, HypervisorError, hookimpl
+from simplestack_kvm.entities import guest_entity, guest_entity_of_stats, is_paravirtualized
 from simplestack_kvm.libvirtd.addresses import AddressBook
 from simplestack_kvm.libvirtd.cloning import copy_guest
+from simplestack_kvm.libvirtd.cloud_init import add_drive, own_image
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domains import end_remnant, find_domain, require_guest_state, state_of
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.listing import Row, list_guests
 from simplestack_kvm.libvirtd.nvram import delete_nvram
 from simplestack_kvm.libvirtd.ownership import own_volumes, past_disks
-from simplestack_kvm.libvirtd.records import DomainRecord, domain_record
+from simplestack_kvm.libvirtd.records import DomainRecord, disk_records, domain_record
 from simplestack_kvm.libvirtd.removal import DELETION, undefine
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.sizes import disk_sizes
@@ -32,16 +35,22 @@ def guest_info(session: KvmSession, guest_id: str) -> Guest:
 
 
 @hookimpl
-def guest_clone(session: KvmSession, guest_id: str, name: str) -> Guest:
+def guest_clone(session: KvmSession, guest_id: str, name: str, cloud_init: CloudInit | None) -> Guest:
     """Copy a stopped guest without its snapshots, each disk in full. Media and read-only disks are shared."""
     domain = find_domain(session, guest_id)
     with Leftovers(session) as made:
-        return show_guest(session, copy_guest(session, made, domain, name))
+
+        def change(document: ET.Element, _copy_id: str) -> None:
+            if cloud_init is not None:
+                is_virtio = is_paravirtualized(disk.target for disk in disk_records(document)) is not False
+                add_drive(session, made, document, cloud_init, paravirtualized=is_virtio)
+
+        return show_guest(session, copy_guest(session, made, domain, name, change=change))
 
 
 @hookimpl
 def guest_delete(session: KvmSession, guest_id: str) -> None:
-    """Undefine a domain, then delete its own volumes and UEFI variables.
+    """Undefine a domain, then delete its own volumes, UEFI variables and data for cloud-init.
 
     What stays, with a warning: volumes that somebody else uses, or may use; ISO images; disks in no active
     pool. What stays silently, since it was never the guest's own: media, read-only, shareable and transient
@@ -55,7 +64,8 @@ def guest_delete(session: KvmSession, guest_id: str) -> None:
     text = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
     document = parse_document(text)
     record = domain_record(document)
-    own = own_volumes(session, record.uuid, [*record.disks, *past_disks(domain, record)])
+    image = own_image(session, document)
+    own = own_volumes(session, record.uuid, [*record.disks, *past_disks(domain, record), *image])
     end_remnant(domain)
     undefine(session, domain, record.uuid, text)
     left = own.delete()

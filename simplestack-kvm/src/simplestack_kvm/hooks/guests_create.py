@@ -13,6 +13,7 @@ from simplestack_kvm.entities import is_paravirtualized
 from simplestack_kvm.errors import needing_parts
 from simplestack_kvm.hooks.guests import show_guest
 from simplestack_kvm.libvirtd.cloning import copy_guest, find_origin
+from simplestack_kvm.libvirtd.cloud_init import add_drive
 from simplestack_kvm.libvirtd.copy_xml import add_disk, insert_iso, replace_interfaces
 from simplestack_kvm.libvirtd.disk_names import set_name
 from simplestack_kvm.libvirtd.documents import parse_document
@@ -58,8 +59,16 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
             iso=iso,
             networks=networks,
         )
+        document = build_domain(plan, host)
+        if guest.cloud_init is not None:
+            add_drive(
+                *(session, made, document, guest.cloud_init),
+                pool=choose_pool(session, guest.storage),
+                paravirtualized=plan.paravirtualized,
+            )
         made.add_domain(guest_id, guest.name)
-        domain = define_guest(session, build_domain(plan, host), guest_id, guest.name)
+        text = ET.tostring(document, encoding="unicode")
+        domain = define_guest(session, text, guest_id, guest.name)
         _start(domain, guest)
         return show_guest(session, domain)
 
@@ -67,11 +76,8 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
 def _copy(session: KvmSession, guest: GuestCreate, template: str) -> Guest:
     """Create a guest from another one. All that the request names is looked up before it is created."""
     origin = find_origin(session, template)
-    current = is_paravirtualized(disk.target for disk in disk_records(document_of(origin)))
-    if guest.paravirtualized not in (None, current):
-        raise NotImplementedError(
-            "`paravirtualized` cannot differ from that of the `template` on this hypervisor: leave it out"
-        )
+    document = document_of(origin)
+    is_virtio = _check_kind(guest, document)
     networks = [find_network(session, wanted.network).name() for wanted in guest.network_interfaces]
     iso = _iso(session, guest)
     pool = None if guest.storage is None else choose_pool(session, guest.storage)
@@ -89,6 +95,8 @@ def _copy(session: KvmSession, guest: GuestCreate, template: str) -> Guest:
                 replace_interfaces(document, networks)
             if iso is not None:
                 insert_iso(document, iso)
+            if guest.cloud_init is not None:
+                add_drive(session, made, document, guest.cloud_init, pool=pool, paravirtualized=is_virtio)
 
         domain = copy_guest(session, made, origin, guest.name, pool=pool, change=change)
         for target, name in names.items():
@@ -99,6 +107,19 @@ def _copy(session: KvmSession, guest: GuestCreate, template: str) -> Guest:
             plan_cpus(domain, guest.cpus).apply()
         _start(domain, guest)
         return show_guest(session, domain)
+
+
+def _check_kind(guest: GuestCreate, document: ET.Element) -> bool:
+    """Return whether a template has paravirtual devices.
+
+    :raises NotImplementedError: the request wants another kind of guest than the template is
+    """
+    current = is_paravirtualized(disk.target for disk in disk_records(document))
+    if guest.paravirtualized not in (None, current):
+        raise NotImplementedError(
+            "`paravirtualized` cannot differ from that of the `template` on this hypervisor: leave it out"
+        )
+    return current is not False
 
 
 def _iso(session: KvmSession, guest: GuestCreate) -> VolumeSource | None:

@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from simplestack import NetworkInterfaceUpdate
 from simplestack_kvm.appliance.guest import Appliance, ApplianceDisk, ApplianceInterface
-from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domain_xml import (
     HostKind,
     Plan,
@@ -63,7 +62,7 @@ def describe_appliance(
         iso=None,
         networks=[port.network for port in ports],
     )
-    document = parse_document(build_domain(plan, kind))
+    document = build_domain(plan, kind)
     if appliance.description:
         description = ET.Element("description")
         description.text = appliance.description

@@ -5,8 +5,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 
 from simplestack import Conflict
+from simplestack_kvm.libvirtd.cloud_init import remove_drive
 from simplestack_kvm.libvirtd.domain_xml import (
     VolumeSource,
+    devices_of,
     disk_element,
     free_target,
     put_source,
@@ -66,8 +68,11 @@ def disks_to_copy(document: ET.Element) -> list[DiskRecord]:
 def make_copy(document: ET.Element, guest_id: str, name: str, sources: Mapping[str, VolumeSource]) -> None:
     """Change a guest's definition to that of a copy. libvirt gives it MAC addresses.
 
+    It gets no data for cloud-init: that of the guest has secrets.
+
     :param sources: the volumes of the copy's disks, by target
     """
+    remove_drive(document)
     _set_text(document, "name", name)
     _set_text(document, "uuid", guest_id)
     for entry in document.iterfind("sysinfo/system/entry[@name='uuid']"):
@@ -92,13 +97,13 @@ def add_disk(document: ET.Element, source: VolumeSource) -> str:
     existing = disk_records(document)
     bus = existing[0].bus if existing and existing[0].bus else "virtio"
     target = free_target(bus, taken_targets(document))
-    _devices(document).append(disk_element(source, target, bus))
+    devices_of(document).append(disk_element(source, target, bus))
     return target
 
 
 def replace_interfaces(document: ET.Element, networks: Sequence[str]) -> None:
     """Give a definition interfaces on these networks alone, of the model of the first one that it has."""
-    devices = _devices(document)
+    devices = devices_of(document)
     interfaces = devices.findall("interface")
     model = interfaces[0].find("model") if interfaces else None
     for interface in interfaces:
@@ -118,11 +123,6 @@ def insert_iso(document: ET.Element, iso: VolumeSource) -> None:
     if drive is None:
         raise Conflict("the `template` has no CD drive for the `iso`: leave it out")
     put_source(drive, iso)
-
-
-def _devices(document: ET.Element) -> ET.Element:
-    devices = document.find("devices")
-    return ET.SubElement(document, "devices") if devices is None else devices
 
 
 def _set_text(document: ET.Element, tag: str, text: str) -> None:

@@ -81,7 +81,15 @@ def host_kind(capabilities: ET.Element, virtualization: str = "auto") -> HostKin
     raise Conflict(f"the host's libvirt has no emulator for its own architecture, {arch_name}: install QEMU")
 
 
-def build_domain(plan: Plan, host: HostKind) -> str:
+def host_kind_of(document: ET.Element) -> HostKind:
+    """Return what kind of guest a description is of."""
+    system = document.find("os/type")
+    arch, machine = ("", "") if system is None else (system.get("arch", ""), system.get("machine", ""))
+    machine_kind = "q35" if "q35" in machine else None
+    return HostKind(domain_type=document.get("type", ""), arch=arch, machine=machine_kind)
+
+
+def build_domain(plan: Plan, host: HostKind) -> ET.Element:
     """Describe a new guest.
 
     It has no display that anybody could connect to, but a serial console, and a channel for the guest agent.
@@ -111,7 +119,13 @@ def build_domain(plan: Plan, host: HostKind) -> str:
     }
     if named:
         ET.SubElement(domain, "metadata").append(names_element(named))
-    return ET.tostring(domain, encoding="unicode")
+    return domain
+
+
+def devices_of(document: ET.Element) -> ET.Element:
+    """Return the ``<devices>`` of a description, which has none yet if it is bare."""
+    devices = document.find("devices")
+    return ET.SubElement(document, "devices") if devices is None else devices
 
 
 def disk_element(source: VolumeSource, target: str, bus: str) -> ET.Element:

@@ -4,11 +4,12 @@ import copy
 import xml.etree.ElementTree as ET
 
 from simplestack import Conflict, GuestState, InvalidArguments, InvalidState
+from simplestack_kvm.libvirtd.cloud_init import is_drive
 from simplestack_kvm.libvirtd.domain_xml import (
-    HostKind,
     VolumeSource,
     cdrom_element,
     free_target,
+    host_kind_of,
     plain_bus,
     put_source,
     remove_source,
@@ -93,10 +94,7 @@ def eject(domain: "libvirt.virDomain") -> None:
 
 def _add_drive(domain: "libvirt.virDomain", medium: VolumeSource) -> None:
     document = document_of(domain)
-    system = document.find("os/type")
-    arch, machine = ("", "") if system is None else (system.get("arch", ""), system.get("machine", ""))
-    kind = HostKind(domain_type="", arch=arch, machine="q35" if "q35" in machine else None)
-    bus = plain_bus(kind)
+    bus = plain_bus(host_kind_of(document))
     drive = cdrom_element(medium, free_target(bus, taken_targets(document)), bus)
     # A guest that has started meanwhile takes none, and then its definition gets none.
     domain.attachDeviceFlags(ET.tostring(drive, encoding="unicode"), modification_flags(domain))
@@ -142,9 +140,10 @@ def _exchange(domain: "libvirt.virDomain", target: str, medium: VolumeSource | N
 
 
 def _first_drive(domain: ET.Element, target: str | None = None) -> ET.Element | None:
-    """Return the first CD drive, or the one with a device name."""
+    """Return the first CD drive, or the one with a device name: not that of the data for cloud-init."""
     for disk in domain.iterfind("devices/disk"):
-        if disk.get("device") == "cdrom" and target in (None, _target(disk)):
+        is_wanted = disk.get("device") == "cdrom" and target in (None, _target(disk))
+        if is_wanted and not is_drive(domain, disk):
             return disk
     return None
 

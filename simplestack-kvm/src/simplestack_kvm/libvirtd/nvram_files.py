@@ -1,9 +1,10 @@
 """Read, create and delete files of UEFI variables, in a folder that is in no storage."""
 
+import io
 import posixpath
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TypeVar
 
 from simplestack import MIB, Conflict, HypervisorTimeout
@@ -13,13 +14,13 @@ from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.image_sources import read_part
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.transient_pools import transient_pool
+from simplestack_kvm.libvirtd.uploads import upload
 from simplestack_kvm.sdk import libvirt
 
 #: The size of the largest ones, those of 64-bit Arm.
 MAX_BYTES = 64 * MIB
 _SECONDS = 60.0
 _AT_ONCE = 4
-_CHUNK_BYTES = 256 * 1000
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ def create_file(session: KvmSession, path: str, content: bytes, created: Callabl
     def create() -> None:
         with transient_pool(session.connection, posixpath.dirname(path)) as pool:
             volume = _create(pool, posixpath.basename(path), len(content), created)
-            _write(session.connection, volume, content)
+            upload(session, volume, io.BytesIO(content), most_bytes=len(content))
 
     _within_limit(session, create)
 
@@ -144,17 +145,3 @@ def _description(pool: "libvirt.virStoragePool", name: str, size_bytes: int) -> 
         if part.tag in ("owner", "group")
     )
     return ET.tostring(volume, encoding="unicode")
-
-
-def _write(connection: "libvirt.virConnect", volume: "libvirt.virStorageVol", content: bytes) -> None:
-    stream = connection.newStream(0)
-    try:
-        volume.upload(stream, 0, len(content), 0)
-        position = 0
-        while position < len(content):
-            position += stream.send(content[position : position + _CHUNK_BYTES])
-        stream.finish()
-    except BaseException:
-        with suppress(libvirt.libvirtError):  # what matters is on its way already
-            stream.abort()
-        raise

@@ -1,5 +1,6 @@
 """Find, create, copy and delete volumes in storage pools."""
 
+import io
 import logging
 import secrets
 import xml.etree.ElementTree as ET
@@ -15,6 +16,7 @@ from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.records import DiskRecord
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.storages import active_pools, available_bytes, gone_codes, refresh_pools
+from simplestack_kvm.libvirtd.uploads import upload
 from simplestack_kvm.sdk import libvirt
 
 #: Pools whose volumes are files, and so can be qcow2. The others' volumes are block devices: raw.
@@ -23,6 +25,8 @@ FILE_POOLS = frozenset({"dir", "fs", "netfs"})
 _SECTOR_BYTES = 512
 #: Ends the names of volumes that are made as qcow2.
 _QCOW2_SUFFIX = ".qcow2"
+#: Ends the names of ISO images that are made for guests.
+ISO_SUFFIX = ".iso"
 
 _log = logging.getLogger(__name__)
 
@@ -129,6 +133,25 @@ def copy_volume(
         raise
 
 
+def store_iso(
+    session: KvmSession, made: Leftovers, pool: "libvirt.virStoragePool", guest_id: str, content: bytes
+) -> "libvirt.virStorageVol":
+    """Make a volume with an ISO image for a guest. libvirt lets only root and QEMU read it.
+
+    :raises InsufficientStorage: the pool has no room
+    :raises Conflict: the pool has vanished
+    """
+    volume = ET.Element("volume")
+    name = f"{_new_name(guest_id)}{ISO_SUFFIX}"
+    ET.SubElement(volume, "name").text = name
+    ET.SubElement(volume, "capacity", unit="bytes").text = str(len(content))
+    made.add_volume(pool, name)
+    with _vanished_is_conflict(pool):
+        stored = pool.createXML(ET.tostring(volume, encoding="unicode"))
+        upload(session, stored, io.BytesIO(content), most_bytes=len(content))
+        return stored
+
+
 def source_of(volume: "libvirt.virStorageVol") -> VolumeSource:
     """Return how a domain refers to a volume that was made for it, in the format that it was made in.
 
@@ -212,11 +235,16 @@ def _vanished_is_conflict(pool: "libvirt.virStoragePool") -> Iterator[None]:
         raise
 
 
+def _new_name(guest_id: str) -> str:
+    """Return a name that tells what guest a volume was made for."""
+    return f"{guest_id}-{secrets.token_hex(4)}"
+
+
 def _new_volume(pool: "libvirt.virStoragePool", guest_id: str, size_bytes: int) -> tuple[str, str]:
     """Return a new volume's name and description. The name is ours: no name from outside meets a path."""
     is_file = has_files(pool)
     volume = ET.Element("volume")
-    name = f"{guest_id}-{secrets.token_hex(4)}" + (_QCOW2_SUFFIX if is_file else "")
+    name = _new_name(guest_id) + (_QCOW2_SUFFIX if is_file else "")
     ET.SubElement(volume, "name").text = name
     ET.SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
     if is_file:
