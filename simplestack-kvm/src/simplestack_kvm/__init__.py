@@ -41,7 +41,7 @@ plugin = HypervisorPlugin(
     title="KVM (libvirt)",
     tested_against="libvirt 9.0 with QEMU 7.2 (software emulation); not against KVM itself",
     optional_fields={
-        "guest_create": CloudInit.__struct_fields__,
+        "guest_create": ("firmware", *CloudInit.__struct_fields__),
         "guest_clone": CloudInit.__struct_fields__,
         "guest_import": GuestImport.__struct_fields__,
     },

@@ -20,11 +20,13 @@ from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domain_xml import Plan, VolumeSource, build_domain, host_kind
 from simplestack_kvm.libvirtd.domains import document_of
 from simplestack_kvm.libvirtd.drives import find_iso
+from simplestack_kvm.libvirtd.firmware import firmware_of, require_uefi
 from simplestack_kvm.libvirtd.hardware import plan_cpus, plan_memory
 from simplestack_kvm.libvirtd.image_sources import check_image
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.lookups import find_network
 from simplestack_kvm.libvirtd.naming import check_name, define_guest
+from simplestack_kvm.libvirtd.nvram import write_nvram
 from simplestack_kvm.libvirtd.records import disk_records
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.storages import choose_pool
@@ -39,7 +41,8 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
     ``paravirtualized`` (the default) gives it virtio devices; without it they are SATA (or IDE) and e1000.
 
     :raises InvalidArguments: a name that libvirt cannot keep
-    :raises NotImplementedError: the ``template`` has other devices than ``paravirtualized`` says
+    :raises NotImplementedError: the ``template`` has other devices than ``paravirtualized`` says, or another
+        ``firmware``; or the host has no UEFI firmware
     """
     if guest.template is not None:
         return _copy(session, guest, guest.template)
@@ -47,6 +50,8 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
     networks = [find_network(session, wanted.network).name() for wanted in guest.network_interfaces]
     iso = _iso(session, guest)
     host = host_kind(parse_document(session.connection.getCapabilities()), session.settings.virtualization)
+    if guest.firmware == "uefi":
+        require_uefi(session, host)
     guest_id = str(uuid.uuid4())
     with Leftovers(session) as made:
         plan = Plan(
@@ -58,6 +63,7 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
             disks=_disks(session, guest, guest_id, made),
             iso=iso,
             networks=networks,
+            firmware=guest.firmware or "bios",
         )
         document = build_domain(plan, host)
         if guest.cloud_init is not None:
@@ -66,6 +72,8 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
                 pool=choose_pool(session, guest.storage),
                 paravirtualized=plan.paravirtualized,
             )
+        if guest.firmware == "uefi":
+            write_nvram(session, made, document, None)
         made.add_domain(guest_id, guest.name)
         text = ET.tostring(document, encoding="unicode")
         domain = define_guest(session, text, guest_id, guest.name)
@@ -115,10 +123,15 @@ def _check_kind(guest: GuestCreate, document: ET.Element) -> bool:
     :raises NotImplementedError: the request wants another kind of guest than the template is
     """
     current = is_paravirtualized(disk.target for disk in disk_records(document))
-    if guest.paravirtualized not in (None, current):
-        raise NotImplementedError(
-            "`paravirtualized` cannot differ from that of the `template` on this hypervisor: leave it out"
-        )
+    kinds = {
+        "paravirtualized": (guest.paravirtualized, current),
+        "firmware": (guest.firmware, firmware_of(document)),
+    }
+    for name, (wanted, found) in kinds.items():
+        if wanted not in (None, found):
+            raise NotImplementedError(
+                f"`{name}` cannot differ from that of the `template` on this hypervisor: leave it out"
+            )
     return current is not False
 
 

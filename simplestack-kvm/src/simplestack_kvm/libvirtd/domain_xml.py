@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from simplestack import Conflict
+from simplestack import Conflict, Firmware
 from simplestack_kvm.libvirtd.records import DISK_NAMES
 
 #: Free PCI Express ports of a new q35 guest, for devices that are added while it runs.
@@ -54,6 +54,7 @@ class Plan:
     disks: Sequence[tuple[VolumeSource, str | None]]
     iso: VolumeSource | None
     networks: Sequence[str]
+    firmware: Firmware = "bios"
 
 
 def host_kind(capabilities: ET.Element, virtualization: str = "auto") -> HostKind:
@@ -100,6 +101,10 @@ def build_domain(plan: Plan, host: HostKind) -> ET.Element:
     _text(domain, "memory", str(plan.memory_mib), unit="MiB")
     _text(domain, "vcpu", str(plan.cpus))
     system = ET.SubElement(domain, "os")
+    if plan.firmware == "uefi":
+        system.set("firmware", "efi")
+        # With the keys of a vendor, Secure Boot is on, and only systems that it has signed boot.
+        ET.SubElement(ET.SubElement(system, "firmware"), "feature", name="enrolled-keys", enabled="no")
     machine = {} if host.machine is None else {"machine": host.machine}
     _text(system, "type", "hvm", arch=host.arch, **machine)
     ET.SubElement(system, "boot", dev="hd")
