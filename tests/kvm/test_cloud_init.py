@@ -30,6 +30,7 @@ from support.nocloud import files_in_image
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign
+from .exports import exported
 from .image_guests import traces
 from .snapshot_guests import domain_of
 
@@ -253,6 +254,19 @@ def test_a_clone_has_data_of_its_own_that_goes_with_it(
     for each in (clone, guest, copy):
         guest_delete(session, each.id)
         assert images(libvirtd, each) == []
+    assert warnings == []
+
+
+def test_an_export_has_nothing_of_it(
+    session: KvmSession, libvirtd: Libvirtd, guest: Guest, tmp_path: Path, warnings: list[str]
+) -> None:
+    archive = exported(session, guest.id, tmp_path)
+    assert len(archive.names) == 3, "a descriptor, a disk and their digests"
+    for name in archive.names:
+        content = archive.file(name).read_bytes()
+        for secret in (SECRET, "cidata", image(libvirtd, guest).name, "cloud-init"):
+            assert secret.encode() not in content
+    assert archive.appliance.cd_drives == 1
     assert warnings == []
 
 

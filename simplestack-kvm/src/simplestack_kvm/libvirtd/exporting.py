@@ -18,6 +18,7 @@ from simplestack_kvm.appliance.descriptor_writer import write_descriptor
 from simplestack_kvm.appliance.guest import ApplianceDisk, ImageFormat
 from simplestack_kvm.libvirtd.appliance_records import appliance_of, bus_of, controller_of, filters_of_others
 from simplestack_kvm.libvirtd.cloning import check_disk, find_disk
+from simplestack_kvm.libvirtd.cloud_init import remove_drive
 from simplestack_kvm.libvirtd.copy_xml import host_parts
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domains import document_of, require_guest_state
@@ -72,6 +73,7 @@ def export_guest(session: KvmSession, domain: "libvirt.virDomain") -> Export:
     """
     require_guest_state(domain, _EXPORT, GuestState.STOPPED)
     document = document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE)
+    remove_drive(document)
     sources = _sources(session, document)
     nvram_path = find_nvram(session, document)
     check = partial(_require_unchanged, domain, sources)
