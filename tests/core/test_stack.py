@@ -59,3 +59,13 @@ def test_it_refuses_what_the_service_refuses(tmp_path: Path) -> None:
     config.write_text("[server]\nbnid = 1")
     with pytest.raises(SettingsError, match="bnid"):
         Stack("mock", "demo", "u", "p", config=tmp_path / "." / ".." / tmp_path.name / config.name)
+
+
+@pytest.mark.parametrize("text", ["a\ud800", "a\0b", "x" * 1025])
+def test_an_id_that_no_client_could_send_is_rejected(text: str) -> None:
+    with Stack("mock", "demo", "admin", "secret") as stack:
+        with pytest.raises(InvalidArguments, match="`guest_id`: "):
+            stack.guest_info(text)
+        (guest, *_) = stack.guest_list()
+        with pytest.raises(InvalidArguments, match="`name`: "):
+            stack.tag_create(guest.id, name=text)

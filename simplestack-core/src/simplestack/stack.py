@@ -15,6 +15,7 @@ from simplestack.dispatch.dispatcher import LOGOUT_LIMIT_SECONDS, Dispatcher
 from simplestack.entities.call_context import CallContext
 from simplestack.entities.cloud_init import CloudInit
 from simplestack.entities.guest import Guest, GuestImport
+from simplestack.entities.texts import check_texts
 from simplestack.entities.transfer import ImportStream
 from simplestack.hookspecs import (
     disks,
@@ -115,7 +116,9 @@ class Stack:
         """Call a hook by name.
 
         :param arguments: the arguments without the session
+        :raises InvalidArguments: an ID or a name is none that a client could send
         """
+        check_texts(arguments)
         return self._dispatcher.call(self._call, hook, arguments)
 
     def guest_list(self, fields: Iterable[str] | None = None) -> list[Guest]:

@@ -212,3 +212,10 @@ class TestNestedCalls:
             ["tags may be old"],
             ["a volume stays", "tags may be old"],
         ]
+
+
+def test_half_of_a_surrogate_pair_keeps_no_line_from_being_written(written: Written) -> None:
+    hypervisor = Hypervisor(guest_delete, audit=True)
+    assert hypervisor.call("guest_delete", guest_id="7\udc80") is None
+    (line,) = written()
+    assert told(line) == ("guest_delete", None, {"guest_id": "7\\udc80"}, "ok")

@@ -18,6 +18,7 @@ from simplestack import (
     GuestUpdate,
     HypervisorSettings,
     HypervisorUnavailable,
+    InvalidArguments,
     OperationNotSupported,
     PermissionDenied,
     SessionExpired,
@@ -183,6 +184,17 @@ def test_a_call_that_cannot_be_made_is_a_defect_in_plain_words(
     _, service = calling(hook, **arguments)
     hypervisor = Hypervisor(tag_list, guest_delete, services=(service,))
     raised_by(hypervisor, TypeError, message)
+    assert hypervisor.connected == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("a\ud800", "surrogate pair"), ("a\nb", "control characters"), ("x" * 1025, "more than 1024")],
+)
+def test_a_text_that_no_client_could_send_reaches_no_hook(text: str, reason: str) -> None:
+    _, service = calling("tag_create", guest_id="1", name=text)
+    hypervisor = Hypervisor(tag_list, guest_delete, services=(service,), audit=True)
+    raised_by(hypervisor, InvalidArguments, f"`name`: .* has .*{reason}")
     assert hypervisor.connected == []
 
 

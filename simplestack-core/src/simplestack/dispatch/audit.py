@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import Struct, json
+from msgspec import Struct, json, to_builtins
 
 from simplestack.dispatch.audit_output import AuditOutput
 from simplestack.dispatch.streams import WatchedChunks
@@ -226,4 +226,25 @@ def _write_line(
         warnings=warnings or [],
         bytes=sent_bytes,
     )
-    _output.write(_encode(line) + b"\n", at_once=late or operation not in _READING)
+    _output.write(_encoded(line) + b"\n", at_once=late or operation not in _READING)
+
+
+def _encoded(line: AuditLine) -> bytes:
+    """Return a line as JSON. The operation may have taken effect, so no text keeps it from being written."""
+    try:
+        return _encode(line)
+    except UnicodeEncodeError:  # half of a surrogate pair, in a plugin's text
+        return _encode(_well_formed(to_builtins(line)))
+
+
+def _well_formed(value: Any) -> Any:
+    """Return builtins, with escapes for halves of surrogate pairs, as Python writes them."""
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_well_formed(name): _well_formed(its) for name, its in value.items()}
+        case list():
+            return [_well_formed(item) for item in value]
+        case _:
+            return value

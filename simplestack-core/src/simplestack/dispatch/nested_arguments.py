@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from simplestack.entities.texts import check_texts
 from simplestack.hookspecs import SPEC_PARAMETERS
 from simplestack.operations.optional_fields import OPTIONAL_FIELDS, with_optional_argument
 from simplestack.operations.table import BODIES, TRANSFER_HOOKS
@@ -15,6 +16,7 @@ def nested_arguments(hypervisor: Hypervisor, hook: str, given: dict[str, Any]) -
     """Return the hook's arguments without the session, with defaults and a typed body.
 
     :raises TypeError: the hook is unknown, streams an image, or does not take these arguments
+    :raises InvalidArguments: an ID or a name is none that a client could send
     """
     if hook not in SPEC_PARAMETERS:
         raise TypeError(f"context.call: unknown hook {hook!r}{did_you_mean(hook, SPEC_PARAMETERS)}")
@@ -31,6 +33,7 @@ def nested_arguments(hypervisor: Hypervisor, hook: str, given: dict[str, Any]) -
     for name in known:
         if name not in arguments:
             raise TypeError(f"context.call({hook!r}): argument {name!r} is missing")
+    check_texts(arguments)
     kind = hypervisor.bodies.get(hook)
     if kind is not None:
         name, _ = BODIES[hook]

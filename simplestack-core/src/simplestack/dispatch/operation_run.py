@@ -40,6 +40,7 @@ class OperationRun(HookRun):
         It is not counted against the host's calls: it has the thread of the operation.
 
         :raises TypeError: the hook is unknown, or does not take these arguments
+        :raises InvalidArguments: an ID or a name is none that a client could send
         """
         arguments = nested_arguments(self.connector.hypervisor, hook, arguments)
         common = self.call, hook, arguments, self.connector, self._pool

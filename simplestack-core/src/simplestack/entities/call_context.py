@@ -43,7 +43,8 @@ class CallContext(Struct, frozen=True, kw_only=True):
         :param hook: the hook's name
         :param arguments: its arguments but the session. ``fields`` may be left out for all fields. A body is
             core's type, the plugin's own, or a dict as in JSON.
-        :raises SimplestackError: what the hook raises; OperationNotSupported where the plugin lacks it
+        :raises SimplestackError: what the hook raises; OperationNotSupported where the plugin lacks it;
+            InvalidArguments for an ID or a name that no client could send
         :raises TypeError: there is no such hook, or it does not take these arguments
         :raises RuntimeError: the wrapper that was given this context has returned, or this is another thread
         """

@@ -12,7 +12,7 @@ from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.dispatch.streams import WatchedChunks
 from simplestack.dispatch.warnings import current_warnings
 from simplestack.entities.call_context import CallContext
-from simplestack.entities.limits import CONTROL_CHARACTER
+from simplestack.entities.texts import check_text
 from simplestack.entities.transfer import Export
 from simplestack.errors import InvalidArguments
 from simplestack.hookspecs import SPEC_PARAMETERS
@@ -34,8 +34,6 @@ from simplestack.server.queries import decode_query, list_fields, read_repeatabl
 from simplestack.server.request_id import HEADER, request_id
 from simplestack.server.warning_header import WARNING_HEADER, warning_header
 from simplestack.sessions.targets import parse_target
-
-MAX_ID_LENGTH = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +168,7 @@ def _decoded(segment: str) -> str:
         text = unquote(segment, errors="strict") if "%" in segment else segment
     except UnicodeDecodeError:
         raise InvalidArguments(f"{segment[:100]!r} in the path is not percent-encoded UTF-8") from None
-    if CONTROL_CHARACTER.search(text) or len(text) > MAX_ID_LENGTH:
-        raise InvalidArguments(
-            f"{segment[:100]!r} in the path has more than {MAX_ID_LENGTH} characters, or control characters"
-        )
+    check_text(text, f"{segment[:100]!r} in the path")
     return text
 
 

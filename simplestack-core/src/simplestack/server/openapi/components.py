@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from simplestack.entities.limits import PATH_NAME_PATTERN
+from simplestack.entities.texts import MAX_ID_LENGTH
 from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.server.openapi.failures import ERROR_SCHEMA
 from simplestack.server.openapi.schemas import Schemas, ecma_pattern
-from simplestack.server.responder import MAX_ID_LENGTH
 
 _HOST = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?)(:[0-9]{1,5})?$"
 
