@@ -13,8 +13,9 @@ from typing import Any
 import psutil
 import pytest
 
-from simplestack import Busy, EntityNotFound, Stack
+from simplestack import Busy, Conflict, EntityNotFound, Stack
 from simplestack.fault_injection import CallCount, Faults, Rule
+from simplestack.fault_injection.rules import MAX_RULES
 from simplestack.identity.tokens import token_hash
 from support.faults import RULES, add_rule, guests, settings, stopped
 from support.service import Service, running_service, wait_for
@@ -207,6 +208,55 @@ def test_tests_in_python_set_rules_without_http(tmp_path: Path) -> None:
         faults.remove(made.id)
     faults.forget_calls()
     assert (faults.rules(), faults.calls()) == ([], [])
+
+
+def test_a_file_takes_a_bounded_number_of_rules(tmp_path: Path) -> None:
+    rule = Rule(action="hang", host="nowhere")
+    faults = Faults(tmp_path / "faults.sqlite3", [rule] * (MAX_RULES - 1))
+    last = faults.add(rule)
+    with pytest.raises(Conflict, match="has 1000 rules and takes at most 1000"):
+        faults.add(rule)
+    assert len(faults.rules()) == MAX_RULES
+    faults.remove(last.id)
+    assert faults.add(rule).id > last.id
+    first = "[[services.fault_injection.rules]]\naction = 'hang'\n" * (MAX_RULES + 1)
+    assert "rules" in check_config(settings(tmp_path / "other.sqlite3") + first, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "stored", [b'{"action": "explode"}', b'{"action": "hang", "later": 1}', b"\xff", b"", "{}", None]
+)
+def test_a_rule_of_another_version_is_ignored_and_can_be_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, stored: object
+) -> None:
+    file = tmp_path / "faults.sqlite3"
+    Faults(file).add(Rule(action="error", error="Busy", operation="host_list"))
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE rule SET rule = IFNULL(?, 7)", (stored,))
+    config = tmp_path / "simplestack.toml"
+    config.write_text(settings(file, f"database = '{tmp_path}/mock.sqlite3'\n"))
+    with Stack("mock", "demo", "anybody", "", config=config) as stack:
+        assert stack.host_list()
+        assert stack.host_list()
+    (line,) = (line for line in caplog.messages if "rule 1 of fault injection is ignored" in line)
+    assert "remove it" in line
+    faults = Faults(file)
+    hang = faults.add(Rule(action="hang", host="nowhere"))
+    assert [report.id for report in faults.rules()] == [hang.id]
+    faults.remove_rules(host="nowhere")
+    faults.remove(1)
+    with pytest.raises(EntityNotFound):
+        faults.remove(1)
+
+
+def test_removing_all_rules_removes_those_of_other_versions(tmp_path: Path) -> None:
+    faults = Faults(tmp_path / "faults.sqlite3")
+    faults.add(Rule(action="hang"))
+    with closing(sqlite3.connect(tmp_path / "faults.sqlite3")) as connection:
+        with connection:
+            connection.execute("UPDATE rule SET rule = '?'")
+        faults.remove_rules()
+        assert connection.execute("SELECT COUNT(*) FROM rule").fetchone() == (0,)
 
 
 def test_rules_that_others_hold_delay_a_call_no_longer_than_its_time_limit(tmp_path: Path) -> None:

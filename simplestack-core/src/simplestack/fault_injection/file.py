@@ -1,5 +1,6 @@
 """Rules and counts of calls in an SQLite file. Counting a call is one transaction, so no call is missed."""
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,8 +10,10 @@ from typing import Any
 
 import msgspec
 
-from simplestack import Busy, CallContext, EntityNotFound, time_left_seconds
-from simplestack.fault_injection.rules import CallCount, Report, Rule
+from simplestack import Busy, CallContext, Conflict, EntityNotFound, time_left_seconds
+from simplestack.fault_injection.rules import MAX_RULES, CallCount, Report, Rule
+
+_log = logging.getLogger("simplestack.fault_injection")
 
 #: "SSfi", which tells the file from other applications' (https://www.sqlite.org/fileformat.html#application_id).
 _APPLICATION_ID = 0x53536669
@@ -70,6 +73,8 @@ class Faults:
         """
         self._path = Path(file).expanduser()
         self._first_rules = tuple(rules)
+        #: The rules that the log has a line of.
+        self._unreadable: set[int] = set()
         try:
             with self._writing():
                 pass
@@ -77,8 +82,17 @@ class Faults:
             raise ValueError(f"{file} cannot be used for the rules of fault injection: {error}") from error
 
     def add(self, rule: Rule) -> Report:
-        """Add a rule, and return it with its ID."""
+        """Add a rule, and return it with its ID.
+
+        :raises Conflict: there are `MAX_RULES` of them
+        """
         with self._writing() as connection:
+            (count,) = connection.execute("SELECT COUNT(*) FROM rule").fetchone()
+            if count >= MAX_RULES:
+                raise Conflict(
+                    f"fault injection has {count} rules and takes at most {MAX_RULES}, since each call reads "
+                    "all of them: remove some"
+                )
             return Report(id=_insert(connection, rule), rule=rule, calls=0, hits=0)
 
     def rules(self, hypervisor: str | None = None, host: str | None = None) -> list[Report]:
@@ -88,7 +102,7 @@ class Faults:
         :param host: only rules that name it
         """
         with self._writing() as connection:
-            return [*_named(connection, hypervisor, host)]
+            return [*self._named(connection, hypervisor, host)]
 
     def remove(self, number: int) -> None:
         """Remove a rule. Calls that hang because of it continue.
@@ -102,7 +116,10 @@ class Faults:
     def remove_rules(self, hypervisor: str | None = None, host: str | None = None) -> None:
         """Remove all rules, or only rules that name a hypervisor or a host."""
         with self._writing() as connection:
-            for report in _named(connection, hypervisor, host):
+            if hypervisor is None and host is None:  # also those that cannot be read
+                connection.execute("DELETE FROM rule")
+                return
+            for report in self._named(connection, hypervisor, host):
                 _delete(connection, report.id)
 
     def calls(self, hypervisor: str | None = None, host: str | None = None) -> list[CallCount]:
@@ -131,7 +148,7 @@ class Faults:
         applicable = []
         with self._writing() as connection:
             connection.execute(_COUNT_CALL, (context.hypervisor, context.host.lower(), operation))
-            for report in _read(connection):
+            for report in self._read(connection):
                 if not report.rule.matches(operation, arguments, context):
                     continue
                 applies = report.rule.applies(report.calls + 1)
@@ -142,6 +159,33 @@ class Faults:
                 if applies:
                     applicable.append(report)
         return applicable
+
+    def _read(self, connection: sqlite3.Connection) -> Iterator[Report]:
+        """Yield the rules, oldest first, without those that another version has stored for itself."""
+        rows = connection.execute("SELECT number, rule, calls, hits FROM rule ORDER BY number").fetchall()
+        for number, stored, calls, hits in rows:
+            try:
+                rule = _decode(stored)
+            except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
+                if number not in self._unreadable:
+                    self._unreadable.add(number)
+                    _log.warning(
+                        "rule %d of fault injection is ignored, since this version cannot read it (%s): "
+                        "remove it, or use another file",
+                        number,
+                        error,
+                    )
+                continue
+            yield Report(id=number, rule=rule, calls=calls, hits=hits)
+
+    def _named(
+        self, connection: sqlite3.Connection, hypervisor: str | None, host: str | None
+    ) -> Iterator[Report]:
+        """Yield the rules that name a hypervisor and a host, where these are given."""
+        for report in self._read(connection):
+            named = report.rule.host and report.rule.host.lower()
+            if hypervisor in {None, report.rule.hypervisor} and (host is None or host.lower() == named):
+                yield report
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -203,21 +247,6 @@ def _create_private(path: Path) -> None:
 def _insert(connection: sqlite3.Connection, rule: Rule) -> int:
     number = connection.execute("INSERT INTO rule (rule) VALUES (?)", (_encode(rule),)).lastrowid
     return int(number or 0)
-
-
-def _read(connection: sqlite3.Connection) -> list[Report]:
-    rows = connection.execute("SELECT number, rule, calls, hits FROM rule ORDER BY number").fetchall()
-    return [
-        Report(id=number, rule=_decode(rule), calls=calls, hits=hits) for number, rule, calls, hits in rows
-    ]
-
-
-def _named(connection: sqlite3.Connection, hypervisor: str | None, host: str | None) -> Iterator[Report]:
-    """Yield the rules that name a hypervisor and a host, where these are given."""
-    for report in _read(connection):
-        named = report.rule.host and report.rule.host.lower()
-        if hypervisor in {None, report.rule.hypervisor} and (host is None or host.lower() == named):
-            yield report
 
 
 def _delete(connection: sqlite3.Connection, number: int) -> bool:

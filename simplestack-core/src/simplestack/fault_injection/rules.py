@@ -27,6 +27,8 @@ _ERRORS: dict[str, type[SimplestackError]] = {
     for kind in (getattr(simplestack, name) for name in sorted(simplestack.__all__, reverse=True))
     if isinstance(kind, type) and issubclass(kind, SimplestackError) and kind is not SimplestackError
 }
+#: Maximum number of rules in a file. Each call reads all of them.
+MAX_RULES = 1_000
 #: Maximum number of nested lists and objects in `details`.
 _MAX_LEVELS = 16
 #: Default details of errors.

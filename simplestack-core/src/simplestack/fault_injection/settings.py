@@ -1,7 +1,11 @@
 """Settings of fault injection: ``[services.fault_injection]``."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from simplestack import ServiceSettings
-from simplestack.fault_injection.rules import Rule
+from simplestack.fault_injection.rules import MAX_RULES, Rule
 
 
 class FaultInjectionSettings(ServiceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -11,7 +15,7 @@ class FaultInjectionSettings(ServiceSettings, frozen=True, kw_only=True, forbid_
     #: tests with the same file share its rules. Do not use a network file system. Required.
     file: str
     #: Rules of a new file.
-    rules: list[Rule] = []  # noqa: RUF012  msgspec gives each its own copy
+    rules: Annotated[list[Rule], Meta(max_length=MAX_RULES)] = []  # noqa: RUF012  msgspec gives each its own copy
 
 
 def warnings(settings: FaultInjectionSettings) -> list[str]:
