@@ -131,7 +131,7 @@ def test_devices_of_a_guest_are_bounded_and_can_still_be_removed(connect: Callab
     wide = connect()
     narrow = connect(max_disks=1, max_interfaces=1, max_snapshots=1, max_tags=1)
     guest = guests.guest_list(narrow)[1].id
-    with pytest.raises(Conflict, match=r"no more disks: the bound in \[hypervisors.mock\] is 1"):
+    with pytest.raises(Conflict, match=r"no more disks: the limit in \[hypervisors.mock\] is 1"):
         disks.disk_create(narrow, guest, DiskCreate(size=1))
     with pytest.raises(Conflict, match="no more network interfaces"):
         interfaces.network_interface_create(narrow, guest, NetworkInterfaceCreate(network=NETWORK))
@@ -238,7 +238,7 @@ def test_a_rate_limit_is_lifted(session: MockSession, running: Guest, lifted: in
         (NetworkInterfaceUpdate(active=False, ipv4_allowed=["2001:db8::1"]), InvalidArguments, "no IPv4"),
         (NetworkInterfaceUpdate(active=False, ipv6_allowed=["192.0.2.1"]), InvalidArguments, "no IPv6"),
         (NetworkInterfaceUpdate(active=False, ipv4_allowed=["<x>"]), InvalidArguments, "ipv4_allowed"),
-        (NetworkInterfaceUpdate(active=False, ipv4_allowed=["192.0.2.1"] * 65), InvalidArguments, "bound"),
+        (NetworkInterfaceUpdate(active=False, ipv4_allowed=["192.0.2.1"] * 65), InvalidArguments, "limit"),
     ],
 )
 def test_a_refused_update_changes_nothing_about_the_interface(

@@ -320,7 +320,7 @@ def test_a_running_guest_is_not_cloned(session: MockSession, running: Guest) -> 
 def test_the_number_of_guests_is_bounded(connect: Callable[..., MockSession]) -> None:
     session = connect(max_guests=4)
     last = guests_create.guest_create(session, GuestCreate(name="fits", memory=64))
-    with pytest.raises(Conflict, match=r"no more guests: the bound .* is 4"):
+    with pytest.raises(Conflict, match=r"no more guests: the limit .* is 4"):
         guests.guest_clone(session, last.id, "does not", None)
     guests.guest_delete(session, last.id)
     guests_create.guest_create(session, GuestCreate(name="fits again", memory=64))

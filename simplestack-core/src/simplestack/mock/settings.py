@@ -11,7 +11,7 @@ from simplestack import HypervisorSettings
 #: Increased with each change of the format of the database's tables or records.
 SCHEMA_VERSION = 4
 
-Bound = Annotated[int, Meta(ge=1, le=1_000_000)]
+Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
 #: One template and two guests.
 _FIRST_GUESTS = 3
 #: The limit of files in a ustar archive is 8 GiB.
@@ -45,21 +45,21 @@ class MockSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown
     #: Number of bytes on a disk that a guest has written to. An export contains them.
     content_bytes: ContentBytes = 1024**2
     #: Maximum number of worlds, that is, of host names.
-    max_worlds: Bound = 1_000
+    max_worlds: Limit = 1_000
     #: Maximum number of guests of a world, including templates.
-    max_guests: Bound = 20_000
+    max_guests: Limit = 20_000
     #: Maximum number of networks of a world.
-    max_networks: Bound = 512
+    max_networks: Limit = 512
     #: Maximum number of disks of a guest.
-    max_disks: Bound = 64
+    max_disks: Limit = 64
     #: Maximum number of network interfaces of a guest.
-    max_interfaces: Bound = 16
+    max_interfaces: Limit = 16
     #: Maximum number of snapshots of a guest.
-    max_snapshots: Bound = 32
+    max_snapshots: Limit = 32
     #: Maximum number of tags of a guest.
-    max_tags: Bound = 64
+    max_tags: Limit = 64
     #: Maximum number of entries of an interface's ``ipv4_allowed``, and of its ``ipv6_allowed``.
-    max_addresses: Bound = 64
+    max_addresses: Limit = 64
     #: Number of additional guests of a new world, for tests with long lists: ``guest-00001``, ...
     seed_guests: Annotated[int, Meta(ge=0, le=100_000)] = 0
 

@@ -31,7 +31,7 @@ def check_addresses(addresses: list[str], version: int, limit: int) -> None:
     field = f"ipv{version}_allowed"
     if len(addresses) > limit:
         raise InvalidArguments(
-            f"{field} has {len(addresses)} entries, the bound in [hypervisors.mock] is {limit}"
+            f"{field} has {len(addresses)} entries, the limit in [hypervisors.mock] is {limit}"
         )
     for address in addresses:
         try:

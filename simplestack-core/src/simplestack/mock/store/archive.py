@@ -137,7 +137,7 @@ def read_archive(head: bytes, stream: ImportStream) -> Manifest:
                 raise InvalidArguments(f"{name} in the image is damaged: export the guest again")
         _skip_padding(stream, disk.content_bytes)
     if _take(stream, len(_END)) != _END:
-        raise InvalidArguments("the image has more members than its manifest says: export the guest again")
+        raise InvalidArguments("the image has more files than its manifest says: export the guest again")
     while chunk := stream.read(CHUNK_BYTES):  # tar pads archives to its record size
         if chunk.count(0) != len(chunk):
             raise InvalidArguments("the image goes on after its end: send nothing but the export")
@@ -199,7 +199,7 @@ def _padding(size: int) -> int:
 def _skip_padding(stream: ImportStream, size: int) -> None:
     padding = _padding(size)
     if _take(stream, padding) != bytes(padding):
-        raise InvalidArguments("the image is damaged after a member's end: export the guest again")
+        raise InvalidArguments("the image is damaged after the end of a file: export the guest again")
 
 
 def _take(stream: ImportStream, size: int) -> bytes:
