@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 from types import ModuleType
 
+import msgspec
 import pytest
 
 from project.repository import ROOT
@@ -80,6 +81,14 @@ def test_outside_of_the_window_no_guest_is_deleted(tmp_path: Path, plugins: Path
         assert service.get(guest).status == 200
     with running_service(tmp_path / "open", window(-hours, 2 * hours), plugins=plugins) as service:
         assert service.delete(create(service)).status == 204
+
+
+def test_a_time_that_could_not_be_compared_is_rejected_with_the_settings(policy: ModuleType) -> None:
+    settings = policy.plugin.settings
+    assert msgspec.convert({"delete_from": "08:00:00"}, settings).delete_from == time(8)
+    for name in ("delete_from", "delete_until"):
+        with pytest.raises(msgspec.ValidationError, match=name):
+            msgspec.convert({name: "08:00:00+02:00"}, settings)
 
 
 @pytest.fixture(scope="module")

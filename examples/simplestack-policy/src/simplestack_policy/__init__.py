@@ -2,9 +2,14 @@
 
 from collections.abc import Generator, Mapping
 from datetime import datetime, time
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from simplestack import CallContext, PermissionDenied, ServicePlugin, ServiceSettings, hookimpl
+
+#: Without a time zone of its own, with which it could not be compared to the time of the service.
+TimeOfDay = Annotated[time, Meta(tz=False)]
 
 
 class PolicySettings(ServiceSettings, frozen=True, kw_only=True):
@@ -13,9 +18,9 @@ class PolicySettings(ServiceSettings, frozen=True, kw_only=True):
     #: Guests with this tag cannot be deleted.
     protected_tag: str = "protected"
     #: Guests can be deleted from this time of the day on, in the time zone of the service.
-    delete_from: time = time(0)
+    delete_from: TimeOfDay = time(0)
     #: Guests can be deleted until this time. The same time as `delete_from` allows the whole day.
-    delete_until: time = time(0)
+    delete_until: TimeOfDay = time(0)
 
 
 class Policy:
