@@ -74,7 +74,7 @@ def not_connected(error: "libvirt.libvirtError", target: Target, *, as_caller: b
     if as_caller and code in (
         libvirt.VIR_ERR_AUTH_FAILED,
         libvirt.VIR_ERR_AUTH_CANCELLED,
-        libvirt.VIR_ERR_LIBSSH,
+        libvirt.VIR_ERR_SSH,
     ):
         return Unauthorized(f"{target} rejected the user name or the password")
     if _UNKNOWN_HOST_KEY in text:
@@ -180,7 +180,7 @@ def has_reason(error: "libvirt.libvirtError") -> bool:
     """
     return bool(error.get_error_code()) and error.get_error_domain() not in (
         libvirt.VIR_FROM_RPC,
-        libvirt.VIR_FROM_LIBSSH,
+        libvirt.VIR_FROM_SSH,
     )
 
 
@@ -194,7 +194,7 @@ def _is_lost(error: "libvirt.libvirtError") -> bool:
         return True
     return error.get_error_domain() in (
         libvirt.VIR_FROM_RPC,
-        libvirt.VIR_FROM_LIBSSH,
+        libvirt.VIR_FROM_SSH,
     ) and error.get_error_code() in (libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_INTERNAL_ERROR)
 
 

@@ -70,6 +70,7 @@ KbdInteractiveAuthentication no
 PermitRootLogin yes
 StrictModes no
 UsePAM no
+MaxAuthTries 1
 PidFile none
 """
 

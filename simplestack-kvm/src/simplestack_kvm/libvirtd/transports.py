@@ -20,7 +20,7 @@ _TCP_PORT, _TLS_PORT, _SSH_PORT = 16509, 16514, 22
 _UNIX_SOCKETS = ("/run/libvirt/virtqemud-sock", "/run/libvirt/libvirt-sock")
 #: Takes the place of an auth.conf of the service's user, whose passwords would go out for the caller's.
 _NO_CREDENTIALS = Path(__file__).with_name("no-credentials.conf")
-#: libssh rejects such names without a reason: they could be shell syntax.
+#: Such names could be shell syntax.
 _NO_SSH_USER = re.compile(r"""\A-|['"`;&<>|(){}\\$]|\s\Z""")
 #: The probe's part of the time to connect; the rest is for the login.
 _PROBE_SHARE = 0.5
@@ -110,8 +110,10 @@ def _ssh_route(host: str, credentials: Credentials, settings: KvmSettings) -> Ro
         "known_hosts_verify": "normal" if settings.ssh_verify else "ignore",
         "socket": settings.socket,
     }
-    # libssh and not ssh: that one is a program, and takes no password.
-    return Route(_uri("libssh", f"{_quoted(user)}@{host}", parameters), checks_password=not with_key)
+    # Not ssh: that is a program, and takes no password. Nor libssh: libvirt 9.0 waits for more on the socket
+    # when libssh has the rest of a longer reply already. A keep-alive message wakes it after seconds, and the
+    # client library may crash then.
+    return Route(_uri("libssh2", f"{_quoted(user)}@{host}", parameters), checks_password=not with_key)
 
 
 def _uri(scheme: str, host: str, parameters: dict[str, str | None]) -> str:
