@@ -1,5 +1,6 @@
 """HTTP requests of a connection: SOAP calls, and other paths in `routes`."""
 
+import re
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ _COOKIE = "vmware_soap_session"
 #: vCenter accepts no longer SOAP requests.
 _MAX_CALL_BYTES = 20 * 1024**2
 _XML = "text/xml; charset=utf-8"
+_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}")
 
 
 class Place(Protocol):
@@ -82,12 +84,27 @@ class Handler(BaseHTTPRequestHandler):
 
     def read_body(self, limit: int) -> bytes | None:
         """Return the body; None if it has no length or is too long, which was answered already."""
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return self._read_chunks(limit)
         length = self.headers.get("Content-Length", "")
         if length.isdigit() and int(length) <= limit:
             return self.rfile.read(int(length))
         self.close_connection = True
         self.send(413 if length.isdigit() else 411, b"")
         return None
+
+    def _read_chunks(self, limit: int) -> bytes | None:
+        body = bytearray()
+        while True:
+            size = self.rfile.readline(32).partition(b";")[0].strip()
+            if not _CHUNK.fullmatch(size) or len(body) + int(size, 16) > limit:
+                self.close_connection = True
+                self.send(400, b"")
+                return None
+            body += self.rfile.read(int(size, 16))
+            self.rfile.readline(32)
+            if not int(size, 16):
+                return bytes(body)
 
     def send(
         self, status: int, body: bytes, content_type: str = "text/plain", cookie: str | None = None

@@ -22,7 +22,7 @@ from simulators.vsphere.reader import Reader, invalid
 from simulators.vsphere.schema import ManagedObject, Method, find_method, name_of
 from simulators.vsphere.sessions import Account, Session, Sessions, TooManySessions, check, current
 from simulators.vsphere.tasks import Tasks
-from simulators.vsphere.versions import find_version, includes, negotiate
+from simulators.vsphere.versions import UnsupportedVersion, find_version, includes, negotiate
 
 behavior.load()
 _IDLE = timedelta(minutes=30)
@@ -100,6 +100,9 @@ class Simulator:
             written = Response(200, soap.response(method, value, version), *cookies)
         except vmodl.MethodFault as fault:
             written = Response(500, soap.fault_response(fault, version), *cookies)
+        except UnsupportedVersion as error:
+            body = soap.fault_response(error.fault, version, "VersionMismatchFaultCode")
+            written = Response(500, body)
         except TooManySessions:
             written = Response(503, b"")
         if rule is not None and rule.effect == "drop after":

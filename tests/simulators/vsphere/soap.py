@@ -59,9 +59,9 @@ def response(method: Method, value: Any, version: str) -> bytes:
     return "".join(parts).encode()
 
 
-def fault_response(fault: vmodl.MethodFault, version: str) -> bytes:
+def fault_response(fault: vmodl.MethodFault, version: str, code: str = "ServerFaultCode") -> bytes:
     """Return the envelope of a fault, which is sent with status 500."""
-    parts = [_HEAD, "<soapenv:Fault><faultcode>ServerFaultCode</faultcode>"]
+    parts = [_HEAD, f"<soapenv:Fault><faultcode>{code}</faultcode>"]
     parts.append(f"<faultstring>{escape(message_of(fault))}</faultstring><detail>")
     detail: list[str] = []
     write_fault(detail, f"{name_of(type(fault))}Fault", fault, version)

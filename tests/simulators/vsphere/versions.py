@@ -10,6 +10,18 @@ from simulators.vsphere.schema import TABLES
 _SERVICE = "vim25"
 #: What clients get that ask for no version, as from every vSphere.
 _LEGACY = "2.5u2"
+#: govmomi asks for ``urn:vim25/7.0`` until it knows better, which is version 7.0.0.0.
+_ALIASES = {"7.0": "7.0.0.0", "8.0": "8.0.0.0"}
+
+
+class UnsupportedVersion(Exception):
+    """The server does not have an API version."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        self.fault = vmodl.fault.InvalidRequest(
+            msg=f'Unsupported version URI "{uri}"\n\nwhile parsing SOAP header'
+        )
 
 
 def find_version(identifier: str) -> str:
@@ -30,16 +42,16 @@ def negotiate(soap_action: str, newest: str) -> str:
     """Return the version that a client asks for with ``SOAPAction: urn:vim25/8.0.1.0``.
 
     :param newest: the newest version that the server has
-    :raises InvalidRequest: the server does not have the version
+    :raises UnsupportedVersion: the server does not have the version
     """
     uri = soap_action.strip().strip('"') or f"urn:{_SERVICE}"
     service, _, identifier = uri.removeprefix("urn:").partition("/")
     try:
-        version = find_version(identifier or _LEGACY)
+        version = find_version(_ALIASES.get(identifier, identifier) or _LEGACY)
     except KeyError:
         version = ""
     if service != _SERVICE or not version or not includes(newest, version):
-        raise vmodl.fault.InvalidRequest(msg=f'Unsupported version URI "{uri}"\n\nwhile parsing SOAP header')
+        raise UnsupportedVersion(uri)
     return version
 
 

@@ -1,5 +1,6 @@
 """Faults to order, latency, counts and state of the vSphere simulator."""
 
+import contextlib
 import http.client
 import json
 import threading
@@ -159,3 +160,18 @@ def test_other_paths_are_not_found(fetch: Fetch, method: str, path: str, status:
 
 def test_a_request_needs_a_length_and_not_too_much(fetch: Fetch) -> None:
     assert fetch("POST", "/sdk", b"", **{"Content-Length": str(2**40)})[0] == 413
+
+
+def test_a_request_may_come_in_chunks(server: Any, trusting: Any, client: Client) -> None:
+    connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=trusting, timeout=20)
+    with contextlib.closing(connection):
+        connection.request(
+            "POST", "/sdk", iter([b"<a", b"/>"]), {"Transfer-Encoding": "chunked"}, encode_chunked=True
+        )
+        response = connection.getresponse()
+        assert response.status == 500
+        assert b'Unexpected element "a"' in response.read()
+        connection.putrequest("POST", "/sdk")
+        connection.putheader("Transfer-Encoding", "chunked")
+        connection.endheaders(b"x\r\n")
+        assert connection.getresponse().status == 400

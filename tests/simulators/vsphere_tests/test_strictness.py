@@ -143,6 +143,7 @@ def test_what_is_newer_than_the_clients_version_is_not_there(raw: Raw, vm: Any) 
     [
         ("urn:vim25/8.0.3.0", ""),
         ('"urn:vim25/6.5"', ""),
+        ("urn:vim25/7.0", ""),
         ("urn:vim25", ""),
         ("", ""),
         ("urn:vim25/9.0.0.0", "InvalidRequest"),

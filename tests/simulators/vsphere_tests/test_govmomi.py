@@ -1,0 +1,61 @@
+"""The vSphere simulator, driven by a client that nobody here wrote: Debian's govmomi."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from project.repository import ROOT
+from simulators.tls import Trust
+from simulators.vsphere.server import Server
+
+_SOURCE = Path(__file__).with_name("govmomi") / "main.go"
+_PACKAGES = ("golang-go", "golang-github-vmware-govmomi-dev")
+#: Where Debian's packages have the sources of Go libraries.
+_GOPATH = Path("/usr/share/gocode")
+
+
+@pytest.fixture(scope="session")
+def govmomi(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the client, which is built once: it takes 20 seconds."""
+    if shutil.which("go") is None or not (_GOPATH / "src/github.com/vmware/govmomi").exists():
+        missing = f"needs: apt-get install --no-install-recommends {' '.join(_PACKAGES)}"
+        (pytest.fail if os.environ.get("SIMPLESTACK_REQUIRE") else pytest.skip)(missing)
+    digest = hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:12]
+    built = ROOT / f".cache/vsphere-govmomi-{digest}"
+    if not built.exists():
+        built.parent.mkdir(exist_ok=True)
+        own = {"GO111MODULE": "off", "GOPATH": str(_GOPATH), "GOCACHE": str(tmp_path_factory.mktemp("go"))}
+        unfinished = built.with_suffix(".new")
+        subprocess.run(["go", "build", "-o", unfinished, _SOURCE], env={**os.environ, **own}, check=True)
+        unfinished.rename(built)
+    return built
+
+
+def test_govmomi_lists_finds_starts_and_is_told_what_is_wrong(
+    govmomi: Path, server: Server, trust: Trust
+) -> None:
+    url = f"https://127.0.0.1:{server.port}/sdk"
+    told = subprocess.run(
+        [govmomi, url, trust.ca_file, "administrator@vsphere.local", "secret"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    report = json.loads(told.stdout)
+    assert sorted(report.pop("vms")) == ["debian-12", "shop-db", "vm-0", "vm-1", "vm-2"]
+    assert report == {
+        "about": "VirtualCenter",
+        "disks": 10,
+        "hosts": 4,
+        "found": "/DC0/vm/vm-0",
+        "state": "poweredOn",
+        "failure": "The attempted operation cannot be performed in the current state.",
+        "path": "types.InvalidProperty",
+    }
+    assert server.simulator.sessions.all() == []
