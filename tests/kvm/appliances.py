@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from simplestack import MIB
 from simplestack_kvm.appliance.descriptor_writer import write_descriptor
@@ -31,16 +32,14 @@ def stream_optimized(folder: Path, raw: bytes) -> bytes:
     return image(folder, raw, "vmdk", "subformat=streamOptimized")
 
 
-def disk(
-    href: str | None, raw: bytes, image_format: ImageFormat = "qcow2", **fields: object
-) -> ApplianceDisk:
-    known: dict[str, object] = {"bus": "virtio", "format": image_format}
-    return ApplianceDisk(href=href, capacity_bytes=len(raw), **(known | fields))  # type: ignore[arg-type]
+def disk(href: str | None, raw: bytes, image_format: ImageFormat = "qcow2", **fields: Any) -> ApplianceDisk:
+    known: dict[str, Any] = {"bus": "virtio", "format": image_format}
+    return ApplianceDisk(href=href, capacity_bytes=len(raw), **(known | fields))
 
 
-def appliance(*disks: ApplianceDisk, **fields: object) -> Appliance:
-    known: dict[str, object] = {"name": "packed", "memory_mib": 64, "cpus": 1}
-    return Appliance(disks=disks, **(known | fields))  # type: ignore[arg-type]
+def appliance(*disks: ApplianceDisk, **fields: Any) -> Appliance:
+    known: dict[str, Any] = {"name": "packed", "memory_mib": 64, "cpus": 1}
+    return Appliance(disks=disks, **(known | fields))
 
 
 def ova(

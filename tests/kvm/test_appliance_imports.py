@@ -80,6 +80,19 @@ def test_the_disks_of_an_appliance_are_those_of_its_guest_in_any_order(
     assert everything(session, libvirtd) == before
 
 
+def test_guests_of_one_appliance_have_different_names(
+    session: KvmSession, libvirtd: Libvirtd, warnings: list[str]
+) -> None:
+    for name in ("packed", "ü" * 123):
+        body = ova(appliance(name=name), {})
+        made = [load(session, libvirtd, body, None) for _ in range(3)]
+        shown = name if name == "packed" else "ü" * 121
+        assert [guest.name for guest in made] == [name, f"{shown} (2)", f"{shown} (3)"]
+        assert len([text for text in warnings if f"another one has the name '{name}'" in text]) == 2
+        for guest in made:
+            guest_delete(session, guest.id)
+
+
 @pytest.mark.parametrize("algorithm", ["SHA1", "SHA256"])
 @pytest.mark.parametrize("place", ["after the descriptor", "at the end"])
 def test_a_manifest_may_come_before_or_after_the_disks(
@@ -107,6 +120,16 @@ def test_a_disk_may_be_split_into_chunks(session: KvmSession, libvirtd: Libvirtd
     )
     made = load(session, libvirtd, ova(described, files), None)
     assert_disks(session, made, tmp_path, FIRST, SECOND)
+    guest_delete(session, made.id)
+
+
+@pytest.mark.parametrize("start", [b"\x1f\x8b\x08", b"BZh", bytes(32769) + b"CD001\1"])
+def test_a_raw_disk_may_begin_like_an_iso_or_compressed_data(
+    session: KvmSession, libvirtd: Libvirtd, tmp_path: Path, start: bytes
+) -> None:
+    content = start + SECOND[len(start) :]
+    made = load(session, libvirtd, ova(appliance(disk("disk", SECOND, "raw")), {"disk": content}), None)
+    assert_disks(session, made, tmp_path, content)
     guest_delete(session, made.id)
 
 

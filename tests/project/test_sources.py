@@ -95,7 +95,7 @@ def test_the_contract_of_a_plugin_in_core_forbids_every_other_package_of_core(
 
 #: Modules on top of a plugin's package, and the further modules that its hooks for guests may have.
 TOP_MODULES = {"__init__", "entities", "errors", "session", "settings"}
-MORE_HOOK_MODULES = {"guests_create", "guests_update"}
+MORE_HOOK_MODULES = {"guests_create", "guests_export", "guests_import", "guests_update"}
 
 
 MOCK = ROOT / "simplestack-core/src/simplestack/mock"

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from simplestack import Guest, GuestImport, ImportStream, InvalidArguments, hookimpl
+from simplestack import Guest, GuestImport, ImportStream, InvalidArguments, hookimpl, warn
 from simplestack_kvm.appliance.archive_reader import BLOCK_BYTES, ArchiveReader, is_archive
 from simplestack_kvm.appliance.guest import Appliance, ApplianceDisk, ApplianceInterface, Bus
 from simplestack_kvm.appliance.incoming import Announced, Incoming
@@ -18,6 +18,7 @@ from simplestack_kvm.libvirtd.domain_xml import VolumeSource
 from simplestack_kvm.libvirtd.image_imports import READABLE, Destination, DiskImports, check_start
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.lookups import find_network
+from simplestack_kvm.libvirtd.naming import check_name, free_name
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.storages import available_bytes, choose_pool
 
@@ -105,16 +106,25 @@ class _BareDisk:
 
     def read_disks(self, imports: DiskImports) -> list[VolumeSource]:
         """Make the volume of the disk."""
-        return [imports.add(self._image, _WHAT, size_bytes=self._size, raw_advice=None)]
+        header = check_start(self._image, _WHAT, raw_advice=None)
+        return [imports.add(self._image, header, _WHAT, self._size)]
 
 
 def _changed(session: KvmSession, appliance: Appliance, wanted: GuestImport) -> Appliance:
     """Return a guest with what the query says of it.
 
+    A name in the query must be free. Two guests of the same image get different names.
+
     :raises EntityNotFound: ``Network``
+    :raises Conflict: another guest has the name in the query
     """
     changes: dict[str, Any] = {}
-    if wanted.name is not UNSET:
+    if wanted.name is UNSET:
+        changes["name"] = free_name(session, appliance.name)
+        if changes["name"] != appliance.name:
+            warn(f"the guest is named {changes['name']!r}, since another one has the name {appliance.name!r}")
+    else:
+        check_name(session, wanted.name)
         changes["name"] = wanted.name
     if wanted.memory is not UNSET:
         changes["memory_mib"] = wanted.memory

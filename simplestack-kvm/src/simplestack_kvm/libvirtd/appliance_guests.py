@@ -13,7 +13,7 @@ from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domain_xml import VolumeSource, host_kind
 from simplestack_kvm.libvirtd.image_imports import Destination, DiskImports, require_time
 from simplestack_kvm.libvirtd.leftovers import Leftovers
-from simplestack_kvm.libvirtd.naming import check_name, define_guest
+from simplestack_kvm.libvirtd.naming import define_guest
 from simplestack_kvm.libvirtd.nvram import write_nvram
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.templates import remove_mark, setting
@@ -44,11 +44,9 @@ def create_guest(
 
     :raises InvalidArguments: the guest has no memory, a name that libvirt cannot keep, or a network that is
         not there; also what reading the disks raises
-    :raises Conflict: another guest has the name
     """
     if appliance.memory_mib is None:
         raise InvalidArguments("the appliance does not say how much memory its guest has: add `?memory=1024`")
-    check_name(session, appliance.name)
     capabilities = parse_document(session.connection.getCapabilities())
     host = host_kind(capabilities, session.settings.virtualization)
     if appliance.arch not in (None, host.arch):

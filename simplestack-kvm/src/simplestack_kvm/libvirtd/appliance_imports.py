@@ -12,7 +12,7 @@ from simplestack_kvm.appliance.incoming import Incoming
 from simplestack_kvm.appliance.members import chunk_name, names_member
 from simplestack_kvm.appliance.xml_input import MAX_DESCRIPTOR_BYTES
 from simplestack_kvm.libvirtd.domain_xml import VolumeSource
-from simplestack_kvm.libvirtd.image_imports import DiskImports
+from simplestack_kvm.libvirtd.image_imports import DiskImports, check_raw, check_start
 from simplestack_kvm.libvirtd.nvram_files import MAX_BYTES as MAX_NVRAM_BYTES
 
 #: How many files that are not imported a warning names.
@@ -90,13 +90,13 @@ class ApplianceImport:
         what = f"disk {disk.href!r} of the appliance"
         size_bytes = disk.file_bytes if disk.chunk_bytes is not None else member.size_bytes
         file = _File(self._archive, disk)
-        told = "The descriptor " + (f"says {disk.format}" if disk.format else "does not tell it")
-        source = imports.add(
-            Incoming(file),
-            what,
-            size_bytes=size_bytes,
-            raw_advice=None if disk.format == "raw" else f"{told}: export the appliance again",
-        )
+        image = Incoming(file)
+        if disk.format == "raw":
+            header = check_raw(image, what)
+        else:
+            told = f"says {disk.format}" if disk.format else "does not tell it"
+            header = check_start(image, what, raw_advice=f"The descriptor {told}: export the appliance again")
+        source = imports.add(image, header, what, size_bytes)
         if disk.file_bytes not in (None, file.read_bytes):
             raise InvalidArguments(
                 f"{what} has {file.read_bytes} bytes, not {disk.file_bytes} as its descriptor says: send all "

@@ -21,7 +21,13 @@ from simplestack import (
 from simplestack_kvm.appliance.incoming import Incoming
 from simplestack_kvm.errors import has_reason, is_error, translate
 from simplestack_kvm.libvirtd.domain_xml import VolumeSource
-from simplestack_kvm.libvirtd.image_headers import HEADER_BYTES, ImageHeader, UnusableImage, read_header
+from simplestack_kvm.libvirtd.image_headers import (
+    HEADER_BYTES,
+    ImageHeader,
+    UnusableImage,
+    format_of,
+    read_header,
+)
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.storages import active_pools, available_bytes, gone_codes, refresh_pools
@@ -109,21 +115,17 @@ class DiskImports:
     destination: Destination
     guest_id: str
 
-    def add(
-        self, image: Incoming, what: str, *, size_bytes: int | None, raw_advice: str | None
-    ) -> VolumeSource:
+    def add(self, image: Incoming, header: ImageHeader, what: str, size_bytes: int | None) -> VolumeSource:
         """Make a volume of an image, which is read to its end. What is not qcow2 is converted on the host.
 
+        :param header: what :func:`check_start` or :func:`check_raw` returned of it
         :param what: names the image in errors: ``the image``
         :param size_bytes: the size of the image; None if unknown
-        :param raw_advice: what to do about an image without a known format; None to take it for the raw
-            data of a disk
-        :raises InvalidArguments: it cannot be read, or refers to another file
+        :raises InvalidArguments: it cannot be read
         :raises InsufficientStorage: there is not enough room
         :raises NotImplementedError: the storage has no files, and no other one could hold the image meanwhile
         :raises HypervisorTimeout: it took too long
         """
-        header = check_start(image, what, raw_advice=raw_advice)
         disk_bytes = header.size_bytes
         if disk_bytes is None and size_bytes is not None:
             disk_bytes = _in_sectors(size_bytes)
@@ -191,12 +193,11 @@ def require_time() -> None:
 def check_start(image: Incoming, what: str, *, raw_advice: str | None) -> ImageHeader:
     """Read what an image says of itself, without consuming it.
 
-    :param raw_advice: as for :meth:`DiskImports.add`
-    :raises InvalidArguments: it cannot be imported
+    :param raw_advice: what to do about an image without a known format; None to take it for the raw data of
+        a disk
+    :raises InvalidArguments: it cannot be imported, or refers to another file
     """
-    start = image.peek(HEADER_BYTES)
-    if not start:
-        raise InvalidArguments(f"{what} is empty: send the bytes of one")
+    start = _start(image, what)
     for mark, how in _COMPRESSED.items():
         if start.startswith(mark):
             raise InvalidArguments(f"{what} is {how}: decompress it, or convert it to qcow2")
@@ -215,6 +216,30 @@ def check_start(image: Incoming, what: str, *, raw_advice: str | None) -> ImageH
     if header.format == "raw" and raw_advice is not None:
         raise InvalidArguments(f"{what} has no known format. {raw_advice}")
     return header
+
+
+def check_raw(image: Incoming, what: str) -> ImageHeader:
+    """Check that what is said to be the raw data of a disk looks like that to libvirt, too.
+
+    Its guest may have written an image's header into it. libvirt would take it for that image, and copy what
+    the header refers to.
+
+    :raises InvalidArguments: it looks like something else
+    """
+    found = format_of(_start(image, what))
+    if found not in ("raw", "iso"):
+        raise InvalidArguments(
+            f"{what} is said to be raw data, and begins like a {found} image, which its guest may have written:"
+            " convert the disk to qcow2 first"
+        )
+    return ImageHeader(format="raw")
+
+
+def _start(image: Incoming, what: str) -> bytes:
+    start = image.peek(HEADER_BYTES)
+    if not start:
+        raise InvalidArguments(f"{what} is empty: send the bytes of one")
+    return start
 
 
 def _in_sectors(size_bytes: int) -> int:

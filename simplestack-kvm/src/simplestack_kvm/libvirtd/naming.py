@@ -1,5 +1,6 @@
 """Check names, define new guests, and rename guests."""
 
+import itertools
 import re
 from contextlib import suppress
 
@@ -45,6 +46,22 @@ def check_spelling(name: str, kind: str) -> None:
             f"`name`: {name[:80]!r} is not a valid {kind} name: it must not have a slash "
             f"or only dots, and be at most {MAX_NAME_BYTES} bytes long"
         )
+
+
+def free_name(session: KvmSession, name: str) -> str:
+    """Return the name, or ``NAME (2)`` or the next free name if a guest has it.
+
+    :raises InvalidArguments: libvirt does not support the name
+    """
+    check_spelling(name, "guest")
+    candidate = name
+    for number in itertools.count(2):
+        if not is_taken(session, candidate):
+            break
+        suffix = f" ({number})"
+        cut = name.encode()[: MAX_NAME_BYTES - len(suffix)].decode(errors="ignore")
+        candidate = cut + suffix
+    return candidate
 
 
 def taken(name: str) -> Conflict:
