@@ -59,12 +59,12 @@ def test_guests_live_over_every_transport(libvirtd: Libvirtd, nvram: Path, way: 
         listed = {guest.id: guest for guest in guest_list(session, ALL_FIELDS)}
         assert listed[made.id].state == GuestState.STARTED
         guest_shutdown(session, made.id, force=True)
-        clone = guest_clone(session, made.id, f"{made.name} cloned")
+        clone = guest_clone(session, made.id, f"{made.name} cloned", None)
         guest_delete(session, made.id)
         guest_delete(session, clone.id)
         with uefi_guest(session, nvram) as domain:
             (nvram / f"{domain.name()}_VARS.fd").write_bytes(variables(way.encode()))
-            clone = guest_clone(session, domain.UUIDString(), f"{way} {uuid.uuid4().hex[:8]}")
+            clone = guest_clone(session, domain.UUIDString(), f"{way} {uuid.uuid4().hex[:8]}", None)
             assert (nvram / path_of(session, clone).name).read_bytes() == variables(way.encode())
             guest_delete(session, clone.id)
 

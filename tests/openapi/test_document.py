@@ -72,12 +72,6 @@ def test_every_row_of_the_table_is_at_its_path_with_its_method_and_status(docume
         assert str(row.status) in operation["responses"]
 
 
-def test_an_operation_says_which_hypervisors_have_it(document: Any) -> None:
-    operations = operations_of(document)
-    assert operations["guest_export"]["x-simplestack-hypervisors"] == {"guest_export": ["mock", "xen"]}
-    assert operations["guest_info"]["x-simplestack-hypervisors"] == {"guest_info": ["kvm", "mock", "xen"]}
-
-
 def test_optional_fields_say_who_supports_them_and_are_left_out_where_nobody_does(
     hypervisors: dict[str, Hypervisor], document: Any
 ) -> None:

@@ -51,6 +51,13 @@ def test_documents_with_bodies_of_the_same_name_are_valid(documents: dict[str, A
         assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
 
 
+def test_an_operation_says_which_hypervisors_have_it(documents: dict[str, Any]) -> None:
+    guest = documents["all"]["paths"]["/{hypervisor}/{host}/guests/{guest_id}"]
+    having = {method: guest[method]["x-simplestack-hypervisors"] for method in ("get", "put")}
+    assert {"north", "south"} & {*having["get"]["guest_info"]} == set()
+    assert {"north", "south", "mock"} <= {*having["put"]["guest_update"]}
+
+
 def test_the_document_of_one_hypervisor_has_its_own_members(documents: dict[str, Any]) -> None:
     update = update_of(documents["north"])
     body = schema_at(

@@ -229,8 +229,8 @@ def check_raw(image: Incoming, what: str) -> ImageHeader:
     found = format_of(_start(image, what))
     if found not in ("raw", "iso"):
         raise InvalidArguments(
-            f"{what} is said to be raw data, and begins like a {found} image, which its guest may have written:"
-            " convert the disk to qcow2 first"
+            f"{what} is said to be raw data, and begins like a {found} image, which its guest may have "
+            "written: convert the disk to qcow2 first"
         )
     return ImageHeader(format="raw")
 
