@@ -66,7 +66,10 @@ def test_a_guest_without_variables_gets_those_of_the_firmware(
         domain = session.connection.lookupByUUIDString(made.id)
         assert parse_document(domain.XMLDesc()).find("os[@firmware='efi']") is not None
         domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        template = parse_document(domain.XMLDesc()).find("os/nvram[@template]")
         domain.destroy()
+        assert template is not None
+        assert template.get("template") == str(VARIABLES), "variables without keys: any system boots"
         assert f"{made.id}_VARS.fd" in files_in(nvram)
         guest_delete(session, made.id)
         assert everything(session, libvirtd) == before

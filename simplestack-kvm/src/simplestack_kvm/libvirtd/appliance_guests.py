@@ -11,6 +11,7 @@ from simplestack_kvm.libvirtd.appliance_ports import find_ports
 from simplestack_kvm.libvirtd.appliance_xml import describe_appliance
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.domain_xml import VolumeSource, host_kind
+from simplestack_kvm.libvirtd.firmware import require_uefi
 from simplestack_kvm.libvirtd.image_imports import Destination, DiskImports, require_time
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.naming import define_guest
@@ -44,6 +45,7 @@ def create_guest(
 
     :raises InvalidArguments: the guest has no memory, a name that libvirt cannot keep, or a network that is
         not there; also what reading the disks raises
+    :raises NotImplementedError: the guest boots by UEFI, and the host has no firmware for that
     """
     if appliance.memory_mib is None:
         raise InvalidArguments("the appliance does not say how much memory its guest has: add `?memory=1024`")
@@ -54,6 +56,8 @@ def create_guest(
             f"the guest is for {appliance.arch}, and the host is {host.arch}: choose another host"
         )
     appliance = replace(appliance, machine=_machine(appliance.machine, capabilities, host.arch))
+    if appliance.firmware == "efi":
+        require_uefi(session, host)
     ports = find_ports(session, appliance)
     guest_id = str(uuid.uuid4())
     sources = content.read_disks(

@@ -32,6 +32,7 @@ def appliance_of(
         cpus=record.cpus,
         firmware="efi" if is_efi else "bios",
         secure_boot=is_efi
+        and document.find("os/firmware/feature[@name='enrolled-keys'][@enabled='no']") is None
         and (
             document.find("os/firmware/feature[@name='secure-boot'][@enabled='yes']") is not None
             or document.find("os/loader[@secure='yes']") is not None

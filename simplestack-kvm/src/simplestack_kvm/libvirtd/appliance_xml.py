@@ -16,6 +16,7 @@ from simplestack_kvm.libvirtd.domain_xml import (
     free_target,
     names_element,
     plain_bus,
+    set_uefi,
     taken_targets,
 )
 from simplestack_kvm.libvirtd.interface_records import bandwidth_element, interface_record
@@ -88,9 +89,7 @@ def _set_system(document: ET.Element, appliance: Appliance) -> None:
     if appliance.machine is not None:
         _child(system, "type").set("machine", appliance.machine)
     if appliance.firmware == "efi":
-        system.set("firmware", "efi")
-        if appliance.secure_boot:
-            ET.SubElement(ET.SubElement(system, "firmware"), "feature", enabled="yes", name="secure-boot")
+        set_uefi(system, secure_boot=appliance.secure_boot)
 
 
 def _set_disks(

@@ -102,9 +102,7 @@ def build_domain(plan: Plan, host: HostKind) -> ET.Element:
     _text(domain, "vcpu", str(plan.cpus))
     system = ET.SubElement(domain, "os")
     if plan.firmware == "uefi":
-        system.set("firmware", "efi")
-        # With the keys of a vendor, Secure Boot is on, and only systems that it has signed boot.
-        ET.SubElement(ET.SubElement(system, "firmware"), "feature", name="enrolled-keys", enabled="no")
+        set_uefi(system, secure_boot=False)
     machine = {} if host.machine is None else {"machine": host.machine}
     _text(system, "type", "hvm", arch=host.arch, **machine)
     ET.SubElement(system, "boot", dev="hd")
@@ -125,6 +123,17 @@ def build_domain(plan: Plan, host: HostKind) -> ET.Element:
     if named:
         ET.SubElement(domain, "metadata").append(names_element(named))
     return domain
+
+
+def set_uefi(system: ET.Element, *, secure_boot: bool) -> None:
+    """Let an ``<os>`` boot by UEFI. libvirt chooses the firmware of the host.
+
+    Left to itself it prefers one with the keys of a vendor: under these, Secure Boot is on, and only systems
+    boot that the vendor has signed.
+    """
+    system.set("firmware", "efi")
+    name, enabled = ("secure-boot", "yes") if secure_boot else ("enrolled-keys", "no")
+    ET.SubElement(ET.SubElement(system, "firmware"), "feature", name=name, enabled=enabled)
 
 
 def devices_of(document: ET.Element) -> ET.Element:
