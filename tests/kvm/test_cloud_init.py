@@ -11,14 +11,17 @@ import pytest
 from msgspec import yaml
 
 from simplestack import (
+    MIB,
     CloudInit,
     Conflict,
     EntityNotFound,
     Guest,
     GuestCreate,
+    InsufficientStorage,
     InvalidState,
     NewDisk,
 )
+from simplestack_kvm.errors import translate
 from simplestack_kvm.hooks.disks import disk_list
 from simplestack_kvm.hooks.guests import guest_clone, guest_delete, guest_info, guest_list
 from simplestack_kvm.hooks.guests_create import guest_create
@@ -31,7 +34,8 @@ from support.nocloud import files_in_image
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign
 from .exports import exported
-from .image_guests import traces
+from .image_guests import Pool, qemu_img, traces
+from .small_pools import small_pool
 from .snapshot_guests import domain_of
 
 SECRET = "pa55-w0rd"
@@ -330,6 +334,28 @@ def test_a_clone_that_fails_leaves_no_secrets_behind(
         with pytest.raises(Conflict, match="another guest has the name"):
             guest_clone(session, guest.id, session_name, CloudInit(user_data=SECRET))
     assert traces(session, libvirtd) == before
+
+
+def test_an_image_that_the_storage_has_no_room_for_leaves_nothing(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    with small_pool(session, libvirtd, size_bytes=MIB) as pool:
+        pool.fill(MIB - 32 * 1024)
+        with pytest.raises(libvirt.libvirtError) as raised:
+            made(session, libvirtd, disks=[], storage=pool.name)
+        assert isinstance(translate(raised.value), InsufficientStorage)
+        assert pool.files() == []
+
+
+def test_an_image_with_a_data_file_keeps_no_secrets_on_the_host(
+    session: KvmSession, libvirtd: Libvirtd, guest: Guest, pool: Pool, warnings: list[str]
+) -> None:
+    data, doubtful = pool.path(".data"), pool.path(".qcow2")
+    qemu_img("create", "-q", "-f", "qcow2", "-o", f"data_file={data},data_file_raw=on", doubtful, "1M")
+    session.connection.storagePoolLookupByName(libvirtd.pool).refresh()
+    guest_delete(session, guest.id)
+    assert images(libvirtd, guest) == []
+    assert warnings == []
 
 
 def test_the_image_is_in_the_storage_of_the_guest(session: KvmSession, libvirtd: Libvirtd) -> None:

@@ -88,6 +88,11 @@ def is_drive(document: ET.Element, device: ET.Element) -> bool:
     return name in [mark[1] for mark in _marks(document)]
 
 
+def is_image_name(name: str) -> bool:
+    """Return whether a volume has the name of an image that Simplestack has made."""
+    return _NAME.fullmatch(name) is not None
+
+
 def own_image(session: KvmSession, document: ET.Element) -> list[DiskRecord]:
     """Return the image that was made for a guest, as if it was a disk of the guest.
 
@@ -117,7 +122,7 @@ def _marks(document: ET.Element) -> list[tuple[str, str]]:
     marks = [
         (mark.get("pool", ""), mark.get("volume", "")) for mark in document.iterfind(f"metadata/{_MARK}")
     ]
-    return [(pool, name) for pool, name in marks if _NAME.fullmatch(name)]
+    return [(pool, name) for pool, name in marks if is_image_name(name)]
 
 
 def _pool_of(session: KvmSession, document: ET.Element) -> "libvirt.virStoragePool | None":

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simplestack_kvm.errors import is_error
+from simplestack_kvm.libvirtd.cloud_init import is_image_name
 from simplestack_kvm.libvirtd.descriptions import (
     GuestDescription,
     describe_guest,
@@ -81,7 +82,12 @@ class Usage:
         return volume.path in self.raw_paths and volume.path not in self.image_paths
 
     def may_be_data_file(self, volume: VolumeRecord) -> bool:
-        """Tell whether a qcow2 image may keep its data in this volume: not where the volume is one itself."""
+        """Tell whether a qcow2 image may keep its data in this volume.
+
+        Not where the volume is one itself, or still begins as the image for cloud-init that it was made as.
+        """
+        if volume.format == "iso" and is_image_name(volume.name):
+            return False
         return volume.format != "qcow2" or self.is_only_data(volume)
 
     def add_path(self, user: str, path: str) -> VolumeRecord | None:
