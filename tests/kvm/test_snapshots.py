@@ -239,6 +239,26 @@ def test_a_snapshot_that_qemu_did_not_write_is_an_error_and_leaves_nothing(
     assert in_image(first) == []
 
 
+class BrokenError(Exception):
+    """Stands for anything that can go wrong."""
+
+
+def broken() -> None:
+    raise BrokenError
+
+
+@pytest.mark.parametrize(
+    "function", ["virDomainSnapshotCreateXML", "virStorageVolDownload", "virStreamFinish"]
+)
+def test_a_snapshot_whose_images_cannot_be_read_is_an_error_and_leaves_nothing(
+    session: KvmSession, guest: Guest, function: str
+) -> None:
+    with after(function, broken, nth=1), pytest.raises(BrokenError):
+        snapshot_create(session, guest.id, "unread")
+    assert snapshot_list(session, guest.id) == []
+    assert [in_image(path) for path in paths(session, guest)] == [[], []]
+
+
 def test_a_table_of_snapshots_that_moves_while_it_is_read_is_read_again(
     session: KvmSession, guest: Guest
 ) -> None:

@@ -1,13 +1,22 @@
 """Snapshots of guests: libvirt's internal ones, in the qcow2 disks of a guest, with the memory if it runs."""
 
+from functools import partial
+
 from simplestack import Conflict, HypervisorError, Snapshot, hookimpl
 from simplestack_kvm.entities import snapshot_entity
 from simplestack_kvm.libvirtd.domains import document_of, find_domain
+from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.plugging import reject_saved
 from simplestack_kvm.libvirtd.records import disk_records
 from simplestack_kvm.libvirtd.reverting import reject_used_by_others, revert
 from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.snapshots import ancestry, new_snapshot, pick, snapshot_records
+from simplestack_kvm.libvirtd.snapshots import (
+    ancestry,
+    new_snapshot,
+    pick,
+    remove_snapshot,
+    snapshot_records,
+)
 from simplestack_kvm.libvirtd.snapshotting import (
     missing_targets,
     reject_external,
@@ -48,19 +57,19 @@ def snapshot_create(session: KvmSession, guest_id: str, name: str) -> Snapshot:
         raise _taken(name)
     document = document_of(domain)
     targets = snapshot_targets(document)
-    snapshot_id, text = new_snapshot(name, targets)
-    handle = domain.snapshotCreateXML(text)
     disks = [disk for disk in disk_records(document) if disk.target in targets]
-    missing = missing_targets(session, disks, handle.getName())
-    if missing:
-        handle.delete()
-        raise HypervisorError(f"QEMU did not write the snapshot to disk {', '.join(missing)}")
-    records = snapshot_records(domain)
-    made = pick(records, snapshot_id)
-    if any(record.name == name for record in ancestry(made, records)[:-1]):
-        made.handle.delete()  # another request was quicker
-        raise _taken(name)
-    return snapshot_entity(made, records)
+    snapshot_id, text = new_snapshot(name, targets)
+    with Leftovers(session) as made:
+        made.add(f"snapshot {name!r}", partial(remove_snapshot, domain.UUIDString(), snapshot_id))
+        handle = domain.snapshotCreateXML(text)
+        missing = missing_targets(session, disks, handle.getName())
+        if missing:
+            raise HypervisorError(f"QEMU did not write the snapshot to disk {', '.join(missing)}")
+        records = snapshot_records(domain)
+        record = pick(records, snapshot_id)
+        if any(other.name == name for other in ancestry(record, records)[:-1]):
+            raise _taken(name)  # another request was quicker
+        return snapshot_entity(record, records)
 
 
 @hookimpl

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simplestack import EntityNotFound
+from simplestack_kvm.errors import is_error
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.records import DiskRecord, disk_records
 from simplestack_kvm.sdk import libvirt
@@ -98,6 +99,18 @@ def new_snapshot(name: str, targets: Sequence[str]) -> tuple[str, str]:
         # What the domain itself says of its disks may leave one out.
         ET.SubElement(disks, "disk", name=target, snapshot="internal")
     return snapshot_id, ET.tostring(snapshot, encoding="unicode")
+
+
+def remove_snapshot(guest_id: str, snapshot_id: str, connection: "libvirt.virConnect") -> None:
+    """Delete a snapshot of our own making, if it is there.
+
+    :param snapshot_id: what `new_snapshot` returned
+    """
+    try:
+        connection.lookupByUUIDString(guest_id).snapshotLookupByName(_PREFIX + snapshot_id).delete()
+    except libvirt.libvirtError as error:
+        if not is_error(error, libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT):
+            raise
 
 
 def _record(guest_id: str, handle: "libvirt.virDomainSnapshot", document: ET.Element) -> SnapshotRecord:
