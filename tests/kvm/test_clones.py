@@ -157,7 +157,7 @@ def test_a_guest_that_is_started_meanwhile_is_not_cloned(
     assert traces(session, libvirtd) == before
 
 
-def test_a_guest_whose_disks_change_between_two_copies_is_not_cloned(
+def test_a_guest_whose_disks_change_after_they_are_copied_is_not_cloned(
     session: KvmSession, libvirtd: Libvirtd, guest: Guest
 ) -> None:
     for path in paths(session, guest):
@@ -167,7 +167,8 @@ def test_a_guest_whose_disks_change_between_two_copies_is_not_cloned(
         write(path, 2)
     before = traces(session, libvirtd)
     with (
-        after("virStorageVolCreateXMLFrom", lambda: snapshot_revert(session, guest.id, snapshot.id), nth=1),
+        # After the last look at the guest's state.
+        after("virDomainHasManagedSaveImage", lambda: snapshot_revert(session, guest.id, snapshot.id), nth=2),
         pytest.raises(Busy, match="disks of the guest changed while they were copied: try again"),
     ):
         guest_clone(session, guest.id, a_name(), None)
@@ -295,6 +296,11 @@ SOCKET = "<source mode='bind' path='/nowhere'/>"
         ),
         ("<graphics type='vnc' socket='/nowhere'/>", "", "a socket of the host"),
         ("<serial type='pty'><log file='/var/log/x'/></serial>", "", "written to a file of the host"),
+        (
+            "<serial type='tcp'><source mode='bind' host='127.0.0.1' service='4711'/></serial>",
+            "",
+            "a port of the host",
+        ),
         ("<audio id='1' type='file' path='/nowhere'/>", "", "sound that is written to a file of the host"),
     ],
 )

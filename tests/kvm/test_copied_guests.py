@@ -18,12 +18,13 @@ from simplestack import (
     SimplestackError,
 )
 from simplestack_kvm.hooks.disks import disk_list
-from simplestack_kvm.hooks.guests import guest_delete, guest_info
+from simplestack_kvm.hooks.guests import guest_clone, guest_delete, guest_info
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.power import guest_shutdown, guest_start
 from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
+from .domains import foreign
 from .image_guests import Pool, traces
 from .interference import after
 from .snapshot_guests import a_guest, domain_of, has, paths, write
@@ -141,3 +142,19 @@ def test_a_copy_that_fails_late_leaves_nothing(
         guest_create(session, GuestCreate(name="copied", template=guest.id, disks=disks, start=True))
     assert traces(session, libvirtd) == before
     assert guest_info(session, guest.id) == guest
+
+
+def test_a_clone_runs_beside_its_guest(session: KvmSession) -> None:
+    devices = (
+        "<vsock model='virtio'><cid auto='no' address='4711'/></vsock>"
+        "<graphics type='vnc' port='5977' autoport='no' websocket='5797'><listen type='address' "
+        "address='127.0.0.1'/></graphics>"
+    )
+    with foreign(session.connection, devices) as domain:
+        clone = guest_clone(session, domain.UUIDString(), "copied")
+        text = domain_of(session, clone).XMLDesc()
+        for number in ("4711", "5977", "5797"):
+            assert number not in text
+        assert "<cid auto='yes'/>" in text
+        assert "port='-1' autoport='yes' websocket='-1' listen='127.0.0.1'" in text
+        guest_delete(session, clone.id)

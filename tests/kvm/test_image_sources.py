@@ -159,15 +159,16 @@ def test_a_raw_disk_is_no_image_once_its_own_guest_has_written_a_header_into_it(
             assert message in rejected.message
 
 
+@pytest.mark.parametrize("part", ["header", "data"])
 def test_an_image_that_changes_while_it_is_copied_leaves_nothing(
-    session: KvmSession, libvirtd: Libvirtd, pool: Pool, secret: Path
+    session: KvmSession, libvirtd: Libvirtd, pool: Pool, secret: Path, part: str
 ) -> None:
     image = alone(pool)
-    hostile = qcow2(pool, secret).read_bytes()
+    changed = qcow2(pool, secret).read_bytes() if part == "header" else image.read_bytes() + b"more"
     refresh(session, libvirtd)
     before = traces(session, libvirtd)
     with (
-        after("virStorageVolCreateXMLFrom", lambda: image.write_bytes(hostile)),
+        after("virStorageVolCreateXMLFrom", lambda: image.write_bytes(changed)),
         pytest.raises(Busy, match="changed while it was copied"),
     ):
         guest_create(session, wanted(image, libvirtd))

@@ -32,6 +32,8 @@ _SHARED = {
     "devices/*[@type='unix']/source[@path]": "a socket of the host",
     "devices/interface[@type='vhostuser']": "a socket of the host",
     "devices/graphics/listen[@socket]": "a socket of the host",
+    "devices/*[@type='tcp']/source[@mode='bind']": "a port of the host",
+    "devices/*[@type='udp']/source[@mode='bind']": "a port of the host",
     "devices/audio[@path]": "sound that is written to a file of the host",
     "{http://libvirt.org/schemas/domain/qemu/1.0}commandline": "arguments for QEMU of its own",
 }
@@ -90,6 +92,7 @@ def make_copy(document: ET.Element, guest_id: str, name: str, sources: Mapping[s
         for parameters in interface.iterfind("virtualport/parameters"):
             for identity in ("interfaceid", "instanceid"):
                 parameters.attrib.pop(identity, None)
+    _free_numbers(document)
 
 
 def add_disk(document: ET.Element, source: VolumeSource) -> str:
@@ -123,6 +126,19 @@ def insert_iso(document: ET.Element, iso: VolumeSource) -> None:
     if drive is None:
         raise Conflict("the `template` has no CD drive for the `iso`: leave it out")
     put_source(drive, iso)
+
+
+def _free_numbers(document: ET.Element) -> None:
+    """Let libvirt choose what only one guest of the host can have while it runs: ports, and a CID."""
+    for graphics in document.iterfind("devices/graphics[@port]"):
+        graphics.set("autoport", "yes")
+        for port in ("port", "tlsPort"):
+            graphics.attrib.pop(port, None)
+        if "websocket" in graphics.attrib:
+            graphics.set("websocket", "-1")
+    for cid in document.iterfind("devices/vsock/cid"):
+        cid.set("auto", "yes")
+        cid.attrib.pop("address", None)
 
 
 def _set_text(document: ET.Element, tag: str, text: str) -> None:

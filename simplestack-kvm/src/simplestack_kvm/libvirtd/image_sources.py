@@ -46,6 +46,8 @@ class _Link:
     volume: "libvirt.virStorageVol"
     known_format: str
     header: ImageHeader
+    #: Changes with the content of a file: its modification time and its size.
+    state: tuple[str, ...]
     #: Whether it is the raw base of another image: whatever it holds is data.
     is_data: bool = False
 
@@ -69,10 +71,12 @@ class CheckedImage:
         :raises Busy: it changed meanwhile
         """
         for link in self._links:
-            if link.is_data:
-                continue
             try:
-                same = _read(self._session, link.volume) == link
+                same = (
+                    _state(link.volume) == link.state
+                    if link.is_data
+                    else _read(self._session, link.volume) == link
+                )
             except UnusableImage:
                 same = False
             if not same:
@@ -159,7 +163,9 @@ def _chain(session: KvmSession, volume: "libvirt.virStorageVol") -> Iterator[_Li
         paths.add(base.path())
         if link.header.backing_format == "raw":
             header = ImageHeader(format="raw")
-            yield _Link(volume=base, known_format=known_format(base), header=header, is_data=True)
+            yield _Link(
+                volume=base, known_format=known_format(base), header=header, state=_state(base), is_data=True
+            )
             return
         link = _read(session, base)
         if link.header.format != "qcow2":
@@ -169,9 +175,14 @@ def _chain(session: KvmSession, volume: "libvirt.virStorageVol") -> Iterator[_Li
 
 def _read(session: KvmSession, volume: "libvirt.virStorageVol") -> _Link:
     image_format = known_format(volume)
-    return _Link(
-        volume=volume, known_format=image_format, header=read_header(read_start(session.connection, volume))
-    )
+    header = read_header(read_start(session.connection, volume))
+    return _Link(volume=volume, known_format=image_format, header=header, state=_state(volume))
+
+
+def _state(volume: "libvirt.virStorageVol") -> tuple[str, ...]:
+    # Not the time of change: libvirt sets the owner of an image for each guest that is based on it.
+    document = parse_document(volume.XMLDesc())
+    return tuple(document.findtext(path, "") for path in ("target/timestamps/mtime", "physical"))
 
 
 def _base(session: KvmSession, link: _Link) -> "libvirt.virStorageVol":
