@@ -10,6 +10,7 @@ from simulators.vsphere.database import Database, Object
 from simulators.vsphere.schema import Method
 from simulators.vsphere.sessions import Session, check
 from simulators.vsphere.tasks import Work
+from simulators.vsphere.wires import Wire
 
 if TYPE_CHECKING:
     from simulators.vsphere.simulator import Simulator
@@ -31,12 +32,17 @@ class Call:
     method: Method
     #: The object whose method it is.
     target: Object
-    #: The API version that the client has asked for, as the tables name it.
-    version: str
     session: Session | None
     client: Client
     #: Called with the session that the client has from now on; None if it has ended.
     keep_session: Callable[[Session | None], None]
+    #: SOAP or VI-JSON.
+    wire: Wire
+
+    @property
+    def version(self) -> str:
+        """The API version that the client has asked for, as the tables name it."""
+        return self.wire.version
 
     @property
     def database(self) -> Database:

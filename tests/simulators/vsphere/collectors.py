@@ -12,7 +12,7 @@ from simulators.vsphere.paths import resolve, steps
 from simulators.vsphere.properties import missing, paths_of, read
 from simulators.vsphere.selection import Selection
 from simulators.vsphere.sessions import Session
-from simulators.vsphere.writer import Written
+from simulators.vsphere.wires import Wire
 
 _Collector: Any = vmodl.query.PropertyCollector
 
@@ -23,7 +23,7 @@ class Known(NamedTuple):
     ref: Any
     #: The number of the object's last change.
     changed: int
-    values: Mapping[str, Written]
+    values: Mapping[str, Any]
     faults: frozenset[str]
     #: The values themselves, for partial updates.
     copies: Mapping[str, Any]
@@ -36,7 +36,7 @@ View = Mapping[str, Known]
 class Filter:
     """A ``PropertyFilter``."""
 
-    def __init__(self, made: Object, spec: Any, session: Session, version: str, *, is_partial: bool) -> None:
+    def __init__(self, made: Object, spec: Any, session: Session, wire: Wire, *, is_partial: bool) -> None:
         """Check the spec.
 
         :raises InvalidProperty: as `Selection`
@@ -44,9 +44,9 @@ class Filter:
         """
         self.made = made
         self._session = session
-        self._version = version
+        self._wire = wire
         self._is_partial = is_partial
-        self._selection = Selection(spec, version)
+        self._selection = Selection(spec, wire.version)
         self._selection.objects(made.database)
 
     def updates(self, database: Database, known: View, limit: int | None) -> tuple[list[Any], View, bool]:
@@ -78,18 +78,18 @@ class Filter:
         return found, after, False
 
     def _paths(self, subject: Object) -> list[str]:
-        return paths_of(self._selection.properties(subject), subject, self._version)
+        return paths_of(self._selection.properties(subject), subject, self._wire.version)
 
     def _is_stable(self, subject: Object) -> bool:
         return all(subject.is_cacheable(steps(path)[0]) for path in self._paths(subject))
 
     def _read(self, subject: Object) -> Known:
-        values, faults = read(subject, self._paths(subject), self._version, self._session)
+        values, faults = read(subject, self._paths(subject), self._wire, self._session)
         copies = {path: copy(subject[path]) for path in values} if self._is_partial else {}
         return Known(subject.ref, subject.changed, values, frozenset(faults), copies)
 
     def _update(self, subject: Object, before: Known | None, now: Known) -> Any:
-        _, faults = read(subject, sorted(now.faults), self._version, self._session)
+        _, faults = read(subject, sorted(now.faults), self._wire, self._session)
         if before is None:
             changes = [change(path, "assign", value) for path, value in now.values.items()]
         else:
@@ -108,9 +108,9 @@ class Filter:
             if before.values.get(path) == value:
                 continue
             if self._is_partial and path in before.copies:
-                field = resolve(subject.kind, path, self._version)
+                field = resolve(subject.kind, path, self._wire.version)
                 pair = before.copies[path], now.copies[path]
-                changes += partial_changes(path, field, *pair, self._version)
+                changes += partial_changes(path, field, *pair, self._wire)
             else:
                 changes.append(change(path, "assign", value))
         return changes

@@ -34,6 +34,7 @@ STATES: dict[str, Callable[[Simulator], Any]] = {
     "tasks": lambda simulator: simulator.tasks.states(),
     "files": _files,
     "defects": lambda simulator: simulator.defects,
+    "rejections": lambda simulator: simulator.rejections,
 }
 
 

@@ -57,8 +57,8 @@ class Object:
         self.added = self.changed = 0
         #: Values that were made for one reading, which must not stay in memory.
         self.memo: dict[str, Any] | None = None
-        #: Its properties as they were last written: by API version, paths and so on.
-        self.written: dict[tuple[Any, ...], str] = {}
+        #: Its properties as they were last written: by protocol, API version, paths and so on.
+        self.written: dict[tuple[Any, ...], Any] = {}
 
     @property
     def id(self) -> str:

@@ -8,17 +8,17 @@ from pyVmomi import vmodl
 from simulators.vsphere.data import make
 from simulators.vsphere.schema import DataObject, Field, fields
 from simulators.vsphere.versions import includes
-from simulators.vsphere.writer import Written, write_property
+from simulators.vsphere.wires import Wire
 
 _Collector: Any = vmodl.query.PropertyCollector
 
 
-def change(path: str, operation: str, value: Written | None = None) -> Any:
+def change(path: str, operation: str, value: Any = None) -> Any:
     """Return a ``PropertyChange``."""
-    return make(_Collector.Change, name=path, op=operation, val=value or None)
+    return make(_Collector.Change, name=path, op=operation, val=value)
 
 
-def partial_changes(path: str, field: Field, before: Any, after: Any, version: str) -> Iterator[Any]:
+def partial_changes(path: str, field: Field, before: Any, after: Any, wire: Wire) -> Iterator[Any]:
     """Yield the smallest changes that lead from a value to another one.
 
     :param path: of both
@@ -29,29 +29,22 @@ def partial_changes(path: str, field: Field, before: Any, after: Any, version: s
     if after is None:
         yield change(path, "assign")
     elif field.is_array:
-        yield from _of_array(path, field, before or [], after, version)
+        yield from _of_array(path, field, before or [], after, wire)
     elif isinstance(after, DataObject) and type(before) is type(after):
         kind: Any = type(after)
         for own in fields(kind):
-            if includes(version, own.version):
+            if includes(wire.version, own.version):
                 pair = getattr(before, own.name), getattr(after, own.name)
-                yield from partial_changes(f"{path}.{own.name}", own, *pair, version)
-    elif not _same(before, after, field, version):
-        yield change(path, "assign", written(field, after, version))
+                yield from partial_changes(f"{path}.{own.name}", own, *pair, wire)
+    elif not _same(before, after, field, wire):
+        yield change(path, "assign", wire.property(field, after))
 
 
-def written(field: Field, value: Any, version: str) -> Written:
-    """Return a value as an element ``val``."""
-    parts: list[str] = []
-    write_property(parts, "val", field, value, version)
-    return Written("".join(parts))
-
-
-def _of_array(path: str, field: Field, before: list[Any], after: list[Any], version: str) -> Iterator[Any]:
+def _of_array(path: str, field: Field, before: list[Any], after: list[Any], wire: Wire) -> Iterator[Any]:
     item = field._replace(is_array=False)
     if not _has_keys(before) or not _has_keys(after):
-        if not _same(before, after, field, version):
-            yield change(path, "assign", written(field, after, version))
+        if not _same(before, after, field, wire):
+            yield change(path, "assign", wire.property(field, after))
         return
     old, new = ({each.key: each for each in items} for items in (before, after))
     for key in old.keys() - new.keys():
@@ -59,9 +52,9 @@ def _of_array(path: str, field: Field, before: list[Any], after: list[Any], vers
     for key, value in new.items():
         where = f"{path}[{_shown(key)}]"
         if key in old:
-            yield from partial_changes(where, item, old[key], value, version)
+            yield from partial_changes(where, item, old[key], value, wire)
         else:
-            yield change(where, "add", written(item, value, version))
+            yield change(where, "add", wire.property(item, value))
 
 
 def _has_keys(items: list[Any]) -> bool:
@@ -73,7 +66,7 @@ def _shown(key: Any) -> str:
     return f'"{key}"' if isinstance(key, str) else str(key)
 
 
-def _same(before: Any, after: Any, field: Field, version: str) -> bool:
+def _same(before: Any, after: Any, field: Field, wire: Wire) -> bool:
     if before is None or after is None:
         return before is after
-    return written(field, before, version) == written(field, after, version)
+    return bool(wire.property(field, before) == wire.property(field, after))

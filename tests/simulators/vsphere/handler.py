@@ -1,15 +1,17 @@
 """HTTP requests of a connection: SOAP calls, and other paths in `routes`."""
 
 import re
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from simulators.rules import Drop
-from simulators.vsphere import control, routes
+from simulators.vsphere import control, routes, vi_json  # noqa: F401  it registers its routes
+from simulators.vsphere.answers import answer_soap
 from simulators.vsphere.calls import Client
-from simulators.vsphere.simulator import Response, Simulator
+from simulators.vsphere.simulator import Simulator
 from simulators.vsphere.versions import service_versions
 
 _COOKIE = "vmware_soap_session"
@@ -63,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         if urlsplit(self.path).path.rstrip("/") == "/sdk":
             body = self.read_body(_MAX_CALL_BYTES)
             if body is not None:
-                self._call(body)
+                self.answer_soap(body)
         else:
             self._other()
 
@@ -93,6 +95,16 @@ class Handler(BaseHTTPRequestHandler):
         self.send(413 if length.isdigit() else 411, b"")
         return None
 
+    def answer_soap(self, body: bytes) -> None:
+        """Answer a SOAP request, unless the connection is to be closed."""
+        action = self.headers.get("SOAPAction", "")
+        try:
+            found = answer_soap(self.simulator, body, action, self.cookie, self.client)
+        except Drop:
+            self.drop()
+            return
+        self.send(found.status, found.body, found.content_type, found.cookie)
+
     def _read_chunks(self, limit: int) -> bytes | None:
         body = bytearray()
         while True:
@@ -107,15 +119,24 @@ class Handler(BaseHTTPRequestHandler):
                 return bytes(body)
 
     def send(
-        self, status: int, body: bytes, content_type: str = "text/plain", cookie: str | None = None
+        self,
+        status: int,
+        body: bytes,
+        content_type: str = "text/plain",
+        cookie: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Send a response.
 
         :param cookie: of the session that the client has from now on; empty if it has none
+        :param headers: others
         """
         self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
+        if status != 204:
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         if cookie is not None:
             end = "" if cookie else " Max-Age=0;"
             self.send_header("Set-Cookie", f'{_COOKIE}="{cookie}"; Path=/; HttpOnly; Secure;{end}')
@@ -126,15 +147,6 @@ class Handler(BaseHTTPRequestHandler):
     def drop(self) -> None:
         """Close the connection without a response."""
         self.close_connection = True
-
-    def _call(self, body: bytes) -> None:
-        action = self.headers.get("SOAPAction", "")
-        try:
-            found: Response = self.simulator.answer(body, action, self.cookie, self.client)
-        except Drop:
-            self.drop()
-            return
-        self.send(found.status, found.body, _XML, found.cookie)
 
     def _other(self) -> None:
         path = urlsplit(self.path).path

@@ -38,7 +38,7 @@ class Product(Struct, frozen=True, kw_only=True):
     #: Methods that fail with NotSupported.
     unsupported: frozenset[str] = frozenset()
     #: Whether it responds to VI-JSON.
-    speaks_json: bool = True
+    speaks_json: bool
 
 
 VCENTER = Product(
@@ -48,6 +48,7 @@ VCENTER = Product(
     product_line="vpx",
     version="8.0.3",
     api_version="8.0.3.0",
+    speaks_json=True,
     id_prefixes={
         vim.VirtualMachine: "vm-",
         vim.HostSystem: "host-",
@@ -76,6 +77,7 @@ ESXI = Product(
     product_line="embeddedEsx",
     version="8.0.3",
     api_version="8.0.3.0",
+    speaks_json=False,
     id_prefixes={vim.Network: "HaNetwork-", vim.ResourcePool: "pool", vim.Datastore: "datastore-"},
     task_id_format="haTask-ha-host-{method}-{number}",
     accounts={"root": Account("secret"), "reader": Account("secret", READING)},

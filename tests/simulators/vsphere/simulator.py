@@ -1,16 +1,16 @@
-"""From a call to its response: which method, is it well-formed, may this client call it, what does it do."""
+"""From a call to its result: which method, is it well-formed, may this client call it, what does it do."""
 
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pyVmomi import vmodl
 
 from simulators.rules import Drop
-from simulators.vsphere import behavior, inventory, soap
+from simulators.vsphere import behavior, inventory
 from simulators.vsphere.calls import Call, Client
 from simulators.vsphere.collectors import Collector
 from simulators.vsphere.database import Database, Object
@@ -18,23 +18,41 @@ from simulators.vsphere.faults import Faults, Rule
 from simulators.vsphere.files import Files
 from simulators.vsphere.methods import Binding, find_binding, python_name
 from simulators.vsphere.products import Product
-from simulators.vsphere.reader import Reader, invalid
+from simulators.vsphere.reader import invalid
 from simulators.vsphere.schema import ManagedObject, Method, find_method, name_of
 from simulators.vsphere.sessions import Account, Session, Sessions, TooManySessions, check, current
 from simulators.vsphere.tasks import Tasks
-from simulators.vsphere.versions import UnsupportedVersion, find_version, includes, negotiate
+from simulators.vsphere.versions import find_version, includes
+from simulators.vsphere.wires import Wire
 
 behavior.load()
 _IDLE = timedelta(minutes=30)
 
 
-class Response(NamedTuple):
-    """The response to a SOAP request."""
+class Incoming(Protocol):
+    """A call as it came, in either protocol."""
 
-    status: int
-    body: bytes
-    #: The cookie to set; empty to remove it, None to leave it.
-    cookie: str | None = None
+    @property
+    def method(self) -> str:
+        """The method's name in SOAP."""
+        ...
+
+    def this(self, version: str) -> Any:
+        """Return the reference of the object whose method it is."""
+        ...
+
+    def arguments(self, method: Method, version: str) -> dict[str, Any]:
+        """Return the parameters by name."""
+        ...
+
+
+class Outcome(NamedTuple):
+    """What a call has returned."""
+
+    method: Method
+    value: Any
+    #: Of the session that the client has from now on: empty if it has none, None if nothing changes.
+    cookie: str | None
 
 
 class Simulator:
@@ -66,9 +84,11 @@ class Simulator:
         self.faults = Faults()
         self.counts: Counter[str] = Counter()
         #: All calls as they came: API version and method, if somebody has put a list here.
-        self.journal: list[tuple[str, soap.Request]] | None = None
+        self.journal: list[tuple[str, Incoming]] | None = None
         #: What the simulator itself did wrong, such as a fault that a method does not declare.
         self.defects: list[str] = []
+        #: What clients were told that sent what the types do not allow.
+        self.rejections: list[str] = []
         #: Pages of properties that clients have not fetched yet: by session, collector and token.
         self.pages: dict[tuple[str, str, str], Any] = {}
         #: By session and property collector.
@@ -82,38 +102,24 @@ class Simulator:
         with self.database.lock:
             inventory.build(self, vms)
 
-    def answer(self, body: bytes, soap_action: str, cookie: str | None, client: Client) -> Response:
-        """Answer a SOAP request.
+    def perform(self, incoming: Incoming, cookie: str | None, client: Client, wire: Wire) -> Outcome:
+        """Carry out a call.
 
         :param cookie: of the client's session
-        :raises Drop: the connection is to be closed instead
+        :raises MethodFault: what the client gets instead of a result
+        :raises TooManySessions: the server has no session left
+        :raises Drop: the connection is to be closed without a response
         """
-        version = self.newest_version
-        rule: Rule | None = None
-        cookies: list[str] = []
-        try:
-            version = negotiate(soap_action, version)
-            request = soap.read_request(body)
-            self._count(version, request)
-            rule = self._apply_faults(request.method)
-            method, value = self._perform(request, version, cookie, client, cookies)
-            written = Response(200, soap.response(method, value, version), *cookies)
-        except vmodl.MethodFault as fault:
-            written = Response(500, soap.fault_response(fault, version), *cookies)
-        except UnsupportedVersion as error:
-            body = soap.fault_response(error.fault, version, "VersionMismatchFaultCode")
-            written = Response(500, body)
-        except TooManySessions:
-            written = Response(503, b"")
-        if rule is not None and rule.effect == "drop after":
-            raise Drop
-        return written
-
-    def _count(self, version: str, request: soap.Request) -> None:
         with self._counting:
-            self.counts[request.method] += 1
+            self.counts[incoming.method] += 1
             if self.journal is not None:
-                self.journal.append((version, request))
+                self.journal.append((wire.version, incoming))
+        rule = self._apply_faults(incoming.method)
+        try:
+            return self._perform(incoming, cookie, client, wire)
+        finally:
+            if rule is not None and rule.effect == "drop after":
+                raise Drop
 
     def _apply_faults(self, method: str) -> Rule | None:
         if self.latency_seconds:
@@ -125,21 +131,22 @@ class Simulator:
         self.faults.before(rule)
         return rule
 
-    def _perform(
-        self, request: soap.Request, version: str, cookie: str | None, client: Client, cookies: list[str]
-    ) -> tuple[Method, Any]:
+    def _perform(self, incoming: Incoming, cookie: str | None, client: Client, wire: Wire) -> Outcome:
+        cookies: list[str] = []
+
         def keep(session: Session | None) -> None:
             cookies.append("" if session is None else session.cookie)
 
         with self.database.lock:
             session = self.sessions.find(cookie)
-            method, target, arguments = self._read(request, version, session)
-            call = Call(self, method, target, version, session, client, keep)
+            method, target, arguments = self._read(incoming, wire.version, session)
+            call = Call(self, method, target, session, client, keep, wire)
             binding = self._bind(call)
             check(session, binding.privilege, target.ref)
             token = current.set(session)
             try:
-                return method, binding.handler(call, **self._resolved(call, arguments))
+                value = binding.handler(call, **self._resolved(call, arguments))
+                return Outcome(method, value, cookies[0] if cookies else None)
             except vmodl.MethodFault as fault:
                 if not method.declares(fault):
                     self.defects.append(f"{method.name} does not declare {type(fault).__name__}")
@@ -153,21 +160,17 @@ class Simulator:
                 current.reset(token)
 
     def _read(
-        self, request: soap.Request, version: str, session: Session | None
+        self, incoming: Incoming, version: str, session: Session | None
     ) -> tuple[Method, Object, dict[str, Any]]:
-        method = find_method(request.method)
+        method = find_method(incoming.method)
         if method is None:
-            raise invalid(f'Unable to resolve WSDL method name "{request.method}"')
-        where = f"call information for method {method.name}"
-        if not request.elements or request.elements[0].name != "_this":
-            raise invalid(f'Required parameter "_this" is missing\n\nwhile parsing {where}')
-        reader = Reader(version)
-        ref = reader.value(request.elements[0], ManagedObject)
+            raise invalid(f'Unable to resolve WSDL method name "{incoming.method}"')
+        ref = incoming.this(version)
         if not isinstance(ref, method.owner) or not includes(version, method.version):
             raise vmodl.fault.MethodNotFound(receiver=ref, method=method.name)
         if method.privilege != "System.Anonymous":
             check(session, "System.Anonymous" if session else "System.View", ref)
-        arguments = reader.members(request.elements[1:], method.parameters, where)
+        arguments = incoming.arguments(method, version)
         return method, self.database.get(ref), arguments
 
     def _bind(self, call: Call) -> Binding:

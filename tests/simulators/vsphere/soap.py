@@ -6,8 +6,8 @@ from xml.sax.saxutils import escape
 from pyVmomi import vmodl
 
 from simulators.vsphere.messages import message_of
-from simulators.vsphere.reader import invalid
-from simulators.vsphere.schema import NAMESPACE, Method, name_of
+from simulators.vsphere.reader import Reader, invalid
+from simulators.vsphere.schema import NAMESPACE, ManagedObject, Method, name_of
 from simulators.vsphere.tree import Malformed, Node, parse
 from simulators.vsphere.writer import write_fault, write_field
 
@@ -25,6 +25,24 @@ class Request(NamedTuple):
 
     method: str
     elements: list[Node]
+
+    def this(self, version: str) -> Any:
+        """Return the reference of the object whose method it is.
+
+        :raises InvalidRequest: it is not the first element
+        """
+        if not self.elements or self.elements[0].name != "_this":
+            where = f"call information for method {self.method}"
+            raise invalid(f'Required parameter "_this" is missing\n\nwhile parsing {where}')
+        return Reader(version).value(self.elements[0], ManagedObject)
+
+    def arguments(self, method: Method, version: str) -> dict[str, Any]:
+        """Return the parameters by name.
+
+        :raises InvalidRequest: the method has others
+        """
+        where = f"call information for method {method.name}"
+        return Reader(version).members(self.elements[1:], method.parameters, where)
 
 
 def read_request(body: bytes) -> Request:

@@ -74,7 +74,7 @@ def write_property(parts: Parts, tag: str, field: Field, value: Any, version: st
 
 def write_array(parts: Parts, tag: str, items: list[Any], item_type: Any, version: str) -> None:
     """Write an array as one element: ``ArrayOf...``."""
-    item = _compatible(getattr(items, "Item", None) or item_type, version)
+    item = compatible(getattr(items, "Item", None) or item_type, version)
     name = _REFERENCE if issubclass(item, ManagedObject) else name_of(item)
     capital = name[:1].upper() + name[1:]
     parts.append(f'<{tag} xsi:type="ArrayOf{capital}">')
@@ -144,17 +144,15 @@ def _writer(kind: Any) -> Callable[..., None] | None:
 
 @cache
 def _plan(kind: Any, version: str) -> _Plan:
-    compatible = _compatible(kind, version)
+    base = compatible(kind, version)
     own = tuple(
-        (field.name, field.is_array, field.type)
-        for field in fields(compatible)
-        if includes(version, field.version)
+        (field.name, field.is_array, field.type) for field in fields(base) if includes(version, field.version)
     )
-    return _Plan(name_of(compatible), own)
+    return _Plan(name_of(base), own)
 
 
 @cache
-def _compatible(kind: Any, version: str) -> Any:
+def compatible(kind: Any, version: str) -> Any:
     """Return a type, or the base type that an older version has in its place."""
     while getattr(kind, "_version", None) is not None and not includes(version, kind._version):
         kind = kind.__bases__[0]

@@ -77,7 +77,7 @@ def _contents(call: Call, selected: _Left, tag: str) -> list[Any]:
         subject = call.database.find(moid)
         if subject is not None:
             spec = selection.properties(subject)
-            found.append(content(subject, spec, call.version, call.session, tag))
+            found.append(content(subject, spec, call.wire, call.session, tag))
     return found
 
 

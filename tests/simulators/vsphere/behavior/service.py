@@ -26,4 +26,4 @@ def current_time(_call: Call) -> datetime:
 @method(ManagedObject, "Fetch")
 def fetch(call: Call, prop: str) -> Any:
     """Return one property of any object."""
-    return fetch_property(call.target, prop, call.version, call.session)
+    return fetch_property(call.target, prop, call.wire, call.session)

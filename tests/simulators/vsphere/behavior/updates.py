@@ -42,7 +42,7 @@ def create_filter(call: Call, spec: Any, partial_updates: bool) -> Any:
         partialUpdates=partial_updates,
     )
     try:
-        found = Filter(made, spec, session, call.version, is_partial=partial_updates)
+        found = Filter(made, spec, session, call.wire, is_partial=partial_updates)
     except vmodl.MethodFault:
         call.database.remove(made)
         raise
