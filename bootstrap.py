@@ -23,7 +23,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 NOX = "nox>=2025.10.14,<2027"
 #: What the tests' counterparts need: one Debian package a line.
-TEST_PACKAGES = ROOT / "tests/kvm/counterparts/apt-packages.txt"
+TEST_PACKAGES = sorted((ROOT / "tests").rglob("apt-packages.txt"))
 APT_LISTS = Path("/var/lib/apt/lists")
 TEST_SESSIONS = ("lint", "types", "docs", "packages", "tests")
 
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> NoReturn:
 
 def test_packages() -> list[str]:
     """Return the Debian packages that the tests need on this machine."""
-    lines = TEST_PACKAGES.read_text().splitlines() if TEST_PACKAGES.exists() else []
+    lines = [line for path in TEST_PACKAGES for line in path.read_text().splitlines()]
     packages = [line.partition("#")[0].strip() for line in lines]
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
         packages.append("python3-dev")  # libvirt-python is published as source only

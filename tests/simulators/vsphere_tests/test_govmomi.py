@@ -14,7 +14,6 @@ from simulators.tls import Trust
 from simulators.vsphere.server import Server
 
 _SOURCE = Path(__file__).with_name("govmomi") / "main.go"
-_PACKAGES = ("golang-go", "golang-github-vmware-govmomi-dev")
 #: Where Debian's packages have the sources of Go libraries.
 _GOPATH = Path("/usr/share/gocode")
 
@@ -23,7 +22,9 @@ _GOPATH = Path("/usr/share/gocode")
 def govmomi(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the client, which is built once: it takes 20 seconds."""
     if shutil.which("go") is None or not (_GOPATH / "src/github.com/vmware/govmomi").exists():
-        missing = f"needs: apt-get install --no-install-recommends {' '.join(_PACKAGES)}"
+        lines = _SOURCE.with_name("apt-packages.txt").read_text().splitlines()
+        packages = " ".join(line for line in lines if not line.startswith("#"))
+        missing = f"needs: apt-get install --no-install-recommends {packages}"
         (pytest.fail if os.environ.get("SIMPLESTACK_REQUIRE") else pytest.skip)(missing)
     digest = hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:12]
     built = ROOT / f".cache/vsphere-govmomi-{digest}"
