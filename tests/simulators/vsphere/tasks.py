@@ -54,6 +54,7 @@ class Running:
         """
         self.check()
         self.can_be_cancelled = False
+        self.task["info.cancelable"] = False
 
 
 #: What a task does. Called with the database locked; returns the task's result.

@@ -49,6 +49,14 @@ def test_a_vm_that_vanishes_between_two_pages_is_left_out(client: Client, simula
     assert gone.id not in found
 
 
+def test_no_other_session_can_go_on_with_a_page(client: Client, connect: Any) -> None:
+    token = client.retrieve(vim.VirtualMachine, "name", size=1).token
+    other = connect()
+    with pytest.raises(vmodl.fault.InvalidArgument):
+        other.content.propertyCollector.ContinueRetrievePropertiesEx(token)
+    assert client.content.propertyCollector.ContinueRetrievePropertiesEx(token).objects
+
+
 def test_pages_that_are_cancelled_are_forgotten(client: Client) -> None:
     collector = client.content.propertyCollector
     token = client.retrieve(vim.VirtualMachine, "name", size=1).token
