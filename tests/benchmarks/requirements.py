@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from kvm.counterparts import libvirtd as counterpart
 
 #: The Debian package of each command.
-PACKAGES = {"curl": "curl", "nginx": "nginx-light", "wrk": "wrk"}
+PACKAGES = {"curl": "curl", "nginx": "nginx-light", "virsh": "libvirt-clients", "wrk": "wrk"}
 LIBVIRTD = "libvirtd"
 #: Debian has nginx where only root has a PATH to.
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])

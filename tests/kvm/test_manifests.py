@@ -18,9 +18,9 @@ def digest(algorithm: str, name: str, content: bytes) -> str:
     return f"{algorithm}({name})= {hashlib.new(algorithm.replace('-', ''), content).hexdigest()}\n"
 
 
-def manifest_of(document: str, files: dict[str, bytes], *, after: bool) -> None:
+def manifest_of(document: str, files: dict[str, bytes], *, after: bool, is_own: bool = False) -> None:
     """Check a manifest that comes before or after the files."""
-    manifest = Manifest("a.ovf", b"<x/>")
+    manifest = Manifest("a.ovf", b"<x/>", is_own=is_own)
     if not after:
         manifest.set(document.encode())
     for name, content in files.items():
@@ -57,16 +57,26 @@ def test_digests_that_were_not_computed_are_rejected() -> None:
         manifest_of(text, {"d": b"1"}, after=True)
 
 
+def test_own_exports_have_digests_of_one_kind() -> None:
+    files = {"d": b"1"}
+    manifest_of(digest("SHA256", "d", b"1"), files, after=True, is_own=True)
+    with pytest.raises(InvalidArguments, match="put the manifest directly after the descriptor"):
+        manifest_of(digest("SHA1", "d", b"1"), files, after=True, is_own=True)
+    manifest_of(digest("SHA1", "d", b"1"), files, after=False, is_own=True)
+
+
 @pytest.mark.parametrize("text", ["x", "MD5(a)= 00", "SHA256 a= 00", "SHA1(a)= zz", "\0", "SHA1()= 00"])
 def test_a_manifest_that_cannot_be_read_is_rejected(text: str) -> None:
     with pytest.raises(InvalidArguments, match="no digest"):
-        Manifest("a.ovf", b"").set(text.encode())
+        Manifest("a.ovf", b"", is_own=False).set(text.encode())
 
 
 def test_a_file_has_one_digest_and_an_archive_one_manifest() -> None:
     with pytest.raises(InvalidArguments, match="twice"):
-        Manifest("a.ovf", b"").set((digest("SHA1", "a", b"") + digest("SHA256", "a", b"")).encode())
-    manifest = Manifest("a.ovf", b"")
+        Manifest("a.ovf", b"", is_own=False).set(
+            (digest("SHA1", "a", b"") + digest("SHA256", "a", b"")).encode()
+        )
+    manifest = Manifest("a.ovf", b"", is_own=False)
     manifest.set(b"")
     with pytest.raises(InvalidArguments, match="two manifests"):
         manifest.set(b"")

@@ -10,6 +10,8 @@ MAX_MANIFEST_BYTES = MIB
 _LINE = re.compile(r"(SHA-?(?:1|224|256|384|512)) ?\((.+)\) ?= ?([0-9A-Fa-f]+)", re.IGNORECASE)
 #: What manifests of OVF 1 and 2 have: computed as long as the manifest is not known.
 _USUAL = ("sha1", "sha256")
+#: What those of own exports have, which come last.
+_OWN = ("sha256",)
 
 
 class RunningDigests:
@@ -32,11 +34,13 @@ class RunningDigests:
 class Manifest:
     """The digests that a manifest lists, once it is known, and those of the files."""
 
-    def __init__(self, descriptor: str, document: bytes) -> None:
+    def __init__(self, descriptor: str, document: bytes, *, is_own: bool) -> None:
         """Begin with the first file of the archive, which is always before its manifest.
 
         :param descriptor: its name
+        :param is_own: whether it is that of an export of this plugin
         """
+        self._usual = _OWN if is_own else _USUAL
         self._descriptor, self._document = descriptor, document
         self._listed: Mapping[str, tuple[str, str]] | None = None
         self._computed: dict[str, RunningDigests] = {}
@@ -44,7 +48,7 @@ class Manifest:
     def digests_of(self, name: str) -> RunningDigests | None:
         """Begin a file. None if nothing will be compared with it."""
         if self._listed is None:
-            algorithms: Sequence[str] = _USUAL
+            algorithms: Sequence[str] = self._usual
         elif name in self._listed:
             algorithms = (self._listed[name][0],)
         else:

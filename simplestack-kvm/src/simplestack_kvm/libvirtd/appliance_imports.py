@@ -40,7 +40,7 @@ class ApplianceImport:
         self.appliance: Appliance = read_descriptor(document)
         #: The UEFI variables, once they are read.
         self.nvram: bytes | None = None
-        self._manifest = Manifest(first.name, document)
+        self._manifest = Manifest(first.name, document, is_own=self.appliance.machine is not None)
         self._ignored: list[str] = []
         archive.digests_of = self._manifest.digests_of
 
