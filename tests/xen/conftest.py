@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from simplestack import Credentials
+from simplestack.dispatch.warnings import current_warnings
+from simplestack_xen.hooks.guests_create import guest_create
 from simplestack_xen.session import connect, disconnect
 from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.faults import Rule
 from support.xapi import PASSWORD, USER, Pool, Trust, make_trust, running_pool
+
+from .cloud_init_guests import WANTED
 
 Connect = Callable[..., XenSession]
 Order = Callable[..., None]
@@ -51,6 +55,21 @@ def log_in() -> Iterator[Connect]:
 @pytest.fixture
 def session(pool: Pool, log_in: Connect) -> XenSession:
     return log_in(pool)
+
+
+@pytest.fixture
+def web(session: XenSession) -> str:
+    """Give the ID of a guest, web, with data for cloud-init and one disk."""
+    return guest_create(session, WANTED).id
+
+
+@pytest.fixture
+def warned() -> Iterator[list[str]]:
+    """Give the warnings for the client."""
+    warnings: list[str] = []
+    token = current_warnings.set(warnings)
+    yield warnings
+    current_warnings.reset(token)
 
 
 @pytest.fixture(params=["JSON-RPC", "XML-RPC"])

@@ -290,7 +290,7 @@ class TestClone:
         storage["physical_size"] = storage["physical_utilisation"] + GIB
         before = pool.counts()
         with pytest.raises(XenAPI.Failure, match="SR_FULL"):
-            guest_clone(session, guest, "copy")
+            guest_clone(session, guest, "copy", None)
         assert pool.counts() == before
 
     def test_a_clone_that_takes_too_long_is_cancelled(
@@ -300,5 +300,5 @@ class TestClone:
         before = pool.counts()
         order(pool, "VM.clone", effect="hold")
         with pytest.raises(Exception, match="did not end within"):
-            guest_clone(session, guest, "copy")
+            guest_clone(session, guest, "copy", None)
         assert pool.counts() == before

@@ -306,7 +306,7 @@ def test_a_clone_has_no_mark_of_its_original(pool: Pool, log_in: Connect, order:
     kill_in(pool, order, log_in(pool), "Async.VM.clone", GuestCreate(name="web", template="vm-0"))
     assert "vm-0" in [found["name_label"] for found in marked(pool)]
     session = log_in(pool)
-    made = guest_clone(session, pool.vm("vm-0")["uuid"], "web")
+    made = guest_clone(session, pool.vm("vm-0")["uuid"], "web", None)
     age(pool)
     assert guest_create(session, GuestCreate(name="other", template="web")).hdd == made.hdd
     remove_leftovers(session)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 try:
-    from simplestack import HypervisorPlugin
+    from simplestack import CloudInit, HypervisorPlugin
 except ImportError as error:
     if error.name != "simplestack":  # something that core itself lacks
         raise
@@ -38,6 +38,10 @@ plugin = HypervisorPlugin(
     name="xen",
     title="Xen (XenAPI: XenServer, XCP-ng)",
     tested_against="XAPI simulator; not against a real pool",
+    optional_fields={
+        "guest_create": CloudInit.__struct_fields__,
+        "guest_clone": CloudInit.__struct_fields__,
+    },
     settings=XenSettings,
     examples=Path(__file__).with_name("examples.json"),
     connect=session.connect,

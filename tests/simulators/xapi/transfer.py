@@ -18,6 +18,9 @@ from simulators.xapi.failures import Failure
 from simulators.xapi.lifecycle import SUSPENDED, check, update_allowed_operations
 from simulators.xapi.machines import Machines
 
+#: What an image says of a disk.
+_KEPT_OF_DISK = ("name_label", "virtual_size", "type", "other_config")
+
 
 class Transfer:
     """Exports and imports VMs."""
@@ -67,7 +70,7 @@ class Transfer:
             drive = self._database.get("VBD", ref)
             if drive["type"] == "Disk":
                 disk = self._database.get("VDI", drive["VDI"])
-                kept = {name: disk[name] for name in ("name_label", "virtual_size", "type")}
+                kept = {name: disk[name] for name in _KEPT_OF_DISK}
                 own = {name: drive[name] for name in ("userdevice", "bootable", "mode", "unpluggable")}
                 disks.append(ImageDisk(own, kept, self._devices.storage.content(disk)))
         kept_of_interface = ("device", "MAC", "MTU", "locking_mode", "ipv4_allowed", "ipv6_allowed")

@@ -11,7 +11,7 @@ from simplestack import (
     hookimpl,
 )
 from simplestack_xen.entities import disk_entity
-from simplestack_xen.xapi.drives import create_drive, drives, find_drive
+from simplestack_xen.xapi.drives import create_drive, disks, find_drive
 from simplestack_xen.xapi.growth import grow
 from simplestack_xen.xapi.images import create_image, of_control_domains
 from simplestack_xen.xapi.lookups import find_guest
@@ -27,7 +27,7 @@ from simplestack_xen.xapi.undo import Undo
 def disk_list(session: XenSession, guest_id: str) -> list[Disk]:
     """List a guest's disks."""
     guest = find_guest(session, guest_id)
-    return [disk_entity(drive.record, drive.image) for drive in drives(session, guest.record)]
+    return [disk_entity(drive.record, drive.image) for drive in disks(session, guest.record)]
 
 
 @hookimpl

@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from simplestack import Guest, GuestState, HypervisorError, hookimpl
+from simplestack import CloudInit, Guest, GuestState, HypervisorError, hookimpl
 from simplestack_xen.entities import guest_entity
+from simplestack_xen.xapi.cloud_init import add_data, has_data, own_copy, remove_copied_data
+from simplestack_xen.xapi.drives import is_for_cloud_init
 from simplestack_xen.xapi.lookups import Vm, find_guest, require_guest_state
-from simplestack_xen.xapi.making import remove_marks
+from simplestack_xen.xapi.making import Making, remove_marks
 from simplestack_xen.xapi.naming import with_name
 from simplestack_xen.xapi.records import (
     GuestMetricsRecord,
@@ -20,7 +22,9 @@ from simplestack_xen.xapi.records import (
 )
 from simplestack_xen.xapi.removal import remove_vm
 from simplestack_xen.xapi.session import XenSession
+from simplestack_xen.xapi.storages import sr_beside
 from simplestack_xen.xapi.tasks import reference_in
+from simplestack_xen.xapi.undo import Undo
 
 
 @hookimpl
@@ -51,10 +55,12 @@ def guest_info(session: XenSession, guest_id: str) -> Guest:
 
 
 @hookimpl
-def guest_clone(session: XenSession, guest_id: str, name: str) -> Guest:
+def guest_clone(session: XenSession, guest_id: str, name: str, cloud_init: CloudInit | None) -> Guest:
     """Clone a stopped guest, as fast as its storages support."""
     vm = find_guest(session, guest_id)
     require_guest_state(vm, "clone", GuestState.STOPPED)
+    if cloud_init is not None or has_data(vm):
+        return _clone_with_data(session, vm, name, cloud_init)
     made = with_name(
         session,
         name,
@@ -62,6 +68,26 @@ def guest_clone(session: XenSession, guest_id: str, name: str) -> Guest:
         lambda ref: remove_vm(session, ref),
     )
     return show_copy(session, made)
+
+
+def _clone_with_data(session: XenSession, vm: Vm, name: str, data: CloudInit | None) -> Guest:
+    """Clone a guest, and replace the data for cloud-init. Until then, the clone is marked as unfinished."""
+    sr = None if data is None else sr_beside(session, vm.record)
+    making = Making(session)
+
+    def clone() -> str:
+        with making.copying_vm(vm.ref, vm.record, name):
+            return reference_in(session.tasks.run.VM.clone(vm.ref, name))
+
+    with Undo() as undo:
+        ref = with_name(session, name, clone, lambda made: remove_vm(session, made))
+        undo.do("VM.destroy", remove_vm, session, ref)
+        made = Vm(ref, session.api.read(VmRecord, "VM.get_record", ref))
+        own_copy(session, making, made)
+        if data is not None and sr is not None:
+            add_data(session, undo, making, made, data, sr=sr)
+        making.finish()
+        return show_guest(session, ref)
 
 
 @hookimpl
@@ -82,9 +108,15 @@ def show_guest(session: XenSession, ref: str) -> Guest:
 
 
 def show_copy(session: XenSession, ref: str) -> Guest:
-    """Return the entity of a VM that is cloned or imported, without the marks of its original."""
+    """Return the entity of a VM that is cloned or imported.
+
+    It loses the marks of its original, and the original's data for cloud-init.
+    """
     vm = Vm(ref, session.api.read(VmRecord, "VM.get_record", ref))
     remove_marks(session, *vm)
+    if has_data(vm):
+        remove_copied_data(session, vm)
+        return show_guest(session, ref)
     return _shown(session, vm)
 
 
@@ -124,7 +156,7 @@ def _disk_sizes(session: XenSession) -> dict[str, list[int | None]]:
 
 
 def _disk_bytes(drive: VbdSummary | None, images: Mapping[str, VdiSummary]) -> int | None:
-    """Return the size of the disk in a drive, 0 if the drive has none.
+    """Return the size of the disk in a drive, 0 if the drive has none that clients see.
 
     None is unknown: XAPI does not know the size, or the drive or its image was removed after it was listed.
     """
@@ -133,7 +165,9 @@ def _disk_bytes(drive: VbdSummary | None, images: Mapping[str, VdiSummary]) -> i
     if not drive.holds_disk:
         return 0
     image = images.get(drive.VDI)
-    return None if image is None else image.known_bytes
+    if image is None:
+        return None
+    return 0 if is_for_cloud_init(image) else image.known_bytes
 
 
 def _sum_of_known(sizes: Iterable[int | None]) -> int | None:

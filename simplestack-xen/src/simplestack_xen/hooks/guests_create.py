@@ -6,6 +6,7 @@ from functools import cached_property
 from simplestack import MIB, Guest, GuestCreate, gib_to_bytes, hookimpl, parse_xml
 from simplestack_xen.hooks.guests import show_guest
 from simplestack_xen.sdk import XenAPI
+from simplestack_xen.xapi.cloud_init import add_data, own_copy
 from simplestack_xen.xapi.drives import create_drive, drive_values, insert
 from simplestack_xen.xapi.hardware import (
     HVM_BOOT_POLICY,
@@ -47,6 +48,8 @@ class _Parts:
             (disk, self._sr_of_disks if disk.storage is None else find_disk_sr(session, disk.storage))
             for disk in wanted.disks
         ]
+        if wanted.cloud_init is not None:
+            _ = self.sr_of_cloud_init  # raises if there is none
         provisions = self.template is not None and _DISKS_KEY in self.template.record.other_config
         if wanted.storage is not None or self.image is not None or provisions:
             _ = self.sr  # raises if there is none
@@ -55,6 +58,13 @@ class _Parts:
     def sr(self) -> Sr:
         """The storage for disks that do not name one."""
         return find_disk_sr(self._session, self._storage)
+
+    @cached_property
+    def sr_of_cloud_init(self) -> Sr:
+        """The storage for data for cloud-init: that of the guest's first disk."""
+        if self._storage is None and self.template is None and self.image is None and self.disks:
+            return self.disks[0][1]
+        return self._sr_of_disks
 
     @cached_property
     def _sr_of_disks(self) -> Sr:
@@ -120,7 +130,7 @@ def _configure(session: XenSession, making: Making, wanted: GuestCreate, parts: 
             session.xenapi.VBD.create(drive_values(ref, NULL, kind="CD", device=_CD_DEVICE))
         else:
             _make_guest(session, undo, wanted, parts, vm)
-        making.own_vm(ref)
+        own_copy(session, making, vm)
         if parts.image is not None:
             copy = copied(session, undo, making, parts.image, parts.sr, name=f"{wanted.name[:240]} disk")
             create_drive(session, undo, ref, copy, bootable=True)
@@ -136,6 +146,8 @@ def _configure(session: XenSession, making: Making, wanted: GuestCreate, parts: 
             create_interface(session, undo, ref, network)
         if parts.iso is not None:
             insert(session, undo, _read(session, ref), parts.iso)
+        if wanted.cloud_init is not None:
+            add_data(session, undo, making, vm, wanted.cloud_init, sr=parts.sr_of_cloud_init)
 
 
 def _make_guest(session: XenSession, undo: Undo, wanted: GuestCreate, parts: _Parts, vm: Vm) -> None:

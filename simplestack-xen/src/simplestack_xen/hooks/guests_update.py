@@ -16,7 +16,7 @@ from simplestack import (
     require_state,
 )
 from simplestack_xen.hooks.guests import show_guest
-from simplestack_xen.xapi.drives import Drive, drives
+from simplestack_xen.xapi.drives import Drive, disks
 from simplestack_xen.xapi.growth import grow, require_known_bytes
 from simplestack_xen.xapi.hardware import Step, boot_steps, carry_out, cpu_steps, memory_step
 from simplestack_xen.xapi.lookups import Vm, find_guest, require_guest_state
@@ -75,7 +75,7 @@ def guest_update(session: XenSession, guest_id: str, changes: XenGuestUpdate) ->
     The guest must be stopped to change memory and CPUs, and must run to change the ``live`` fields.
     """
     vm = find_guest(session, guest_id)
-    growth = None if changes.hdd is UNSET else _growth(drives(session, vm.record), gib_to_bytes(changes.hdd))
+    growth = None if changes.hdd is UNSET else _growth(disks(session, vm.record), gib_to_bytes(changes.hdd))
     steps = _offline_steps(vm, changes)
     if steps:
         attempt = f"change memory, CPUs or the way to boot of guest {vm.record.name_label!r}"

@@ -7,9 +7,14 @@ from simplestack import Conflict, EntityNotFound, GuestState, require_state
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.lookups import Vm, is_set
 from simplestack_xen.xapi.plugging import remove
-from simplestack_xen.xapi.records import NULL, VbdRecord, VdiRecord, VmRecord
+from simplestack_xen.xapi.records import NULL, VbdRecord, VdiRecord, VdiSummary, VmRecord
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.undo import Undo
+
+#: XAPI chooses the first free device.
+AUTODETECT = "autodetect"
+#: Key in the ``other_config`` of a disk image with data for cloud-init, and of its VM: the VM's UUID.
+CLOUD_INIT_KEY = "simplestack:cloud-init"
 
 
 class Drive(NamedTuple):
@@ -20,8 +25,18 @@ class Drive(NamedTuple):
     image: VdiRecord
 
 
+def is_for_cloud_init(image: VdiSummary) -> bool:
+    """Return whether a disk image has data for cloud-init. It is no disk for clients."""
+    return CLOUD_INIT_KEY in image.other_config
+
+
+def disks(session: XenSession, vm: VmRecord) -> list[Drive]:
+    """Return the drives with the disks that clients see, in device order: two round trips."""
+    return [drive for drive in drives(session, vm) if not is_for_cloud_init(drive.image)]
+
+
 def drives(session: XenSession, *vms: VmRecord) -> list[Drive]:
-    """Return the drives of VMs with a disk, in device order: two round trips."""
+    """Return all drives of VMs with a disk, in device order: two round trips."""
     refs = [ref for vm in vms for ref in vm.VBDs]
     return filled(session, {ref: vbd for ref, vbd in vbds(session, refs).items() if vbd.type == "Disk"})
 
@@ -43,7 +58,7 @@ def find_drive(session: XenSession, vm: Vm, disk_id: str) -> Drive:
 
     :raises EntityNotFound: ``Disk``
     """
-    for drive in drives(session, vm.record):
+    for drive in disks(session, vm.record):
         if drive.record.userdevice == disk_id:
             return drive
     raise EntityNotFound("Disk", disk_id)
@@ -55,14 +70,21 @@ def find_cd_drive(session: XenSession, vm: Vm) -> tuple[str, VbdRecord] | None:
     return next(cd_drives, None)
 
 
-def create_drive(session: XenSession, undo: Undo, vm: str, image: str, *, bootable: bool) -> str:
-    """Add a drive with a disk image to a VM, and return its reference."""
+def create_drive(
+    session: XenSession, undo: Undo, vm: str, image: str, *, bootable: bool, device: str = AUTODETECT
+) -> str:
+    """Add a drive with a disk image to a VM, and return its reference.
+
+    :param device: device number, if it is free. Default: the first free one
+    """
     try:
-        drive = str(session.xenapi.VBD.create(drive_values(vm, image, bootable=bootable)))
+        values = drive_values(vm, image, bootable=bootable, device=device)
+        drive = str(session.xenapi.VBD.create(values))
     except XenAPI.Failure as failure:
         if failure.details[0] not in ("INVALID_DEVICE", "DEVICE_ALREADY_EXISTS"):
             raise
-        # XAPI chose the device.
+        if device != AUTODETECT:
+            return create_drive(session, undo, vm, image, bootable=bootable)
         raise Conflict("the guest has no free device for another disk") from None
     undo.do("VBD.destroy", remove, session, "VBD", drive)
     return drive
@@ -89,7 +111,7 @@ def insert(session: XenSession, undo: Undo, vm: Vm, image: str) -> None:
 
 
 def drive_values(
-    vm: str, image: str, *, bootable: bool = False, kind: str = "Disk", device: str = "autodetect"
+    vm: str, image: str, *, bootable: bool = False, kind: str = "Disk", device: str = AUTODETECT
 ) -> dict[str, object]:
     """Return the record of a new drive.
 

@@ -1,10 +1,11 @@
 """Find, create and copy disk images (XAPI's VDIs), and find their users."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from simplestack_xen.sdk import XenAPI
-from simplestack_xen.xapi.drives import Drive
+from simplestack_xen.xapi.drives import Drive, is_for_cloud_init
 from simplestack_xen.xapi.lookups import by_name, by_uuid, only
 from simplestack_xen.xapi.making import Making
 from simplestack_xen.xapi.marks import is_unfinished
@@ -32,6 +33,7 @@ def find_image(session: XenSession, id_or_name: str, entity: str) -> tuple[str, 
             if image.SR in storages
             and storages[image.SR].holds_isos == (entity == "ISO")
             and not image.is_a_snapshot
+            and not is_for_cloud_init(image)
             and (len(named) == 1 or not is_unfinished(image))
         },
         entity,
@@ -46,6 +48,8 @@ class OwnImages(NamedTuple):
     names: dict[str, str]
     #: References of the storage repositories that they are in.
     storages: set[str]
+    #: Those of the VMs' disk images that others use, too, by reference.
+    shared: dict[str, VdiRecord]
 
 
 def own_images(session: XenSession, drives: Iterable[Drive], vms: Mapping[str, VmRecord]) -> OwnImages:
@@ -65,11 +69,19 @@ def own_images(session: XenSession, drives: Iterable[Drive], vms: Mapping[str, V
     return OwnImages(
         {ref: image.name_label for ref, image in disks.items()} | dict.fromkeys(memory, "memory"),
         {image.SR for image in (*disks.values(), *memory.values())},
+        {drive.record.VDI: drive.image for drive in writable if drive.record.VDI not in disks},
     )
 
 
 def create_image(
-    session: XenSession, undo: Undo, making: Making, sr: Sr, size_bytes: int, *, name: str
+    session: XenSession,
+    undo: Undo,
+    making: Making,
+    sr: Sr,
+    size_bytes: int,
+    *,
+    name: str,
+    other_config: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Create an empty disk image, and return its reference."""
     image = str(
@@ -82,7 +94,7 @@ def create_image(
                 "type": "user",
                 "sharable": False,
                 "read_only": False,
-                "other_config": making.marks(name),
+                "other_config": {**other_config, **making.marks(name)},
             },
         )
     )

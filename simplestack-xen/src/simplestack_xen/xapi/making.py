@@ -10,7 +10,7 @@ import msgspec
 
 from simplestack import SimplestackError
 from simplestack_xen.sdk import XenAPI
-from simplestack_xen.xapi.drives import drives
+from simplestack_xen.xapi.drives import Drive, drives
 from simplestack_xen.xapi.marks import PREFIX, Mark, marks_in
 from simplestack_xen.xapi.records import VdiRecord, VmRecord
 from simplestack_xen.xapi.session import XenSession
@@ -79,12 +79,18 @@ class Making:
             getattr(self._session.xenapi, class_name).add_to_other_config(ref, self._key, text)
         self._marked += [(class_name, ref, key) for key in {self._key, *marks_in(record.other_config)}]
 
-    def own_vm(self, ref: str) -> None:
-        """Take over a VM and its disks."""
+    def own_vm(self, ref: str) -> list[Drive]:
+        """Take over a VM and its disks. Return its drives."""
         vm = self._session.api.read(VmRecord, "VM.get_record", ref)
         self.own("VM", ref, vm)
-        for drive in drives(self._session, vm):
+        own = drives(self._session, vm)
+        for drive in own:
             self.own("VDI", drive.record.VDI, drive.image)
+        return own
+
+    def disown(self, ref: str) -> None:
+        """Forget an object that was taken over and destroyed."""
+        self._marked = [marked for marked in self._marked if marked[1] != ref]
 
     def finish(self) -> None:
         """Remove all marks: the objects are complete.

@@ -179,6 +179,7 @@ class VdiSummary(Record, frozen=True, kw_only=True, gc=False):
     """A virtual disk image in lists of guests."""
 
     virtual_size: int = 0
+    other_config: dict[str, str] = {}
 
     @property
     def known_bytes(self) -> int | None:
@@ -195,7 +196,6 @@ class VdiRecord(VdiSummary, frozen=True, kw_only=True, gc=False):
     read_only: bool = False
     is_a_snapshot: bool = False
     snapshot_of: str = NULL
-    other_config: dict[str, str] = {}
 
 
 class VbdSummary(Record, frozen=True, kw_only=True, gc=False):

@@ -29,6 +29,8 @@ def remove_vm(session: XenSession, ref: str) -> list[str]:
     images = own_images(session, drives(session, *everything.values()), everything)
     require_connected(session, images.storages, f"delete guest {vm.name_label!r}")
     session.tasks.run.VM.destroy(ref)
+    for image in images.shared.values():
+        _warn_that_stays(image, image.name_label)
     left = []
     for snapshot, record in snapshots.items():
         left += _attempt(f"snapshot {record.name_label!r}", session.tasks.run.VM.destroy, snapshot)
@@ -46,10 +48,14 @@ def remove_images(session: XenSession, names: Mapping[str, str]) -> list[str]:
     for ref, image in now.items():
         users = set(image.VBDs)
         if users - of_control_domains(session, users):
-            warn(f"disk {names[ref]!r} ({image.uuid}) stays: another guest or a snapshot has it, too")
+            _warn_that_stays(image, names[ref])
         else:
             left += _attempt(f"disk {names[ref]!r}", session.tasks.run.VDI.destroy, ref)
     return left
+
+
+def _warn_that_stays(image: VdiRecord, name: str) -> None:
+    warn(f"disk {name!r} ({image.uuid}) stays: another guest or a snapshot has it, too")
 
 
 def _attempt(what: str, destroy: Messages, ref: str) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from simplestack import Conflict, InvalidArguments
-from simplestack_xen.xapi.drives import drives
+from simplestack_xen.xapi.drives import disks
 from simplestack_xen.xapi.lookups import by_name, by_uuid, only
 from simplestack_xen.xapi.records import PbdRecord, PoolRecord, SrRecord, VmRecord
 from simplestack_xen.xapi.session import XenSession
@@ -61,7 +61,7 @@ def sr_beside(session: XenSession, vm: VmRecord) -> Sr:
     :raises Conflict: no host is connected to it
     """
     if session.settings.default_storage is None:
-        for drive in drives(session, vm)[:1]:
+        for drive in disks(session, vm)[:1]:
             record = session.api.read(SrRecord, "SR.get_record", drive.image.SR)
             if record.takes_disks:
                 return checked(session, Sr(drive.image.SR, record))
