@@ -151,7 +151,7 @@ def test_a_clone_runs_beside_its_guest(session: KvmSession) -> None:
         "address='127.0.0.1'/></graphics>"
     )
     with foreign(session.connection, devices) as domain:
-        clone = guest_clone(session, domain.UUIDString(), "copied")
+        clone = guest_clone(session, domain.UUIDString(), "copied", None)
         text = domain_of(session, clone).XMLDesc()
         for number in ("4711", "5977", "5797"):
             assert number not in text
