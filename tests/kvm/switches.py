@@ -8,6 +8,10 @@ TRUNK = "trunk"
 OTHER_BRIDGE = "ovsbr1"
 
 _SWITCHED = "<forward mode='bridge'/><bridge name='{bridge}'/><virtualport type='openvswitch'/>"
+_IN_GROUP = (
+    "<forward mode='bridge'/><bridge name='{bridge}'/>"
+    "<portgroup name='all' default='yes'><virtualport type='openvswitch'/></portgroup>"
+)
 
 
 def define_trunk(connection: "libvirt.virConnect") -> None:
@@ -16,10 +20,11 @@ def define_trunk(connection: "libvirt.virConnect") -> None:
 
 
 def define_networks(connection: "libvirt.virConnect") -> None:
-    """Define two networks of Open vSwitch, two of other kinds, and one that is not active."""
+    """Define three networks of Open vSwitch, two of other kinds, and one that is not active."""
     define_trunk(connection)
     for name, inner in {
         "other trunk": _SWITCHED.format(bridge=OTHER_BRIDGE),
+        "groups": _IN_GROUP.format(bridge=BRIDGE),
         "isolated": "<bridge name='isolated0'/>",
         "linux": "<forward mode='bridge'/><bridge name='isolated0'/>",
     }.items():

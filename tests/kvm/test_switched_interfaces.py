@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 import libvirt
 import pytest
@@ -12,25 +13,31 @@ from msgspec.structs import replace as changed
 from simplestack import (
     Conflict,
     GuestCreate,
+    GuestImport,
     InvalidState,
     NetworkCreate,
     NetworkInterfaceCreate,
     NewNetworkInterface,
 )
+from simplestack_kvm.appliance.guest import ApplianceInterface
 from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.interfaces import network_interface_create, network_interface_list
 from simplestack_kvm.hooks.networks import network_vlan_create
+from simplestack_kvm.hooks.power import guest_shutdown
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.session import KvmSession
 
+from .appliances import appliance, ova
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign
 from .nics import INACTIVE, MAC, nic, update
 from .switches import BRIDGE, TRUNK
+from .uploads import everything, load
 
 PAUSED = libvirt.VIR_DOMAIN_START_PAUSED
-BOOT_SECONDS = 90
+#: Two guests boot at once.
+BOOT_SECONDS = 240
 OTHER_MAC = "52:54:00:aa:bb:dd"
 LOCKED = "<filterref filter='clean-traffic'><parameter name='SIMPLESTACK_MODE' value='locked'/></filterref>"
 
@@ -136,13 +143,16 @@ def test_an_interface_is_added_on_a_vlan(
 
 
 @pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("network", ["v42", "groups"])
 @pytest.mark.parametrize("mode", ["locked", "disabled"])
-def test_a_port_that_cannot_be_filtered_is_not_locked(session: KvmSession, running: bool, mode: str) -> None:
-    with foreign(session.connection, nic("v42")) as domain:
+def test_a_port_that_cannot_be_filtered_is_not_locked(
+    session: KvmSession, running: bool, mode: str, network: str
+) -> None:
+    with foreign(session.connection, nic(network)) as domain:
         if running:
             domain.createWithFlags(PAUSED)
         before = descriptions(domain)
-        for changes in ({}, {"ipv4_allowed": ["192.0.2.7"]}, {"network": "v42"}):
+        for changes in ({}, {"ipv4_allowed": ["192.0.2.7"]}, {"network": network}):
             with pytest.raises(NotImplementedError, match="Open vSwitch"):
                 update(session, domain, locking_mode=mode, **changes)
         assert update(session, domain, locking_mode="network_default").locking_mode == "network_default"
@@ -228,6 +238,23 @@ def test_a_port_with_settings_of_its_own_keeps_its_network(session: KvmSession) 
         with pytest.raises(NotImplementedError, match="virtualport"):
             update(session, domain, network="isolated")
         assert descriptions(domain) == before
+
+
+@pytest.mark.parametrize("mode", ["locked", "disabled"])
+def test_an_appliance_with_a_lock_is_not_imported_to_where_it_would_have_none(
+    session: KvmSession, switched_libvirtd: Libvirtd, mode: Literal["locked", "disabled"]
+) -> None:
+    before = everything(session, switched_libvirtd)
+    for network in ("v42", "groups"):
+        body = ova(appliance(interfaces=(ApplianceInterface(network=network, locking_mode=mode),)), {})
+        with pytest.raises(NotImplementedError, match="Open vSwitch"):
+            load(session, switched_libvirtd, body, None)
+    assert everything(session, switched_libvirtd) == before
+    body = ova(appliance(interfaces=(ApplianceInterface(network="v42"),)), {})
+    made = load(session, switched_libvirtd, body, GuestImport(start=True))
+    assert tags(switched_libvirtd, session.connection.lookupByUUIDString(made.id)) == ["42"]
+    guest_shutdown(session, made.id, force=True)
+    guest_delete(session, made.id)
 
 
 def test_guests_reach_the_vlans_that_they_are_on_and_no_others(

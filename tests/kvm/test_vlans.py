@@ -225,7 +225,7 @@ def test_a_vlan_that_another_network_of_the_bridge_is_on_is_a_conflict(
         with pytest.raises(Conflict, match=f"'customer-42' is on VLAN 42 of {BRIDGE}"):
             network_vlan_create(session, wanted(name="again", from_network=below))
     assert definitions(session) == before
-    for fields in ({"vlan": 43}, {"from_network": "other trunk"}):
+    for fields in ({"vlan": 43}, {"from_network": "other trunk"}, {"vlan": 44, "from_network": "groups"}):
         network_vlan_create(session, wanted(name=f"fine {fields}", **fields))
 
 

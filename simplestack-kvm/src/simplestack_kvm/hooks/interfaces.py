@@ -25,12 +25,11 @@ from simplestack_kvm.libvirtd.interfaces import (
     add_interface,
     change_interface,
     find_interface,
-    is_on_open_vswitch,
     new_mac,
     remove_interface,
 )
 from simplestack_kvm.libvirtd.locking import filter_reference
-from simplestack_kvm.libvirtd.lookups import find_network
+from simplestack_kvm.libvirtd.lookups import find_network, is_on_open_vswitch
 from simplestack_kvm.libvirtd.plugging import reject_saved
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.sdk import libvirt
@@ -166,7 +165,9 @@ def _reject_unfiltered(
     """
     is_set = parts.get("filterref") is not None
     is_kept = "source" in parts and "filterref" not in parts and interface.filter is not None
-    if not (is_set or is_kept) or not is_on_open_vswitch(session, interface, network):
+    if not (is_set or is_kept):
+        return
+    if not interface.is_switched and (network is None or not is_on_open_vswitch(session, network)):
         return
     if is_set:
         raise NotImplementedError(

@@ -14,14 +14,7 @@ from simplestack_kvm.libvirtd.lookups import find_network
 from simplestack_kvm.libvirtd.naming import check_spelling
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.turns import turn
-from simplestack_kvm.libvirtd.vlans import (
-    OPEN_VSWITCH,
-    KeptFields,
-    bridge_of,
-    virtual_port,
-    vlan_network,
-    vlan_tags,
-)
+from simplestack_kvm.libvirtd.vlans import KeptFields, bridge_of, is_switched, vlan_network, vlan_tags
 from simplestack_kvm.sdk import libvirt
 
 #: Each list of networks reads it.
@@ -95,8 +88,8 @@ def _open_vswitch_bridge(below: ET.Element) -> str:
 
     :raises NotImplementedError: it is not
     """
-    bridge, ports = bridge_of(below), virtual_port(below)
-    if bridge is None or ports != OPEN_VSWITCH:
+    bridge = bridge_of(below)
+    if bridge is None or not is_switched(below):
         raise NotImplementedError(
             f"network {below.findtext('name')!r} is not on Open vSwitch, and libvirt makes VLANs only there: "
             "name a network with <forward mode='bridge'/> and <virtualport type='openvswitch'/>, or make the "

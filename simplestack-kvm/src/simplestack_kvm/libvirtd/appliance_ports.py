@@ -6,7 +6,7 @@ from simplestack_kvm.libvirtd.appliance_xml import Port
 from simplestack_kvm.libvirtd.descriptions import describe_guests
 from simplestack_kvm.libvirtd.interface_records import mac_of
 from simplestack_kvm.libvirtd.interfaces import new_mac
-from simplestack_kvm.libvirtd.lookups import find_network
+from simplestack_kvm.libvirtd.lookups import find_network, is_on_open_vswitch
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.sdk import libvirt
 
@@ -17,10 +17,19 @@ def find_ports(session: KvmSession, appliance: Appliance) -> list[Port]:
     An interface keeps its address if no other guest of this host has it.
 
     :raises InvalidArguments: the host has no such network
+    :raises NotImplementedError: an interface that is locked would be on Open vSwitch
     """
     if not appliance.interfaces:
         return []
     networks = [_network(session, each.network) for each in appliance.interfaces]
+    for interface, network in zip(appliance.interfaces, networks, strict=True):
+        # libvirt would accept it, and not start the guest.
+        if interface.locking_mode is not None and is_on_open_vswitch(session, network):
+            raise NotImplementedError(
+                f"the appliance has an interface whose `locking_mode` is {interface.locking_mode}, and "
+                f"libvirt cannot filter on Open vSwitch, where network {network!r} is: name the networks of "
+                "all interfaces in the query (`?network=NAME`), which leaves their locks out"
+            )
     taken, is_complete = _addresses(session)
     ports = []
     for interface, network in zip(appliance.interfaces, networks, strict=True):

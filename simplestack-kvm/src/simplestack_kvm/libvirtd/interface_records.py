@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from simplestack_kvm.libvirtd.vlans import OPEN_VSWITCH, virtual_port
+from simplestack_kvm.libvirtd.vlans import is_switched
 
 #: libvirt has rates in KiB/s, clients in bit/s.
 BITS_IN_KIB = 8192
@@ -53,7 +53,7 @@ def interface_record(interface: ET.Element, position: int) -> InterfaceRecord:
         mac=mac_of(interface),
         kind=kind,
         network=source.get("network") if source is not None and kind == "network" else None,
-        is_switched=virtual_port(interface) == OPEN_VSWITCH,
+        is_switched=is_switched(interface),
         is_up=link is None or link.get("state") != "down",
         rate_kib=None if rate is None else int(rate),
         filter=None if reference is None else reference.get("filter"),

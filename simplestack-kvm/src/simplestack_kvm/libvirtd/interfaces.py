@@ -8,16 +8,14 @@ from dataclasses import replace
 from functools import partial
 
 from simplestack import Conflict, EntityNotFound, GuestState, OperationNotSupported
-from simplestack_kvm.errors import is_error, needing_parts
-from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.errors import needing_parts
 from simplestack_kvm.libvirtd.domains import document_of, require_guest_state
 from simplestack_kvm.libvirtd.interface_records import InterfaceRecord, interface_records, kind_of, mac_of
 from simplestack_kvm.libvirtd.plugging import Device, attach, undefining, unplug
 from simplestack_kvm.libvirtd.records import disk_elements
-from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.turns import turn
 from simplestack_kvm.libvirtd.undo import Step, apply_all
-from simplestack_kvm.libvirtd.vlans import OPEN_VSWITCH, virtual_port
+from simplestack_kvm.libvirtd.vlans import is_switched
 from simplestack_kvm.sdk import libvirt
 
 #: What can change, each by the name of its element, in this order: the first is rejected by most hosts.
@@ -41,19 +39,6 @@ def find_interface(domain: "libvirt.virDomain", interface_id: str) -> InterfaceR
         raise EntityNotFound("NetworkInterface", interface_id)
     position = list(document.iterfind("devices/interface")).index(element)
     return interface_records(document)[position]
-
-
-def is_on_open_vswitch(session: KvmSession, interface: InterfaceRecord, network: str | None) -> bool:
-    """Return whether an interface is on Open vSwitch: by itself, or on this network."""
-    if interface.is_switched or network is None:
-        return interface.is_switched
-    try:
-        document = parse_document(session.connection.networkLookupByName(network).XMLDesc())
-    except libvirt.libvirtError as error:
-        if not is_error(error, libvirt.VIR_ERR_NO_NETWORK):
-            raise
-        return False
-    return virtual_port(document) == OPEN_VSWITCH
 
 
 def new_mac() -> str:
@@ -178,7 +163,7 @@ def _live_steps(
         step = _updating(domain, running, part, libvirt.VIR_DOMAIN_AFFECT_LIVE)
         if name == "bandwidth" and running.find(name) is None:
             step = replace(step, undo=partial(_lift, domain, mac_of(running)))
-        elif name == "bandwidth" and parts[name] is None and virtual_port(running) == OPEN_VSWITCH:
+        elif name == "bandwidth" and parts[name] is None and is_switched(running):
             step = replace(step, apply=partial(_lift, domain, mac_of(running)))
         yield step
         running = _with(running, part)

@@ -69,6 +69,11 @@ def virtual_port(network: ET.Element) -> str | None:
     return None if port is None else port.get("type")
 
 
+def is_switched(described: ET.Element) -> bool:
+    """Return whether a network, or one of its port groups, or an interface has ports of Open vSwitch."""
+    return any(port.get("type") == OPEN_VSWITCH for port in described.iter("virtualport"))
+
+
 def bridge_of(network: ET.Element) -> str | None:
     """Return the name of a network's bridge on the host."""
     bridge = network.find("bridge")
