@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -206,11 +207,12 @@ def start(
     folder = Path(tempfile.mkdtemp(prefix="simplestack-libvirtd-"))
     folder.chmod(0o755)  # QEMU runs as another user and reads disks below it
     number = _free_subnet()
+    tcp_port, tls_port, ssh_port = _free_ports(3)
     daemon = Libvirtd(
         folder=folder,
-        tcp_port=_free_port(),
-        tls_port=_free_port(),
-        ssh_port=_free_port(),
+        tcp_port=tcp_port,
+        tls_port=tls_port,
+        ssh_port=ssh_port,
         network="simplestack-test",
         bridge=f"sstest{number}",
     )
@@ -320,10 +322,12 @@ def _make_ssh(daemon: Libvirtd) -> None:
     (folder / "shadow").chmod(0o600)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as probes:
+        opened = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in opened:  # all of them before the first is closed, so that none is given twice
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in opened]
 
 
 def _free_subnet() -> int:
