@@ -1,6 +1,12 @@
 """Networks of the tests on bridges of Open vSwitch, and others beside them."""
 
+from collections.abc import Callable
+
 import libvirt
+
+from simplestack import NetworkCreate, OperationNotSupported, SimplestackError
+from simplestack_kvm.errors import translate
+from simplestack_kvm.libvirtd.session import KvmSession
 
 #: A bridge of Open vSwitch, and the network that stands for all of it.
 BRIDGE = "ovsbr0"
@@ -34,3 +40,29 @@ def define_networks(connection: "libvirt.virConnect") -> None:
 
 def _define(connection: "libvirt.virConnect", name: str, inner: str) -> "libvirt.virNetwork":
     return connection.networkDefineXML(f"<network><name>{name}</name>{inner}</network>")
+
+
+def wanted(**fields: object) -> NetworkCreate:
+    """Describe a network on a VLAN."""
+    return NetworkCreate(**{"name": "customer-42", "from_network": TRUNK, "vlan": 42, **fields})  # type: ignore[arg-type]  # any field of it
+
+
+def definitions(session: KvmSession) -> dict[str, tuple[str, bool, bool]]:
+    """Return all networks of the host, as they are defined."""
+    return {
+        network.name(): (network.XMLDesc(), bool(network.isActive()), bool(network.autostart()))
+        for network in session.connection.listAllNetworks()
+    }
+
+
+def error_of(action: Callable[[], object]) -> SimplestackError:
+    """Return what a client reads."""
+    try:
+        action()
+    except NotImplementedError as error:
+        return OperationNotSupported(str(error))
+    except Exception as error:
+        known = error if isinstance(error, SimplestackError) else translate(error)
+        assert known is not None
+        return known
+    raise AssertionError("nothing failed")

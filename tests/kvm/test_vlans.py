@@ -1,9 +1,7 @@
 """Networks on VLANs of a real Open vSwitch."""
 
-import os
-import signal
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 
@@ -12,34 +10,21 @@ import pytest
 
 from simplestack import (
     Conflict,
-    Credentials,
     EntityNotFound,
     InvalidArguments,
     Network,
-    NetworkCreate,
     OperationNotSupported,
-    SimplestackError,
-    Target,
 )
-from simplestack.identity.accounts import hash_password
-from simplestack_kvm import session as sessions
-from simplestack_kvm.errors import translate
 from simplestack_kvm.hooks.networks import network_info, network_list, network_vlan_create
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.settings import KvmSettings
 
-from .conftest import require_libvirtd
-from .counterparts import libvirtd as counterpart
 from .counterparts.libvirtd import Libvirtd
 from .interference import after
-from .switches import BRIDGE, TRUNK, define_trunk
+from .switches import BRIDGE, TRUNK, definitions, error_of, wanted
 from .test_guests import round_trips
 
-PATIENCE_SECONDS = 60
 PRIVATE = "</name>,<!--]]>&amp;'\"%41 {urn:x}y"
-
-Until = Callable[[Callable[[], bool], float, str], None]
 
 
 @pytest.fixture
@@ -52,31 +37,6 @@ def session(switched_session: KvmSession) -> Iterator[KvmSession]:
             if network.isActive():
                 network.destroy()
             network.undefine()
-
-
-def wanted(**fields: object) -> NetworkCreate:
-    return NetworkCreate(**{"name": "customer-42", "from_network": TRUNK, "vlan": 42, **fields})  # type: ignore[arg-type]  # any field of it
-
-
-def definitions(session: KvmSession) -> dict[str, tuple[str, bool, bool]]:
-    """Return all networks of the host, as they are defined."""
-    return {
-        network.name(): (network.XMLDesc(), bool(network.isActive()), bool(network.autostart()))
-        for network in session.connection.listAllNetworks()
-    }
-
-
-def error_of(action: Callable[[], object]) -> SimplestackError:
-    """Return what a client reads."""
-    try:
-        action()
-    except NotImplementedError as error:
-        return OperationNotSupported(str(error))
-    except Exception as error:
-        known = error if isinstance(error, SimplestackError) else translate(error)
-        assert known is not None
-        return known
-    raise AssertionError("nothing failed")
 
 
 def test_a_network_on_a_vlan_is_shown_as_it_was_asked_for(session: KvmSession) -> None:
@@ -100,37 +60,6 @@ def test_a_network_on_a_vlan_is_shown_as_it_was_asked_for(session: KvmSession) -
     assert made in network_list(session)
     document = parse_document(session.connection.networkLookupByUUIDString(made.id).XMLDesc())
     assert [tag.attrib for tag in document.iterfind("vlan/tag")] == [{"id": "42"}]
-
-
-def test_a_network_on_a_vlan_is_there_again_when_the_host_has_booted(until: Until) -> None:
-    require_libvirtd()
-    daemon = counterpart.start(network=False)
-    try:
-        (daemon.folder / "restart-libvirtd").touch()
-        with closing(libvirt.open(daemon.uri)) as connection:
-            define_trunk(connection)
-            made = network_vlan_create(KvmSession(connection, KvmSettings(), Target("localhost")), wanted())
-        # A host that boots has no state of libvirt's any more, but its definitions.
-        for state in (daemon.folder / "run/libvirt/network").iterdir():
-            state.unlink()
-        pid = daemon.pid()
-        os.kill(pid, signal.SIGKILL)
-        until(lambda: is_restarted(daemon, pid), PATIENCE_SECONDS, "libvirtd is started again")
-        with closing(libvirt.open(daemon.uri)) as connection:
-            again = KvmSession(connection, KvmSettings(), Target("localhost"))
-            until(lambda: made in network_list(again), PATIENCE_SECONDS, "the network is started again")
-    finally:
-        daemon.stop()
-
-
-def is_restarted(daemon: Libvirtd, old_pid: int) -> bool:
-    try:
-        if daemon.pid() == old_pid:
-            return False
-        libvirt.open(daemon.uri).close()
-    except (libvirt.libvirtError, AssertionError):
-        return False
-    return True
 
 
 @pytest.mark.parametrize(
@@ -268,6 +197,15 @@ def test_a_vlan_of_a_network_that_is_not_there_is_not_found(session: KvmSession,
     assert definitions(session) == before
 
 
+def test_a_list_of_networks_costs_one_call_for_each(session: KvmSession) -> None:
+    before, count = round_trips(lambda: network_list(session)), len(network_list(session))
+    for tag in range(1, 4):
+        network_vlan_create(
+            session, wanted(name=f"v{tag}", vlan=tag, description="x", other_config={"a": "b"})
+        )
+    assert round_trips(lambda: network_list(session)) == before + 3 == 1 + count + 3
+
+
 def test_a_network_that_cannot_be_started_with_the_host_is_removed_again(
     session: KvmSession, switched_libvirtd: Libvirtd
 ) -> None:
@@ -280,36 +218,3 @@ def test_a_network_that_cannot_be_started_with_the_host_is_removed_again(
     assert str(links) not in error.message
     assert "may be left" not in error.message
     assert definitions(session) == before
-
-
-def test_a_network_whose_libvirtd_dies_is_removed_on_a_new_connection(until: Until) -> None:
-    require_libvirtd()
-    daemon = counterpart.start(network=False)
-    try:
-        (daemon.folder / "restart-libvirtd").touch()
-        settings = KvmSettings(
-            transport="unix", socket=daemon.socket, accounts={"a": hash_password("secret")}
-        )
-        session = sessions.connect(Target("localhost"), Credentials("a", "secret"), settings)
-        define_trunk(session.connection)
-        before = definitions(session)
-        pid = daemon.pid()
-        with after("virNetworkDefineXML", lambda: os.kill(pid, signal.SIGKILL), nth=1):
-            error = error_of(lambda: network_vlan_create(session, wanted()))
-        assert "may be left" not in error.message
-        until(lambda: is_restarted(daemon, pid), PATIENCE_SECONDS, "libvirtd is started again")
-        with closing(libvirt.open(daemon.uri)) as connection:
-            now = KvmSession(connection, settings, Target("localhost"))
-            assert set(definitions(now)) == set(before)
-        sessions.disconnect(session)
-    finally:
-        daemon.stop()
-
-
-def test_a_list_of_networks_costs_one_call_for_each(session: KvmSession) -> None:
-    before, count = round_trips(lambda: network_list(session)), len(network_list(session))
-    for tag in range(1, 4):
-        network_vlan_create(
-            session, wanted(name=f"v{tag}", vlan=tag, description="x", other_config={"a": "b"})
-        )
-    assert round_trips(lambda: network_list(session)) == before + 3 == 1 + count + 3
