@@ -15,6 +15,7 @@ from simplestack.identity.accounts import hash_password
 from simplestack.plugins.discovery import load_hypervisors
 from support.examples import Recorder, Surroundings, compare, tell
 from support.service import Answer, Service, running_service, token, wait_for
+from support.threads import in_threads
 
 from .counterparts import libvirtd as counterpart
 from .counterparts.libvirtd import Libvirtd
@@ -152,6 +153,16 @@ def test_a_disk_of_another_guest_is_not_found(service: Service, libvirtd: Libvir
     assert len(service.get(f"{paths[1]}/disks").json) == 2
     for path in paths:
         assert service.delete(path).status == 204
+
+
+def test_of_clients_that_delete_a_guest_at_once_one_succeeds(service: Service, libvirtd: Libvirtd) -> None:
+    body = {"name": "once", "memory": 32, "storage": libvirtd.pool, "disks": [{"size": 0.01}]}
+    path = f"{BASE}/guests/{service.post(f'{BASE}/guests', body).json['id']}"
+    with in_threads(4) as start:
+        answers = [future.result() for future in [start(service.delete, path) for _ in range(4)]]
+    assert sorted(answer.status for answer in answers) == [204, 404, 404, 404]
+    messages = {answer.json["message"] for answer in answers if answer.status == 404}
+    assert messages == {f"Guest:{path.rpartition('/')[2]} not found"}
 
 
 def test_wrong_requests_are_refused_and_change_nothing(service: Service, libvirtd: Libvirtd) -> None:
