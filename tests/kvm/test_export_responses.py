@@ -16,7 +16,9 @@ from .test_rest import BASE, settings
 
 @pytest.fixture(scope="module")
 def service(libvirtd: Libvirtd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("kvm"), settings(libvirtd)) as made:
+    # The machine may be busy with other tests.
+    config = settings(libvirtd).replace("connect_timeout_seconds = 3\n", "")
+    with running_service(tmp_path_factory.mktemp("kvm"), config) as made:
         yield made
 
 

@@ -200,6 +200,8 @@ def test_a_guest_that_is_deleted_meanwhile_breaks_its_export_off(
 def test_a_client_that_goes_away_leaves_nothing(
     session: KvmSession, libvirtd: Libvirtd, guest: Guest, chunks: int
 ) -> None:
+    fill = ["qemu-io", "-f", "qcow2", "-c", "write -P 1 0 40M", paths(session, guest)[0]]
+    subprocess.run(fill, check=True, capture_output=True)
     snapshot_create(session, guest.id, "so that disks are copied")
     before = traces(session, libvirtd)
     export = guest_export(session, guest.id)

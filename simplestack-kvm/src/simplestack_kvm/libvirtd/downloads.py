@@ -6,8 +6,10 @@ more than one of them can be in memory however slowly a client reads.
 """
 
 import contextlib
+import threading
 from collections.abc import Generator, Iterator
-from typing import Any
+from queue import Empty, Queue
+from typing import Any, Self
 
 from simplestack import CHUNK_BYTES, MIB, Busy, HypervisorError
 from simplestack_kvm.libvirtd.session import KvmSession
@@ -19,16 +21,68 @@ _RECEIVE_BYTES = 256 * 1024
 #: What `recvFlags` returns before a hole.
 _AT_HOLE = -3
 _ZEROS = bytes(CHUNK_BYTES)
+_PIECES_AHEAD = 4
+_JOIN_SECONDS = 0.01
 
 
-def download(session: KvmSession, volume: "libvirt.virStorageVol", size_bytes: int) -> Iterator[bytes]:
-    """Yield the content of a volume that is a file or a block device, in pieces of at most `CHUNK_BYTES`.
+def download(session: KvmSession, volume: "libvirt.virStorageVol", size_bytes: int) -> "ReadAhead":
+    """Return the content of a volume that is a file or a block device, in pieces of at most `CHUNK_BYTES`.
 
-    Holes of files are not transferred.
+    Holes of files are not transferred. Close what is returned: until then it uses the connection.
 
-    :param size_bytes: its present length
-    :raises Busy: it is shorter meanwhile
+    :param size_bytes: the volume's present length
+    :raises Busy: from the iterator: the volume is shorter meanwhile
     """
+    return ReadAhead(_windows(session, volume, size_bytes))
+
+
+class ReadAhead:
+    """Reads a few pieces ahead in a thread, while others are checked and sent: libvirtd need not wait."""
+
+    def __init__(self, pieces: Generator[bytes]) -> None:
+        self._pieces = pieces
+        #: Pieces, and at the end None or an error.
+        self._read: Queue[bytes | BaseException | None] = Queue(_PIECES_AHEAD)
+        self._is_closed = threading.Event()
+        #: Daemon: a host that hangs must not keep the process.
+        self._thread = threading.Thread(target=self._run, name="simplestack-kvm-download", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = self._read.get()
+        if isinstance(piece, bytes):
+            return piece
+        self._read.put(piece)  # for whoever asks again
+        if piece is None:
+            raise StopIteration
+        raise piece
+
+    def close(self) -> None:
+        """Stop reading. Returns when the connection is free again."""
+        self._is_closed.set()
+        while self._thread.is_alive():
+            with contextlib.suppress(Empty):  # the thread may wait for a place
+                self._read.get_nowait()
+            self._thread.join(_JOIN_SECONDS)
+
+    def _run(self) -> None:
+        end: BaseException | None = None
+        try:
+            with contextlib.closing(self._pieces) as pieces:
+                for piece in pieces:
+                    self._read.put(piece)
+                    if self._is_closed.is_set():
+                        return
+        except BaseException as error:  # for the thread that reads
+            end = error
+        if not self._is_closed.is_set():
+            self._read.put(end)
+
+
+def _windows(session: KvmSession, volume: "libvirt.virStorageVol", size_bytes: int) -> Generator[bytes]:
     kind: Any = volume.info()  # the binding's own annotation says str
     is_file = kind[0] == libvirt.VIR_STORAGE_VOL_FILE
     flags = libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM if is_file else 0
