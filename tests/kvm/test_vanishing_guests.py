@@ -33,7 +33,7 @@ _LOCAL = re.compile(r"vir\w+(Get(Name|Key|UUID|UUIDString|ID|UsageID|Connect)|Fr
 Operation = Callable[[KvmSession, str, Libvirtd], Any]
 OPERATIONS: dict[str, Operation] = {
     "guest_info": lambda s, g, _: guests.guest_info(s, g),
-    "guest_clone": lambda s, g, _: guests.guest_delete(s, guests.guest_clone(s, g, f"copy of {g}").id),
+    "guest_clone": lambda s, g, _: guests.guest_delete(s, guests.guest_clone(s, g, f"copy of {g}", None).id),
     "guest_delete": lambda s, g, _: guests.guest_delete(s, g),
     "guest_update": lambda s, g, _: guests_update.guest_update(
         s, g, GuestUpdate(name=f"renamed {g}", memory=48, cpus=2, template=True, hdd=0.01)

@@ -105,6 +105,7 @@ def _making_template(
     def apply() -> None:
         if starts_with_host:
             domain.setAutostart(0)
+        _remove_lost_marks(session)
         _set(session, domain)
         require_guest_state(domain, _ATTEMPT, GuestState.STOPPED)  # it may have been started meanwhile
         if starts_with_host:
@@ -141,6 +142,14 @@ def _set(session: KvmSession, domain: "libvirt.virDomain") -> None:
             "the host's libvirt keeps no secrets, which Simplestack marks templates with: install its driver "
             "for secrets"
         ) from None
+
+
+def _remove_lost_marks(session: KvmSession) -> None:
+    """Remove the marks of templates that another tool has deleted."""
+    marked = template_ids(session)  # first: what is marked from now on is there
+    existing = {domain.UUIDString() for domain in session.connection.listAllDomains()}
+    for guest_id in marked - existing:
+        remove_mark(session, guest_id)
 
 
 def _unset(session: KvmSession, domain: "libvirt.virDomain") -> None:
