@@ -6,7 +6,7 @@ import pytest
 from pyVmomi import vim, vmodl
 
 from simulators.vsphere.simulator import Simulator
-from simulators.vsphere_tests.clients import Client, PropertyCollector, Raw
+from simulators.vsphere_tests.clients import Client, PropertyCollector, Raw, Selection, Traversal
 
 
 def names(client: Client, kind: Any) -> list[str]:
@@ -19,6 +19,23 @@ def test_a_traversal_finds_all_objects_of_a_type_once(client: Client) -> None:
     assert len(names(client, vim.HostSystem)) == 4
     assert names(client, vim.VirtualApp) == ["shop"]
     assert names(client, vim.Network) == ["VM Network", "dvs-1-DVUplinks", "production"]
+
+
+def test_a_traversal_may_lead_in_circles(client: Client, vm: Any) -> None:
+    again = [Selection(name=name) for name in ("host", "vms")]
+    to_host = Traversal(name="host", type=vim.VirtualMachine, path="runtime.host", selectSet=again)
+    to_vms = Traversal(name="vms", type=vim.HostSystem, path="vm", selectSet=again)
+    spec = client.spec(vim.ManagedEntity, "name", obj=vm)
+    spec.objectSet[0].selectSet = [to_host, to_vms]
+    found = client.content.propertyCollector.RetrieveContents([spec])
+    assert sorted(each.propSet[0].val for each in found) == ["debian-12", "esx-11.example", "shop-db", "vm-0"]
+
+
+def test_the_most_derived_type_says_which_properties_are_read(client: Client, vm: Any) -> None:
+    spec = client.spec(vim.ManagedEntity, "overallStatus", obj=vm)
+    spec.propSet = [*spec.propSet, PropertyCollector.PropertySpec(type=vim.VirtualMachine, pathSet=["name"])]
+    (found,) = client.content.propertyCollector.RetrieveContents([spec])
+    assert [each.name for each in found.propSet] == ["name"]
 
 
 def test_objects_come_in_pages_and_the_last_has_no_token(client: Client) -> None:

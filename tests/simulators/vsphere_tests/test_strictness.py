@@ -162,6 +162,11 @@ def test_a_dead_reference_is_not_found(client: Client, raw: Raw) -> None:
         client.vm("vm-0").PowerOn(vim.HostSystem("host-999", None))
 
 
+def test_a_reference_of_another_type_is_invalid(raw: Raw, vm: Any) -> None:
+    parameters = '<host type="Folder">group-d1</host>'
+    assert raw.call("PowerOnVM_Task", f"VirtualMachine:{vm._moId}", parameters).fault == "InvalidRequest"
+
+
 def test_a_method_that_is_not_acted_out_says_so(client: Client, vm: Any) -> None:
     with pytest.raises(vmodl.fault.NotImplemented) as raised:
         vm.AcquireMksTicket()

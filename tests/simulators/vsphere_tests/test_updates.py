@@ -88,6 +88,21 @@ def test_updates_come_in_portions(client: Client, collector: Any) -> None:
     assert len(seen) == len(set(seen)) == 5
 
 
+def test_updates_of_several_filters_come_in_portions(client: Client, collector: Any) -> None:
+    for kind in (vim.VirtualMachine, vim.HostSystem, vim.Datacenter):
+        collector.CreateFilter(client.spec(kind, "name"), False)
+    seen: list[Any] = []
+    version, truncated = "", True
+    while truncated:
+        found = wait(collector, version, limit=3)
+        updates = [each for of_filter in found.filterSet for each in of_filter.objectSet]
+        assert len(updates) <= 3
+        assert {each.kind for each in updates} == {"enter"}
+        seen += [each.obj for each in updates]
+        version, truncated = found.version, found.truncated
+    assert len(seen) == len(set(seen)) == 5 + 4 + 1
+
+
 def test_partial_updates_name_what_has_changed(
     client: Client, collector: Any, vm: Any, stored: Object
 ) -> None:
