@@ -33,6 +33,8 @@ repository_pages = {
     "simplestack-core/CHANGELOG.md": "changelogs",
     "simplestack-kvm/CHANGELOG.md": "changelogs",
     "simplestack-kvm/README.md": "kvm",
+    "simplestack-vmware/CHANGELOG.md": "changelogs",
+    "simplestack-vmware/README.md": "vmware",
     "simplestack-xen/CHANGELOG.md": "changelogs",
     "simplestack-xen/README.md": "xen",
 }

@@ -78,6 +78,14 @@ def test_libvirt_can_be_loaded_from_the_environment_of_the_plugin(
     assert int(done.stdout) >= 9_000_000, done.stderr
 
 
+def test_pyvmomi_can_be_loaded_from_the_environment_of_the_plugin(
+    interpreter: Interpreter, environment_with: MakeEnvironment
+) -> None:
+    environment = environment_with(interpreter, CORE, "simplestack-vmware")
+    done = environment.execute("from simplestack_vmware.sdk import vim; print(vim.VirtualMachine.__name__)")
+    assert done.stdout == "vim.VirtualMachine\n", done.stderr
+
+
 def test_xenservers_sdk_can_be_loaded_from_the_environment_of_the_plugin(
     interpreter: Interpreter, environment_with: MakeEnvironment
 ) -> None:

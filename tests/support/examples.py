@@ -79,6 +79,8 @@ class Surroundings:
 def tell(recorder: Recorder, surroundings: Surroundings, booted: Callable[[str], None]) -> None:
     """Live a guest's life, so that every operation is performed once.
 
+    A plugin that makes no guests, disks or snapshots shows the first ones that are there.
+
     :param booted: waits until the guest with an id, which has been started, has booted
     """
     perform = recorder.perform
@@ -92,8 +94,10 @@ def tell(recorder: Recorder, surroundings: Surroundings, booted: Callable[[str],
         vlan = {"name": "customer-42", "from_network": below, "vlan": 42}
         perform("network_vlan_create", vlan)
     guest = perform("guest_create", {"name": "web-1", **surroundings.create})
+    if guest is None:
+        guest = perform("guest_list")[0]
     identity = {"guest_id": guest["id"]}
-    perform("guest_update", {"memory": 2 * surroundings.create["memory"], "cpus": 2}, **identity)
+    perform("guest_update", {"memory": 2 * surroundings.create.get("memory", 1024), "cpus": 2}, **identity)
     _devices(recorder, surroundings, identity)
     _snapshots_and_tags(recorder, identity)
     clone = perform("guest_clone", {"name": "web-2", **surroundings.clone}, **identity)
@@ -114,15 +118,19 @@ def tell(recorder: Recorder, surroundings: Surroundings, booted: Callable[[str],
 def _devices(recorder: Recorder, surroundings: Surroundings, identity: Mapping[str, str]) -> None:
     perform = recorder.perform
     disk = perform("disk_create", {"size": 1, "storage_id": surroundings.storage}, **identity)
-    perform("disk_list", **identity)
+    disks = perform("disk_list", **identity)
+    if disk is None:
+        disk = disks[0]
     perform("disk_info", disk_id=disk["id"], **identity)
     perform("disk_update", {"size": 1.5}, disk_id=disk["id"], **identity)
     perform("disk_delete", disk_id=disk["id"], **identity)
     perform("media_mount", {"name": surroundings.iso}, **identity)
     perform("media_info", **identity)
     perform("media_mount", {"name": None}, **identity)
-    perform("network_interface_list", **identity)
+    interfaces = perform("network_interface_list", **identity)
     interface = perform("network_interface_create", {"network": surroundings.network}, **identity)
+    if interface is None and interfaces:
+        interface = interfaces[0]
     if interface is not None:
         its = {"interface_id": interface["id"], **identity}
         perform("network_interface_info", **its)
@@ -134,9 +142,11 @@ def _devices(recorder: Recorder, surroundings: Surroundings, identity: Mapping[s
 def _snapshots_and_tags(recorder: Recorder, identity: Mapping[str, str]) -> None:
     perform = recorder.perform
     snapshot = perform("snapshot_create", {"name": "before-upgrade"}, **identity)
+    snapshots = perform("snapshot_list", **identity)
+    if snapshot is None and snapshots:
+        snapshot = snapshots[0]
     if snapshot is not None:
         its = {"snapshot_id": snapshot["id"], **identity}
-        perform("snapshot_list", **identity)
         perform("snapshot_info", **its)
         perform("snapshot_revert", **its)
         perform("snapshot_delete", **its)

@@ -39,8 +39,8 @@ def test_without_a_file_the_service_listens_on_loopback_and_every_plugin_answers
         ("hypervisors = 1", r"hypervisors: expected a table"),
         ("[hypervisors]\nmock = 1", r"hypervisors.mock: expected a table"),
         (
-            "[server]\nhypervisors = ['vmware']",
-            r"server.hypervisors: no plugin 'vmware'.*pip install simplestack-vmware",
+            "[server]\nhypervisors = ['hyperv']",
+            r"server.hypervisors: no plugin 'hyperv'",
         ),
         ("[hypervisors.nope]\n", r"hypervisors: no plugin 'nope' is installed"),
         (

@@ -2,11 +2,12 @@
 
 import base64
 import json
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from support.service import Answer, Service, token
+from support.service import Answer, Service, running_service, token
 
 BASE = "/mock/demo"
 
@@ -58,12 +59,18 @@ def test_headers_that_first_generation_clients_send_are_taken(service: Service) 
 
 
 def test_an_unknown_hypervisor_is_404_and_those_installed_are_named(service: Service) -> None:
-    answer = service.get("/vmware/10.0.0.1/guests")
+    answer = service.get("/hyperv/10.0.0.1/guests")
     assert (answer.status, answer.error) == (404, "HypervisorNotFound")
     assert "mock" in answer.json["message"]
-    assert "pip install simplestack-vmware" in answer.json["message"]
     assert "did you mean 'mock'" in service.get("/mok/h/guests").json["message"]
-    assert service.get("/vmware").error == "HypervisorNotFound"
+    assert service.get("/hyperv").error == "HypervisorNotFound"
+
+
+def test_a_known_hypervisor_that_is_not_in_use_is_404_and_what_adds_it_is_named(tmp_path: Path) -> None:
+    with running_service(tmp_path, '[server]\nhypervisors = ["mock"]\n') as service:
+        answer = service.get("/vmware/10.0.0.1/guests")
+    assert (answer.status, answer.error) == (404, "HypervisorNotFound")
+    assert "`pip install simplestack-vmware` adds it, unless the settings" in answer.json["message"]
 
 
 @pytest.mark.parametrize(

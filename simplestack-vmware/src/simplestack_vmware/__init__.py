@@ -1,0 +1,60 @@
+"""Simplestack's plugin for VMware vSphere: vCenter and ESXi, through pyvmomi."""
+
+from pathlib import Path
+
+try:
+    from simplestack import HypervisorPlugin
+except ImportError as error:
+    if error.name != "simplestack":  # something that core itself lacks
+        raise
+    # pip installs core along, unless told not to. The import package is not named as its distribution is.
+    raise ImportError(
+        "simplestack_vmware is a plugin of simplestack-core 2, which is not installed: "
+        "`pip install --upgrade simplestack-core`",
+        name="simplestack",
+    ) from error
+
+from simplestack_vmware import errors, session
+from simplestack_vmware.hooks import (
+    disks,
+    guests,
+    hosts,
+    interfaces,
+    media,
+    networks,
+    pools,
+    power,
+    snapshots,
+    storages,
+    tags,
+)
+from simplestack_vmware.settings import VmwareSettings, warnings
+
+#: The entry point ``vmware`` of the group ``simplestack.hypervisors``.
+plugin = HypervisorPlugin(
+    name="vmware",
+    title="VMware vSphere (vCenter, ESXi)",
+    tested_against="vSphere simulators; not against a real vCenter",
+    settings=VmwareSettings,
+    connect=session.connect,
+    disconnect=session.disconnect,
+    check=session.check,
+    translate=errors.translate,
+    shares_sessions=True,
+    enforces_time_limits=True,
+    warnings=warnings,
+    examples=Path(__file__).with_name("examples.json"),
+    hooks=(
+        pools,
+        hosts,
+        storages,
+        guests,
+        power,
+        disks,
+        media,
+        networks,
+        interfaces,
+        snapshots,
+        tags,
+    ),
+)

@@ -1,0 +1,1 @@
+"""The hook implementations. Each entity has a module."""

@@ -1,0 +1,59 @@
+"""List and show guests."""
+
+from simplestack import Guest, hookimpl
+from simplestack_vmware.entities import guest_entity
+from simplestack_vmware.vsphere.inventory import TO_THEIR_HOSTS, TO_VMS
+from simplestack_vmware.vsphere.lookups import find_guest_with
+from simplestack_vmware.vsphere.queries import Query
+from simplestack_vmware.vsphere.records import HostName, VmState, VmSummary
+from simplestack_vmware.vsphere.schemas import Record, schema_of
+from simplestack_vmware.vsphere.session import VmwareSession
+
+#: The fields of records that show a field of a guest, by the guest's.
+_SHOWN_BY = {
+    "cpus": "cpus",
+    "memory": "memory_mib",
+    "hdd": "devices",
+    "paravirtualized": "devices",
+    "tools_up_to_date": "tools_status",
+    "ip": "ip",
+    "host": "host",
+}
+
+
+@hookimpl
+def guest_list(session: VmwareSession, fields: frozenset[str]) -> list[Guest]:
+    """List all guests, also those in vApps: one round trip, and one for each further 1,000 guests.
+
+    Devices take vSphere most of the time: they are read for ``hdd`` and ``paravirtualized`` alone.
+    """
+    wanted = {name for field, name in _SHOWN_BY.items() if field in fields}
+    own = frozenset(wanted | {each.name for each in schema_of(VmState).properties.values()})
+    walks, kinds = list(TO_VMS), [VmSummary]
+    records: list[Record]
+    if "host" in fields:
+        query = Query([session.root], [VmSummary, HostName], [*TO_VMS, TO_THEIR_HOSTS], {VmSummary: own})
+    else:
+        query = Query([session.root], kinds, walks, {VmSummary: own})
+    records = session.reader.read(query)
+    hosts = _host_names(records)
+    return [
+        _shown(record, hosts)
+        for record in records
+        if isinstance(record, VmSummary) and not record.is_template
+    ]
+
+
+@hookimpl
+def guest_info(session: VmwareSession, guest_id: str) -> Guest:
+    """Show one guest: one round trip, two if it was not looked up before."""
+    vm, others = find_guest_with(session, guest_id, VmSummary, [TO_THEIR_HOSTS], [HostName])
+    return _shown(vm, _host_names(others))
+
+
+def _shown(vm: VmSummary, hosts: dict[str, str]) -> Guest:
+    return guest_entity(vm, None if vm.host is None else hosts.get(vm.host.value))
+
+
+def _host_names(records: list[Record]) -> dict[str, str]:
+    return {record.ref.value: record.name for record in records if isinstance(record, HostName)}

@@ -1,0 +1,75 @@
+"""Power of guests."""
+
+import contextlib
+
+from simplestack import GuestState, OperationTimeout, hookimpl, time_left_seconds
+from simplestack_vmware.vsphere.lookups import find_guest, require_guest_state
+from simplestack_vmware.vsphere.records import VmState
+from simplestack_vmware.vsphere.session import VmwareSession
+
+_STARTED, _STOPPED, _PAUSED = GuestState.STARTED, GuestState.STOPPED, GuestState.PAUSED
+
+
+@hookimpl
+def guest_start(session: VmwareSession, guest_id: str) -> None:
+    """Start a guest."""
+    vm = find_guest(session, guest_id, VmState)
+    require_guest_state(vm, "start", _STOPPED)
+    session.tasks.run(session.vm(vm).PowerOnVM_Task, of=vm.ref)
+
+
+@hookimpl
+def guest_shutdown(session: VmwareSession, guest_id: str, force: bool) -> None:
+    """Ask the guest's tools to shut it down, and wait. With `force`, cut its power in any state."""
+    vm = find_guest(session, guest_id, VmState)
+    if force:
+        require_guest_state(vm, "cut the power of", _STARTED, _PAUSED)
+        session.tasks.run(session.vm(vm).PowerOffVM_Task)
+        return
+    require_guest_state(vm, "shut down", _STARTED)
+    session.vm(vm).ShutdownGuest()
+    _wait_until_off(session, vm)
+
+
+@hookimpl
+def guest_suspend(session: VmwareSession, guest_id: str) -> None:
+    """Suspend a guest: its memory is written to its datastore, as in first-generation Simplestack."""
+    vm = find_guest(session, guest_id, VmState)
+    require_guest_state(vm, "pause", _STARTED)
+    session.tasks.run(session.vm(vm).SuspendVM_Task)
+
+
+@hookimpl
+def guest_resume(session: VmwareSession, guest_id: str) -> None:
+    """Resume a suspended guest."""
+    vm = find_guest(session, guest_id, VmState)
+    require_guest_state(vm, "resume", _PAUSED)
+    session.tasks.run(session.vm(vm).PowerOnVM_Task, of=vm.ref)
+
+
+@hookimpl
+def guest_reboot(session: VmwareSession, guest_id: str, force: bool) -> None:
+    """Ask the guest's tools to reboot it, which vSphere does not wait for. With `force`, reset it."""
+    vm = find_guest(session, guest_id, VmState)
+    require_guest_state(vm, "reboot", _STARTED)
+    if force:
+        session.tasks.run(session.vm(vm).ResetVM_Task)
+    else:
+        session.vm(vm).RebootGuest()
+
+
+def _wait_until_off(session: VmwareSession, vm: VmState) -> None:
+    """Wait until a guest is off: no task tells.
+
+    :raises OperationTimeout: it did not shut down in time
+    """
+    limit = min(session.settings.shutdown_timeout_seconds, max(0.0, time_left_seconds()))
+    changes = session.tasks.watcher.changes({vm.ref: ("runtime.powerState",)}, limit)
+    with contextlib.closing(changes):
+        for values in changes:
+            state = values.get((vm.ref.value, "runtime.powerState"))
+            if state is not None and state.text == "poweredOff":
+                return
+    raise OperationTimeout(
+        f"guest {vm.name!r} did not shut down within {limit:.3g} s: try again later, or use `force_stop`"
+    )

@@ -1,0 +1,107 @@
+"""What is read of a guest's virtual hardware. Types and names in quotes are vSphere's."""
+
+from msgspec import Struct, field
+
+from simplestack_vmware.vsphere.schemas import Ref
+
+DISK = "VirtualDisk"
+CD_DRIVE = "VirtualCdrom"
+ISO_BACKING = "VirtualCdromIsoBackingInfo"
+PARAVIRTUAL_SCSI = "ParaVirtualSCSIController"
+#: Key of the first network interface; the others follow.
+FIRST_INTERFACE_KEY = 4000
+
+
+class Port(Struct, frozen=True):
+    """A port of a distributed switch."""
+
+    portgroup_key: str = field(name="portgroupKey", default="")
+    switch_uuid: str = field(name="switchUuid", default="")
+
+
+class Backing(Struct, frozen=True):
+    """What is behind a device: a file, a device of the host, a network."""
+
+    type_name: str = field(name="_typeName", default="")
+    file_name: str | None = field(name="fileName", default=None)
+    device_name: str | None = field(name="deviceName", default=None)
+    network: Ref | None = None
+    port: Port | None = None
+
+
+class Connectable(Struct, frozen=True):
+    """Whether a device is connected."""
+
+    connected: bool = False
+    start_connected: bool = field(name="startConnected", default=False)
+
+
+class Description(Struct, frozen=True):
+    """What a device is called."""
+
+    label: str = ""
+    summary: str = ""
+
+
+class Allocation(Struct, frozen=True):
+    """The bandwidth of a network interface."""
+
+    #: In Mbit/s; -1 or None is unlimited.
+    limit: int | None = None
+
+
+class ListedDevice(Struct, frozen=True, gc=False):
+    """A device in a list of guests."""
+
+    type_name: str = field(name="_typeName", default="")
+    capacity_bytes: int | None = field(name="capacityInBytes", default=None)
+    #: Hosts older than 5.5 have this alone.
+    capacity_kib: int | None = field(name="capacityInKB", default=None)
+
+    @property
+    def size_bytes(self) -> int | None:
+        """A disk's size; None if it is unknown."""
+        if self.capacity_bytes is not None:
+            return self.capacity_bytes
+        return None if self.capacity_kib is None else self.capacity_kib * 1024
+
+
+class Device(ListedDevice, frozen=True, gc=False):
+    """A device of a guest."""
+
+    key: int = 0
+    controller_key: int | None = field(name="controllerKey", default=None)
+    unit_number: int | None = field(name="unitNumber", default=None)
+    #: Of controllers.
+    bus_number: int | None = field(name="busNumber", default=None)
+    description: Description = field(name="deviceInfo", default=Description())
+    backing: Backing = Backing()
+    connectable: Connectable | None = None
+    #: Of network interfaces, whatever their type.
+    mac: str | None = field(name="macAddress", default=None)
+    allocation: Allocation | None = field(name="resourceAllocation", default=None)
+
+
+def disks(devices: list[Device]) -> list[Device]:
+    """Return the disks, in the order of their controllers and units."""
+    buses = {device.key: device.bus_number or 0 for device in devices}
+    found = [device for device in devices if device.type_name == DISK]
+    return sorted(
+        found,
+        key=lambda disk: (
+            disk.controller_key or 0,
+            buses.get(disk.controller_key or 0, 0),
+            disk.unit_number or 0,
+        ),
+    )
+
+
+def interfaces(devices: list[Device]) -> list[Device]:
+    """Return the network interfaces, of all types of cards, in device order."""
+    return sorted((device for device in devices if device.mac is not None), key=lambda device: device.key)
+
+
+def cd_drive(devices: list[Device]) -> Device | None:
+    """Return the first CD drive, or None if there is none."""
+    found = [device for device in devices if device.type_name == CD_DRIVE]
+    return min(found, key=lambda device: device.key, default=None)

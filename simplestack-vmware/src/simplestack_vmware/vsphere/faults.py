@@ -1,0 +1,90 @@
+"""Faults: what vSphere raises, as one class of exceptions, whether or not pyvmomi knows the type.
+
+pyvmomi fails to read a fault of a type that it does not know, such as those of vendors' extensions.
+"""
+
+from xml.etree.ElementTree import Element
+
+from simplestack import HypervisorError, parse_xml
+from simplestack_vmware.sdk import VmomiSupport
+
+_XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+_NAMESPACE = "urn:vim25"
+
+
+class Fault(Exception):
+    """A fault of vSphere.
+
+    :param name: its type, such as ``InvalidPowerState``
+    :param message: its text for people, in the language of the session
+    :param fields: the text of its fields, by name
+    """
+
+    def __init__(self, name: str, message: str = "", fields: dict[str, str] | None = None) -> None:
+        super().__init__(f"{name}: {message}")
+        self.name = name
+        self.message = message
+        self.fields: dict[str, str] = fields or {}
+
+    def is_a(self, name: str) -> bool:
+        """Return whether the fault is of a type, or of a type below it."""
+        return name in self.names
+
+    @property
+    def names(self) -> list[str]:
+        """The fault's type and the types above it, as far as pyvmomi knows them."""
+        try:
+            kind = VmomiSupport.GetWsdlType(_NAMESPACE, self.name)
+        except KeyError:
+            return [self.name]
+        return [base._wsdlName for base in kind.__mro__ if hasattr(base, "_wsdlName")]  # noqa: SLF001  pyvmomi's naming
+
+
+def local_name(element: Element) -> str:
+    """Return an element's name without its namespace."""
+    return element.tag.rpartition("}")[2]
+
+
+def type_of(element: Element) -> str:
+    """Return an element's ``xsi:type`` without its prefix, or an empty string."""
+    return element.get(_XSI_TYPE, "").rpartition(":")[2]
+
+
+def child(element: Element, name: str) -> Element | None:
+    """Return the first child of a name."""
+    return next((each for each in element if local_name(each) == name), None)
+
+
+def text_of(element: Element, name: str) -> str:
+    """Return the text of the first child of a name, or an empty string."""
+    found = child(element, name)
+    return "" if found is None else found.text or ""
+
+
+def localized_fault(element: Element) -> Fault:
+    """Return the fault in a ``LocalizedMethodFault``, as tasks have it."""
+    fault = child(element, "fault")
+    if fault is None:
+        return Fault("MethodFault", text_of(element, "localizedMessage"))
+    return Fault(type_of(fault) or "MethodFault", text_of(element, "localizedMessage"), _fields(fault))
+
+
+def soap_fault(body: bytes) -> Fault:
+    """Return the fault in a SOAP response.
+
+    :raises HypervisorError: the response has none
+    """
+    root = parse_xml(body.decode(errors="replace"), "vSphere's response")
+    fault = next((each for each in root.iter() if local_name(each) == "Fault"), None)
+    if fault is None:
+        raise HypervisorError("vSphere returned an error without a fault")
+    message = text_of(fault, "faultstring")
+    detail = child(fault, "detail")
+    if detail is None or not len(detail):
+        return Fault(text_of(fault, "faultcode").rpartition(":")[2] or "MethodFault", message)
+    first = detail[0]
+    return Fault(type_of(first) or local_name(first).removesuffix("Fault"), message, _fields(first))
+
+
+def _fields(element: Element) -> dict[str, str]:
+    return {local_name(each): each.text or "" for each in element if not len(each)}

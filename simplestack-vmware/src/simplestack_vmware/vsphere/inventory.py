@@ -1,0 +1,27 @@
+"""The walks to all guests, hosts, datastores and networks. Each list starts at the root folder."""
+
+from simplestack_vmware.vsphere.queries import Walk
+
+_FOLDERS = Walk(
+    "Folder", "childEntity", ("Folder", "Datacenter", "ComputeResource", "VirtualApp", "VirtualMachine")
+)
+
+#: To all VMs and templates, also those in vApps, which are in no folder.
+TO_VMS = (
+    _FOLDERS,
+    Walk("Datacenter", "vmFolder", ("Folder",)),
+    Walk("VirtualApp", "vm", ("VirtualMachine",)),
+    Walk("VirtualApp", "resourcePool", ("VirtualApp",)),
+)
+#: From VMs to the hosts that run them.
+TO_THEIR_HOSTS = Walk("VirtualMachine", "runtime.host")
+#: From VMs to the networks that they are connected to.
+TO_THEIR_NETWORKS = Walk("VirtualMachine", "network")
+#: To all hosts and clusters.
+TO_HOSTS = (
+    _FOLDERS,
+    Walk("Datacenter", "hostFolder", ("Folder", "ComputeResource")),
+    Walk("ComputeResource", "host", ("HostSystem",)),
+)
+TO_DATASTORES = (_FOLDERS, Walk("Datacenter", "datastore"))
+TO_NETWORKS = (_FOLDERS, Walk("Datacenter", "network"))

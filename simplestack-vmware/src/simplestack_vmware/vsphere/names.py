@@ -1,0 +1,18 @@
+r"""Names in vSphere: ``/``, ``\`` and ``%`` are stored as ``%2f``, ``%5c`` and ``%25``."""
+
+import re
+
+_ESCAPED = {"%2f": "/", "%5c": "\\", "%25": "%"}
+_ESCAPES = {char: escape for escape, char in _ESCAPED.items()}
+
+
+def decoded(name: str) -> str:
+    """Return a name as people write it."""
+    if "%" not in name:
+        return name
+    return re.sub("%(2f|5c|25)", lambda match: _ESCAPED[match[0].lower()], name, flags=re.IGNORECASE)
+
+
+def encoded(name: str) -> str:
+    """Return a name as vSphere stores it."""
+    return re.sub(r"[%/\\]", lambda match: _ESCAPES[match[0]], name)

@@ -1,0 +1,49 @@
+"""Pages of records that a read returns."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from simplestack_vmware.vsphere.schemas import Property, Record, Ref, Schema
+
+_log = logging.getLogger(__name__)
+
+#: vSphere's fault for an object that was removed while it was read.
+_GONE = "ManagedObjectNotFound"
+
+
+class Page:
+    """The records in one response."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        #: Asks for the next page; empty on the last one.
+        self.token = ""
+
+    def add(
+        self,
+        ref: Ref,
+        schema: Schema[Any],
+        values: Mapping[str, Any],
+        missing: Mapping[str, str],
+        decode: Callable[[Property, Any], Any] = Property.from_soap,
+    ) -> None:
+        """Add the record of an object, unless the object was removed meanwhile.
+
+        :param values: values by property path, not decoded yet
+        :param missing: names of the faults of properties that cannot be read, by path
+        """
+        if _GONE in missing.values():
+            return
+        fields = {}
+        for path, value in values.items():
+            found = schema.properties.get(path)
+            if found is None:
+                continue
+            try:
+                fields[found.name] = decode(found, value)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                _log.debug("%s of a %s is not what this version expects: %s", path, ref.type, error)
+        self.records.append(schema.kind(ref=ref, lacks=frozenset(missing), **fields))

@@ -1,0 +1,92 @@
+"""A simulated vCenter and ESXi host, govmomi's simulator, and sessions on them."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+import pytest
+
+from simplestack import Credentials, Target
+from simplestack_vmware.session import connect, disconnect
+from simplestack_vmware.settings import VmwareSettings
+from simplestack_vmware.vsphere.session import VmwareSession
+from simulators.tls import Trust, make_trust
+from simulators.vsphere.products import ESXI
+from support.vsphere import PASSWORD, Host, running_host
+
+from .counterparts import vcsim
+
+Connect = Callable[..., VmwareSession]
+
+
+def lacking(reason: str) -> NoReturn:
+    """Skip what cannot be tested here; with SIMPLESTACK_REQUIRE=all it is a failure."""
+    if os.environ.get("SIMPLESTACK_REQUIRE") == "all":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
+    return make_trust(tmp_path_factory.mktemp("trust"))
+
+
+@pytest.fixture
+def vcenter(trust: Trust) -> Iterator[Host]:
+    with running_host(trust) as made:
+        yield made
+
+
+@pytest.fixture
+def esxi(trust: Trust) -> Iterator[Host]:
+    with running_host(trust, ESXI) as made:
+        yield made
+
+
+@pytest.fixture
+def log_in() -> Iterator[Connect]:
+    """Give `log_in(host, user, password, **settings)`, the plugin's own."""
+    made = []
+
+    def logged_in(
+        host: Host, user: str | None = None, password: str = PASSWORD, **settings: object
+    ) -> VmwareSession:
+        session = connect(host.target, Credentials(user or host.user, password), host.settings(**settings))
+        made.append(session)
+        return session
+
+    yield logged_in
+    for session in made:
+        disconnect(session)
+
+
+@pytest.fixture
+def session(vcenter: Host, log_in: Connect) -> VmwareSession:
+    return log_in(vcenter)
+
+
+@pytest.fixture(params=["vCenter", "ESXi"])
+def govmomi(request: pytest.FixtureRequest, trust: Trust) -> Iterator[VmwareSession]:
+    """Give sessions on a vCenter and on an ESXi host of govmomi's simulator, one after the other."""
+    with _govmomi_session(trust, esx=request.param == "ESXi") as session:
+        yield session
+
+
+@pytest.fixture
+def govmomi_vcenter(trust: Trust) -> Iterator[VmwareSession]:
+    """Give a session on a vCenter of govmomi's simulator."""
+    with _govmomi_session(trust, esx=False) as session:
+        yield session
+
+
+@contextlib.contextmanager
+def _govmomi_session(trust: Trust, *, esx: bool) -> Iterator[VmwareSession]:
+    missing = vcsim.missing_packages()
+    if missing:
+        lacking(f"needs: apt-get install --no-install-recommends {' '.join(missing)}")
+    settings = VmwareSettings(tls_ca_file=str(trust.ca_file))
+    with vcsim.running(trust.certificate, esx=esx) as port:
+        session = connect(Target("127.0.0.1", port), Credentials(vcsim.USER, vcsim.PASSWORD), settings)
+        yield session
+        disconnect(session)

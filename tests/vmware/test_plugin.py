@@ -1,0 +1,90 @@
+"""The plugin as core loads it, and its examples."""
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from simplestack.plugins.hypervisor import make_hypervisor
+from simplestack_vmware import plugin
+from simplestack_vmware.hooks.guests import guest_list
+from simplestack_vmware.vsphere.lookups import find_guest
+from simplestack_vmware.vsphere.records import VmState
+from simplestack_vmware.vsphere.session import VmwareSession
+from support.examples import Recorder, Surroundings, compare, tell
+from support.service import running_service, token
+from support.vsphere import PASSWORD, Host
+
+from .counterparts import vcsim
+
+
+def test_the_entry_point_is_the_plugin() -> None:
+    (found,) = entry_points(group="simplestack.hypervisors", name="vmware")
+    assert found.load() is plugin
+
+
+def test_the_examples_are_what_it_answers(govmomi_vcenter: VmwareSession, tmp_path: Path) -> None:
+    """govmomi's: the simulator of this repository does not have tasks yet."""
+    guest = guest_list(govmomi_vcenter, frozenset({"id"}))[0].id
+    vm = govmomi_vcenter.vm(find_guest(govmomi_vcenter, guest, VmState))
+    govmomi_vcenter.tasks.run(vm.CreateSnapshot_Task, "before-upgrade", "", False, False)
+    govmomi_vcenter.tasks.run(vm.PowerOffVM_Task)
+    settings = govmomi_vcenter.settings
+    toml = f'[hypervisors.vmware]\nallowed_hosts = ["127.0.0.1"]\ntls_ca_file = "{settings.tls_ca_file}"\n'
+    with running_service(tmp_path, toml) as service:
+        service.default_headers["X-Simplestack-Hypervisor-Token"] = token(vcsim.USER, vcsim.PASSWORD)
+        operations = frozenset(make_hypervisor(plugin, "simplestack-vmware", "0").operations)
+        replacements = {"127.0.0.1": "vcenter.example"}
+        recorder = Recorder(service, f"/vmware/{govmomi_vcenter.target}", operations, replacements)
+        tell(recorder, Surroundings(create={}, storage="LocalDS_0"), booted=lambda _guest: None)
+    assert plugin.examples is not None
+    compare(recorder, plugin.examples)
+
+
+WITHOUT_SDK = """
+import sys
+sys.modules["pyVmomi"] = None  # an import of it fails
+from simplestack import Credentials, HypervisorUnavailable, Target
+from simplestack.plugins.hypervisor import make_hypervisor
+from simplestack_vmware import plugin
+hypervisor = make_hypervisor(plugin, "simplestack-vmware", "0")
+print(len(hypervisor.operations) > 0)
+print(plugin.translate(ValueError("x")))
+try:
+    plugin.connect(Target("127.0.0.1", int(sys.argv[1])), Credentials("root", "secret"), plugin.settings())
+except HypervisorUnavailable as error:
+    print(error)
+"""
+
+LOADED = """
+import sys
+from simplestack.plugins.hypervisor import make_hypervisor
+from simplestack_vmware import plugin
+make_hypervisor(plugin, "simplestack-vmware", "0")
+print("pyVmomi" in sys.modules)
+"""
+
+
+def test_it_loads_without_the_sdk_and_says_what_to_install(vcenter: Host) -> None:
+    command = [sys.executable, "-c", WITHOUT_SDK, str(vcenter.server.port)]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    loads, translation, message = ran.stdout.splitlines()
+    assert (loads, translation) == ("True", "None")
+    assert "pip install pyvmomi" in message
+    assert vcenter.calls() == {}
+
+
+def test_loading_it_does_not_import_the_sdk() -> None:
+    ran = subprocess.run([sys.executable, "-c", LOADED], check=True, capture_output=True, text=True)
+    assert ran.stdout.strip() == "False"
+
+
+def test_the_service_shows_the_pool_and_ends_its_sessions(vcenter: Host, tmp_path: Path) -> None:
+    with running_service(tmp_path, f"[server]\nworkers = 1\n{vcenter.toml}") as service:
+        headers = {"X-Simplestack-Hypervisor-Token": token(vcenter.user, PASSWORD)}
+        for _ in range(3):
+            answer = service.get(f"/vmware/{vcenter.name}", headers=headers)
+            assert (answer.status, answer.json["software_info"]["version"]) == (200, "8.0.3")
+        assert vcenter.calls()["Login"] == 1
+        assert service.stop() == 0
+    assert vcenter.simulator.sessions.all() == []
