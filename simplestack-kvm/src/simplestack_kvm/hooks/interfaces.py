@@ -28,8 +28,8 @@ from simplestack_kvm.libvirtd.interfaces import (
     new_mac,
     remove_interface,
 )
-from simplestack_kvm.libvirtd.locking import filter_reference
-from simplestack_kvm.libvirtd.lookups import find_network, is_on_open_vswitch
+from simplestack_kvm.libvirtd.locking import filter_reference, is_on_open_vswitch
+from simplestack_kvm.libvirtd.lookups import find_network
 from simplestack_kvm.libvirtd.plugging import reject_saved
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.sdk import libvirt

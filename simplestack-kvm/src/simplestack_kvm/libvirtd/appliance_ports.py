@@ -6,7 +6,8 @@ from simplestack_kvm.libvirtd.appliance_xml import Port
 from simplestack_kvm.libvirtd.descriptions import describe_guests
 from simplestack_kvm.libvirtd.interface_records import mac_of
 from simplestack_kvm.libvirtd.interfaces import new_mac
-from simplestack_kvm.libvirtd.lookups import find_network, is_on_open_vswitch
+from simplestack_kvm.libvirtd.locking import is_on_open_vswitch
+from simplestack_kvm.libvirtd.lookups import find_network
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.sdk import libvirt
 

@@ -9,7 +9,12 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
 from simplestack import Conflict, InvalidArguments, NetworkInterfaceUpdate
+from simplestack_kvm.errors import is_error
+from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.interface_records import InterfaceRecord
+from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.vlans import is_switched
+from simplestack_kvm.sdk import libvirt
 
 #: The parameter that marks our references.
 MODE = "SIMPLESTACK_MODE"
@@ -74,6 +79,19 @@ def filter_reference(interface: InterfaceRecord, changes: NetworkInterfaceUpdate
     for name, value in ((MODE, mode), *(("IP", address) for address in addresses)):
         ET.SubElement(reference, "parameter", name=name, value=value)
     return reference
+
+
+def is_on_open_vswitch(session: KvmSession, network: str) -> bool:
+    """Return whether a network is on Open vSwitch, where libvirt filters nothing.
+
+    :param network: its name; False if no network has it any more
+    """
+    try:
+        return is_switched(parse_document(session.connection.networkLookupByName(network).XMLDesc()))
+    except libvirt.libvirtError as error:
+        if not is_error(error, libvirt.VIR_ERR_NO_NETWORK):
+            raise
+        return False
 
 
 def _checked(addresses: Iterable[str]) -> list[str]:

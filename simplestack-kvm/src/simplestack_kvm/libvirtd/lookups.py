@@ -4,11 +4,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from simplestack import EntityNotFound, is_uuid
-from simplestack_kvm.errors import is_error
-from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.transient_pools import is_transient
-from simplestack_kvm.libvirtd.vlans import is_switched
 from simplestack_kvm.sdk import libvirt
 
 T = TypeVar("T", "libvirt.virStoragePool", "libvirt.virNetwork")
@@ -37,19 +34,6 @@ def find_network(session: KvmSession, id_or_name: str) -> "libvirt.virNetwork":
     missing = libvirt.VIR_ERR_NO_NETWORK
     by_id, by_name = connection.networkLookupByUUIDString, connection.networkLookupByName
     return _active("Network", id_or_name, _first(id_or_name, by_id, by_name, missing))
-
-
-def is_on_open_vswitch(session: KvmSession, network: str) -> bool:
-    """Return whether a network has ports of Open vSwitch. libvirt filters nothing there.
-
-    :param network: its name; False if no network has it any more
-    """
-    try:
-        return is_switched(parse_document(session.connection.networkLookupByName(network).XMLDesc()))
-    except libvirt.libvirtError as error:
-        if not is_error(error, libvirt.VIR_ERR_NO_NETWORK):
-            raise
-        return False
 
 
 def _first(id_or_name: str, by_id: Callable[[str], T], by_name: Callable[[str], T], missing: int) -> T | None:
