@@ -22,7 +22,11 @@ from simplestack import (
 from simplestack_kvm.appliance.guest import ApplianceInterface
 from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_create import guest_create
-from simplestack_kvm.hooks.interfaces import network_interface_create, network_interface_list
+from simplestack_kvm.hooks.interfaces import (
+    network_interface_create,
+    network_interface_delete,
+    network_interface_list,
+)
 from simplestack_kvm.hooks.networks import network_vlan_create
 from simplestack_kvm.hooks.power import guest_shutdown
 from simplestack_kvm.libvirtd.documents import parse_document
@@ -257,7 +261,7 @@ def test_an_appliance_with_a_lock_is_not_imported_to_where_it_would_have_none(
     guest_delete(session, made.id)
 
 
-def test_guests_reach_the_vlans_that_they_are_on_and_no_others(
+def test_guests_reach_the_vlans_that_they_are_on_and_lose_them_with_their_ports(
     session: KvmSession, switched_libvirtd: Libvirtd, guest_image: Path, until: Until
 ) -> None:
     image = switched_libvirtd.pool_folder / "guest-image.qcow2"
@@ -284,6 +288,13 @@ def test_guests_reach_the_vlans_that_they_are_on_and_no_others(
         seen = switched_libvirtd.open_vswitch.learned
         until(lambda: wanted <= seen(BRIDGE), BOOT_SECONDS, "the bridge has seen both guests")
         assert {pair for pair in seen(BRIDGE) if pair[1] in macs} == wanted
+        domain = session.connection.lookupByUUIDString(guests[0].id)
+        added = network_interface_create(session, guests[0].id, NetworkInterfaceCreate(network="v43"))
+        assert tags(switched_libvirtd, domain) == ["42", "43"]
+        for mac, left in ((macs[0], ["43"]), (added.mac, [])):
+            network_interface_delete(session, guests[0].id, mac)
+            assert tags(switched_libvirtd, domain) == left
+        assert list(switched_libvirtd.open_vswitch.ports(BRIDGE).values()) == ["43"]
     finally:
         for guest in guests:
             session.connection.lookupByUUIDString(guest.id).destroy()
