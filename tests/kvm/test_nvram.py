@@ -7,9 +7,10 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from simplestack import Conflict, GuestCreate, InvalidArguments
+from simplestack import Conflict, GuestCreate, GuestUpdate, InvalidArguments
 from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_create import guest_create
+from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.hooks.power import guest_shutdown, guest_start
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.leftovers import Leftovers
@@ -195,6 +196,16 @@ def test_variables_that_another_guest_uses_are_not_copied(session: KvmSession, n
                     copied(session, guest)
 
 
+def test_a_guest_that_would_lose_its_variables_keeps_its_name(session: KvmSession, nvram: Path) -> None:
+    with uefi_guest(session, nvram, "efi") as domain:
+        name = domain.name()
+        (nvram / f"{name}_VARS.fd").write_bytes(variables(b"the guest's own"))
+        with pytest.raises(NotImplementedError, match="clone the guest under the new name"):
+            guest_update(session, domain.UUIDString(), GuestUpdate(name="renamed"))
+        assert session.connection.lookupByName(name).UUIDString() == domain.UUIDString()
+        assert guest_update(session, domain.UUIDString(), GuestUpdate(name=name, memory=48)).memory == 48
+
+
 def test_variables_that_the_former_name_of_a_guest_leaves_are_not_another_guests(
     session: KvmSession, nvram: Path
 ) -> None:
@@ -202,7 +213,7 @@ def test_variables_that_the_former_name_of_a_guest_leaves_are_not_another_guests
         former = domain.name()
         (nvram / f"{former}_VARS.fd").write_bytes(variables(b"the guest's own"))
         clone = copied(session, domain)
-        session.connection.lookupByUUIDString(clone.id).rename(f"{clone.name} renamed")
+        guest_update(session, clone.id, GuestUpdate(name=f"{clone.name} renamed"))
         guest_start(session, clone.id)
         guest_shutdown(session, clone.id, force=True)
         assert (nvram / path_of(session, clone).name).read_bytes().endswith(b"the guest's own")

@@ -22,6 +22,7 @@ from simplestack_kvm.libvirtd.domains import find_domain, require_guest_state
 from simplestack_kvm.libvirtd.growth import plan_growth, unknown_size
 from simplestack_kvm.libvirtd.hardware import plan_cpus, plan_memory
 from simplestack_kvm.libvirtd.naming import check_name, renaming
+from simplestack_kvm.libvirtd.nvram import reject_renaming
 from simplestack_kvm.libvirtd.records import DomainRecord, domain_record
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.sizes import sizes_to_change
@@ -38,15 +39,17 @@ def guest_update(session: KvmSession, guest_id: str, changes: GuestUpdate) -> Gu
     To rename it, stop it first. A maximum above the current amount is never lowered.
 
     :raises InvalidState: the guest is not stopped, and is to become a template, or get another name
-    :raises NotImplementedError: ``paravirtualized`` differs
+    :raises NotImplementedError: ``paravirtualized`` differs, or the guest would lose its UEFI variables
     """
     domain = find_domain(session, guest_id)
-    record = domain_record(parse_document(domain.XMLDesc()))
+    document = parse_document(domain.XMLDesc())
+    record = domain_record(document)
     _reject_impossible(record, changes)
     steps: list[Step] = []
     if changes.name is not UNSET and changes.name != record.name:
         require_guest_state(domain, "rename the guest", GuestState.STOPPED)
         check_name(session, changes.name)
+        reject_renaming(document)
         steps.append(renaming(session, domain, record.name, changes.name))
     if changes.memory is not UNSET and changes.memory != record.memory_mib:
         steps.append(plan_memory(domain, changes.memory))

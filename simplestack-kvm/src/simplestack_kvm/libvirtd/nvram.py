@@ -44,6 +44,21 @@ def has_nvram(document: ET.Element) -> bool:
     )
 
 
+def reject_renaming(document: ET.Element) -> None:
+    """Reject another name for a guest whose UEFI variables libvirt finds by its name.
+
+    The guest would lose them, or find those that a guest of the new name has left.
+
+    :param document: the guest's definition
+    :raises NotImplementedError: libvirt finds them so
+    """
+    if has_nvram(document) and _path(document) is None:
+        raise NotImplementedError(
+            "libvirt finds the UEFI variables of the guest by its name, so it would lose them: name their "
+            "file in its definition (<nvram>), or clone the guest under the new name"
+        )
+
+
 def find_nvram(session: KvmSession, document: ET.Element) -> str | None:
     """Return the path of the UEFI variables that are certainly the guest's alone, so that they may be copied.
 
