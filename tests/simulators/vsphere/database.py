@@ -25,7 +25,7 @@ class Later:
     def __init__(self, build: Callable[[], Any], **known: Any) -> None:
         """Remember how a value is made.
 
-        :param known: properties of the value that are known before it is made
+        :param known: by path, what is known of the value before it is made
         """
         self.build = build
         self.known = known
@@ -75,8 +75,8 @@ class Object:
         """Return the value at a path: ``config.hardware.device[2000]``; None if it is unset."""
         name, *rest = steps(path)
         value = self.values.get(name)
-        if isinstance(value, Later) and len(rest) == 1 and rest[0] in value.known:
-            return value.known[rest[0]]
+        if isinstance(value, Later) and (within := ".".join(rest)) in value.known:
+            return value.known[within]
         return walk(self._root(name), rest)
 
     def __setitem__(self, path: str, value: Any) -> None:

@@ -47,6 +47,15 @@ class Running:
         if self.cancelled.is_set():
             raise vmodl.fault.RequestCanceled
 
+    def wait_for(self, happened: Callable[[], bool]) -> None:
+        """Wait until something has happened in the database, which is unlocked meanwhile.
+
+        :raises RequestCanceled: the task is cancelled
+        """
+        while not happened():
+            self.check()
+            self.task.database.changes.wait()
+
     def commit(self) -> None:
         """Take effect from now on: the task cannot be cancelled any more.
 

@@ -7,6 +7,7 @@ import pytest
 from pyVmomi import vim, vmodl
 
 from simulators.vsphere.database import Object
+from simulators.vsphere.inventory.networks import add_port_group
 from simulators.vsphere.products import ESXI, VCENTER, Product
 from simulators.vsphere.schema import DataObject, MethodFault, fields
 from simulators.vsphere.simulator import Simulator
@@ -100,6 +101,20 @@ def test_relations_are_told_from_both_sides(client: Client, vm: Any) -> None:
     assert vm.datastore[0] in cluster.datastore
     assert vm.network[0] in cluster.network
     assert cluster.summary.numHosts == 2
+
+
+def test_port_groups_of_a_host_are_told_in_both_places(client: Client, simulator: Simulator) -> None:
+    host = client.host()
+    system = host.configManager.networkSystem
+
+    def groups(subject: Any, path: str) -> list[tuple[str, int]]:
+        (found,) = client.retrieve(type(subject), path, obj=subject).objects
+        return [(each.spec.name, each.spec.vlanId) for each in found.propSet[0].val]
+
+    places = ((system, "networkInfo.portgroup"), (host, "config.network.portgroup"))
+    assert {tuple(groups(*place)) for place in places} == {(("VM Network", 0),)}
+    add_port_group(simulator.database.get(vim.HostSystem(host._moId)), "more", 7)
+    assert {tuple(groups(*place)) for place in places} == {(("VM Network", 0), ("more", 7))}
 
 
 def test_an_uplink_port_group_is_known_by_its_tag(client: Client) -> None:

@@ -98,6 +98,22 @@ def test_a_task_that_is_held_can_be_cancelled(client: Client, vm: Any, held: Any
         task.Cancel()
 
 
+def test_a_task_that_is_cancelled_has_no_effect(client: Client, vm: Any, simulator: Simulator) -> None:
+    simulator.faults.add(Rule(method="Rename_Task", effect="hold", progress=40))
+    task = vm.Rename("other")
+    until(client, task, "info.progress", 40)
+    task.Cancel()
+    assert isinstance(ended(client, task).error, vmodl.fault.RequestCanceled)
+    assert vm.name == "vm-0"
+
+
+def test_a_name_is_changed_everywhere(client: Client, vm: Any) -> None:
+    ended(client, vm.Rename("a/b"))
+    assert (vm.name, vm.config.name, vm.summary.config.name) == ("a%2fb",) * 3
+    assert isinstance(ended(client, vm.Rename("vm-2")).error, vim.fault.DuplicateName)
+    assert ended(client, vm.Rename("a/b")).state == State.success
+
+
 def test_only_its_owner_may_cancel_a_task(connect: Any, client: Client, vm: Any, held: Any) -> None:
     task = vm.PowerOn()
     reader = connect("reader@vsphere.local")
@@ -133,6 +149,28 @@ def test_a_task_that_fails_with_what_its_method_does_not_declare_is_a_defect(
     (defect,) = simulator.defects
     assert type(fault).__name__ in defect
     simulator.defects.clear()
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_a_task_may_wait_for_what_happens_elsewhere(
+    client: Client, vm: Any, simulator: Simulator, is_answered: bool
+) -> None:
+    method = find_method("PowerOnVM_Task")
+    assert method is not None
+    stored = simulator.database.get(vim.VirtualMachine(vm._moId))
+
+    def work(running: Running) -> None:
+        running.step(10)
+        running.wait_for(lambda: stored["config.annotation"] == "answered")
+
+    with simulator.database.lock:
+        task = vim.Task(simulator.tasks.start(method, stored, None, work).id, client.stub)
+    until(client, task, "info.progress", 10)
+    if is_answered:
+        stored["config.annotation"] = "answered"
+    else:
+        task.Cancel()
+    assert ended(client, task).state == (State.success if is_answered else State.error)
 
 
 def test_the_oldest_tasks_that_have_ended_are_forgotten(

@@ -1,6 +1,5 @@
 """``SearchIndex``: finding VMs and other objects."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from pyVmomi import vim
@@ -8,6 +7,7 @@ from pyVmomi import vim
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
 from simulators.vsphere.files import split_path
+from simulators.vsphere.inventory.descent import children, is_inside, parent
 from simulators.vsphere.methods import method
 
 
@@ -77,27 +77,10 @@ def find_all_by_dns_name(
     return _by_guest(call, datacenter, "hostName", dns_name) if vm_search else []
 
 
-def ancestors(entity: Object) -> Iterator[Object]:
-    """Yield an inventory object's folder, that folder's folder, and so on."""
-    ref = entity["parent"]
-    if ref is None and issubclass(entity.kind, vim.VirtualMachine):
-        ref = entity["parentVApp"]
-    while ref is not None:
-        found = entity.database.find(ref._moId)
-        if found is None:
-            return
-        yield found
-        ref = found["parent"]
-
-
-def is_inside(entity: Object, container: Object) -> bool:
-    """Return whether an inventory object is somewhere in another one."""
-    return any(found.id == container.id for found in ancestors(entity))
-
-
-def _child(parent: Object, name: str) -> Object | None:
-    children = parent.database.all(vim.ManagedEntity)
-    return next((each for each in children if each["name"] == name and each["parent"] == parent.ref), None)
+def _child(container: Object, name: str) -> Object | None:
+    return next(
+        (each for each in children(container) if each["name"] == name and parent(each) is container), None
+    )
 
 
 def _by_guest(call: Call, datacenter: Object | None, name: str, value: str) -> list[Any]:

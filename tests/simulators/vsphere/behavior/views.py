@@ -1,6 +1,5 @@
 """``ViewManager``: views of containers and lists. They end with their session."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from pyVmomi import vim, vmodl
@@ -8,18 +7,11 @@ from pyVmomi import vim, vmodl
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
 from simulators.vsphere.derived import derived
+from simulators.vsphere.inventory.descent import children, descendants
 from simulators.vsphere.methods import method
 
 view = vim.view
 _CONTAINERS = (vim.Folder, vim.Datacenter, vim.ComputeResource, vim.ResourcePool, vim.HostSystem)
-#: The properties that lead from an object to those in it.
-_CHILDREN: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    (vim.Folder, ("childEntity",)),
-    (vim.Datacenter, ("vmFolder", "hostFolder", "datastoreFolder", "networkFolder")),
-    (vim.ComputeResource, ("host", "resourcePool")),
-    (vim.ResourcePool, ("resourcePool", "vm")),
-    (vim.HostSystem, ("vm",)),
-)
 
 
 @method(view.ViewManager, "CreateContainerView")
@@ -82,31 +74,8 @@ def _contained(subject: Object) -> list[Any]:
     kinds = tuple(subject["type"]) or (vim.ManagedEntity,)
     if container is None:
         return []
-    found = _descendants(container) if subject["recursive"] else _children(container)
+    found = descendants(container) if subject["recursive"] else children(container)
     return [each.ref for each in found if issubclass(each.kind, kinds)]
-
-
-def _descendants(container: Object) -> Iterator[Object]:
-    seen = {container.id}
-    pending = [container]
-    while pending:
-        for child in _children(pending.pop()):
-            if child.id not in seen:
-                seen.add(child.id)
-                pending.append(child)
-                yield child
-
-
-def _children(container: Object) -> Iterator[Object]:
-    for kind, names in _CHILDREN:
-        if not issubclass(container.kind, kind):
-            continue
-        for name in names:
-            value = container[name]
-            for ref in value if isinstance(value, list) else [value]:
-                found = container.database.find(ref._moId)
-                if found is not None:
-                    yield found
 
 
 def _add(call: Call, kind: Any, **values: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 from pyVmomi import vim, vmodl
 
 from simulators.vsphere.data import make
-from simulators.vsphere.database import Database, Object
+from simulators.vsphere.database import Database, Live, Object
 from simulators.vsphere.derived import derived
 from simulators.vsphere.inventory.entities import add_entity
 from simulators.vsphere.schema import Long
@@ -99,7 +99,7 @@ def add_host(
     )
     made["config"] = make(vim.host.ConfigInfo, host=made.ref, product=product, network=vim.host.NetworkInfo())
     system = database.add(
-        vim.host.NetworkSystem, f"networkSystem-{made.id}", networkInfo=made["config.network"]
+        vim.host.NetworkSystem, f"networkSystem-{made.id}", networkInfo=Live(lambda: made["config.network"])
     )
     browser = database.add(vim.host.DatastoreBrowser, f"datastoreBrowser-{made.id}")
     made["datastoreBrowser"] = browser.ref

@@ -44,6 +44,12 @@ class Guest:
         """Return the path of one of its files in the datastore."""
         return f"{self.name}/{self.name}{suffix}"
 
+    @property
+    def configuration_file(self) -> str:
+        """The path of its configuration, with the datastore's name."""
+        suffix = ".vmtx" if self.is_template else ".vmx"
+        return f"[{self.datastore['name']}] {self.path(suffix)}"
+
     def disk_path(self, unit: int) -> str:
         """Return the path of a disk in the datastore."""
         return self.path(".vmdk" if unit == 0 else f"_{unit}.vmdk")
@@ -62,6 +68,7 @@ def add_guest(simulator: "Simulator", guest: Guest, folder: Object | None, moid:
         uuid=guest.uuid,
         instanceUuid=guest.instance_uuid,
         template=guest.is_template,
+        **{"files.vmPathName": guest.configuration_file},
     )
     runtime = Later(lambda: _runtime(guest), host=guest.host.ref, powerState=State.poweredOff)
     return add_entity(
@@ -72,7 +79,7 @@ def add_guest(simulator: "Simulator", guest: Guest, folder: Object | None, moid:
         moid,
         config=config,
         runtime=runtime,
-        guest=Later(off_guest),
+        guest=Later(off_guest, ipAddress=None, hostName=None),
         capability=Later(_capability),
         guestHeartbeatStatus=vim.ManagedEntity.Status.gray,
         resourcePool=None if guest.pool is None else guest.pool.ref,
@@ -111,7 +118,7 @@ def _config(guest: Guest) -> vim.vm.ConfigInfo:
         annotation=guest.annotation,
         files=make(
             vim.vm.FileInfo,
-            vmPathName=f"[{store}] {guest.path('.vmx')}",
+            vmPathName=guest.configuration_file,
             snapshotDirectory=f"[{store}] {guest.name}/",
             suspendDirectory=f"[{store}] {guest.name}/",
             logDirectory=f"[{store}] {guest.name}/",
