@@ -11,9 +11,9 @@ from simplestack_xen.xapi.addresses import in_url
 from simplestack_xen.xapi.records import VmRecord
 from simplestack_xen.xapi.session import XenSession
 from simulators.xapi.database import Object
+from support.peers import answer, peer, read_request
 from support.xapi import Pool, Trust
 
-from .peers import answer, peer, read_request
 from .test_connection import LOGGED_IN, ROOT, at, settings
 
 

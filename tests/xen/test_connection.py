@@ -23,11 +23,11 @@ from simplestack_xen.session import connect
 from simplestack_xen.settings import XenSettings, warnings
 from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME, KeptConnection
 from simplestack_xen.xapi.session import XenSession
+from support.peers import answer, peer, read_request, says
 from support.service import free_port
 from support.xapi import PASSWORD, USER, Pool, Trust, make_trust, running_pool
 
 from .conftest import Connect
-from .peers import answer, peer, read_request, says
 
 ROOT = Credentials(USER, PASSWORD)
 LOGIN = (

@@ -22,10 +22,10 @@ from simplestack_xen.xapi.records import GuestMetricsRecord, SrRecord, VifRecord
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.tasks import reference_in, references_in
 from simulators.xapi.simulator import Simulator
+from support.peers import Response
 from support.xapi import Pool, Trust, running_pool
 
 from .conftest import Connect
-from .peers import Response
 
 T = TypeVar("T")
 ALL = frozenset({"hdd", "ip", "host", "tools_up_to_date"})

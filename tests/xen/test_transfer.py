@@ -32,11 +32,11 @@ from simulators.https import running
 from simulators.tls import server_context
 from simulators.xapi.server import Server
 from simulators.xapi.simulator import Simulator
+from support.peers import peer
 from support.service import Service, running_service, token, wait_for
 from support.xapi import PASSWORD, USER, Pool, Trust, running_pool
 
 from .conftest import Connect, Order
-from .peers import peer
 
 MIB = 1024**2
 HEADERS = {"X-Simplestack-Hypervisor-Token": token(USER, PASSWORD)}

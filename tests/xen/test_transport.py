@@ -8,10 +8,10 @@ import pytest
 from simplestack import HypervisorError, HypervisorUnavailable, InvalidArguments
 from simplestack_xen.xapi import transport
 from simplestack_xen.xapi.session import XenSession
+from support.peers import Response
 from support.xapi import PASSWORD, Pool
 
 from .conftest import Order
-from .peers import Response
 
 ANSWER = "<methodResponse><params><param><value>{}</value></param></params></methodResponse>"
 SUCCESS = (

@@ -178,9 +178,13 @@ class Api:
         """
 
         def read(response: http.client.HTTPResponse) -> Any:
-            reader = SoapAdapter.SoapResponseDeserializer(self.stub)
+            text = response.read()
+            if (
+                f"{method}Response".encode() not in text
+            ):  # pyvmomi would return None, as methods without a result
+                raise HypervisorError(f"vSphere returned no response to {method}")
             try:
-                return reader.Deserialize(response, result)
+                return SoapAdapter.SoapResponseDeserializer(self.stub).Deserialize(text, result)
             except (ExpatError, LookupError, TypeError, AttributeError, ValueError) as error:
                 _log.warning("pyvmomi cannot read the response to %s: %r", method, error)
                 raise HypervisorError(
