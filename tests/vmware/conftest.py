@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+import msgspec
 import pytest
 
 from simplestack import Credentials, Target
@@ -12,7 +13,7 @@ from simplestack_vmware.session import connect, disconnect
 from simplestack_vmware.settings import VmwareSettings
 from simplestack_vmware.vsphere.session import VmwareSession
 from simulators.tls import Trust, make_trust
-from simulators.vsphere.products import ESXI
+from simulators.vsphere.products import ESXI, VCENTER, Product
 from support.vsphere import PASSWORD, Host, running_host
 
 from .counterparts import vcsim
@@ -35,6 +36,19 @@ def trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
 @pytest.fixture
 def vcenter(trust: Trust) -> Iterator[Host]:
     with running_host(trust) as made:
+        yield made
+
+
+@pytest.fixture(params=["VI-JSON", "SOAP"])
+def wire(request: pytest.FixtureRequest) -> Product:
+    """Give a vCenter with VI-JSON, then one without."""
+    return msgspec.structs.replace(VCENTER, speaks_json=request.param == "VI-JSON")
+
+
+@pytest.fixture
+def either(wire: Product, trust: Trust) -> Iterator[Host]:
+    """Give a vCenter that is read by VI-JSON, then one that is read by SOAP."""
+    with running_host(trust, wire) as made:
         yield made
 
 

@@ -92,6 +92,7 @@ class Api:
         :raises SimplestackError: the logout failed; vSphere ends the session when it has been idle for long
         """
         manager = self.content.sessionManager
+        self.begin_operation()
         try:
             if manager is not None:
                 body = self.stub.request(manager, manager._GetMethodInfo("Logout"), [])  # noqa: SLF001  public in pyvmomi, in spite of its name
