@@ -41,8 +41,8 @@ def run(scale: Scale) -> Iterator[Comparison]:
         exports = take_turns(
             scale.rounds,
             {
-                "ours": lambda: _download(service.port, f"{guest}/export"),
-                "nginx": lambda: _download(file_server, "/image"),
+                "ours": lambda: download(service.port, f"{guest}/export"),
+                "nginx": lambda: download(file_server, "/image"),
             },
         )
         after_exports = peak_mib(worker)
@@ -108,8 +108,8 @@ def _import_and_delete(service: Service, image: Path) -> float:
     return rate
 
 
-def _download(port: int, path: str) -> float:
-    """Return MB/s."""
+def download(port: int, path: str) -> float:
+    """Return MB/s of what curl downloads from a service."""
     rate, _ = _curl(port, path, "speed_download")
     return rate
 
