@@ -17,6 +17,7 @@ from simplestack import (
     InsufficientStorage,
     InvalidArguments,
 )
+from simplestack.sessions.time_limits import Deadline, current_deadline
 from simplestack_kvm.hooks.disks import disk_list
 from simplestack_kvm.hooks.guests import guest_delete, guest_info
 from simplestack_kvm.hooks.guests_import import guest_import
@@ -92,6 +93,26 @@ def test_an_image_of_any_format_becomes_the_disk_of_a_guest(
         assert set(libvirtd.pool_folder.iterdir()) - files == {Path(volume)}, "no other file is new"
         guest_delete(session, made.id)
         assert everything(session, libvirtd) == before
+
+
+@pytest.mark.parametrize("what", ["version 2", "with a snapshot", "not closed"])
+def test_a_qcow2_that_no_guest_should_use_as_it_is_becomes_a_plain_one(
+    session: KvmSession, libvirtd: Libvirtd, disk: Path, what: str
+) -> None:
+    image = converted(disk, "qcow2", "compat=0.10" if what == "version 2" else "lazy_refcounts=on")
+    if what == "with a snapshot":
+        qemu_img("snapshot", "-c", "hidden", image)
+    content = bytearray(image.read_bytes())
+    if what == "not closed":
+        content[79] |= 1
+    made = load(session, libvirtd, bytes(content))
+    volume = path_of_disk(session, made.id)
+    assert_equal(disk, volume)
+    info = subprocess.run(["qemu-img", "info", volume], check=True, capture_output=True, text=True).stdout
+    assert "compat: 1.1" in info
+    assert "hidden" not in info
+    assert Path(volume).read_bytes()[79] == 0
+    guest_delete(session, made.id)
 
 
 def test_the_query_describes_the_guest(session: KvmSession, libvirtd: Libvirtd, disk: Path) -> None:
@@ -213,6 +234,22 @@ def test_an_upload_that_breaks_off_leaves_nothing(
         with pytest.raises(type(error)):
             guest_import(session, Upload(content, fail), None, libvirtd.pool, DESCRIBED)
         assert everything(session, libvirtd) == before
+
+
+@pytest.mark.parametrize("image_format", ["qcow2", "vmdk"])
+def test_an_import_that_ends_after_its_time_limit_leaves_nothing(
+    session: KvmSession, libvirtd: Libvirtd, disk: Path, image_format: str
+) -> None:
+    """Core has abandoned it, and nobody waits for the guest."""
+    content = converted(disk, image_format).read_bytes()
+    before = everything(session, libvirtd)
+    limit = current_deadline.set(Deadline(0))
+    try:
+        with pytest.raises(HypervisorTimeout, match="took too long"):
+            guest_import(session, Upload(content), len(content), libvirtd.pool, DESCRIBED)
+    finally:
+        current_deadline.reset(limit)
+    assert everything(session, libvirtd) == before
 
 
 def test_a_body_that_is_shorter_than_it_should_be_is_rejected(

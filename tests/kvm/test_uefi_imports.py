@@ -122,6 +122,25 @@ def test_an_import_that_fails_at_its_end_removes_variables_and_marks(
         assert template_ids(session) == marks
 
 
+def test_a_template_that_cannot_be_shown_is_removed_with_its_mark(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    before, marks = everything(session, libvirtd), template_ids(session)
+    secrets = libvirtd.folder / "etc-libvirt/secrets"
+    looks = 0
+
+    def fail() -> None:
+        nonlocal looks
+        looks += any(secrets.glob("*.xml"))
+        if looks == 2:  # after the one that belongs to making the template
+            raise InvalidArguments("at the end")
+
+    with after("virDomainGetState", fail), pytest.raises(InvalidArguments, match="at the end"):
+        load(session, libvirtd, ova(appliance(template=True), {}), None)
+    assert template_ids(session) == marks
+    assert everything(session, libvirtd) == before
+
+
 def test_a_template_comes_back_as_a_template(session: KvmSession, libvirtd: Libvirtd) -> None:
     made = load(session, libvirtd, ova(appliance(template=True), {}), None)
     assert made.id in template_ids(session)
