@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from simplestack import MIB
-from support.service import Answer, Service, running_service, wait_for
+from support.service import Answer, Service, running_service, token, wait_for
 
 from .appliances import FIRST, appliance, disk, image, ova
 from .counterparts.libvirtd import Libvirtd
@@ -49,6 +49,19 @@ def test_a_disk_is_imported_and_described_by_the_query(
         again = post(service, path + query, content)
         assert (again.status, again.error) == (409, "Conflict")
         assert service.delete(made.headers["location"]).status == 204
+
+
+def test_a_disk_is_imported_over_tcp_with_the_clients_password(
+    service: Service, libvirtd: Libvirtd, tmp_path: Path
+) -> None:
+    base = f"/kvm/127.0.0.1:{libvirtd.tcp_port}/guests"
+    account = {"X-Simplestack-Hypervisor-Token": token(libvirtd.username, libvirtd.password)}
+    before = files(libvirtd)
+    for content in (image(tmp_path, FIRST), image(tmp_path, FIRST, "vdi")):
+        made = service.request("POST", f"{base}?name=tcp&memory=64", content, headers=OCTETS | account)
+        assert made.status == 201, made
+        assert service.delete(made.headers["location"], headers=account).status == 204
+        assert files(libvirtd) == before
 
 
 def test_errors_have_their_status_and_leave_nothing(
