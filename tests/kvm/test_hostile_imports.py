@@ -225,6 +225,22 @@ def test_a_header_that_ends_early_is_rejected(
     assert everything(session, libvirtd) == before
 
 
+@pytest.mark.parametrize("options", ["compat=1.1", "compat=0.10"])
+def test_a_qcow2_that_is_cut_short_is_rejected_and_leaves_nothing(
+    session: KvmSession, libvirtd: Libvirtd, tmp_path: Path, options: str
+) -> None:
+    raw = tmp_path / "raw"
+    raw.write_bytes(os.urandom(4 * MIB))
+    image = tmp_path / "image"
+    subprocess.run(["qemu-img", "convert", "-O", "qcow2", "-o", options, str(raw), str(image)], check=True)
+    content = image.read_bytes()
+    before = everything(session, libvirtd)
+    for length in (100 * 1024, len(content) // 2, len(content) - 100 * 1024):
+        with pytest.raises(InvalidArguments, match="ends too early"):
+            guest_import(session, Upload(content[:length]), length, libvirtd.pool, DESCRIBED)
+        assert everything(session, libvirtd) == before
+
+
 @pytest.mark.parametrize("options", ["subformat=streamOptimized", "subformat=monolithicSparse"])
 def test_a_vmdk_that_is_cut_short_or_damaged_is_rejected_and_leaves_nothing(
     session: KvmSession, libvirtd: Libvirtd, tmp_path: Path, options: str

@@ -6,6 +6,7 @@ is written, and an image that refers to another file is not written at all.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from simplestack import (
@@ -28,6 +29,8 @@ from simplestack_kvm.libvirtd.image_headers import (
     format_of,
     read_header,
 )
+from simplestack_kvm.libvirtd.image_sources import read_part
+from simplestack_kvm.libvirtd.image_tables import is_complete
 from simplestack_kvm.libvirtd.leftovers import Leftovers
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.storages import active_pools, available_bytes, gone_codes, refresh_pools
@@ -134,7 +137,7 @@ class DiskImports:
         if disk_bytes is not None and (
             header.is_ready if self.destination.is_file else header.format == "raw"
         ):
-            return self._upload(image, disk_bytes)
+            return self._upload(image, disk_bytes, what)
         return self._convert(image, header, what)
 
     def add_empty(self, size_bytes: int, what: str) -> VolumeSource:
@@ -142,13 +145,25 @@ class DiskImports:
         self.destination.require_size(size_bytes, what)
         return source_of(make_volume(self.made, self.destination.pool, self.guest_id, size_bytes))
 
-    def _upload(self, image: Incoming, disk_bytes: int) -> VolumeSource:
+    def _upload(self, image: Incoming, disk_bytes: int, what: str) -> VolumeSource:
         """Write an image into a volume that has its format."""
         pool = self.destination.pool
         volume = make_volume(self.made, pool, self.guest_id, disk_bytes)
         room_bytes = available_bytes(pool) if self.destination.is_file else disk_bytes
-        upload(self.session, volume, image, most_bytes=room_bytes)
+        self._write(image, volume, room_bytes, what)
         return source_of(volume)
+
+    def _write(self, image: Incoming, volume: "libvirt.virStorageVol", room_bytes: int, what: str) -> int:
+        """Write an image into a volume; return the number of bytes.
+
+        :raises InvalidArguments: it lacks data that it refers to
+        """
+        start = image.peek(HEADER_BYTES)
+        written_bytes = upload(self.session, volume, image, most_bytes=room_bytes)
+        read = partial(read_part, self.session.connection, volume)
+        if format_of(start) == "qcow2" and not is_complete(start, read, written_bytes):
+            raise InvalidArguments(f"{what} ends too early: it refers to data after its end; send all of it")
+        return written_bytes
 
     def _convert(self, image: Incoming, header: ImageHeader, what: str) -> VolumeSource:
         """Write an image into a volume of its own, let libvirt convert it, and delete that volume."""
@@ -159,7 +174,7 @@ class DiskImports:
                 "Content-Length: the host has no storage with files in which libvirt could convert others"
             )
         staging = make_staging_volume(self.made, pool, self.guest_id, header.format)
-        written_bytes = upload(self.session, staging, image, most_bytes=available_bytes(pool))
+        written_bytes = self._write(image, staging, available_bytes(pool), what)
         if header.format == "vmdk" and written_bytes < _SMALLEST_VMDK_BYTES:
             raise InvalidArguments(
                 f"{what} is a VMDK image of only {written_bytes} bytes: send all of it, or convert it to "
