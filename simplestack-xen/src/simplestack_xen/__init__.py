@@ -39,7 +39,7 @@ plugin = HypervisorPlugin(
     title="Xen (XenAPI: XenServer, XCP-ng)",
     tested_against="XAPI simulator; not against a real pool",
     optional_fields={
-        "guest_create": CloudInit.__struct_fields__,
+        "guest_create": ("firmware", *CloudInit.__struct_fields__),
         "guest_clone": CloudInit.__struct_fields__,
     },
     settings=XenSettings,

@@ -8,6 +8,7 @@ from simplestack_xen.hooks.guests import show_guest
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.cloud_init import add_data, own_copy
 from simplestack_xen.xapi.drives import create_drive, drive_values, insert
+from simplestack_xen.xapi.firmware import require_firmware, set_firmware
 from simplestack_xen.xapi.hardware import (
     HVM_BOOT_POLICY,
     PV_BOOTLOADER,
@@ -48,6 +49,11 @@ class _Parts:
             (disk, self._sr_of_disks if disk.storage is None else find_disk_sr(session, disk.storage))
             for disk in wanted.disks
         ]
+        if wanted.firmware is not None:
+            is_pv = self.template is not None and self.template.record.is_paravirtualized
+            require_firmware(
+                paravirtualized=is_pv if wanted.paravirtualized is None else wanted.paravirtualized
+            )
         if wanted.cloud_init is not None:
             _ = self.sr_of_cloud_init  # raises if there is none
         provisions = self.template is not None and _DISKS_KEY in self.template.record.other_config
@@ -146,6 +152,8 @@ def _configure(session: XenSession, making: Making, wanted: GuestCreate, parts: 
             create_interface(session, undo, ref, network)
         if parts.iso is not None:
             insert(session, undo, _read(session, ref), parts.iso)
+        if wanted.firmware is not None:
+            set_firmware(session, undo, vm, wanted.firmware)
         if wanted.cloud_init is not None:
             add_data(session, undo, making, vm, wanted.cloud_init, sr=parts.sr_of_cloud_init)
 
