@@ -52,7 +52,7 @@ def make_in_storage(session: XenSession, origin: str) -> str:
 
 def make_by_import(session: XenSession, origin: str) -> str:
     image = b"".join(guest_export(session, origin).chunks)
-    made = guest_import(session, io.BytesIO(image), len(image), None)
+    made = guest_import(session, io.BytesIO(image), len(image), None, None)
     guest_update(session, made.id, XenGuestUpdate(name="copy"))
     return made.id
 

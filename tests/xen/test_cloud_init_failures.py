@@ -134,7 +134,7 @@ def test_a_copy_whose_data_cannot_be_removed_is_removed(
     image = b"".join(guest_export(session, web).chunks)
     order(pool, "Async.VDI.destroy", code="SR_BACKEND_FAILURE_46", parameters=["", "no", ""])
     with pytest.raises(XenAPI.Failure, match="SR_BACKEND_FAILURE_46"):
-        guest_import(session, io.BytesIO(image), len(image), None)
+        guest_import(session, io.BytesIO(image), len(image), None, None)
     assert pool.counts() == before
 
 

@@ -321,7 +321,7 @@ def test_an_import_has_no_mark_of_the_exported_guest(pool: Pool, log_in: Connect
     guest_shutdown(session, adopted, force=True)
     data = b"".join(guest_export(session, adopted).chunks)
     guest_delete(session, adopted)
-    made = guest_import(session, Upload(data), len(data), None)
+    made = guest_import(session, Upload(data), len(data), None, None)
     age(pool)
     remove_leftovers(session)
     assert guest_info(session, made.id).hdd == made.hdd
@@ -338,7 +338,7 @@ def test_tasks_that_nobody_ends_are_ended_and_imports_that_run_are_not(
     order(pool, "import", effect="hold")
     with ThreadPoolExecutor(1) as threads:
         other = log_in(pool)
-        importing = threads.submit(guest_import, other, Upload(data), len(data), None)
+        importing = threads.submit(guest_import, other, Upload(data), len(data), None, None)
         wait_for(lambda: pool.count("VM") > 6, what="the import to be under way")
         remove_leftovers(session)
         assert stale.ref not in [task.ref for task in pool.all("task")]

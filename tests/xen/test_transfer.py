@@ -90,7 +90,7 @@ class Trickle(Upload):
 
 
 def load(session: XenSession, data: bytes, **options: Any) -> Any:
-    return guest_import(session, Upload(data, **options), len(data), None)
+    return guest_import(session, Upload(data, **options), len(data), None, None)
 
 
 def test_an_export_is_an_archive_that_an_import_makes_the_same_guest_of(
@@ -153,16 +153,16 @@ def test_an_image_of_unknown_length_is_refused_with_411_since_xapi_takes_no_chun
 ) -> None:
     upload = Upload(b"data")
     with pytest.raises(LengthRequired):
-        guest_import(session, upload, None, None)
+        guest_import(session, upload, None, None, None)
     with pytest.raises(InvalidArguments):
-        guest_import(session, upload, 0, None)
+        guest_import(session, upload, 0, None, None)
     assert upload.read_bytes == 0
     assert pool.count("task") == 0
 
 
 def test_an_import_goes_to_the_storage_that_is_named(pool: Pool, session: XenSession, image: bytes) -> None:
     second = pool.add_storage("Second")
-    made = guest_import(session, Upload(image), len(image), "Second")
+    made = guest_import(session, Upload(image), len(image), "Second", None)
     (disk,) = disk_list(session, made.id)
     assert [vdi["SR"] for vdi in pool.all("VDI") if vdi["uuid"] == disk.extra_info] == [second.ref]
 
@@ -205,7 +205,7 @@ def test_a_redirect_that_comes_late_is_followed_while_the_beginning_is_still_the
     data = b"".join(guest_export(session, big_pool.vm()["uuid"]).chunks)
     with other_host(big_pool):
         big_pool.server.redirect_seconds = 0.1
-        made = guest_import(session, Trickle(data), len(data), None)
+        made = guest_import(session, Trickle(data), len(data), None, None)
     assert made.hdd == 8
 
 
@@ -291,7 +291,7 @@ def test_an_import_is_sent_only_when_xapi_waits_for_it(pool: Pool, session: XenS
     upload = Upload(image)
     pool.disconnect("Local storage")
     with pytest.raises(Conflict, match="not connected"):
-        guest_import(session, upload, len(image), "Local storage")
+        guest_import(session, upload, len(image), "Local storage", None)
     assert upload.read_bytes == 0
     assert pool.count("task") == 0
 
@@ -315,7 +315,7 @@ def test_a_client_that_leaves_an_import_leaves_nothing_behind(big_pool: Pool, lo
         with pytest.raises(InvalidArguments, match="went away"):
             load(session, data, breaks_at=breaks_at)
         with pytest.raises(InvalidArguments, match="ended after"):
-            guest_import(session, Upload(data[: breaks_at + 1]), len(data), None)
+            guest_import(session, Upload(data[: breaks_at + 1]), len(data), None, None)
     assert big_pool.counts() == before
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 try:
-    from simplestack import CloudInit, HypervisorPlugin
+    from simplestack import CloudInit, GuestImport, HypervisorPlugin
 except ImportError as error:
     if error.name != "simplestack":  # something that core itself lacks
         raise
@@ -41,6 +41,7 @@ plugin = HypervisorPlugin(
     optional_fields={
         "guest_create": ("firmware", *CloudInit.__struct_fields__),
         "guest_clone": CloudInit.__struct_fields__,
+        "guest_import": GuestImport.__struct_fields__,
     },
     settings=XenSettings,
     examples=Path(__file__).with_name("examples.json"),

@@ -5,26 +5,23 @@ from functools import cached_property
 
 from simplestack import MIB, Guest, GuestCreate, gib_to_bytes, hookimpl, parse_xml
 from simplestack_xen.hooks.guests import show_guest
-from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.cloud_init import add_data, own_copy
 from simplestack_xen.xapi.drives import create_drive, drive_values, insert
 from simplestack_xen.xapi.firmware import require_firmware, set_firmware
 from simplestack_xen.xapi.hardware import (
     HVM_BOOT_POLICY,
     PV_BOOTLOADER,
-    boot_steps,
     carry_out,
-    cpu_steps,
-    memory_step,
+    hardware_steps,
 )
 from simplestack_xen.xapi.images import copied, create_image, find_image
-from simplestack_xen.xapi.interfaces import create_interface
+from simplestack_xen.xapi.interfaces import replace_interfaces
 from simplestack_xen.xapi.leftovers import remove_leftovers_if_due
 from simplestack_xen.xapi.lookups import Vm, find_network, find_template
 from simplestack_xen.xapi.making import Making
 from simplestack_xen.xapi.naming import with_name
 from simplestack_xen.xapi.records import NULL, VmRecord
-from simplestack_xen.xapi.removal import remove_vm
+from simplestack_xen.xapi.removal import discard_vm, remove_vm
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.storages import Sr, find_disk_sr, sr_beside
 from simplestack_xen.xapi.tasks import reference_in
@@ -97,23 +94,12 @@ def guest_create(session: XenSession, guest: GuestCreate) -> Guest:
             lambda: _new_vm(session, making, guest, parts),
             lambda made: remove_vm(session, made),
         )
-        undo.do("VM.destroy", _discard, session, ref)
+        undo.do("VM.destroy", discard_vm, session, ref)
         _configure(session, making, guest, parts, ref)
         making.finish()
         if guest.start:
             session.tasks.run.VM.start(ref, False, False)
         return show_guest(session, ref)
-
-
-def _discard(session: XenSession, ref: str) -> None:
-    """Destroy a new VM with its disks, even if it runs: a failed start may still take effect later."""
-    try:
-        remove_vm(session, ref)
-    except XenAPI.Failure as failure:
-        if failure.details[0] != "VM_BAD_POWER_STATE":
-            raise
-        session.tasks.run.VM.hard_shutdown(ref)
-        remove_vm(session, ref)
 
 
 def _new_vm(session: XenSession, making: Making, wanted: GuestCreate, parts: _Parts) -> str:
@@ -146,10 +132,7 @@ def _configure(session: XenSession, making: Making, wanted: GuestCreate, parts: 
             making.attaching(image, name)
             create_drive(session, undo, ref, image, bootable=number == 0 and parts.image is None)
         if parts.networks:
-            for interface in vm.record.VIFs:
-                session.xenapi.VIF.destroy(interface)
-        for network in parts.networks:
-            create_interface(session, undo, ref, network)
+            replace_interfaces(session, undo, vm, parts.networks)
         if parts.iso is not None:
             insert(session, undo, _read(session, ref), parts.iso)
         if wanted.firmware is not None:
@@ -160,11 +143,9 @@ def _configure(session: XenSession, making: Making, wanted: GuestCreate, parts: 
 
 def _make_guest(session: XenSession, undo: Undo, wanted: GuestCreate, parts: _Parts, vm: Vm) -> None:
     """Convert the clone of a template or a guest to a guest."""
-    steps = [] if wanted.memory is None else [memory_step(vm, *[wanted.memory * MIB] * 4)]
-    if wanted.cpus is not None:
-        steps += cpu_steps(vm, wanted.cpus, max(wanted.cpus, vm.record.VCPUs_max))
-    if wanted.paravirtualized is not None:
-        steps += boot_steps(vm, wanted.paravirtualized)
+    steps = hardware_steps(
+        vm, memory_mib=wanted.memory, cpus=wanted.cpus, paravirtualized=wanted.paravirtualized
+    )
     carry_out(session, undo, vm, steps)
     if vm.record.is_a_template:
         disks = vm.record.other_config.get(_DISKS_KEY)

@@ -20,7 +20,7 @@ from simplestack_xen.xapi.drives import Drive, disks
 from simplestack_xen.xapi.growth import grow, require_known_bytes
 from simplestack_xen.xapi.hardware import Step, boot_steps, carry_out, cpu_steps, memory_step
 from simplestack_xen.xapi.lookups import Vm, find_guest, require_guest_state
-from simplestack_xen.xapi.naming import with_name
+from simplestack_xen.xapi.naming import rename
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.undo import Undo
 
@@ -85,7 +85,8 @@ def guest_update(session: XenSession, guest_id: str, changes: XenGuestUpdate) ->
         require_guest_state(vm, "change what runs of", GuestState.STARTED)
     with Undo() as undo:
         if changes.name not in (UNSET, vm.record.name_label):
-            _rename(session, undo, vm, str(changes.name))
+            rename(session, vm, str(changes.name))
+            undo.later(session.xenapi.VM.set_name_label, vm.ref, vm.record.name_label)
         carry_out(session, undo, vm, [*steps, *_steps(vm, changes), *live])
         if growth is not None:  # last, since it cannot be undone
             grow(session, *growth)
@@ -130,15 +131,6 @@ def _live_steps(vm: Vm, changes: XenGuestUpdate) -> list[Step]:
         number = changes.vcpus_number_live
         steps.append(Step("set_VCPUs_number_live", (number,), (str(record.VCPUs_at_startup),)))
     return steps
-
-
-def _rename(session: XenSession, undo: Undo, vm: Vm, name: str) -> None:
-    def rename(to: str) -> str:
-        session.xenapi.VM.set_name_label(vm.ref, to)
-        return vm.ref
-
-    with_name(session, name, lambda: rename(name), lambda _: rename(vm.record.name_label))
-    undo.later(session.xenapi.VM.set_name_label, vm.ref, vm.record.name_label)
 
 
 def _memory_step(vm: Vm, wanted: int | XenMemory) -> Step:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from simplestack import MIB
 from simplestack_xen.xapi.lookups import Vm
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.undo import Undo
@@ -40,6 +41,18 @@ def carry_out(session: XenSession, undo: Undo, vm: Vm, steps: Iterable[Step]) ->
             undo.later(getattr(session.xenapi.VM, step.message), vm.ref, *step.before)
             messages = session.tasks.run if step.message in _WAITING else session.xenapi
             getattr(messages.VM, step.message)(vm.ref, *step.wanted)
+
+
+def hardware_steps(
+    vm: Vm, *, memory_mib: int | None, cpus: int | None, paravirtualized: bool | None
+) -> list[Step]:
+    """Return the steps that give a new VM what a request says; None keeps what the VM has."""
+    steps = [] if memory_mib is None else [memory_step(vm, *[memory_mib * MIB] * 4)]
+    if cpus is not None:
+        steps += cpu_steps(vm, cpus, max(cpus, vm.record.VCPUs_max))
+    if paravirtualized is not None:
+        steps += boot_steps(vm, paravirtualized)
+    return steps
 
 
 def memory_step(vm: Vm, low: int, high: int, target_low: int, target_high: int) -> Step:

@@ -1,5 +1,7 @@
 """Network interfaces of guests: XAPI's VIFs."""
 
+from collections.abc import Iterable
+
 from simplestack import Conflict, EntityNotFound
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.lookups import Network, Vm
@@ -35,6 +37,14 @@ def find_interface(session: XenSession, vm: Vm, interface_id: str) -> tuple[str,
             "give them different ones with XenAPI's own tools first"
         )
     return matching[0]
+
+
+def replace_interfaces(session: XenSession, undo: Undo, vm: Vm, networks: Iterable[Network]) -> None:
+    """Give a new VM an interface on each of these networks, in place of those that it has."""
+    for ref in vm.record.VIFs:
+        session.xenapi.VIF.destroy(ref)
+    for network in networks:
+        create_interface(session, undo, vm.ref, network)
 
 
 def create_interface(session: XenSession, undo: Undo, vm: str, network: Network, mac: str = "") -> str:

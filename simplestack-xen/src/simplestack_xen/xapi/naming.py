@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from simplestack import Conflict
+from simplestack_xen.xapi.lookups import Vm
 from simplestack_xen.xapi.records import VmRecord
 from simplestack_xen.xapi.session import XenSession
 
@@ -29,8 +30,7 @@ def with_name(
     """
     pause = _PAUSE_SECONDS
     for _ in range(_ATTEMPTS):
-        if _others(session, name, set()):
-            raise Conflict(f"another guest has the name {name!r}: choose another name")
+        require_free_name(session, name)
         ref = take()
         try:
             if not _others(session, name, {ref}):
@@ -42,6 +42,28 @@ def with_name(
         time.sleep(random.uniform(0, pause))  # noqa: S311  no secret
         pause *= 2
     raise Conflict(f"other requests use the name {name!r} at the same time: try again later")
+
+
+def rename(session: XenSession, vm: Vm, name: str) -> None:
+    """Give a VM another name.
+
+    :raises Conflict: another guest has this name; the VM keeps its own
+    """
+
+    def set_name(to: str) -> str:
+        session.xenapi.VM.set_name_label(vm.ref, to)
+        return vm.ref
+
+    with_name(session, name, lambda: set_name(name), lambda _: set_name(vm.record.name_label))
+
+
+def require_free_name(session: XenSession, name: str) -> None:
+    """Check that no guest or template has a name.
+
+    :raises Conflict: one has
+    """
+    if _others(session, name, set()):
+        raise Conflict(f"another guest has the name {name!r}: choose another name")
 
 
 def _others(session: XenSession, name: str, own: set[str]) -> bool:

@@ -37,6 +37,17 @@ def remove_vm(session: XenSession, ref: str) -> list[str]:
     return left + remove_images(session, images.names)
 
 
+def discard_vm(session: XenSession, ref: str) -> None:
+    """Destroy a new VM with its disks, even if it runs: a failed start may still take effect later."""
+    try:
+        remove_vm(session, ref)
+    except XenAPI.Failure as failure:
+        if failure.details[0] != "VM_BAD_POWER_STATE":
+            raise
+        session.tasks.run.VM.hard_shutdown(ref)
+        remove_vm(session, ref)
+
+
 def remove_images(session: XenSession, names: Mapping[str, str]) -> list[str]:
     """Destroy disk images whose VM is gone, but for those that another VM was given meanwhile.
 
