@@ -45,5 +45,5 @@ class Page:
             try:
                 fields[found.name] = decode(found, value)
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                _log.debug("%s of a %s is not what this version expects: %s", path, ref.type, error)
+                _log.warning("%s of a %s is not what this version expects: %s", path, ref.type, error)
         self.records.append(schema.kind(ref=ref, lacks=frozenset(missing), **fields))

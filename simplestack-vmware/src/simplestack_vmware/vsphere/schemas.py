@@ -48,6 +48,9 @@ class Record(Struct, frozen=True, kw_only=True):
 class Leaf(NamedTuple):
     """Plan to read an element's text."""
 
+    #: Whether white space around it is part of the value.
+    is_text: bool
+
 
 class RefLeaf(NamedTuple):
     """Plan to read a reference."""
@@ -60,6 +63,8 @@ class Branch(NamedTuple):
     children: "dict[str, Plan]"
     #: Whether the record wants the object's type, as `_typeName`.
     wants_type: bool
+    #: What it becomes.
+    kind: type[Struct]
 
 
 class Items(NamedTuple):
@@ -97,20 +102,38 @@ class Property:
 
         :raises msgspec.ValidationError: it has another type
         """
-        return msgspec.convert(value, self._kind, strict=False)
+        try:
+            return msgspec.convert(value, self._kind, strict=False)
+        except msgspec.ValidationError:
+            return self._without_misfits(value)
 
     def from_json(self, value: msgspec.Raw) -> Any:
         """Return the value in VI-JSON, as the field's type.
 
         :raises msgspec.DecodeError: it has another type
         """
-        decoded = self._decoder.decode(value)
-        if not self._is_boxed:
-            return decoded
-        items = decoded.value
+        try:
+            decoded = self._decoder.decode(value)
+            items = decoded.value if self._is_boxed else decoded
+        except msgspec.ValidationError:
+            raw = msgspec.json.decode(value)
+            items = self._without_misfits(raw["_value"] if self._is_boxed else raw)
         if isinstance(self.plan, Items) and self.plan.only:
             return [item for item in items if item.type_name in self.plan.only]
         return items
+
+    def _without_misfits(self, value: Any) -> Any:
+        """Return a value without the fields within it that have another type than declared.
+
+        Otherwise one of them would hide all devices of a guest.
+
+        :raises msgspec.ValidationError: the value itself has another type
+        """
+        if isinstance(self.plan, Items) and isinstance(self.plan.item, Branch) and isinstance(value, list):
+            return [_fitting(item, self.plan.item) for item in value]
+        if isinstance(self.plan, Branch):
+            return _fitting(value, self.plan)
+        raise msgspec.ValidationError(f"not a {self._kind}")
 
 
 class Schema(Generic[R]):
@@ -158,7 +181,7 @@ def _plan(kind: types.Type, seen: dict[type, Branch]) -> Plan:
         item = _plan(kind.item_type, seen)
         assert not isinstance(item, Items)  # noqa: S101  vSphere has no arrays of arrays
         return Items(item, only)
-    return Leaf()
+    return Leaf(isinstance(kind, types.StrType))
 
 
 def _branch(kind: types.StructType, seen: dict[type, Branch]) -> Branch | RefLeaf:
@@ -167,8 +190,23 @@ def _branch(kind: types.StructType, seen: dict[type, Branch]) -> Branch | RefLea
     if kind.cls not in seen:  # else it is within itself, as trees are
         children: dict[str, Plan] = {}
         wants_type = any(each.encode_name == "_typeName" for each in kind.fields)
-        seen[kind.cls] = Branch(children, wants_type)
+        seen[kind.cls] = Branch(children, wants_type, kind.cls)
         for each in kind.fields:
             if each.encode_name != "_typeName":
                 children[each.encode_name] = _plan(each.type, seen)
     return seen[kind.cls]
+
+
+def _fitting(value: Any, plan: Branch) -> Struct:
+    """Return a data object without its fields that have another type than declared."""
+    fitting = {}
+    for name, each in (value if isinstance(value, dict) else {}).items():
+        child = plan.children.get(name)
+        try:
+            msgspec.convert({name: each}, plan.kind, strict=False)
+            fitting[name] = each
+        except msgspec.ValidationError as error:
+            _log.warning("%s of a %s is not what this version expects: %s", name, plan.kind.__name__, error)
+            if isinstance(child, Branch):
+                fitting[name] = msgspec.to_builtins(_fitting(each, child))
+    return msgspec.convert(fitting, plan.kind, strict=False)

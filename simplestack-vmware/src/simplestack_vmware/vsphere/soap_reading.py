@@ -147,7 +147,7 @@ class _Reader:
     def _end_in_value(self, name: str) -> None:
         plan, value = self._open.pop()
         if isinstance(plan, Leaf):
-            value = self._text()
+            value = self._text() if plan.is_text else self._text().strip()
         elif isinstance(plan, RefLeaf):
             value = {"type": value, "value": self._text()}
         if not self._open:
