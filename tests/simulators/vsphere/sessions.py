@@ -83,7 +83,8 @@ class Sessions:
         """
         self.idle = idle
         self.limit = MAX_SESSIONS
-        self._accounts = accounts
+        #: Who may log in, by name.
+        self.accounts = dict(accounts)
         self._on_end = on_end
         self._by_cookie: dict[str, Session] = {}
 
@@ -93,7 +94,7 @@ class Sessions:
         :raises InvalidLogin: the user or the password is wrong
         :raises TooManySessions: there are too many
         """
-        account = self._accounts.get(user)
+        account = self.accounts.get(user)
         if account is None or account.password != password:
             raise vim.fault.InvalidLogin
         self._end_idle()

@@ -73,13 +73,13 @@ def write_property(parts: Parts, tag: str, field: Field, value: Any, version: st
 
 
 def write_array(parts: Parts, tag: str, items: list[Any], item_type: Any, version: str) -> None:
-    """Write an array as one element: ``ArrayOf...``."""
+    """Write an array as one element: ``ArrayOf...``. Its items have ``xsi:type``: libvirt relies on that."""
     item = compatible(getattr(items, "Item", None) or item_type, version)
     name = _REFERENCE if issubclass(item, ManagedObject) else name_of(item)
     capital = name[:1].upper() + name[1:]
     parts.append(f'<{tag} xsi:type="ArrayOf{capital}">')
     for value in items:
-        write(parts, name, value, item, version)
+        write(parts, name, value, item, version, is_any=True)
     parts.append(f"</{tag}>")
 
 

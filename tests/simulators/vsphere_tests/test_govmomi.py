@@ -12,6 +12,7 @@ import pytest
 from project.repository import ROOT
 from simulators.tls import Trust
 from simulators.vsphere.server import Server
+from simulators.vsphere_tests.counterparts import lacking
 
 _SOURCE = Path(__file__).with_name("govmomi") / "main.go"
 #: Where Debian's packages have the sources of Go libraries.
@@ -22,10 +23,7 @@ _GOPATH = Path("/usr/share/gocode")
 def govmomi(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the client, which is built once: it takes 20 seconds."""
     if shutil.which("go") is None or not (_GOPATH / "src/github.com/vmware/govmomi").exists():
-        lines = _SOURCE.with_name("apt-packages.txt").read_text().splitlines()
-        packages = " ".join(line for line in lines if not line.startswith("#"))
-        missing = f"needs: apt-get install --no-install-recommends {packages}"
-        (pytest.fail if os.environ.get("SIMPLESTACK_REQUIRE") else pytest.skip)(missing)
+        lacking()
     digest = hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:12]
     built = ROOT / f".cache/vsphere-govmomi-{digest}"
     if not built.exists():

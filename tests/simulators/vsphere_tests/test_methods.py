@@ -14,12 +14,15 @@ from simulators.vsphere_tests.clients import Client
 
 #: A method that nobody needs.
 NAME = "ValidateMigration"
+#: Another one, whose hosts need a privilege.
+ON_HOSTS = "ClusterEnterMaintenanceMode"
 
 
 @pytest.fixture(autouse=True)
 def without_it() -> Iterator[None]:
     yield
-    methods._BINDINGS.pop((NAME, vim.ServiceInstance), None)
+    for key in ((NAME, vim.ServiceInstance), (ON_HOSTS, vim.ClusterComputeResource)):
+        methods._BINDINGS.pop(key, None)
 
 
 def call_it(client: Client) -> Any:
@@ -38,6 +41,22 @@ def test_a_method_gets_all_parameters_by_name_and_objects_for_references(client:
     assert given.keys() == {"vm", "state", "test_type", "pool", "host"}
     assert [each["name"] for each in given["vm"]] == ["vm-0"]
     assert (given["test_type"], given["state"], given["pool"]) == (["source"], None, None)
+
+
+def test_objects_that_are_passed_may_need_a_privilege(connect: Any, client: Client) -> None:
+    @method(vim.ClusterComputeResource, ON_HOSTS)
+    def enter(_call: Call, **_parameters: Any) -> Any:
+        return vim.cluster.EnterMaintenanceResult()
+
+    for user, is_permitted in ((client, True), (connect("reader@vsphere.local"), False)):
+        cluster = user.find(vim.ClusterComputeResource, "cluster-1")
+        host = cluster.host[0]
+        if is_permitted:
+            assert cluster.EnterMaintenanceMode([host])
+        else:
+            with pytest.raises(vim.fault.NoPermission) as raised:
+                cluster.EnterMaintenanceMode([host])
+            assert (raised.value.object, raised.value.privilegeId) == (host, "Host.Config.Maintenance")
 
 
 def test_a_fault_that_a_method_does_not_declare_is_a_defect(client: Client, simulator: Simulator) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pyVmomi import vim, vmodl
 
+from simulators.vsphere.sessions import Account
 from simulators.vsphere.simulator import Simulator
 from simulators.vsphere_tests.clients import Client, PropertyCollector, Raw, Selection, Traversal
 
@@ -141,6 +142,17 @@ def test_properties_without_permission_are_missing(connect: Any) -> None:
     assert missing.path == "sessionList"
     assert isinstance(missing.fault, vim.fault.NoPermission)
     assert missing.fault.privilegeId == "Sessions.TerminateSession"
+
+
+def test_what_one_user_may_read_is_not_told_to_another(
+    connect: Any, client: Client, simulator: Simulator
+) -> None:
+    simulator.sessions.accounts["viewer"] = Account("secret", frozenset({"System.Anonymous", "System.View"}))
+    viewer = connect("viewer")
+    for user, is_permitted in ((client, True), (viewer, False), (client, True)):
+        (found,) = user.retrieve(vim.VirtualMachine, "name", "config.name", obj=user.vm("vm-0")).objects
+        assert len(found.propSet) == (2 if is_permitted else 1)
+        assert [each.path for each in found.missingSet] == ([] if is_permitted else ["config.name"])
 
 
 def test_older_clients_see_base_types_and_no_newer_properties(raw: Raw, vm: Any) -> None:

@@ -107,6 +107,28 @@ def test_a_task_that_is_cancelled_has_no_effect(client: Client, vm: Any, simulat
     assert vm.name == "vm-0"
 
 
+def test_a_task_that_has_taken_effect_cannot_be_cancelled(
+    client: Client, vm: Any, simulator: Simulator
+) -> None:
+    method = find_method("PowerOnVM_Task")
+    assert method is not None
+    stored = simulator.database.get(vim.VirtualMachine(vm._moId))
+
+    def work(running: Running) -> None:
+        running.commit()
+        running.step(60)
+        running.wait_for(lambda: stored["config.annotation"] == "go on")
+
+    with simulator.database.lock:
+        task = vim.Task(simulator.tasks.start(method, stored, None, work).id, client.stub)
+    until(client, task, "info.progress", 60)
+    assert task.info.cancelable is False
+    with pytest.raises(vmodl.fault.NotSupported):
+        task.Cancel()
+    stored["config.annotation"] = "go on"
+    assert ended(client, task).state == State.success
+
+
 def test_a_name_is_changed_everywhere(client: Client, vm: Any) -> None:
     ended(client, vm.Rename("a/b"))
     assert (vm.name, vm.config.name, vm.summary.config.name) == ("a%2fb",) * 3

@@ -13,6 +13,9 @@ from simulators.vsphere.schema import Long
 
 _GIB = 1024**3
 CORES, MHZ, MEMORY_BYTES = 16, 2_400, 256 * _GIB
+#: CPUID leaf 0x80000001, where bit 29 of EDX tells of 64-bit mode: libvirt looks for it.
+_EXTENDED, _LONG_MODE = -0x7FFFFFFF, "0010:1100:0001:0000:0000:1000:0000:0000"
+_NO_BITS = ":".join(["0000"] * 8)
 _GREEN = vim.ManagedEntity.Status.green
 
 
@@ -86,6 +89,7 @@ def add_host(
             vim.host.CpuInfo, numCpuPackages=2, numCpuCores=CORES, numCpuThreads=2 * CORES, hz=MHZ * 10**6
         ),
         memorySize=MEMORY_BYTES,
+        cpuFeature=[_cpu_features()],
     )
     made = add_entity(
         database,
@@ -199,6 +203,12 @@ def _with_root_pool(database: Database, compute: Object, moid: str | None = None
 def _allocation() -> vim.ResourceAllocationInfo:
     shares = vim.SharesInfo(shares=4_000, level=vim.SharesInfo.Level.normal)
     return vim.ResourceAllocationInfo(reservation=0, expandableReservation=True, limit=-1, shares=shares)
+
+
+def _cpu_features() -> vim.host.CpuIdInfo:
+    return vim.host.CpuIdInfo(
+        level=_EXTENDED, vendor="intel", eax=_NO_BITS, ebx=_NO_BITS, ecx=_NO_BITS, edx=_LONG_MODE
+    )
 
 
 def _capability() -> vim.host.Capability:
