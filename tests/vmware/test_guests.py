@@ -17,8 +17,8 @@ from simplestack_vmware.vsphere.queries import Query
 from simplestack_vmware.vsphere.records import VmIdentity, VmSummary
 from simplestack_vmware.vsphere.session import VmwareSession
 from simulators.tls import Trust
+from simulators.vsphere import soap
 from simulators.vsphere.products import Product
-from simulators.vsphere.soap import Request
 from simulators.vsphere.tree import Node
 from support.vsphere import Host, running_host
 
@@ -86,7 +86,7 @@ def test_only_what_is_asked_for_is_read(vcenter: Host, log_in: Connect) -> None:
         vcenter.simulator.journal.clear()
         guest_list(session, fields)
         ((_, request),) = vcenter.simulator.journal
-        assert isinstance(request, Request)
+        assert isinstance(request, soap.Request)
         asked = {text for element in request.elements for text in _texts(element)}
         assert ("config.hardware.device" in asked) == has_devices
         assert ("HostSystem" in asked) == has_hosts

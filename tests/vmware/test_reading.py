@@ -237,7 +237,7 @@ def test_the_same_is_read_from_json() -> None:
     assert (record.name, record.cpus, record.memory_mib, record.power_state) == ("ü", 4, None, "hibernating")
     assert record.host == Ref("HostSystem", "host-1")
     assert [device.size_bytes for device in record.devices or []] == [1024]
-    assert (record.lacks, page.token) == ({"guest.ipAddress"}, "next")
+    assert (record.lacks, page.token) == (frozenset({"guest.ipAddress"}), "next")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html/>", b'{"objects": 1}', b"\xff", b'{"objects": [{}]}'])
