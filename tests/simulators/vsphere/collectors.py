@@ -123,6 +123,8 @@ class Collector:
         self.filters: dict[str, Filter] = {}
         #: How often its waiting calls were cancelled.
         self.cancellations = 0
+        #: How many calls are waiting.
+        self.waiting = 0
         self._number = 0
         #: What the client knows at the last two versions: it may have lost the last response.
         self._views: dict[str, Mapping[str, View]] = {"": {}}

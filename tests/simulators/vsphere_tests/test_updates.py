@@ -151,7 +151,9 @@ def waiting(client: Client, collector: Any, vm: Any, simulator: Simulator) -> It
 
     thread = threading.Thread(target=run)
     thread.start()
-    _until_called(simulator, "WaitForUpdatesEx", 2)
+    with simulator.database.lock:
+        while not any(found.waiting for found in simulator.collectors.values()):
+            simulator.database.changes.wait(0.01)
 
     def joined() -> Any:
         thread.join(20)
@@ -160,13 +162,6 @@ def waiting(client: Client, collector: Any, vm: Any, simulator: Simulator) -> It
 
     yield joined
     thread.join(20)
-
-
-def _until_called(simulator: Simulator, method: str, times: int) -> None:
-    """Wait until a method's call waits, which the number of calls that hold the lock tells."""
-    with simulator.database.lock:
-        while simulator.counts[method] < times:
-            simulator.database.changes.wait(0.01)
 
 
 def test_a_waiting_call_returns_as_soon_as_something_changes(waiting: Any, stored: Object) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pyVmomi import vim, vmodl
 
+from simulators.vsphere.inventory.entities import add_datacenter
 from simulators.vsphere.simulator import Simulator
 from simulators.vsphere_tests.clients import Client
 
@@ -67,12 +68,15 @@ def test_vms_are_found_by_each_uuid(client: Client, simulator: Simulator, vm: An
     assert index.FindByUuid(None, "nothing", True, True) is None
 
 
-def test_vms_are_found_in_their_datacenter_also_in_a_vapp(client: Client) -> None:
+def test_vms_are_found_in_their_datacenter_also_in_a_vapp(client: Client, simulator: Simulator) -> None:
     datacenter = client.find(vim.Datacenter, "DC0")
+    root = simulator.database.get(vim.Folder(client.content.rootFolder._moId))
+    other = vim.Datacenter(add_datacenter(simulator.database, "DC1", root).id, client.stub)
     for name in ("vm-1", "shop-db"):
         vm = client.vm(name)
         uuid = vm.config.instanceUuid
         assert client.content.searchIndex.FindAllByUuid(datacenter, uuid, True, True) == [vm]
+        assert client.content.searchIndex.FindAllByUuid(other, uuid, True, True) == []
 
 
 def test_hosts_are_found_by_uuid(client: Client) -> None:

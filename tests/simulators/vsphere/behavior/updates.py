@@ -101,7 +101,9 @@ def _wait(call: Call, version: str, seconds: int | None, limit: int | None) -> A
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0:
             return None
+        collector.waiting += 1
         call.database.changes.wait(left)
+        collector.waiting -= 1
         if not call.simulator.sessions.is_alive(session):
             raise vim.fault.NotAuthenticated(object=call.target.ref, privilegeId="System.View")
         if collector.cancellations != cancellations:
