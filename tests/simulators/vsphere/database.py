@@ -14,7 +14,7 @@ from pyVmomi import vim, vmodl
 
 from simulators.vsphere import derived
 from simulators.vsphere.paths import steps, walk
-from simulators.vsphere.schema import fields_by_name
+from simulators.vsphere.schema import check_value, fields_by_name
 
 
 class Later:
@@ -80,11 +80,17 @@ class Object:
         return walk(self._root(name), rest)
 
     def __setitem__(self, path: str, value: Any) -> None:
-        """Set the value of a property by its path, and tell of it."""
+        """Set the value of a property by its path, and tell of it.
+
+        :raises AttributeError: there is no such property
+        :raises TypeError: the property is of another type
+        """
         *before, name = steps(path)
         if before:
             setattr(walk(self._root(before[0]), before[1:]), name, value)
         elif name in fields_by_name(self.kind):
+            if not isinstance(value, Later | Live):
+                check_value(self.kind, name, value)
             self.values[name] = value
         else:
             raise AttributeError(f"{self.kind.__name__} has no {name}")

@@ -136,6 +136,14 @@ def find_method(name: str) -> Method | None:
     )
 
 
+def check_value(kind: Any, name: str, value: Any) -> None:
+    """Check that a value is of the type of a property.
+
+    :raises TypeError: it is not, or the property cannot be unset
+    """
+    TABLES.CheckField(kind._GetPropertyInfo(name), value)
+
+
 @cache
 def subtypes(kind: Any) -> tuple[Any, ...]:
     """Return all data types that extend a type."""

@@ -141,6 +141,18 @@ def test_a_lone_host_lacks_what_needs_vcenter(client: Client, simulator: Simulat
             call()
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("name", 7), ("name", None), ("config", "x"), ("runtime.host", "x"), ("config.hardware.numCPU", "2")],
+)
+def test_a_property_takes_values_of_its_type_only(simulator: Simulator, path: str, value: Any) -> None:
+    vm = simulator.database.by_name(vim.VirtualMachine, "vm-0")
+    with pytest.raises(TypeError):
+        vm[path] = value
+    with pytest.raises(AttributeError):
+        vm["nothing"] = value
+
+
 def test_an_orphaned_vm_has_no_configuration(client: Client, simulator: Simulator, vm: Any) -> None:
     stored: Object = simulator.database.get(vim.VirtualMachine(vm._moId))
     stored["config"] = None

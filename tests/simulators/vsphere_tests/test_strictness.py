@@ -48,6 +48,7 @@ def test_a_call_as_the_types_have_it_is_accepted(read: Any) -> None:
         (f"<specSet>{SPEC}{ROOT.replace('Folder', 'AboutInfo')}</specSet><options/>", "AboutInfo"),
         (f"<specSet>{SPEC}{ROOT.replace(' type=', ' kind=')}</specSet><options/>", "None"),
         (f'<specSet xsi:type="AboutInfo">{SPEC}{ROOT}</specSet><options/>', "AboutInfo"),
+        (f'<specSet>{SPEC}{ROOT}</specSet><options xsi:type="WaitOptions"/>', "WaitOptions"),
         (f'<specSet xsi:type="Nothing">{SPEC}{ROOT}</specSet><options/>', "Nothing"),
         (f'<specSet xmlns="urn:other">{SPEC}{ROOT}</specSet><options/>', '"specSet" seen'),
     ],

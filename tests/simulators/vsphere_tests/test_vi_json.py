@@ -141,6 +141,10 @@ NAME = {"type": "Folder", "pathSet": ["name"]}
         ({"specSet": [{"propSet": [NAME], "objectSet": [ROOT]}], "options": {}}, None),
         ({"specSet": [{"propSet": [NAME], "objectSet": [ROOT]}], "options": {"maxObjects": 7}}, None),
         ([], "InvalidRequest"),
+        (
+            {"specSet": [{"propSet": [NAME], "objectSet": [ROOT]}], "options": {"_typeName": "WaitOptions"}},
+            "InvalidRequest",
+        ),
         ({"specSet": [{"propSet": [NAME], "objectSet": [ROOT]}]}, "InvalidRequest"),
         ({"specSet": [], "options": {}}, "InvalidRequest"),
         ({"specSet": {}, "options": {}}, "InvalidRequest"),
