@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from simplestack import MIB
+from simplestack import MIB, Disk, Guest
 from simplestack_kvm.appliance.descriptor_writer import write_descriptor
 from simplestack_kvm.appliance.guest import Appliance, ApplianceDisk, ImageFormat
+from simplestack_kvm.hooks.disks import disk_list
+from simplestack_kvm.libvirtd.session import KvmSession
 
 #: The raw data of two disks.
 FIRST = (b"the first disk".ljust(MIB, b".") + bytes(MIB)) * 2
@@ -66,3 +68,16 @@ def manifest(files: Mapping[str, bytes], algorithm: str = "SHA256") -> bytes:
         for name, content in files.items()
     )
     return "".join(lines).encode()
+
+
+def assert_disks(session: KvmSession, guest: Guest, folder: Path, *contents: bytes) -> list[Disk]:
+    """Check that a guest has disks with these contents, and return them."""
+    disks = disk_list(session, guest.id)
+    assert len(disks) == len(contents)
+    for found, content in zip(disks, contents, strict=True):
+        expected = folder / "expected.raw"
+        expected.write_bytes(content)
+        command = ["qemu-img", "compare", "-f", "raw", "-F", "qcow2", str(expected), str(found.extra_info)]
+        compared = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert compared.returncode == 0, compared.stdout + compared.stderr
+    return disks

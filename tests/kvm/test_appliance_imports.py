@@ -6,14 +6,12 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-import libvirt
 import pytest
 
-from simplestack import GIB, MIB, Disk, Guest, GuestImport, GuestState
+from simplestack import GIB, MIB, Guest, GuestImport, GuestState
 from simplestack_kvm.appliance.descriptor_writer import write_descriptor
 from simplestack_kvm.appliance.guest import ApplianceInterface
 from simplestack_kvm.appliance.members import chunk_name
-from simplestack_kvm.hooks.disks import disk_list
 from simplestack_kvm.hooks.guests import guest_delete, guest_info
 from simplestack_kvm.hooks.interfaces import network_interface_list
 from simplestack_kvm.hooks.power import guest_shutdown
@@ -21,7 +19,18 @@ from simplestack_kvm.hooks.tags import tag_list
 from simplestack_kvm.libvirtd.documents import parse_document
 from simplestack_kvm.libvirtd.session import KvmSession
 
-from .appliances import FIRST, SECOND, appliance, disk, image, manifest, ova, stream_optimized, tar
+from .appliances import (
+    FIRST,
+    SECOND,
+    appliance,
+    assert_disks,
+    disk,
+    image,
+    manifest,
+    ova,
+    stream_optimized,
+    tar,
+)
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign
 from .test_foreign_descriptors import VIRTUALBOX_2, VMWARE
@@ -30,18 +39,6 @@ from .uploads import everything, load
 
 Until = Callable[[Callable[[], bool], float, str], None]
 VMDK = "subformat=streamOptimized"
-
-
-def assert_disks(session: KvmSession, guest: Guest, folder: Path, *contents: bytes) -> list[Disk]:
-    disks = disk_list(session, guest.id)
-    assert len(disks) == len(contents)
-    for found, content in zip(disks, contents, strict=True):
-        expected = folder / "expected.raw"
-        expected.write_bytes(content)
-        command = ["qemu-img", "compare", "-f", "raw", "-F", "qcow2", str(expected), str(found.extra_info)]
-        compared = subprocess.run(command, check=False, capture_output=True, text=True)
-        assert compared.returncode == 0, compared.stdout + compared.stderr
-    return disks
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
@@ -238,52 +235,6 @@ def test_an_address_that_another_guest_has_is_replaced_with_a_warning(
         assert macs[1] == twice.mac
         assert len([text for text in warnings if "another interface has it" in text]) == 2
         guest_delete(session, made.id)
-
-
-@pytest.mark.parametrize(
-    ("machine", "place"),
-    [
-        ("pc-q35-7.2", ("scsi", "virtio-scsi", "sda")),
-        ("pc-q35-7.2", ("sata", None, "sda")),
-        ("pc-q35-7.2", ("usb", None, "sda")),
-        ("pc-i440fx-7.2", ("ide", None, "hda")),
-        ("pc-i440fx-7.2", ("scsi", "lsilogic", "sda")),
-    ],
-)
-def test_a_guest_of_an_own_export_keeps_its_machine_and_buses(
-    session: KvmSession,
-    libvirtd: Libvirtd,
-    tmp_path: Path,
-    machine: str,
-    place: tuple[str, str | None, str],
-) -> None:
-    bus, controller, target = place
-    packed = disk("disk", FIRST, bus=bus, controller=controller, name="root")
-    described = appliance(packed, machine=machine, arch="x86_64")
-    made = load(session, libvirtd, ova(described, {"disk": image(tmp_path, FIRST)}), None)
-    (found,) = assert_disks(session, made, tmp_path, FIRST)
-    assert (found.id, found.name) == (target, "root")
-    domain = session.connection.lookupByUUIDString(made.id)
-    document = parse_document(domain.XMLDesc())
-    system, element = document.find("os/type"), document.find(f"devices/disk/target[@dev='{target}']")
-    assert system is not None
-    assert element is not None
-    assert (system.get("machine"), element.get("bus")) == (machine, bus)
-    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
-    domain.destroy()
-    guest_delete(session, made.id)
-
-
-@pytest.mark.parametrize(("newer", "newest"), [("pc-q35-99.0", "pc-q35-"), ("pc-i440fx-99.0", "pc-i440fx-")])
-def test_a_machine_that_the_host_is_too_old_for_is_replaced_with_a_warning(
-    session: KvmSession, libvirtd: Libvirtd, warnings: list[str], newer: str, newest: str
-) -> None:
-    made = load(session, libvirtd, ova(appliance(machine=newer), {}), None)
-    document = parse_document(session.connection.lookupByUUIDString(made.id).XMLDesc())
-    (system,) = document.iterfind("os/type")
-    assert system.get("machine", "").startswith(newest)
-    assert [text for text in warnings if newer in text]
-    guest_delete(session, made.id)
 
 
 def test_the_guest_of_an_appliance_boots(
