@@ -89,7 +89,7 @@ class GuestCreate(HidesSecrets, Struct, frozen=True, kw_only=True, forbid_unknow
     #: Firmware that boots the guest. Default: the template's, else the hypervisor's.
     firmware: Firmware | None = None
     #: User data for cloud-init in the guest, such as ``#cloud-config`` in YAML or a shell script. It is not
-    #: copied to clones, templates and exports. Secret.
+    #: copied to clones, nor to exports if the hypervisor can leave it out. Secret.
     user_data: SecretText | None = None
     #: Network configuration for cloud-init in YAML, version 1 or 2. Default: DHCP on the first interface.
     #: Secret.
