@@ -36,10 +36,15 @@ def test_the_examples_are_what_it_answers(pool: Pool, tmp_path: Path) -> None:
                 "memory": 1024,
                 "template": "Debian Bookworm 12",
                 "network_interfaces": [{"network": "Pool-wide network 0"}],
+                "firmware": "uefi",
+                "user_data": "#cloud-config\npackages: [nginx]\n",
+                "hostname": "web-1",
+                "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample admin@example.com"],
             },
             storage="Local storage",
             network="Pool-wide network 0",
             iso="debian.iso",
+            clone={"hostname": "web-2"},
         )
         tell(recorder, surroundings, booted=lambda _guest: None)
     assert plugin.examples is not None
