@@ -5,10 +5,12 @@ from simplestack_vmware.entities import guest_entity
 from simplestack_vmware.vsphere.inventory import TO_THEIR_HOSTS, TO_VMS
 from simplestack_vmware.vsphere.lookups import find_guest_with
 from simplestack_vmware.vsphere.queries import Query
-from simplestack_vmware.vsphere.records import HostName, VmState, VmSummary
-from simplestack_vmware.vsphere.schemas import Record, schema_of
+from simplestack_vmware.vsphere.records import HostName, VmSummary
+from simplestack_vmware.vsphere.schemas import Record
 from simplestack_vmware.vsphere.session import VmwareSession
 
+#: The fields of records that tell what is a guest, and its ID, name and state.
+_ALWAYS = frozenset({"stored_name", "instance_uuid", "is_template", "power_state"})
 #: The fields of records that show a field of a guest, by the guest's.
 _SHOWN_BY = {
     "cpus": "cpus",
@@ -27,15 +29,13 @@ def guest_list(session: VmwareSession, fields: frozenset[str]) -> list[Guest]:
 
     Devices take vSphere most of the time: they are read for ``hdd`` and ``paravirtualized`` alone.
     """
-    wanted = {name for field, name in _SHOWN_BY.items() if field in fields}
-    own = frozenset(wanted | {each.name for each in schema_of(VmState).properties.values()})
-    walks, kinds = list(TO_VMS), [VmSummary]
-    records: list[Record]
+    own = _ALWAYS | {name for field, name in _SHOWN_BY.items() if field in fields}
+    kinds: list[type[Record]] = [VmSummary]
+    walks = list(TO_VMS)
     if "host" in fields:
-        query = Query([session.root], [VmSummary, HostName], [*TO_VMS, TO_THEIR_HOSTS], {VmSummary: own})
-    else:
-        query = Query([session.root], kinds, walks, {VmSummary: own})
-    records = session.reader.read(query)
+        kinds.append(HostName)
+        walks.append(TO_THEIR_HOSTS)
+    records = session.reader.read(Query([session.root], kinds, walks, {VmSummary: own}))
     hosts = _host_names(records)
     return [
         _shown(record, hosts)

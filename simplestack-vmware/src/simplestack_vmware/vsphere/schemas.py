@@ -92,6 +92,7 @@ class Property:
         self.name = name
         self._kind = kind
         self.plan = plan_of(inspected)
+        self._is_text = isinstance(self.plan, Leaf) and self.plan.is_text
         boxed = isinstance(self.plan, Leaf | Items)
         # `Any` is what the type becomes at run time anyway.
         self._decoder = msgspec.json.Decoder(Box[kind] if boxed else kind, strict=False)
@@ -102,6 +103,8 @@ class Property:
 
         :raises msgspec.ValidationError: it has another type
         """
+        if self._is_text:
+            return value
         try:
             return msgspec.convert(value, self._kind, strict=False)
         except msgspec.ValidationError:

@@ -57,6 +57,8 @@ class _Reader:
         self._path = ""
         # of the current value: the plans and the contents of the elements that are open within it
         self._open: list[tuple[Plan, Any]] = []
+        self._leaf: Leaf | RefLeaf | None = None
+        self._ref_type = ""
         parser = self.parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = _reject_doctype
@@ -124,16 +126,19 @@ class _Reader:
         elif isinstance(plan, Items):
             self._open.append((plan, []))
         else:
-            is_ref = isinstance(plan, RefLeaf)
-            self._open.append((plan, attributes.get("type", "") if is_ref else None))
+            self._leaf = plan
+            self._ref_type = attributes.get("type", "")
             self._collect()
 
     def _start_in_value(self, name: str, attributes: Mapping[str, str]) -> None:
+        if self._skipped or self._leaf is not None:  # an element within text is a type that nobody expects
+            self._skipped += 1
+            return
         plan, _ = self._open[-1]
         if isinstance(plan, Branch):
             child = plan.children.get(name)
             if child is None:
-                self._skip()
+                self._skipped = 1
             else:
                 self._enter(child.item if isinstance(child, Items) else child, attributes)
         elif isinstance(plan, Items):
@@ -141,15 +146,22 @@ class _Reader:
                 self._skip_item(name)
             else:
                 self._enter(plan.item, attributes)
-        else:
-            self._skip()  # an element within text: a type that the record does not expect
 
     def _end_in_value(self, name: str) -> None:
-        plan, value = self._open.pop()
-        if isinstance(plan, Leaf):
-            value = self._text() if plan.is_text else self._text().strip()
-        elif isinstance(plan, RefLeaf):
-            value = {"type": value, "value": self._text()}
+        if self._skipped:
+            self._skipped -= 1
+            return
+        leaf = self._leaf
+        value: Any
+        if leaf is None:
+            _, value = self._open.pop()
+        else:
+            self._leaf = None
+            value = self._text()
+            if isinstance(leaf, RefLeaf):
+                value = {"type": self._ref_type, "value": value}
+            elif not leaf.is_text:
+                value = value.strip()
         if not self._open:
             self._values[self._path] = value
             self.parser.StartElementHandler = self._start_in_object
@@ -175,10 +187,8 @@ class _Reader:
         return "".join(self._texts)
 
     def _skip(self) -> None:
-        """Skip an element that has just begun."""
-        self._skipped = 1
+        """Skip a value that has just begun: its elements, and nothing is kept at its end."""
         parser = self.parser
-        before = parser.StartElementHandler, parser.EndElementHandler
 
         def start(_name: str, _attributes: Mapping[str, str]) -> None:
             self._skipped += 1
@@ -186,12 +196,14 @@ class _Reader:
         def end(_name: str) -> None:
             self._skipped -= 1
             if not self._skipped:
-                parser.StartElementHandler, parser.EndElementHandler = before
+                parser.StartElementHandler = self._start_in_object
+                parser.EndElementHandler = self._end_in_object
 
+        self._skipped = 1
         parser.StartElementHandler, parser.EndElementHandler = start, end
 
     def _skip_item(self, name: str) -> None:
-        """Skip an item of an array, which has no element of its own name in it: cheaper than `_skip`."""
+        """Skip an item of an array, which has no element of its own name in it: so only ends are watched."""
         parser = self.parser
         before = parser.StartElementHandler, parser.EndElementHandler
 
