@@ -58,8 +58,15 @@ class Recorder:
             example["request"] = body
         if _is_json(answer):
             shown = answer.json
-            example["response"] = shown[:_SHOWN_ITEMS] if isinstance(shown, list) else shown
+            example["response"] = _first(shown) if isinstance(shown, list) else shown
         return example
+
+
+def _first(items: list[Any]) -> list[Any]:
+    """Return the first items by name: hypervisors list guests as they like, running and stopped ones."""
+    if all(isinstance(item, dict) and item.get("name") for item in items):
+        items = sorted(items, key=lambda item: str(item["name"]))
+    return items[:_SHOWN_ITEMS]
 
 
 @dataclass(frozen=True, kw_only=True)
