@@ -65,10 +65,12 @@ def _compare(daemon: Libvirtd, service: Service, folder: Path, scale: Scale) -> 
     _make_appliance(appliance, image, size_bytes)
     worker = psutil.Process(service.process.pid).children()[0].pid
     service.get("/kvm/localhost", headers=dict([_TOKEN.split(": ")]))
+    # The check of the password took more memory than an import may, so the peak begins anew.
+    Path(f"/proc/{worker}/clear_refs").write_text("5")
     before = peak_mib(worker)
     for what, body, query in (
         ("qcow2", image, "?name=imported&memory=64"),
-        ("OVA with SHA-256 digests", appliance, ""),
+        ("OVA of our own", appliance, ""),
     ):
         imports = take_turns(
             scale.rounds,
@@ -108,7 +110,9 @@ def _make_image(path: Path, size_bytes: int) -> None:
 
 def _make_appliance(path: Path, image: Path, size_bytes: int) -> None:
     disk = ApplianceDisk(href=image.name, capacity_bytes=size_bytes, format="qcow2", bus="virtio")
-    document = write_descriptor(Appliance(name="imported", memory_mib=64, cpus=1, disks=(disk,)))
+    # As an export of ours is, whose digests are SHA-256.
+    guest = Appliance(name="imported", memory_mib=64, cpus=1, machine="q35", disks=(disk,))
+    document = write_descriptor(guest)
     with image.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:

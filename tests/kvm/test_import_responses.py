@@ -117,6 +117,8 @@ def test_a_worker_keeps_no_more_than_a_piece_of_an_image(
     (worker,) = psutil.Process(service.process.pid).children()
     service.get(f"{BASE}/guests")
     packed = ova(appliance(disk("disk", bytes(LARGE_BYTES))), {"disk": content})
+    # The check of the password took more memory than an import may, so the peak begins anew.
+    Path(f"/proc/{worker.pid}/clear_refs").write_text("5")
     before = _peak(worker.pid)
     for path, body in (("/guests?name=large&memory=64", content), ("/guests", packed)):
         made = post(service, path, body)
