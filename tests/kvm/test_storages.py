@@ -26,7 +26,11 @@ def inactive(session: KvmSession, libvirtd: Libvirtd) -> Iterator[str]:
 
 
 def test_defect_15_sizes_are_in_gib(session: KvmSession, libvirtd: Libvirtd) -> None:
+    filler = libvirtd.pool_folder / "filler"
+    filler.write_bytes(bytes(4096))
+    session.connection.storagePoolLookupByName(libvirtd.pool).refresh()
     storage = storages.storage_info(session, libvirtd.pool)
+    filler.unlink()
     found = os.statvfs(libvirtd.pool_folder)
     assert storage.size == pytest.approx(found.f_blocks * found.f_frsize / GIB)
     assert 0 < known(storage.used_space) < known(storage.size)

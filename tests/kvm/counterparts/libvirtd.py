@@ -1,7 +1,8 @@
 """A libvirtd of the tests' own, in namespaces of its own: unix socket, TCP with SASL, TLS, and an sshd.
 
 Nothing of the machine's libvirt is read or changed, and nothing is left: the kernel ends everything in the
-PID namespace with its init. Only the bridge of the network lives outside; stopping takes it down.
+PID namespace with its init. Only the bridge of the network and the file system of the pool live outside;
+stopping takes them down.
 """
 
 import os
@@ -23,6 +24,8 @@ import psutil
 from .open_vswitch import OpenVSwitch
 
 HERE = Path(__file__).parent
+#: The size of the pool's file system. More than the machine's memory is fine: disks of the tests are sparse.
+POOL_SIZE = "256G"
 START_SECONDS = 60
 STOP_SECONDS = 20
 
@@ -39,6 +42,7 @@ COMMANDS = {
     "unshare": "util-linux",
     "setpriv": "util-linux",
     "ip": "iproute2",
+    "mount": "mount",
 }
 
 _LIBVIRTD_CONF = """
@@ -167,6 +171,7 @@ class Libvirtd:
         finally:
             self.process.kill()
             self.process.wait()
+            subprocess.run(["umount", "--lazy", str(self.pool_folder)], check=False, capture_output=True)
             shutil.rmtree(self.folder, ignore_errors=True)
         subprocess.run(["ip", "link", "delete", self.bridge], check=False, capture_output=True)
 
@@ -218,6 +223,7 @@ def start(
     )
     _write_configuration(daemon, auth_tcp, auth_tls)
     make_certificates(folder / "pki", server_names)
+    _mount_pool(daemon)
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if open_vswitch:
         command.append("--net")
@@ -347,6 +353,15 @@ def _wait_for_connection(daemon: Libvirtd) -> "libvirt.virConnect":
                 logs = "\n".join(path.read_text() for path in (daemon.folder / "log").glob("*.log"))
                 raise RuntimeError(f"libvirtd did not start: {error}\n{logs}") from None
             time.sleep(0.05)
+
+
+def _mount_pool(daemon: Libvirtd) -> None:
+    """Give the pool a file system of its own, so that what others write does not show in its free space.
+
+    It is mounted before the daemon's namespace is made, so both sides see it. Its files are in memory.
+    """
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={POOL_SIZE},mode=755", daemon.network]
+    subprocess.run([*mount, str(daemon.pool_folder)], check=True, capture_output=True)
 
 
 def _define_pool(connection: "libvirt.virConnect", daemon: Libvirtd) -> None:
