@@ -89,7 +89,7 @@ def test_updates_come_in_portions(client: Client, collector: Any) -> None:
 
 
 def test_updates_of_several_filters_come_in_portions(client: Client, collector: Any) -> None:
-    for kind in (vim.VirtualMachine, vim.HostSystem, vim.Datacenter):
+    for kind in (vim.VirtualMachine, vim.HostSystem, vim.Datacenter, vim.StoragePod):
         collector.CreateFilter(client.spec(kind, "name"), False)
     seen: list[Any] = []
     version, truncated = "", True
