@@ -58,5 +58,6 @@ def test_removing_a_tag_touches_no_other_line() -> None:
     assert without_tag(NOTES, "web") == "Owner: Jane\r\n\r\nDo not delete!\nblue"
     assert without_tag(NOTES, "blue") == "Owner: Jane\r\n\r\nDo not delete!\n  web  "
     assert without_tag("web\nx\nweb\n", "web") == "x\n"
+    assert without_tag("web-2\nweb\nmy web", "web") == "web-2\nmy web"
     assert without_tag("web", "web") == ""
     assert without_tag("web\n", "web") == ""

@@ -90,6 +90,18 @@ def test_a_task_whose_result_is_gone_is_of_unknown_outcome(vcenter: Host, sessio
         session.tasks.outcome(Ref("Task", task._GetMoId()), "the start")
 
 
+def test_tasks_that_vsphere_has_forgotten_do_not_matter_to_later_ones(
+    vcenter: Host, session: VmwareSession
+) -> None:
+    database = vcenter.simulator.database
+    for name in ("vm-0", "vm-1", "vm-2"):
+        guest_start(session, vcenter.vm(name)["config.instanceUuid"])
+        with database.lock:
+            for task in vcenter.all(vim.Task):
+                database.remove(task)
+    assert vcenter.calls()["CreatePropertyCollector"] == 1
+
+
 def test_a_wait_whose_connection_breaks_goes_on(vcenter: Host, session: VmwareSession) -> None:
     guest = vcenter.vm()["config.instanceUuid"]
     for method in ("CreatePropertyCollector", "CreateFilter", "WaitForUpdatesEx"):
