@@ -111,6 +111,12 @@ def test_a_fingerprint_vouches_for_a_certificate_and_for_no_other(pool: Pool) ->
     assert pool.simulator.counts["session.login_with_password"] == 2
 
 
+def test_fingerprints_have_64_digits() -> None:
+    for wrong in ("ab:cd", ["0" * 64, "0" * 63], "x" * 64):
+        with pytest.raises(ValueError, match="is not 64 hexadecimal digits"):
+            XenSettings(tls_fingerprint=wrong)
+
+
 def test_verification_is_turned_off_only_by_the_setting_which_is_reported(pool: Pool) -> None:
     off = XenSettings(tls_verify=False)
     connect(pool.target, ROOT, off).api.log_out()

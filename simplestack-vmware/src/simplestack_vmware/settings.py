@@ -15,7 +15,7 @@ _VCENTER_IDLE_SECONDS = 1800
 
 
 class VmwareSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """TLS of the hosts, and defaults for guests."""
+    """TLS of the hosts, the cluster that is the pool, and time limits."""
 
     #: Port of hosts whose URL has none.
     port: Annotated[int, Meta(ge=1, le=65535)] = 443
@@ -27,16 +27,8 @@ class VmwareSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unkno
     #: SHA-256 fingerprint of a host's certificate, 64 hexadecimal digits; or a list of them. If it is set,
     #: only these certificates are trusted. Use it for self-signed certificates.
     tls_fingerprint: str | list[str] | None = None
-    #: Name or ID of the cluster of a vCenter that is the pool, and in which new guests are created. Default:
-    #: all clusters are the pool.
+    #: Name or ID of the cluster of a vCenter that is the pool. Default: all clusters are.
     cluster: str | None = None
-    #: Name or ID of the datastore for new disks and imports if the request names none. Default: the one with
-    #: the most free space.
-    datastore: str | None = None
-    #: Folder for new guests, as in the inventory: ``Datacenter/vm/Web``. Default: the datacenter's own.
-    folder: str | None = None
-    #: Name or ID of the resource pool for new guests. Default: the cluster's own.
-    resource_pool: str | None = None
     #: How long a guest may take to shut down.
     shutdown_timeout_seconds: Annotated[float, Meta(gt=0, le=3600)] = 40
 

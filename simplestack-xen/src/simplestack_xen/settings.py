@@ -1,5 +1,6 @@
 """Settings of the plugin: ``[hypervisors.xen]``. The comments of the fields are the reference."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,8 @@ from msgspec import Meta
 
 from simplestack import AbsolutePath, HypervisorSettings
 
-Fingerprint = Annotated[str, Meta(pattern=r"\A[0-9a-fA-F]{64}\Z")]
+#: Not a pattern of the type: msgspec 0.22 crashes when it frees a union of such a type and a list of it.
+_FINGERPRINT = re.compile("[0-9a-fA-F]{64}")
 
 
 class XenSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,12 +23,25 @@ class XenSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_
     #: SHA-256 fingerprint of a host's certificate, 64 hexadecimal digits; or a list with the fingerprints of
     #: all hosts of a pool, which redirect imports and exports to each other. If it is set, only these
     #: certificates are trusted. Use it for self-signed certificates.
-    tls_fingerprint: Fingerprint | list[Fingerprint] | None = None
+    tls_fingerprint: str | list[str] | None = None
     #: Name or UUID of the storage repository for new disks and imports if the request names none. Default:
     #: the pool's default repository, else the one with the most free space.
     default_storage: str | None = None
     #: How long a guest may take to shut down or to reboot.
     shutdown_timeout_seconds: Annotated[float, Meta(gt=0, le=3600)] = 40
+
+    def __post_init__(self) -> None:
+        """Check that fingerprints are some."""
+        for each in self.trusted_fingerprints or []:
+            if not _FINGERPRINT.fullmatch(each):
+                raise ValueError(
+                    f"tls_fingerprint: {each[:80]!r} is not 64 hexadecimal digits without colons"
+                )
+
+    @property
+    def trusted_fingerprints(self) -> list[str] | None:
+        """The fingerprints in `tls_fingerprint`, None if it is not set."""
+        return [self.tls_fingerprint] if isinstance(self.tls_fingerprint, str) else self.tls_fingerprint
 
 
 def warnings(settings: XenSettings) -> list[str]:

@@ -115,10 +115,9 @@ class HttpsConnection(http.client.HTTPConnection):
             raise
 
     def _check_fingerprint(self) -> None:
-        wanted = self._settings.tls_fingerprint
-        if wanted is None:
+        trusted = self._settings.trusted_fingerprints
+        if trusted is None:
             return
-        trusted = [wanted] if isinstance(wanted, str) else wanted
         fingerprint = hashlib.sha256(self.tls.getpeercert(binary_form=True) or b"").hexdigest()
         if fingerprint not in [each.lower() for each in trusted]:
             raise HypervisorUnavailable(
