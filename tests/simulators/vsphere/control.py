@@ -1,8 +1,8 @@
-"""What vSphere does not have: ``/simulator/counts``, ``faults``, ``options`` and ``state``.
+"""What vSphere does not have: ``/simulator/counts``, ``faults``, ``guests``, ``options`` and ``state``.
 
 ``GET counts`` returns how often each method was called, and ``DELETE counts`` begins anew. ``POST faults``
-orders a fault, and ``DELETE faults`` removes all and lets held tasks go on. ``POST options`` sets durations
-and limits. ``GET state`` returns what clients have left behind.
+orders a fault, and ``DELETE faults`` removes all and lets held tasks go on. ``POST guests`` sets what guests
+do. ``POST options`` sets durations and limits. ``GET state`` returns what clients have left behind.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from pyVmomi import vim
 
+from simulators.vsphere.guest_systems import Guests
 from simulators.vsphere.simulator import Simulator
 
 PREFIX = "/simulator/"
@@ -66,6 +67,8 @@ def answer(simulator: Simulator, command: str, path: str, body: bytes) -> Answer
                 return Answer(200, msgspec.json.encode(state(simulator)), _JSON)
             case "POST", "faults":
                 simulator.faults.order(body)
+            case "POST", "guests":
+                _set_guests(simulator, msgspec.json.decode(body, type=Guests))
             case "POST", "options":
                 _set(simulator, msgspec.json.decode(body, type=Options))
             case "DELETE", "faults":
@@ -74,7 +77,7 @@ def answer(simulator: Simulator, command: str, path: str, body: bytes) -> Answer
                 simulator.counts.clear()
             case _:
                 return Answer(404)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError) as error:
         return Answer(400, str(error).encode())
     return Answer(204)
 
@@ -95,3 +98,8 @@ def _set(simulator: Simulator, options: Options) -> None:
             simulator.sessions.idle = timedelta(seconds=options.session_idle_seconds)
         if options.session_limit is not None:
             simulator.sessions.limit = options.session_limit
+
+
+def _set_guests(simulator: Simulator, guests: Guests) -> None:
+    with simulator.database.lock:
+        simulator.guests.set(guests)

@@ -16,6 +16,7 @@ from simulators.vsphere.collectors import Collector
 from simulators.vsphere.database import Database, Object
 from simulators.vsphere.faults import Faults, Rule
 from simulators.vsphere.files import Files
+from simulators.vsphere.guest_systems import GuestSystems
 from simulators.vsphere.methods import Binding, find_binding, python_name
 from simulators.vsphere.products import Product
 from simulators.vsphere.reader import invalid
@@ -98,6 +99,7 @@ class Simulator:
         self.sessions = Sessions(accounts, session_idle, self._forget_session)
         self.tasks = Tasks(self.database, self.faults, self.defects.append, product.task_id_format)
         self.tasks.seconds = task_seconds
+        self.guests = GuestSystems(self.database, lambda: self.tasks.seconds)
         self._counting = threading.Lock()
         with self.database.lock:
             inventory.build(self, vms)

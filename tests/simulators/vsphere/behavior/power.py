@@ -1,8 +1,10 @@
-"""The power of VMs."""
+"""The power of VMs, and what tools in their guests do about it."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
@@ -14,19 +16,109 @@ State = vim.VirtualMachine.PowerState
 
 @method(vim.VirtualMachine, "PowerOnVM_Task")
 def power_on(call: Call, host: Object | None) -> Any:
-    """Start a VM."""
-    return call.start(lambda running: _set(call.target, running, State.poweredOn))
+    """Start a VM, or resume one that is suspended."""
+
+    def work(running: Running) -> None:
+        _need_other(call, State.poweredOn)
+        running.commit()
+        if host is not None:
+            call.target["runtime.host"] = host.ref
+        _switch(call, State.poweredOn)
+
+    return _start(call, work)
 
 
 @method(vim.VirtualMachine, "PowerOffVM_Task")
 def power_off(call: Call) -> Any:
     """Stop a VM at once."""
-    return call.start(lambda running: _set(call.target, running, State.poweredOff))
+    return _start(call, lambda running: _leave(call, running, State.poweredOff))
 
 
-def _set(vm: Object, running: Running, wanted: Any) -> None:
-    state = vm["runtime.powerState"]
+@method(vim.VirtualMachine, "SuspendVM_Task")
+def suspend(call: Call) -> Any:
+    """Save the state of a VM that runs, and stop it."""
+    return _start(call, lambda running: _leave(call, running, State.suspended))
+
+
+@method(vim.VirtualMachine, "ResetVM_Task")
+def reset(call: Call) -> Any:
+    """Restart a VM that runs, at once."""
+    return _start(call, lambda running: _leave(call, running, State.poweredOn))
+
+
+@method(vim.VirtualMachine, "ShutdownGuest")
+def shut_down(call: Call) -> None:
+    """Ask the guest to shut down."""
+    _ask_guest(call, State.poweredOff, lambda: _switch(call, State.poweredOff))
+
+
+@method(vim.VirtualMachine, "RebootGuest")
+def reboot(call: Call) -> None:
+    """Ask the guest to reboot."""
+    _ask_guest(call, State.poweredOn, lambda: call.simulator.guests.start(call.target))
+
+
+@method(vim.VirtualMachine, "StandbyGuest")
+def stand_by(call: Call) -> None:
+    """Ask the guest to prepare for standby, which suspends the VM."""
+    _ask_guest(call, State.suspended, lambda: _switch(call, State.suspended))
+
+
+def _start(call: Call, work: Callable[[Running], None]) -> Any:
+    _reject_template(call)
+    return call.start(work)
+
+
+def _reject_template(call: Call) -> None:
+    if call.target["config.template"]:
+        raise vmodl.fault.NotSupported
+
+
+def _leave(call: Call, running: Running, wanted: Any) -> None:
+    _need_on(call, wanted)
+    running.commit()
+    _switch(call, wanted)
+
+
+def _need_on(call: Call, wanted: Any) -> None:
+    state = call.target["runtime.powerState"]
+    if state != State.poweredOn:
+        raise vim.fault.InvalidPowerState(requestedState=wanted, existingState=state)
+
+
+def _need_other(call: Call, wanted: Any) -> None:
+    state = call.target["runtime.powerState"]
     if state == wanted:
         raise vim.fault.InvalidPowerState(requestedState=wanted, existingState=state)
-    running.commit()
+
+
+def _ask_guest(call: Call, wanted: Any, happen: Callable[[], None]) -> None:
+    """Let something happen in a guest a while later.
+
+    :raises ToolsUnavailable: its tools do not run
+    """
+    _reject_template(call)
+    _need_on(call, wanted)
+    busy = call.simulator.tasks.busy_with(call.target)
+    if busy is not None:
+        raise vim.fault.TaskInProgress(task=busy.ref)
+    if call.target["guest.toolsRunningStatus"] != "guestToolsRunning":
+        raise vim.fault.ToolsUnavailable
+    call.simulator.guests.later(call.target, happen)
+
+
+def _switch(call: Call, wanted: Any) -> None:
+    """Set the power state, and what follows from it: the guest, and which devices are connected."""
+    vm = call.target
+    is_on = wanted == State.poweredOn
+    for each in vm["config.hardware.device"]:
+        if each.connectable is not None:
+            each.connectable.connected = is_on and each.connectable.startConnected
     vm["runtime.powerState"] = wanted
+    vm["runtime.suspendTime"] = datetime.now(UTC) if wanted == State.suspended else None
+    vm["runtime.cleanPowerOff"] = None if is_on else True
+    if is_on:
+        call.simulator.guests.start(vm)
+    else:
+        vm["runtime.bootTime"] = None
+        call.simulator.guests.stop(vm)
