@@ -62,7 +62,7 @@ def libvirtd() -> Iterator[Libvirtd]:
     It authenticates by SASL over tcp, by the client's certificate over tls, and not at all over unix.
     """
     require_libvirtd()
-    daemon = counterpart.start()
+    daemon = counterpart.start(pool_in_memory=True)
     yield daemon
     daemon.stop()
 

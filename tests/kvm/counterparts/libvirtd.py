@@ -1,8 +1,8 @@
 """A libvirtd of the tests' own, in namespaces of its own: unix socket, TCP with SASL, TLS, and an sshd.
 
 Nothing of the machine's libvirt is read or changed, and nothing is left: the kernel ends everything in the
-PID namespace with its init. Only the bridge of the network and the file system of the pool live outside;
-stopping takes them down.
+PID namespace with its init. Only the bridge of the network and a pool's file system live outside; stopping
+takes them down.
 """
 
 import os
@@ -171,7 +171,8 @@ class Libvirtd:
         finally:
             self.process.kill()
             self.process.wait()
-            subprocess.run(["umount", "--lazy", str(self.pool_folder)], check=False, capture_output=True)
+            if self.pool_folder.is_mount():
+                subprocess.run(["umount", "--lazy", str(self.pool_folder)], check=False, capture_output=True)
             shutil.rmtree(self.folder, ignore_errors=True)
         subprocess.run(["ip", "link", "delete", self.bridge], check=False, capture_output=True)
 
@@ -202,12 +203,15 @@ def start(
     network: bool = True,
     server_names: str = "DNS:localhost,IP:127.0.0.1",
     open_vswitch: bool = False,
+    pool_in_memory: bool = False,
 ) -> Libvirtd:
     """Start a libvirtd with an active storage pool and an active network.
 
     :param server_names: who the server's certificate says it is
     :param open_vswitch: start Open vSwitch beside it, both in a network namespace of their own, which only
         the unix sockets lead into
+    :param pool_in_memory: give the pool a file system of its own, so that what others write on this machine
+        does not show in its free space
     """
     folder = Path(tempfile.mkdtemp(prefix="simplestack-libvirtd-"))
     folder.chmod(0o755)  # QEMU runs as another user and reads disks below it
@@ -223,7 +227,8 @@ def start(
     )
     _write_configuration(daemon, auth_tcp, auth_tls)
     make_certificates(folder / "pki", server_names)
-    _mount_pool(daemon)
+    if pool_in_memory:
+        _mount_pool(daemon)
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if open_vswitch:
         command.append("--net")
@@ -356,10 +361,7 @@ def _wait_for_connection(daemon: Libvirtd) -> "libvirt.virConnect":
 
 
 def _mount_pool(daemon: Libvirtd) -> None:
-    """Give the pool a file system of its own, so that what others write does not show in its free space.
-
-    It is mounted before the daemon's namespace is made, so both sides see it. Its files are in memory.
-    """
+    """Mount the pool's file system: before the daemon's namespace is made, so that both sides see it."""
     mount = ["mount", "-t", "tmpfs", "-o", f"size={POOL_SIZE},mode=755", daemon.network]
     subprocess.run([*mount, str(daemon.pool_folder)], check=True, capture_output=True)
 
