@@ -119,6 +119,17 @@ def test_the_image_has_what_the_client_sent_and_only_root_reads_it(
     assert SECRET not in domain_of(session, guest).XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
 
 
+def test_no_guest_gets_the_image_of_another_one(
+    session: KvmSession, libvirtd: Libvirtd, guest: Guest
+) -> None:
+    name = image(libvirtd, guest).name
+    for field, entity in (("iso", "ISO"), ("image", "Image")):
+        with pytest.raises(EntityNotFound, match=f"{entity}:{name} not found"):
+            remove(session, guest_create(session, wanted(libvirtd, **{field: name})))
+    with pytest.raises(EntityNotFound, match=f"ISO:{name} not found"):
+        media_mount(session, guest.id, name)
+
+
 def test_clients_see_neither_a_disk_nor_a_medium(
     session: KvmSession, libvirtd: Libvirtd, guest: Guest
 ) -> None:

@@ -5,7 +5,6 @@ the volume's name begins with the guest's UUID. Only an image that both are true
 """
 
 import posixpath
-import re
 import xml.etree.ElementTree as ET
 
 from simplestack import CloudInit, nocloud_image
@@ -22,7 +21,7 @@ from simplestack_kvm.libvirtd.records import DiskRecord, disk_records, place_of
 from simplestack_kvm.libvirtd.session import KvmSession
 from simplestack_kvm.libvirtd.storages import choose_pool
 from simplestack_kvm.libvirtd.volumes import (
-    ISO_SUFFIX,
+    is_image_name,
     look_up_volume,
     medium_of,
     store_iso,
@@ -30,8 +29,6 @@ from simplestack_kvm.libvirtd.volumes import (
 )
 from simplestack_kvm.sdk import libvirt
 
-#: The names of images that Simplestack has made.
-_NAME = re.compile(rf"[0-9a-f]{{8}}-(?:[0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}-[0-9a-f]+\{ISO_SUFFIX}")
 #: Our part of a domain's metadata: the pool and the volume of the image.
 _DRIVE = "urn:simplestack:kvm:cloud-init"
 _MARK = f"{{{_DRIVE}}}drive"
@@ -86,11 +83,6 @@ def is_drive(document: ET.Element, device: ET.Element) -> bool:
     place = place_of(device.find("source"))
     name = place[1] if isinstance(place, tuple) else posixpath.basename(place or "")
     return name in [mark[1] for mark in _marks(document)]
-
-
-def is_image_name(name: str) -> bool:
-    """Return whether a volume has the name of an image that Simplestack has made."""
-    return _NAME.fullmatch(name) is not None
 
 
 def own_image(session: KvmSession, document: ET.Element) -> list[DiskRecord]:

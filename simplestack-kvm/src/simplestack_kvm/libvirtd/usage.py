@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simplestack_kvm.errors import is_error
-from simplestack_kvm.libvirtd.cloud_init import is_image_name
 from simplestack_kvm.libvirtd.descriptions import (
     GuestDescription,
     describe_guest,
@@ -27,6 +26,7 @@ from simplestack_kvm.libvirtd.inventory import Inventory, VolumeRecord, normaliz
 from simplestack_kvm.libvirtd.parallel_reads import read_all
 from simplestack_kvm.libvirtd.records import Source, disk_format, place_of
 from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.volumes import is_image_name
 from simplestack_kvm.sdk import libvirt
 
 

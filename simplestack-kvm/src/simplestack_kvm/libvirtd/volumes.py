@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import secrets
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,9 @@ _SECTOR_BYTES = 512
 #: Ends the names of volumes that are made as qcow2.
 _QCOW2_SUFFIX = ".qcow2"
 #: Ends the names of ISO images that are made for guests.
-ISO_SUFFIX = ".iso"
+_ISO_SUFFIX = ".iso"
+#: The names of ISO images that are made for guests.
+_IMAGE_NAME = re.compile(rf"[0-9a-f]{{8}}-(?:[0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}-[0-9a-f]+\{_ISO_SUFFIX}")
 
 _log = logging.getLogger(__name__)
 
@@ -37,12 +40,14 @@ def find_volume(
     """Find a volume by name: in the preferred pool if there is one, then in all active ones.
 
     libvirt does not see by itself what is copied into a pool by other means, so pools are refreshed before
-    a volume counts as missing.
+    a volume counts as missing. Data for cloud-init, which is one guest's alone, is never found.
 
     :param entity: what the client calls it: ``Image`` or ``ISO``
     :raises EntityNotFound: `entity`
     :raises Conflict: several pools have one
     """
+    if is_image_name(name):
+        raise EntityNotFound(entity, name)
     pools = active_pools(session)
     for refresh in (False, True):
         if refresh:
@@ -55,6 +60,11 @@ def find_volume(
         if volumes:
             return volumes[0]
     raise EntityNotFound(entity, name)
+
+
+def is_image_name(name: str) -> bool:
+    """Return whether a volume has the name of an image for cloud-init that Simplestack has made."""
+    return _IMAGE_NAME.fullmatch(name) is not None
 
 
 def make_volume(
@@ -142,7 +152,7 @@ def store_iso(
     :raises Conflict: the pool has vanished
     """
     volume = ET.Element("volume")
-    name = f"{_new_name(guest_id)}{ISO_SUFFIX}"
+    name = f"{_new_name(guest_id)}{_ISO_SUFFIX}"
     ET.SubElement(volume, "name").text = name
     ET.SubElement(volume, "capacity", unit="bytes").text = str(len(content))
     made.add_volume(pool, name)
