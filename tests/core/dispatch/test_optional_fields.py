@@ -2,9 +2,10 @@
 
 import io
 from collections.abc import Callable, Generator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from msgspec import Meta, json
 
 from simplestack import (
     CallContext,
@@ -16,6 +17,7 @@ from simplestack import (
     OperationNotSupported,
 )
 from simplestack.plugins.errors import PluginFault
+from simplestack.server.body_errors import body_fault, malformed_reason
 from support.dispatching import Hypervisor, Session
 
 SECRET = "pa55-w0rd"
@@ -186,3 +188,17 @@ def test_the_repr_of_a_body_does_not_show_what_is_secret(kind: Callable[..., Any
     assert "hostname='web-1'" in shown
     assert "ssh_keys=[]" in shown
     assert "user_data=None" in repr(kind(**required))
+
+
+class NarrowCreate(GuestCreate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new guest of a plugin that takes less user data."""
+
+    user_data: Annotated[str, Meta(max_length=4)] | None = None
+
+
+def test_a_field_stays_secret_where_a_plugin_narrows_its_type() -> None:
+    assert SECRET not in repr(NarrowCreate(name="a", memory=1, user_data=SECRET))
+    body = json.encode({"name": "a", "memory": 1, "user_data": SECRET})
+    assert body_fault(body, NarrowCreate).startswith("`user_data` is a string of 9 characters: send")
+    malformed = body.replace(SECRET.encode(), f'"{SECRET}'.encode())
+    assert SECRET not in malformed_reason(malformed, NarrowCreate)

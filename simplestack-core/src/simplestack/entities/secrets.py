@@ -31,8 +31,10 @@ def is_secret(kind: Any) -> bool:
 
 @functools.cache
 def secret_fields(kind: type[Struct]) -> frozenset[str]:
-    """Return the names of a struct's secret fields."""
-    return frozenset(field.name for field in fields(kind) if is_secret(field.type))
+    """Return the names of a struct's secret fields, also of those whose types a subclass narrows."""
+    own = get_origin(kind) or kind
+    structs = [base for base in own.__mro__ if issubclass(base, Struct)]
+    return frozenset(field.name for base in structs for field in fields(base) if is_secret(field.type))
 
 
 def _shown(struct: Any) -> Iterator[tuple[str, str]]:

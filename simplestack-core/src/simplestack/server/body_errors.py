@@ -96,10 +96,11 @@ def _halves(text: str, place: str) -> Iterator[str]:
         yield f"{place} has half of a surrogate pair, \\u{ord(half):04x}"
 
 
-def _fault(value: Any, kind: Any, path: str) -> str | None:
+def _fault(value: Any, kind: Any, path: str, *, hidden: bool = False) -> str | None:
     """Return the error message for an invalid value; None if it is valid.
 
     :param path: path of the value in the body, empty for the body itself
+    :param hidden: whether the value is secret, whatever its type says
     """
     error = _error(value, kind)
     if error is None:
@@ -111,10 +112,10 @@ def _fault(value: Any, kind: Any, path: str) -> str | None:
         if fault or _is_struct(containers[0]):  # its own check may reject a combination of valid fields
             return fault or _own_reason(error, path)
     valid = [choice for choice in choices if bare(choice) is not NoneType]
+    is_hidden = hidden or any(map(is_secret, choices))
     words, values = accepted_choices(valid[0]) if len(valid) == 1 else (None, "")
-    if words:
+    if words and not is_hidden:
         return f"{shown(value).removeprefix('the string ')} is not {words}: use {values}"
-    is_hidden = any(map(is_secret, choices))
     return f"{_place(path)} is {shown_secret(value) if is_hidden else shown(value)}: send {accepted(choices)}"
 
 
@@ -156,7 +157,8 @@ def _faults_of_object(value: dict[str, Any], kind: type[Struct], path: str) -> I
             yield f"unknown field {_place(_below(path, name))}{hint}"
     for name, its in value.items():
         if name in known:
-            yield _fault(its, known[name].type, _below(path, name))
+            hidden = known[name].name in secret_fields(kind)
+            yield _fault(its, known[name].type, _below(path, name), hidden=hidden)
     for name, field in known.items():
         if field.required and name not in value:
             yield f"{_place(_below(path, name))} is missing: send {accepted(_choices(field.type))}"
