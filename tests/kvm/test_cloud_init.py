@@ -102,6 +102,11 @@ def media(session: KvmSession, guest: Guest) -> list[str | None]:
     return [None if source is None else source.get("file") for source in sources]
 
 
+def controllers(session: KvmSession, guest: Guest) -> list[ET.Element]:
+    document = ET.fromstring(domain_of(session, guest).XMLDesc())  # noqa: S314  libvirt's
+    return document.findall("devices/controller")
+
+
 def buses(session: KvmSession, guest: Guest) -> list[str]:
     targets = [drive.find("target") for drive in drives(session, guest)]
     return [target.get("bus", "") for target in targets if target is not None]
@@ -128,6 +133,22 @@ def test_no_guest_gets_the_image_of_another_one(
             remove(session, guest_create(session, wanted(libvirtd, **{field: name})))
     with pytest.raises(EntityNotFound, match=f"ISO:{name} not found"):
         media_mount(session, guest.id, name)
+
+
+def test_copies_of_copies_have_no_more_controllers_than_the_first_one(
+    session: KvmSession, libvirtd: Libvirtd, guest: Guest
+) -> None:
+    copies = [guest]
+    try:
+        for data in (CloudInit(user_data=TEXT), None, CloudInit(user_data=TEXT)):
+            copies.append(guest_clone(session, copies[-1].id, f"copy {uuid.uuid4().hex}", data))
+        _original, first, bare, last = (controllers(session, each) for each in copies)
+        assert len(first) == len(bare) == len(last)
+        guest_start(session, copies[-1].id)
+        assert drives(session, copies[-1])[-1].find("address[@controller='0']") is not None
+    finally:
+        for copy in copies[1:]:
+            remove(session, copy)
 
 
 def test_clients_see_neither_a_disk_nor_a_medium(

@@ -126,10 +126,31 @@ def _pool_of(session: KvmSession, document: ET.Element) -> "libvirt.virStoragePo
 
 
 def _add_controller(document: ET.Element, drive: ET.Element) -> None:
-    """Give the drive a virtio controller of its own.
+    """Give the drive a virtio controller of its own: a spare one, or a new one.
 
     Kernels for clouds, such as Debian's, have no drivers for SATA and IDE.
     """
+    index = _spare_controller(document)
+    if index is None:
+        index = _new_controller(document)
+    ET.SubElement(drive, "address", type="drive", controller=index, bus="0", target="0", unit="0")
+
+
+def _spare_controller(document: ET.Element) -> str | None:
+    """Return the index of a virtio controller without drives: a copy has that of the original's data."""
+    addresses = [
+        disk.find("address")
+        for disk in document.iterfind("devices/disk")
+        if disk.find("target[@bus='scsi']") is not None
+    ]
+    if None in addresses:
+        return None  # libvirt will choose one
+    taken = {None if address is None else address.get("controller") for address in addresses}
+    found = document.iterfind("devices/controller[@type='scsi'][@model='virtio-scsi']")
+    return next((index for each in found if (index := each.get("index")) not in taken), None)
+
+
+def _new_controller(document: ET.Element) -> str:
     devices = devices_of(document)
     taken = {each.get("index", "") for each in devices.iterfind("controller[@type='scsi']")}
     index = next(str(number) for number in range(len(taken) + 1) if str(number) not in taken)
@@ -138,4 +159,4 @@ def _add_controller(document: ET.Element, drive: ET.Element) -> None:
     if ports:  # it takes one that was spare
         last = max(int(port.get("index", "0")) for port in devices.iterfind("controller[@type='pci']"))
         ET.SubElement(devices, "controller", type="pci", index=str(last + 1), model="pcie-root-port")
-    ET.SubElement(drive, "address", type="drive", controller=index, bus="0", target="0", unit="0")
+    return index
