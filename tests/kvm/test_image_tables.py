@@ -10,7 +10,7 @@ import pytest
 
 from simplestack import MIB
 from simplestack_kvm.libvirtd.image_headers import HEADER_BYTES
-from simplestack_kvm.libvirtd.image_tables import is_complete
+from simplestack_kvm.libvirtd.image_tables import MAX_TABLES, is_complete
 
 from .conftest import lacking
 
@@ -78,6 +78,23 @@ def test_tables_that_are_one_and_the_same_are_read_once(tmp_path: Path) -> None:
 
     assert is_complete(bytes(content[:HEADER_BYTES]), read, len(content))
     assert len(reads) == 2
+
+
+def test_tables_that_overlap_are_read_only_as_far_as_those_of_usual_images() -> None:
+    """An image of a few megabytes may have a thousand tables of two megabytes, one begun inside the other."""
+    content = bytearray(4 * MIB)
+    content[:4] = b"QFI\xfb"
+    struct.pack_into(">I12xI", content, 4, 2, 21)
+    struct.pack_into(">IQ", content, 36, MAX_TABLES, 512)
+    struct.pack_into(f">{MAX_TABLES}Q", content, 512, *(16 * 1024 + 512 * each for each in range(MAX_TABLES)))
+    sizes = []
+
+    def read(at: int, size: int) -> bytes:
+        sizes.append(size)
+        return bytes(content[at : at + size])
+
+    assert is_complete(bytes(content[:HEADER_BYTES]), read, len(content))
+    assert sum(sizes) <= 65 * MIB
 
 
 def test_no_bytes_are_an_unexpected_error(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ _OFFSET = 0x00FF_FFFF_FFFF_FE00
 _MAX_FIRST_TABLE_BYTES = 1024 * 1024
 #: How many of the second tables are looked at: those of a disk of 512 GiB.
 MAX_TABLES = 1024
+#: And how much of them, since those of larger clusters are larger, and may overlap.
+_MAX_TABLES_BYTES = 64 * 1024 * 1024
 
 
 def is_complete(start: bytes, read: Callable[[int, int], bytes], file_bytes: int) -> bool:
@@ -37,7 +39,7 @@ def is_complete(start: bytes, read: Callable[[int, int], bytes], file_bytes: int
     step = 2 if features & _EXTENDED_ENTRIES else 1
     return all(
         _place(entry, cluster_bits) < file_bytes
-        for table in tables[:MAX_TABLES]
+        for table in tables[: min(MAX_TABLES, _MAX_TABLES_BYTES // cluster_bytes)]
         for entry in _entries(read(table, cluster_bytes))[::step]
     )
 
