@@ -65,7 +65,18 @@ def test_own_exports_have_digests_of_one_kind() -> None:
     manifest_of(digest("SHA1", "d", b"1"), files, after=False, is_own=True)
 
 
-@pytest.mark.parametrize("text", ["x", "MD5(a)= 00", "SHA256 a= 00", "SHA1(a)= zz", "\0", "SHA1()= 00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        "MD5(a)= 00",
+        "SHA256 a= 00",
+        "SHA1(a)= zz",
+        "\0",
+        "SHA1()= 00",
+        "\N{LATIN SMALL LETTER LONG S}HA1(a)= 00",
+    ],
+)
 def test_a_manifest_that_cannot_be_read_is_rejected(text: str) -> None:
     with pytest.raises(InvalidArguments, match="no digest"):
         Manifest("a.ovf", b"", is_own=False).set(text.encode())

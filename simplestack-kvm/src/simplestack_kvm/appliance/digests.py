@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from simplestack import MIB, InvalidArguments
 
 MAX_MANIFEST_BYTES = MIB
-_LINE = re.compile(r"(SHA-?(?:1|224|256|384|512)) ?\((.+)\) ?= ?([0-9A-Fa-f]+)", re.IGNORECASE)
+_LINE = re.compile(r"(SHA-?(?:1|224|256|384|512)) ?\((.+)\) ?= ?([0-9A-Fa-f]+)", re.IGNORECASE | re.ASCII)
 #: What manifests of OVF 1 and 2 have: computed as long as the manifest is not known.
 _USUAL = ("sha1", "sha256")
 #: What those of own exports have, which come last.
