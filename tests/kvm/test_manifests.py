@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import tracemalloc
 import zlib
 
 import pytest
@@ -132,6 +133,17 @@ def test_a_body_that_grows_is_read_in_pieces_and_no_further_than_there_is_room()
         assert len(source.read(MIB)) == MIB
     with pytest.raises(InsufficientStorage):
         source.read(MIB)
+
+
+def test_empty_parts_take_no_memory() -> None:
+    empty, count = gzip.compress(b""), 20_000
+    source = Inflated(io.BytesIO(empty * count + gzip.compress(b"end")), MIB)
+    tracemalloc.start()
+    try:
+        assert source.read(100) == b"end"
+        assert tracemalloc.get_traced_memory()[1] < MIB
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_body_can_be_looked_at_before_it_is_read() -> None:

@@ -36,7 +36,8 @@ class Inflated:
         missing = size
         while missing and not self._is_over:
             piece = self._inflate(missing)
-            pieces.append(piece)
+            if piece:  # a body may have very many empty parts
+                pieces.append(piece)
             missing -= len(piece)
         self._inflated_bytes += size - missing
         if self._inflated_bytes > self._most_bytes:
