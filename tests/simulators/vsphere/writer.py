@@ -178,4 +178,4 @@ def _escaped(value: Any) -> str:
     if isinstance(value, type):
         return name_of(value)
     text = value if isinstance(value, str) else write_text(value)
-    return escape(text)
+    return escape(text[:])  # an enum's own `replace` may be one of its values

@@ -1,0 +1,99 @@
+"""Network cards."""
+
+import itertools
+import re
+from typing import Any
+
+from pyVmomi import vim
+
+from simulators.vsphere.hardware.drives import connect
+from simulators.vsphere.hardware.placement import label
+from simulators.vsphere.hardware.plan import Plan
+
+Card = vim.vm.device.VirtualEthernetCard
+_MAX_CARDS, _FIRST_KEY, _FIRST_UNIT, _PCI_KEY = 10, 4_000, 7, 100
+_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}\Z", re.IGNORECASE)
+
+
+def add_card(plan: Plan, index: int, card: Any) -> None:
+    """Add a network card."""
+    cards = plan.of_kind(Card)
+    if len(cards) >= _MAX_CARDS:
+        raise vim.fault.TooManyDevices
+    taken = {each.key for each in cards}
+    number = next(each for each in range(_MAX_CARDS) if _FIRST_KEY + each not in taken)
+    card.deviceInfo = vim.Description(label=label(plan, Card, "Network adapter"), summary="")
+    card.key, card.controllerKey, card.unitNumber = _FIRST_KEY + number, _PCI_KEY, _FIRST_UNIT + number
+    _set_backing(plan, index, card, card.backing)
+    _set_address(plan, index, card, card)
+    connect(plan, card, card.connectable)
+    plan.find(_PCI_KEY).device.append(card.key)
+    plan.devices.append(card)
+
+
+def edit_card(plan: Plan, index: int, card: Any, wanted: Any) -> None:
+    """Change a network card: its network, address, and whether it is connected.
+
+    :param card: as it is
+    """
+    if wanted.backing is not None:
+        _set_backing(plan, index, card, wanted.backing)
+    if wanted.macAddress and wanted.macAddress.lower() != card.macAddress:
+        if plan.is_on:
+            states = vim.VirtualMachine.PowerState
+            raise vim.fault.InvalidPowerState(
+                requestedState=states.poweredOff, existingState=states.poweredOn
+            )
+        _set_address(plan, index, card, wanted)
+    connect(plan, card, wanted.connectable or card.connectable)
+    card.resourceAllocation = wanted.resourceAllocation or card.resourceAllocation
+    if wanted.wakeOnLanEnabled is not None:
+        card.wakeOnLanEnabled = wanted.wakeOnLanEnabled
+
+
+def _set_backing(plan: Plan, index: int, card: Any, backing: Any) -> None:
+    network = None
+    if isinstance(backing, Card.NetworkBackingInfo):
+        network = plan.network(vim.Network, "name", backing.deviceName)
+        backing.network = None if network is None else network.ref
+    elif isinstance(backing, Card.DistributedVirtualPortBackingInfo):
+        network = _port_group(plan, backing.port)
+    if network is None:
+        raise vim.fault.InvalidDeviceBacking(deviceIndex=index)
+    card.backing = backing
+    card.deviceInfo.summary = network["name"]
+
+
+def _port_group(plan: Plan, port: Any) -> Any:
+    group = plan.network(vim.dvs.DistributedVirtualPortgroup, "key", port.portgroupKey or "")
+    if group is None or group["config"].uplink:
+        return None
+    switch = plan.simulator.database.get(group["config.distributedVirtualSwitch"])
+    if switch["uuid"] != port.switchUuid:
+        return None
+    port.portKey = port.portKey or "1"
+    return group
+
+
+def _set_address(plan: Plan, index: int, card: Any, wanted: Any) -> None:
+    """Set a manual address, which other cards may have too, or generate one."""
+    if wanted.addressType == "manual" or (wanted.macAddress and not wanted.addressType):
+        address = (wanted.macAddress or "").lower()
+        if not _MAC.match(address) or int(address[:2], 16) & 1 or address == "00:00:00:00:00:00":
+            raise vim.fault.InvalidDeviceSpec(deviceIndex=index)
+        card.addressType, card.macAddress = "manual", address
+    elif wanted.addressType in (None, "", "assigned", "generated"):
+        is_vcenter = plan.simulator.product.is_vcenter
+        card.addressType = "assigned" if is_vcenter else "generated"
+        card.macAddress = _generated(plan, "00:50:56:b" if is_vcenter else "00:0c:29:f")
+    else:
+        raise vim.fault.InvalidDeviceSpec(deviceIndex=index)
+
+
+def _generated(plan: Plan, prefix: str) -> str:
+    others = [vm["config"].hardware.device for vm in plan.simulator.database.all(vim.VirtualMachine)]
+    cards = [each for each in itertools.chain(plan.devices, *others) if isinstance(each, Card)]
+    taken = {card.macAddress for card in cards}
+    digits = (f"{number:05x}" for number in range(16**5))
+    addresses = (f"{prefix}{each[0]}:{each[1:3]}:{each[3:]}" for each in digits)
+    return next(address for address in addresses if address not in taken)

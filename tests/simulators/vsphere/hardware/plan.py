@@ -1,0 +1,151 @@
+"""A change of a VM that is under way: a copy of its configuration, and how to undo what happened to files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pyVmomi import vim
+
+from simulators.vsphere.database import Object
+from simulators.vsphere.files import File, split_path
+from simulators.vsphere.schema import fields
+
+if TYPE_CHECKING:
+    from simulators.vsphere.simulator import Simulator
+
+T = TypeVar("T")
+
+
+@dataclass
+class Plan:
+    """A change of a VM. Whoever uses it holds the database's lock."""
+
+    simulator: "Simulator"
+    #: A copy, which becomes the VM's configuration if all succeeds.
+    config: Any
+    host: Object
+    #: Whether the VM is powered on.
+    is_on: bool = False
+    has_snapshots: bool = False
+    #: Keys of new devices, by the keys that the client gave them.
+    new_keys: dict[int, int] = field(default_factory=dict)
+    _undo: list[Callable[[], Any]] = field(default_factory=list)
+
+    @property
+    def devices(self) -> list[Any]:
+        """All devices."""
+        found: list[Any] = self.config.hardware.device
+        return found
+
+    def find(self, key: int) -> Any:
+        """Return the device with a key; None if there is none."""
+        return next((each for each in self.devices if each.key == key), None)
+
+    def of_kind(self, kind: Any) -> list[Any]:
+        """Return all devices of a type."""
+        return [each for each in self.devices if isinstance(each, kind)]
+
+    def locate(self, path: str) -> tuple[Object, str]:
+        """Return the datastore and the path in it of ``[datastore] folder/name``.
+
+        :raises InvalidDatastorePath: there is no such datastore on the VM's host
+        """
+        name, inside = split_path(path)
+        for store in self.simulator.database.all(vim.Datastore):
+            if store["name"] == name and any(mount.key == self.host.ref for mount in store["host"]):
+                return store, inside
+        raise vim.fault.InvalidDatastorePath(name=name, datastorePath=path)
+
+    def home(self) -> tuple[Object, str]:
+        """Return the datastore and the path of the VM's configuration file."""
+        return self.locate(self.config.files.vmPathName)
+
+    def add_file(self, store: Object, path: str, file: File) -> None:
+        """Write a file.
+
+        :raises FileAlreadyExists: there is one already
+        :raises NoDiskSpace: the datastore is too full
+        """
+        files = self.simulator.files
+        _named(store, path, lambda: files.add(store.id, path, file))
+        self._undo.append(lambda: files.remove(store.id, path))
+
+    def get_file(self, store: Object, path: str) -> File:
+        """Return a file.
+
+        :raises FileNotFound: it is not there
+        """
+        return _named(store, path, lambda: self.simulator.files.get(store.id, path))
+
+    def remove_file(self, store: Object, path: str) -> None:
+        """Delete a file.
+
+        :raises FileNotFound: it is not there
+        """
+        file = self.get_file(store, path)
+        self.simulator.files.remove(store.id, path)
+        self._undo.append(lambda: self.simulator.files.add(store.id, path, file))
+
+    def grow_disk(self, store: Object, path: str, size: int) -> None:
+        """Let a disk's file have another capacity.
+
+        :param size: in bytes
+        :raises NoDiskSpace: the datastore is too full
+        """
+        files, file = self.simulator.files, self.get_file(store, path)
+        capacity, used = file.capacity_bytes, file.size_bytes
+        if not file.is_thin:
+            _named(store, path, lambda: files.resize(store.id, path, size))
+            self._undo.append(lambda: files.resize(store.id, path, used))
+        file.capacity_bytes = size
+        self._undo.append(lambda: setattr(file, "capacity_bytes", capacity))
+
+    def roll_back(self) -> None:
+        """Undo what happened to files."""
+        while self._undo:
+            self._undo.pop()()
+
+    def relations(self) -> tuple[list[Any], list[Any]]:
+        """Return the references of the datastores and the networks that the configuration uses."""
+        stores, networks = [self.home()[0]], []
+        for each in self.devices:
+            backing = each.backing
+            name = getattr(backing, "fileName", None)
+            if name:
+                stores.append(self.locate(name)[0])
+            if isinstance(backing, vim.vm.device.VirtualEthernetCard.NetworkBackingInfo):
+                networks.append(self.network(vim.Network, "name", backing.deviceName))
+            elif isinstance(backing, vim.vm.device.VirtualEthernetCard.DistributedVirtualPortBackingInfo):
+                kind = vim.dvs.DistributedVirtualPortgroup
+                networks.append(self.network(kind, "key", backing.port.portgroupKey or ""))
+        return _refs(stores), _refs([each for each in networks if each is not None])
+
+    def network(self, kind: Any, path: str, value: str) -> Object | None:
+        """Return the VM's host's network that has a value."""
+        for each in self.simulator.database.all(kind):
+            if each.kind is kind and each[path] == value and self.host.ref in each["host"]:
+                return each
+        return None
+
+
+def given(value: Any) -> dict[str, Any]:
+    """Return the properties of a data object that are set."""
+    kind: Any = type(value)
+    own = {each.name: getattr(value, each.name) for each in fields(kind)}
+    return {name: each for name, each in own.items() if each is not None and each != []}
+
+
+def _named(store: Object, path: str, act: Callable[[], T]) -> T:
+    """Act on a file; let its faults have its whole name."""
+    try:
+        return act()
+    except vim.fault.FileFault as fault:
+        changed: Any = fault
+        changed.file = f"[{store['name']}] {path}"
+        if isinstance(fault, vim.fault.NoDiskSpace):
+            changed.datastore = store["name"]
+        raise
+
+
+def _refs(objects: list[Object]) -> list[Any]:
+    return list({each.id: each.ref for each in objects}.values())
