@@ -40,6 +40,8 @@ class GuestSystems:
 
         :param seconds: returns how long a guest takes at least to start or to stop
         """
+        #: By the question's ID, the answers that tasks have not seen yet.
+        self.answers: dict[str, str] = {}
         self._database = database
         self._seconds = seconds
         self._is_held = False

@@ -80,6 +80,16 @@ def fetch(server: Server, trusting: ssl.SSLContext) -> Fetch:
 
 
 @pytest.fixture
+def guests(fetch: Any) -> Any:
+    """Give what sets what guests do."""
+
+    def ordered(**options: Any) -> None:
+        assert fetch("POST", "/simulator/guests", options) == (204, b"")
+
+    return ordered
+
+
+@pytest.fixture
 def vm(client: Client) -> Any:
     """Give a VM that is off."""
     return client.vm("vm-0")

@@ -50,6 +50,15 @@ def new_card(network: str = "VM Network", mac: str | None = None, kind: str | No
     return device.VirtualVmxnet3(key=-1, backing=backing, macAddress=mac, addressType=kind)
 
 
+def iso(drive: Any, file: str, *, connected: bool = True) -> Any:
+    """Return a CD drive with an ISO image in it."""
+    drive.backing = device.VirtualCdrom.IsoBackingInfo(fileName=file)
+    drive.connectable = device.VirtualDevice.ConnectInfo(
+        startConnected=connected, connected=connected, allowGuestControl=True
+    )
+    return drive
+
+
 def of_kind(vm: Any, kind: Any) -> list[Any]:
     """Return the devices of a VM of a type."""
     return [each for each in vm.config.hardware.device if isinstance(each, kind)]

@@ -14,16 +14,6 @@ RUNNING, NOT_RUNNING = "guestToolsRunning", "guestToolsNotRunning"
 
 
 @pytest.fixture
-def guests(fetch: Any) -> Any:
-    """Give what sets what guests do."""
-
-    def ordered(**options: Any) -> None:
-        assert fetch("POST", "/simulator/guests", options) == (204, b"")
-
-    return ordered
-
-
-@pytest.fixture
 def started(client: Client, vm: Any) -> Any:
     """Give a VM that runs, and its tools."""
     result(client, vm.PowerOn())

@@ -5,6 +5,7 @@ from typing import Any
 from pyVmomi import vim, vmodl
 
 from simulators.vsphere.behavior.entities import check_name
+from simulators.vsphere.behavior.questions import ask_to_open
 from simulators.vsphere.calls import Call
 from simulators.vsphere.configuration import configure
 from simulators.vsphere.data import copy
@@ -46,6 +47,7 @@ def reconfigure(call: Call, spec: Any) -> Any:
             raise vim.fault.ConcurrentAccess
         if vm["config.template"] and (spec.deviceChange or spec.numCPUs or spec.memoryMB):
             raise vmodl.fault.NotSupported
+        ask_to_open(call, running, spec.deviceChange)
         running.commit()
         plan = Plan(
             call.simulator,
