@@ -202,3 +202,10 @@ def test_a_field_stays_secret_where_a_plugin_narrows_its_type() -> None:
     assert body_fault(body, NarrowCreate).startswith("`user_data` is a string of 9 characters: send")
     malformed = body.replace(SECRET.encode(), f'"{SECRET}'.encode())
     assert SECRET not in malformed_reason(malformed, NarrowCreate)
+
+
+@pytest.mark.parametrize("body", [f"#cloud-config {SECRET}", [SECRET], 5])
+def test_what_is_sent_instead_of_a_body_with_secrets_is_not_shown(body: object) -> None:
+    message = body_fault(json.encode(body), GuestCreate)
+    assert message.startswith("the body is a")
+    assert SECRET not in message

@@ -112,11 +112,17 @@ def _fault(value: Any, kind: Any, path: str, *, hidden: bool = False) -> str | N
         if fault or _is_struct(containers[0]):  # its own check may reject a combination of valid fields
             return fault or _own_reason(error, path)
     valid = [choice for choice in choices if bare(choice) is not NoneType]
-    is_hidden = hidden or any(map(is_secret, choices))
+    is_hidden = hidden or any(map(_may_be_secret, choices))
     words, values = accepted_choices(valid[0]) if len(valid) == 1 else (None, "")
     if words and not is_hidden:
         return f"{shown(value).removeprefix('the string ')} is not {words}: use {values}"
     return f"{_place(path)} is {shown_secret(value) if is_hidden else shown(value)}: send {accepted(choices)}"
+
+
+def _may_be_secret(kind: Any) -> bool:
+    """Return whether a value instead of one of this type may be secret, or what belongs in a field of it."""
+    own = bare(kind)
+    return is_secret(kind) or (_is_struct(own) and bool(secret_fields(own)))
 
 
 def _fault_within(value: Any, container: Any, path: str) -> str | None:
