@@ -2,13 +2,14 @@
 
 import gzip
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from simplestack import GIB, MIB, Guest, GuestImport, GuestState
+from simplestack import GIB, MIB, Guest, GuestImport, GuestState, InvalidArguments
 from simplestack_kvm.appliance.descriptor_writer import write_descriptor
 from simplestack_kvm.appliance.guest import ApplianceInterface
 from simplestack_kvm.appliance.members import chunk_name
@@ -254,3 +255,30 @@ def test_the_guest_of_an_appliance_boots(
     finally:
         guest_shutdown(session, made.id, force=True)
         guest_delete(session, made.id)
+
+
+def test_the_work_for_a_file_does_not_grow_with_the_number_of_disks(
+    session: KvmSession, libvirtd: Libvirtd
+) -> None:
+    """An archive may have thousands of files, which compress well, and hundreds of disks."""
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    described = appliance(
+        *(disk(f"{'%41' * 80}{number}", FIRST, chunk_bytes=MIB, file_bytes=MIB) for number in range(200))
+    )
+    counts = []
+    for files in (100, 200):
+        body = ova(described, {f"{number}.{0:09}": b"" for number in range(files)})
+        calls = 0
+        sys.setprofile(count)
+        try:
+            with pytest.raises(InvalidArguments, match="the archive lacks"):
+                load(session, libvirtd, body, None)
+        finally:
+            sys.setprofile(None)
+        counts.append(calls)
+    assert counts[1] - counts[0] < 100 * 100

@@ -25,9 +25,14 @@ def check_href(href: str) -> str:
     return href
 
 
+def spellings(href: str) -> tuple[str, str]:
+    """Return the names of the archive's members that a descriptor's name means: some write it as in a URL."""
+    return href, unquote(href)
+
+
 def names_member(href: str, member: str) -> bool:
-    """Tell whether a descriptor's name means a member of the archive. Some programs write it as in a URL."""
-    return posixpath.normpath(member) in (href, unquote(href))
+    """Tell whether a descriptor's name means a member of the archive."""
+    return posixpath.normpath(member) in spellings(href)
 
 
 def chunk_name(href: str, number: int) -> str:

@@ -9,7 +9,7 @@ from simplestack_kvm.appliance.descriptor_reader import read_descriptor
 from simplestack_kvm.appliance.digests import MAX_MANIFEST_BYTES, Manifest
 from simplestack_kvm.appliance.guest import Appliance, ApplianceDisk
 from simplestack_kvm.appliance.incoming import Incoming
-from simplestack_kvm.appliance.members import chunk_name, names_member
+from simplestack_kvm.appliance.members import chunk_name, names_member, spellings
 from simplestack_kvm.appliance.xml_input import MAX_DESCRIPTOR_BYTES
 from simplestack_kvm.libvirtd.domain_xml import VolumeSource
 from simplestack_kvm.libvirtd.image_imports import DiskImports, check_raw, check_start
@@ -42,6 +42,16 @@ class ApplianceImport:
         self.nvram: bytes | None = None
         self._manifest = Manifest(first.name, document, is_own=self.appliance.machine is not None)
         self._ignored: list[str] = []
+        # Looked up and not searched for: an archive may have thousands of files, and hundreds of disks.
+        self._disks: dict[str, ApplianceDisk] = {}
+        self._chunked: dict[str, str] = {}
+        for disk in self.appliance.disks:
+            if disk.href is not None:
+                begin = disk.href if disk.chunk_bytes is None else chunk_name(disk.href, 0)
+                for name in spellings(begin):
+                    self._disks.setdefault(name, disk)
+                if disk.chunk_bytes is not None:
+                    self._chunked |= dict.fromkeys(spellings(disk.href), disk.href)
         archive.digests_of = self._manifest.digests_of
 
     def read_disks(self, imports: DiskImports) -> list[VolumeSource]:
@@ -72,19 +82,14 @@ class ApplianceImport:
 
     def _disk_of(self, member: Member) -> ApplianceDisk | None:
         """Return the disk whose image begins with a file; None of a file that is no disk."""
-        for disk in self.appliance.disks:
-            if disk.href is None:
-                continue
-            if disk.chunk_bytes is None and names_member(disk.href, member.name):
-                return disk
-            if disk.chunk_bytes is not None and _CHUNK.fullmatch(member.name):
-                if names_member(chunk_name(disk.href, 0), member.name):
-                    return disk
-                if names_member(disk.href, member.name.rpartition(".")[0]):
-                    raise InvalidArguments(
-                        f"the archive does not have the chunks of {disk.href!r} in the order of their numbers"
-                    )
-        return None
+        disk = self._disks.get(member.name)
+        if disk is None and _CHUNK.fullmatch(member.name):
+            href = self._chunked.get(member.name.rpartition(".")[0])
+            if href is not None:
+                raise InvalidArguments(
+                    f"the archive does not have the chunks of {href!r} in the order of their numbers"
+                )
+        return disk
 
     def _read_disk(self, imports: DiskImports, disk: ApplianceDisk, member: Member) -> VolumeSource:
         what = f"disk {disk.href!r} of the appliance"
