@@ -21,7 +21,7 @@ _SAME = frozenset(
 _SAME_OFF = frozenset({"cpuHotAddEnabled", "memoryHotAddEnabled", "cpuHotRemoveEnabled"})
 #: Data objects of which only the properties that are set change.
 _MERGED = {"bootOptions": "bootOptions", "flags": "flags", "tools": "tools", "powerOpInfo": "defaultPowerOps"}
-_ELSEWHERE = frozenset({"changeVersion", "name", "deviceChange", "files"})
+_ELSEWHERE = frozenset({"changeVersion", "name", "deviceChange"})
 _MAX_CPUS, _MAX_MEMORY_MB = 768, 24 * 1024**2
 _GUEST_ID = re.compile(r"[a-z][A-Za-z0-9_]*Guest(64)?\Z")
 _FULL_NAMES = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyVmomi import vim
 
 from simulators.vsphere.data import make
-from simulators.vsphere.database import Later, Object
+from simulators.vsphere.database import Database, Later, Object
 from simulators.vsphere.files import File
 from simulators.vsphere.inventory import devices
 from simulators.vsphere.inventory.entities import add_entity
@@ -60,17 +60,25 @@ def add_guest(simulator: "Simulator", guest: Guest, folder: Object | None, moid:
 
     :param folder: None if it is in a vApp
     """
-    database = simulator.database
     _add_files(simulator, guest)
     config = Later(
-        lambda: _config(guest),
+        lambda: configuration(guest),
         name=guest.name,
         uuid=guest.uuid,
         instanceUuid=guest.instance_uuid,
         template=guest.is_template,
         **{"files.vmPathName": guest.configuration_file},
     )
-    runtime = Later(lambda: _runtime(guest), host=guest.host.ref, powerState=State.poweredOff)
+    return add_vm(simulator.database, guest, folder, config, moid)
+
+
+def add_vm(
+    database: Database, guest: Guest, folder: Object | None, config: Any, moid: str | None = None
+) -> Object:
+    """Make a VM that is off, without files.
+
+    :param config: a `vim.vm.ConfigInfo`, or what makes it later
+    """
     return add_entity(
         database,
         vim.VirtualMachine,
@@ -78,7 +86,7 @@ def add_guest(simulator: "Simulator", guest: Guest, folder: Object | None, moid:
         folder,
         moid,
         config=config,
-        runtime=runtime,
+        runtime=Later(lambda: _runtime(guest), host=guest.host.ref, powerState=State.poweredOff),
         guest=Later(off_guest, ipAddress=None, hostName=None),
         capability=Later(_capability),
         guestHeartbeatStatus=vim.ManagedEntity.Status.gray,
@@ -101,7 +109,8 @@ def off_guest() -> vim.vm.GuestInfo:
     )
 
 
-def _config(guest: Guest) -> vim.vm.ConfigInfo:
+def configuration(guest: Guest) -> vim.vm.ConfigInfo:
+    """Return the configuration of a VM that the simulator begins with."""
     store = guest.datastore["name"]
     return make(
         vim.vm.ConfigInfo,

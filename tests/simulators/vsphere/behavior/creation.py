@@ -1,0 +1,125 @@
+"""``CreateVM_Task``."""
+
+import re
+from typing import Any
+
+from pyVmomi import vim, vmodl
+
+from simulators.vsphere.behavior.entities import check_name
+from simulators.vsphere.calls import Call
+from simulators.vsphere.configuration import configure, invalid
+from simulators.vsphere.data import copy
+from simulators.vsphere.database import Object
+from simulators.vsphere.files import File
+from simulators.vsphere.hardware.changes import change_devices
+from simulators.vsphere.hardware.plan import Plan
+from simulators.vsphere.inventory import devices
+from simulators.vsphere.inventory.guests import Guest, add_vm, configuration
+from simulators.vsphere.methods import method
+from simulators.vsphere.names import stored_name
+from simulators.vsphere.tasks import Running
+
+_VERSION = re.compile(r"vmx-(\d\d)\Z")
+_NEWEST_VERSION = 21
+
+
+@method(vim.Folder, "CreateVM_Task")
+def create(call: Call, config: Any, pool: Object, host: Object | None) -> Any:
+    """Create a VM with its files: all of it, or nothing."""
+    if vim.VirtualMachine not in call.target["childType"]:
+        raise vmodl.fault.NotSupported
+    if not config.name:
+        raise invalid("name")
+    if config.files is None or not config.files.vmPathName:
+        raise invalid("files")
+
+    def work(running: Running) -> Any:
+        name = stored_name(config.name)
+        check_name(call.target, name)
+        running.commit()
+        place = _choose_host(call, pool, host)
+        plan = Plan(call.simulator, None, host=place)
+        store, inside = plan.locate(config.files.vmPathName)
+        guest = Guest(name, store, [], place, pool, disk_bytes=())
+        plan.config = _defaults(guest)
+        try:
+            path = _add_files(plan, store, inside, name)
+            plan.config.files = _files(store, path)
+            _configure(plan, config)
+            change_devices(plan, config.deviceChange)
+            datastores, networks = plan.relations()
+        except vmodl.MethodFault:
+            plan.roll_back()
+            raise
+        made = add_vm(call.database, guest, call.target, plan.config)
+        made["datastore"], made["network"] = datastores, networks
+        call.simulator.guests.stop(made)
+        return made.ref
+
+    return call.start(work)
+
+
+def _choose_host(call: Call, pool: Object, wanted: Object | None) -> Object:
+    """Return a host of the pool's cluster.
+
+    :raises InvalidArgument: the one that is wanted is not in it
+    """
+    hosts = call.resolve(pool["owner"])["host"]
+    if wanted is None:
+        return call.resolve(hosts[0])
+    if wanted.ref not in hosts:
+        raise vmodl.fault.InvalidArgument(invalidProperty="host")
+    return wanted
+
+
+def _defaults(guest: Guest) -> Any:
+    """Return what a configuration has that the client does not choose."""
+    made: Any = configuration(guest)
+    made.guestId, made.guestFullName = "otherGuest", "Other (32-bit)"
+    made.tools.toolsVersion = 0
+    made.hardware.numCPU, made.hardware.memoryMB = 1, 32
+    made.hardware.device = devices.fixed_devices()
+    return made
+
+
+def _configure(plan: Plan, spec: Any) -> None:
+    rest = copy(spec)
+    rest.files = rest.version = None
+    if spec.version:
+        version = _VERSION.match(spec.version)
+        if version is None or int(version[1]) > _NEWEST_VERSION:
+            raise invalid("version")
+        plan.config.version = spec.version
+    configure(plan, rest)
+
+
+def _add_files(plan: Plan, store: Object, path: str, name: str) -> str:
+    """Write the files that every VM has, and return the path of its configuration."""
+    files = plan.simulator.files
+    if not path:
+        taken = {each.partition("/")[0] for each in files.all(store.id)}
+        folder = next(each for each in _numbered(name) if each not in taken)
+        path = f"{folder}/{name}.vmx"
+    if not path.endswith(".vmx"):
+        raise vim.fault.InvalidDatastorePath(
+            datastore=store.ref, name=store["name"], datastorePath=f"[{store['name']}] {path}"
+        )
+    if files.find(store.id, path) is not None:
+        raise vim.fault.AlreadyExists(name=f"[{store['name']}] {path}")
+    plan.add_file(store, path, File("vmx", 3_072))
+    plan.add_file(store, f"{path.removesuffix('.vmx')}.nvram", File("other", 8_684))
+    return path
+
+
+def _numbered(name: str) -> list[str]:
+    return [name, *(f"{name}_{number}" for number in range(1, 1_000))]
+
+
+def _files(store: Object, path: str) -> Any:
+    folder = f"[{store['name']}] {path.rpartition('/')[0]}/"
+    return vim.vm.FileInfo(
+        vmPathName=f"[{store['name']}] {path}",
+        snapshotDirectory=folder,
+        suspendDirectory=folder,
+        logDirectory=folder,
+    )
