@@ -20,12 +20,13 @@ from simplestack import (
     InvalidArguments,
     SimplestackError,
 )
+from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_import import guest_import
 from simplestack_kvm.libvirtd.image_headers import HEADER_BYTES
 from simplestack_kvm.libvirtd.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
-from .uploads import DESCRIBED, Upload, everything
+from .uploads import DESCRIBED, Upload, everything, load
 
 MORE = os.urandom(MIB)
 
@@ -270,3 +271,26 @@ def test_a_vmdk_that_is_cut_short_or_damaged_is_rejected_and_leaves_nothing(
             guest_import(session, Upload(body), len(body), libvirtd.pool, DESCRIBED)
         assert "/" not in caught.value.message.replace("I/O", "")
         assert everything(session, libvirtd) == before
+
+
+@pytest.mark.parametrize("sectors", [4096, 8 * MIB])
+def test_a_vmdk_has_the_size_that_was_checked_at_its_end_too(
+    session: KvmSession, libvirtd: Libvirtd, tmp_path: Path, sectors: int
+) -> None:
+    """QEMU goes by the header at the end of an image, where the one at its start says that there is one."""
+    raw, image = tmp_path / "raw", tmp_path / "image"
+    raw.write_bytes(os.urandom(2 * MIB))
+    command = ["qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized"]
+    subprocess.run([*command, str(raw), str(image)], check=True)
+    content = bytearray(image.read_bytes())
+    end = bytearray(content[:512])
+    struct.pack_into("<Q", end, 12, sectors)
+    content[56:64] = b"\xff" * 8
+    body = bytes(content) + struct.pack("<QII", 1, 0, 3).ljust(512, b"\0") + end + bytes(512)
+    before = everything(session, libvirtd)
+    if sectors == 4096:
+        guest_delete(session, load(session, libvirtd, body).id)
+    else:
+        with pytest.raises(InvalidArguments, match="another size at its end"):
+            load(session, libvirtd, body)
+    assert everything(session, libvirtd) == before

@@ -49,6 +49,8 @@ READABLE = "qcow2, qcow, QED, VMDK (monolithicSparse or streamOptimized), VDI, V
 _SECTOR_BYTES = 512
 #: What an empty VMDK image takes up that libvirt makes; see `make_staging_volume`.
 _SMALLEST_VMDK_BYTES = 64 * 1024
+#: Says in a VMDK image's header that there is another one at the end.
+_VMDK_AT_END = b"\xff" * 8
 #: Marks of files that hold something else, or that libvirt would take for raw data.
 _COMPRESSED = {
     b"\x1f\x8b": "compressed by gzip",
@@ -180,6 +182,8 @@ class DiskImports:
                 f"{what} is a VMDK image of only {written_bytes} bytes: send all of it, or convert it to "
                 "qcow2"
             )
+        if header.format == "vmdk":
+            self._check_end(staging, written_bytes, what)
         disk_bytes = header.size_bytes
         if disk_bytes is None:
             disk_bytes = _in_sectors(written_bytes)
@@ -194,6 +198,21 @@ class DiskImports:
         staging.delete()
         require_time()
         return source_of(volume)
+
+    def _check_end(self, image: "libvirt.virStorageVol", written_bytes: int, what: str) -> None:
+        """Check the size in the header at the end of a VMDK image: QEMU goes by that one, if there is one.
+
+        :raises InvalidArguments: it is not the one that was checked
+        """
+        read = partial(read_part, self.session.connection, image)
+        start, end = (
+            read(0, _SECTOR_BYTES),
+            read(_in_sectors(written_bytes) - 2 * _SECTOR_BYTES, _SECTOR_BYTES),
+        )
+        if start[56:64] == _VMDK_AT_END and start[12:20] != end[12:20]:
+            raise InvalidArguments(
+                f"{what} is a VMDK image with another size at its end: convert it to qcow2"
+            )
 
 
 def require_time() -> None:
