@@ -158,8 +158,9 @@ def test_a_vlan_that_another_network_of_the_bridge_is_on_is_a_conflict(
         network_vlan_create(session, wanted(name=f"fine {fields}", **fields))
 
 
+@pytest.mark.parametrize("below", [TRUNK, "groups"])
 def test_of_two_requests_at_once_for_one_vlan_one_gets_it(
-    session: KvmSession, switched_libvirtd: Libvirtd
+    session: KvmSession, switched_libvirtd: Libvirtd, below: str
 ) -> None:
     started: list[Future[Network]] = []
     with (
@@ -169,7 +170,9 @@ def test_of_two_requests_at_once_for_one_vlan_one_gets_it(
         other = KvmSession(connection, session.settings, session.target)
 
         def ask_for_the_same() -> None:
-            started.append(thread.submit(network_vlan_create, other, wanted(name="second")))
+            started.append(
+                thread.submit(network_vlan_create, other, wanted(name="second", from_network=below))
+            )
             wait(started, 1)  # it would be done by then, if nothing kept it waiting
 
         with after("virConnectListAllNetworks", ask_for_the_same, nth=1):

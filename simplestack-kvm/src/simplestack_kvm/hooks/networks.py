@@ -49,7 +49,7 @@ def network_vlan_create(session: KvmSession, network: NetworkCreate) -> Network:
     _check_settings(network.other_config)
     below = find_network(session, network.from_network)
     bridge = _open_vswitch_bridge(parse_document(below.XMLDesc()))
-    with turn(below, "creating a network on a VLAN of this one"):
+    with turn(f"{session.target} {bridge}", "creating a network on a VLAN of the same bridge"):
         _reject_taken(session, network, bridge)
         return _create(session, network, bridge)
 

@@ -149,7 +149,17 @@ def _remove_lost_marks(session: KvmSession) -> None:
     marked = template_ids(session)  # first: what is marked from now on is there
     existing = {domain.UUIDString() for domain in session.connection.listAllDomains()}
     for guest_id in marked - existing:
-        remove_mark(session, guest_id)
+        if _is_gone(session, guest_id):
+            remove_mark(session, guest_id)
+
+
+def _is_gone(session: KvmSession, guest_id: str) -> bool:
+    """Tell whether a guest does not exist. Lists leave out guests that libvirt hides from the user."""
+    try:
+        session.connection.lookupByUUIDString(guest_id)
+    except libvirt.libvirtError as error:
+        return is_error(error, libvirt.VIR_ERR_NO_DOMAIN)
+    return False
 
 
 def _unset(session: KvmSession, domain: "libvirt.virDomain") -> None:

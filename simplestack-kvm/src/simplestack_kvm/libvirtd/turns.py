@@ -20,14 +20,16 @@ _locks_lock = threading.Lock()
 
 
 @contextmanager
-def turn(changed: "libvirt.virDomain | libvirt.virNetwork", what: str) -> Iterator[None]:
-    """Do something to a guest or a network while no other request of this process does the same.
+def turn(changed: "libvirt.virDomain | str", what: str) -> Iterator[None]:
+    """Do something to a guest or a bridge while no other request of this process does the same.
 
+    :param changed: a guest, or what else is changed, by a name that no other host has
     :param what: what is done, such as ``renaming a disk of the guest``
     :raises Busy: another request does it for too long
     """
+    key = changed if isinstance(changed, str) else changed.UUIDString()
     with _locks_lock:
-        lock = _locks.setdefault((changed.UUIDString(), what), threading.Lock())
+        lock = _locks.setdefault((key, what), threading.Lock())
     if not lock.acquire(timeout=TURN_SECONDS):
         raise Busy(f"another request is {what}: try again when it is done")
     try:
