@@ -61,6 +61,13 @@ def test_it_refuses_what_the_service_refuses(tmp_path: Path) -> None:
         Stack("mock", "demo", "u", "p", config=tmp_path / "." / ".." / tmp_path.name / config.name)
 
 
+def test_a_body_that_no_client_could_send_is_rejected_without_its_text() -> None:
+    with Stack("mock", "demo", "admin", "secret") as stack, pytest.raises(InvalidArguments) as rejected:
+        stack.guest_create(GuestCreate(name="a", memory=64, user_data="pa55\ud800"))
+    assert rejected.value.message == "`guest` has half of a surrogate pair in a field"
+    assert rejected.value.__suppress_context__
+
+
 @pytest.mark.parametrize("text", ["a\ud800", "a\0b", "x" * 1025])
 def test_an_id_that_no_client_could_send_is_rejected(text: str) -> None:
     with Stack("mock", "demo", "admin", "secret") as stack:

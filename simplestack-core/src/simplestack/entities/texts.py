@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from simplestack.entities.limits import CONTROL_CHARACTER
 from simplestack.errors import InvalidArguments
 
@@ -34,3 +36,8 @@ def check_texts(arguments: Mapping[str, Any]) -> None:
     for name, value in arguments.items():
         if isinstance(value, str):
             check_text(value, f"`{name}`: {value[:100]!r}")
+        elif isinstance(value, msgspec.Struct):
+            try:
+                msgspec.json.encode(value)
+            except UnicodeEncodeError:  # whose own message has the text, which may be secret
+                raise InvalidArguments(f"`{name}` has half of a surrogate pair in a field") from None

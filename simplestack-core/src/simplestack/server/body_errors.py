@@ -50,10 +50,12 @@ def malformed_reason(text: bytes, kind: type[Struct]) -> str:
         what = error.msg.removesuffix(" at")
         place = f"line {error.lineno}, column {error.colno}"
         excerpt = error.doc[error.pos : error.pos + _EXCERPT_LENGTH]
-        if excerpt and any(name.encode() in text for name in secret_fields(kind)):
+        if not excerpt:
+            where = f"at {place}, where the body ends"
+        elif secret_fields(kind):  # in which field it is cannot be told: its name may be misspelt
             where = f"at {place}"
         else:
-            where = f"at {place}, near {excerpt!r}" if excerpt else f"at {place}, where the body ends"
+            where = f"at {place}, near {excerpt!r}"
         return f"the body is not JSON: {uncapitalized(what)} {where}"
     # Python accepts what msgspec rejects: JSON that escapes half of a surrogate pair.
     what = next(_surrogates(value, ""), "the body has half of a surrogate pair")
