@@ -20,7 +20,7 @@ from kvm.counterparts.relay import Relay, relay
 from kvm.domains import file_disk, foreign
 from simplestack import GIB, Target
 from simplestack_kvm.hooks.guests import guest_delete
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 ROUND_TRIPS_SECONDS = (0.0, 0.005)

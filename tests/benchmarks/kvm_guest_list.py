@@ -21,7 +21,7 @@ from kvm.counterparts.relay import Relay, relay
 from simplestack import Target
 from simplestack_kvm.hooks.guests import guest_list
 from simplestack_kvm.libvirtd import listing
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 RUNNING = 10

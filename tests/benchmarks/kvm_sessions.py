@@ -21,7 +21,7 @@ from kvm.counterparts import libvirtd as counterpart
 from kvm.counterparts.libvirtd import Libvirtd
 from simplestack import Stack, Target
 from simplestack_kvm.hooks.guests import guest_info
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 from support.service import running_service, token
 from support.threads import profiled

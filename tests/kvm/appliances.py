@@ -13,7 +13,7 @@ from simplestack import MIB, Disk, Guest
 from simplestack_kvm.appliance.descriptor_writer import write_descriptor
 from simplestack_kvm.appliance.guest import Appliance, ApplianceDisk, ImageFormat
 from simplestack_kvm.hooks.disks import disk_list
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 #: The raw data of two disks.
 FIRST = (b"the first disk".ljust(MIB, b".") + bytes(MIB)) * 2

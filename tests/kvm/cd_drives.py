@@ -2,7 +2,7 @@
 
 import libvirt
 
-from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.connection.documents import parse_document
 
 INACTIVE = libvirt.VIR_DOMAIN_XML_INACTIVE
 

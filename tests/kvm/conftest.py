@@ -14,7 +14,7 @@ import pytest
 
 from simplestack import Target
 from simplestack.dispatch.warnings import current_warnings
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 from .counterparts import libvirtd as counterpart

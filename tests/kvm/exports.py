@@ -11,7 +11,7 @@ from simplestack import Export
 from simplestack_kvm.appliance.descriptor_reader import read_descriptor
 from simplestack_kvm.appliance.guest import Appliance
 from simplestack_kvm.hooks.guests_export import guest_export
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 _LINE = re.compile(r"SHA256\((.+)\)= ([0-9a-f]{64})")
 

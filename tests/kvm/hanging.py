@@ -17,7 +17,7 @@ import psutil
 
 from simplestack import Target
 from simplestack_kvm import session as sessions
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 from .counterparts import hanging_filesystem

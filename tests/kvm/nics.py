@@ -4,8 +4,8 @@ import libvirt
 
 from simplestack import NetworkInterface, NetworkInterfaceUpdate
 from simplestack_kvm.hooks.interfaces import network_interface_update
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 INACTIVE = libvirt.VIR_DOMAIN_XML_INACTIVE
 MAC = "52:54:00:aa:bb:cc"

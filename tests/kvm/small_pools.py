@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simplestack import MIB
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 

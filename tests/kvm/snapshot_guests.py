@@ -21,7 +21,7 @@ from simplestack_kvm.hooks.power import guest_shutdown
 from simplestack_kvm.hooks.snapshots import (
     snapshot_list,
 )
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 

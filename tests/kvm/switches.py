@@ -6,7 +6,7 @@ import libvirt
 
 from simplestack import NetworkCreate, OperationNotSupported, SimplestackError
 from simplestack_kvm.errors import translate
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 #: A bridge of Open vSwitch, and the network that stands for all of it.
 BRIDGE = "ovsbr0"

@@ -17,8 +17,8 @@ from simplestack_kvm.hooks.guests import guest_delete, guest_info
 from simplestack_kvm.hooks.interfaces import network_interface_list
 from simplestack_kvm.hooks.power import guest_shutdown
 from simplestack_kvm.hooks.tags import tag_list
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .appliances import (
     FIRST,

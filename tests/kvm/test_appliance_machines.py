@@ -6,8 +6,8 @@ import libvirt
 import pytest
 
 from simplestack_kvm.hooks.guests import guest_delete
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .appliances import FIRST, appliance, assert_disks, disk, image, ova
 from .counterparts.libvirtd import Libvirtd

@@ -22,7 +22,7 @@ from simplestack_kvm.hooks.disks import disk_list, disk_update
 from simplestack_kvm.hooks.guests import guest_clone, guest_delete, guest_info
 from simplestack_kvm.hooks.power import guest_start
 from simplestack_kvm.hooks.snapshots import snapshot_create, snapshot_list, snapshot_revert
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume

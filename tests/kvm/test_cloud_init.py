@@ -28,7 +28,7 @@ from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.media import media_info, media_mount, media_unmount
 from simplestack_kvm.hooks.power import guest_shutdown, guest_start
 from simplestack_kvm.hooks.snapshots import snapshot_create, snapshot_delete, snapshot_revert
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from support.nocloud import files_in_image
 
 from .counterparts.libvirtd import Libvirtd

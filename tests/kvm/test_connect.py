@@ -18,7 +18,7 @@ from simplestack import (
 )
 from simplestack.identity.accounts import hash_password
 from simplestack_kvm import session as sessions
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 from .counterparts.libvirtd import Libvirtd, make_certificates

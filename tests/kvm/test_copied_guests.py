@@ -21,7 +21,7 @@ from simplestack_kvm.hooks.disks import disk_list
 from simplestack_kvm.hooks.guests import guest_clone, guest_delete, guest_info
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.power import guest_shutdown, guest_start
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign

@@ -21,9 +21,9 @@ from simplestack import (
 )
 from simplestack_kvm import errors
 from simplestack_kvm.hooks.guests import guest_delete, guest_info, guest_list
-from simplestack_kvm.libvirtd import inventory
-from simplestack_kvm.libvirtd import nvram as uefi_variables
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.firmware import nvram as uefi_variables
+from simplestack_kvm.libvirtd.storage import inventory
 from simplestack_kvm.settings import KvmSettings
 
 from .counterparts.libvirtd import Libvirtd

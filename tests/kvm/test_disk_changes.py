@@ -13,9 +13,9 @@ import pytest
 from simplestack import GIB, Conflict, Disk, DiskCreate, DiskUpdate
 from simplestack_kvm.hooks import disks
 from simplestack_kvm.hooks.disks import disk_create, disk_delete, disk_list, disk_update
-from simplestack_kvm.libvirtd import plugging
-from simplestack_kvm.libvirtd.records import DISK_NAMES
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.guests.records import DISK_NAMES
+from simplestack_kvm.libvirtd.networks import plugging
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume

@@ -14,9 +14,9 @@ from simplestack import (
     InvalidState,
 )
 from simplestack_kvm.hooks.disks import disk_create, disk_delete, disk_info, disk_list, disk_update
-from simplestack_kvm.libvirtd import plugging
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.networks import plugging
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume

@@ -1,7 +1,7 @@
 import pytest
 
 from simplestack import HypervisorError
-from simplestack_kvm.libvirtd.documents import parse_document
+from simplestack_kvm.libvirtd.connection.documents import parse_document
 
 
 def test_an_error_says_whose_document_it_is() -> None:

@@ -20,8 +20,8 @@ from simplestack import (
 )
 from simplestack_kvm import errors
 from simplestack_kvm import session as sessions
-from simplestack_kvm.libvirtd.event_loop import start_event_loop
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.event_loop import start_event_loop
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 from .counterparts import libvirtd as counterpart

@@ -30,8 +30,8 @@ from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.hooks.interfaces import network_interface_list, network_interface_update
 from simplestack_kvm.hooks.power import guest_start, guest_suspend
 from simplestack_kvm.hooks.tags import tag_create
-from simplestack_kvm.libvirtd.downloads import WINDOW_BYTES
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.storage.downloads import WINDOW_BYTES
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign

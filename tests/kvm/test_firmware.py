@@ -14,9 +14,9 @@ from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.hooks.power import guest_shutdown, guest_start
 from simplestack_kvm.hooks.snapshots import snapshot_create
-from simplestack_kvm.libvirtd.domain_xml import HostKind
-from simplestack_kvm.libvirtd.firmware import require_uefi
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.firmware.firmware import require_uefi
+from simplestack_kvm.libvirtd.guests.domain_xml import HostKind
 
 from .counterparts.libvirtd import Libvirtd
 from .image_guests import traces

@@ -10,8 +10,8 @@ import pytest
 from simplestack import MIB, InsufficientStorage, SimplestackError
 from simplestack_kvm.errors import translate
 from simplestack_kvm.hooks.guests_import import guest_import
-from simplestack_kvm.libvirtd.image_headers import HEADER_BYTES
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.images.headers import HEADER_BYTES
 
 from .counterparts.libvirtd import Libvirtd
 from .image_guests import qemu_img

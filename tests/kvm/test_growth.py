@@ -17,8 +17,8 @@ from simplestack import GIB, MIB, Busy, Conflict, DiskUpdate, GuestUpdate, Inval
 from simplestack_kvm.hooks.disks import disk_info, disk_update
 from simplestack_kvm.hooks.guests import guest_info, guest_list
 from simplestack_kvm.hooks.guests_update import guest_update
-from simplestack_kvm.libvirtd import turns
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.changes import turns
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume

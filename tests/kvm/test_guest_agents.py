@@ -11,8 +11,8 @@ import pytest
 
 from simplestack import Target
 from simplestack_kvm.hooks.guests import guest_info, guest_list
-from simplestack_kvm.libvirtd import agents
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.networks import agents
 from simplestack_kvm.settings import KvmSettings
 
 from .counterparts.guest_agent import GuestAgent, channels, interfaces, reply

@@ -25,7 +25,7 @@ from simplestack import (
 from simplestack_kvm.hooks.disks import disk_list, disk_update
 from simplestack_kvm.hooks.guests import guest_delete, guest_info, guest_list
 from simplestack_kvm.hooks.guests_update import guest_update
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from support.threads import profiled
 
 from .counterparts.libvirtd import Libvirtd

@@ -28,9 +28,9 @@ from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.hooks.pools import pool_info
 from simplestack_kvm.hooks.storages import storage_info, storage_list
-from simplestack_kvm.libvirtd.bounded import NoResponse, bounded
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.sizes import within_storage_limit
+from simplestack_kvm.libvirtd.connection.bounded import NoResponse, bounded
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.storage.sizes import within_storage_limit
 from simplestack_kvm.settings import KvmSettings
 from support.service import running_service
 

@@ -23,7 +23,7 @@ from simplestack_kvm.appliance.guest import ApplianceInterface
 from simplestack_kvm.appliance.members import chunk_name
 from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_import import guest_import
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .appliances import FIRST, SECOND, appliance, disk, image, manifest, ova, stream_optimized, tar
 from .counterparts.libvirtd import Libvirtd

@@ -22,7 +22,7 @@ from simplestack_kvm.errors import translate
 from simplestack_kvm.hooks.guests import guest_delete, guest_info
 from simplestack_kvm.hooks.guests_export import guest_export
 from simplestack_kvm.hooks.snapshots import snapshot_create, snapshot_list
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign

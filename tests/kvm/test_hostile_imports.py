@@ -22,8 +22,8 @@ from simplestack import (
 )
 from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_import import guest_import
-from simplestack_kvm.libvirtd.image_headers import HEADER_BYTES
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.images.headers import HEADER_BYTES
 
 from .counterparts.libvirtd import Libvirtd
 from .uploads import DESCRIBED, Upload, everything, load

@@ -7,7 +7,7 @@ import pytest
 
 from simplestack import EntityNotFound
 from simplestack_kvm.hooks import hosts, pools
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 _KIB_IN_MIB = 1024
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simplestack import MIB
-from simplestack_kvm.libvirtd.image_headers import (
+from simplestack_kvm.libvirtd.images.headers import (
     HEADER_BYTES,
     ImageHeader,
     UnusableImage,

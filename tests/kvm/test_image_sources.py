@@ -20,8 +20,8 @@ from simplestack import (
     InvalidArguments,
 )
 from simplestack_kvm.hooks.guests_create import guest_create
-from simplestack_kvm.libvirtd.image_sources import check_image
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.images.sources import check_image
 from support.threads import profiled
 
 from .conftest import lacking

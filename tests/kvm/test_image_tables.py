@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from simplestack import MIB
-from simplestack_kvm.libvirtd.image_headers import HEADER_BYTES
-from simplestack_kvm.libvirtd.image_tables import MAX_TABLES, is_complete
+from simplestack_kvm.libvirtd.images.headers import HEADER_BYTES
+from simplestack_kvm.libvirtd.images.tables import MAX_TABLES, is_complete
 
 from .conftest import lacking
 

@@ -23,7 +23,7 @@ from simplestack_kvm.hooks.guests import guest_delete, guest_info
 from simplestack_kvm.hooks.guests_import import guest_import
 from simplestack_kvm.hooks.interfaces import network_interface_list
 from simplestack_kvm.hooks.power import guest_shutdown
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .image_guests import qemu_img

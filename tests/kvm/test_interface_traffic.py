@@ -25,8 +25,8 @@ from simplestack_kvm.hooks.interfaces import (
     network_interface_list,
     network_interface_update,
 )
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign

@@ -27,8 +27,8 @@ from simplestack_kvm.hooks.interfaces import (
     network_interface_list,
     network_interface_update,
 )
-from simplestack_kvm.libvirtd import plugging
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.networks import plugging
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign

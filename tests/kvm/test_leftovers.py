@@ -25,8 +25,8 @@ from simplestack_kvm import errors
 from simplestack_kvm import session as sessions
 from simplestack_kvm.hooks.disks import disk_create
 from simplestack_kvm.hooks.guests_create import guest_create
-from simplestack_kvm.libvirtd import leftovers
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.changes import leftovers
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 from .conftest import require_libvirtd

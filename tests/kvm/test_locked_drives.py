@@ -11,7 +11,7 @@ from simplestack import (
     Conflict,
 )
 from simplestack_kvm.hooks.media import media_mount, media_unmount
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .cd_drives import drives
 from .domains import file_disk, foreign

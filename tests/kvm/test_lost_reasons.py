@@ -26,14 +26,14 @@ from simplestack_kvm.hooks.guests import guest_delete, guest_info, guest_list
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.hooks.power import guest_start
-from simplestack_kvm.libvirtd.addresses import AddressBook
-from simplestack_kvm.libvirtd.domains import find_domain
-from simplestack_kvm.libvirtd.lookups import find_pool
-from simplestack_kvm.libvirtd.naming import is_taken
-from simplestack_kvm.libvirtd.records import DomainRecord
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.storages import choose_pool
-from simplestack_kvm.libvirtd.volumes import find_volume, look_up_volume
+from simplestack_kvm.libvirtd.connection.lookups import find_pool
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.guests.domains import find_domain
+from simplestack_kvm.libvirtd.guests.naming import is_taken
+from simplestack_kvm.libvirtd.guests.records import DomainRecord
+from simplestack_kvm.libvirtd.networks.addresses import AddressBook
+from simplestack_kvm.libvirtd.storage.storages import choose_pool
+from simplestack_kvm.libvirtd.storage.volumes import find_volume, look_up_volume
 from simplestack_kvm.settings import KvmSettings
 
 from .counterparts.libvirtd import Libvirtd

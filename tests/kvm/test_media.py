@@ -19,7 +19,7 @@ from simplestack_kvm.hooks.disks import disk_list
 from simplestack_kvm.hooks.guests import guest_delete, guest_list
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.media import media_info, media_mount, media_unmount
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .cd_drives import INACTIVE, drives
 from .counterparts.libvirtd import Libvirtd

@@ -25,7 +25,7 @@ from simplestack_kvm.hooks.guests import guest_info
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.hooks.power import guest_resume, guest_shutdown, guest_start
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign, volume

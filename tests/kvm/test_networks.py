@@ -7,8 +7,8 @@ import pytest
 from simplestack import EntityNotFound
 from simplestack_kvm.entities import network_entity
 from simplestack_kvm.hooks import networks
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 

@@ -12,11 +12,11 @@ from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.hooks.power import guest_shutdown, guest_start
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.leftovers import Leftovers
-from simplestack_kvm.libvirtd.nvram import write_nvram
-from simplestack_kvm.libvirtd.nvram_files import MAX_BYTES
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.changes.leftovers import Leftovers
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.firmware.nvram import write_nvram
+from simplestack_kvm.libvirtd.firmware.nvram_files import MAX_BYTES
 
 from .counterparts.libvirtd import Libvirtd
 from .image_guests import traces

@@ -9,7 +9,7 @@ import pytest
 from simplestack import HypervisorError
 from simplestack_kvm.hooks.disks import disk_delete
 from simplestack_kvm.hooks.guests import guest_delete
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .domains import file_disk, foreign
 from .image_files import Files

@@ -10,7 +10,7 @@ import pytest
 from simplestack import MIB
 from simplestack_kvm.hooks.disks import disk_delete
 from simplestack_kvm.hooks.guests import guest_delete
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume

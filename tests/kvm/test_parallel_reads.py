@@ -13,10 +13,10 @@ import pytest
 
 from simplestack import HypervisorUnavailable
 from simplestack.sessions.time_limits import Deadline, current_deadline
-from simplestack_kvm.libvirtd import parallel_reads
-from simplestack_kvm.libvirtd.inventory import volumes_at
-from simplestack_kvm.libvirtd.parallel_reads import read_all
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection import parallel_reads
+from simplestack_kvm.libvirtd.connection.parallel_reads import read_all
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.storage.inventory import volumes_at
 
 from .counterparts.libvirtd import Libvirtd
 

@@ -15,7 +15,7 @@ from simplestack_kvm import plugin
 hypervisor = make_hypervisor(plugin, "simplestack-kvm", "0")
 print(len(hypervisor.hooks) > 0)
 print(plugin.translate(ValueError("x")))
-from simplestack_kvm.libvirtd.event_loop import start_event_loop
+from simplestack_kvm.libvirtd.connection.event_loop import start_event_loop
 try:
     start_event_loop()
 except HypervisorUnavailable as error:

@@ -7,8 +7,8 @@ import pytest
 from simplestack import EntityNotFound, GuestState, InvalidState, OperationTimeout
 from simplestack_kvm.hooks.guests import guest_info, guest_list
 from simplestack_kvm.hooks.power import guest_reboot, guest_resume, guest_shutdown, guest_start, guest_suspend
-from simplestack_kvm.libvirtd.records import state_of_code
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.guests.records import state_of_code
 
 from .domains import foreign
 

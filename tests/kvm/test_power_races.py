@@ -14,8 +14,8 @@ from simplestack import GuestState, InvalidState, OperationTimeout, Target
 from simplestack_kvm.hooks import power
 from simplestack_kvm.hooks.guests import guest_info
 from simplestack_kvm.hooks.power import guest_reboot, guest_resume, guest_shutdown, guest_start
-from simplestack_kvm.libvirtd.event_loop import start_event_loop
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.event_loop import start_event_loop
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 from .counterparts.libvirtd import Libvirtd

@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
-from simplestack_kvm.libvirtd.downloads import ReadAhead
+from simplestack_kvm.libvirtd.storage.downloads import ReadAhead
 
 
 def test_pieces_come_in_order_to_the_end() -> None:

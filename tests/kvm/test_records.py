@@ -6,8 +6,8 @@ import pytest
 
 from simplestack import Conflict, GuestState
 from simplestack_kvm.entities import guest_entity
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.domain_xml import (
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.guests.domain_xml import (
     HostKind,
     Plan,
     VolumeSource,
@@ -16,7 +16,7 @@ from simplestack_kvm.libvirtd.domain_xml import (
     host_kind,
     names_element,
 )
-from simplestack_kvm.libvirtd.records import disk_names, domain_record, state_of_code
+from simplestack_kvm.libvirtd.guests.records import disk_names, domain_record, state_of_code
 
 HOSTILE = "\"'><seclabel type='none'/>]]>&amp;<!-- "
 

@@ -23,7 +23,7 @@ from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.hooks.interfaces import network_interface_list, network_interface_update
 from simplestack_kvm.hooks.power import guest_shutdown, guest_start
 from simplestack_kvm.hooks.tags import tag_create, tag_list
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .appliances import FIRST, SECOND, image
 from .conftest import lacking

@@ -27,7 +27,7 @@ from simplestack_kvm.hooks.snapshots import (
     snapshot_list,
     snapshot_revert,
 )
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import file_disk, foreign, volume

@@ -7,7 +7,7 @@ import pytest
 
 from simplestack import GIB, EntityNotFound, Storage
 from simplestack_kvm.hooks import storages
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from support.known import known
 
 from .counterparts.libvirtd import Libvirtd

@@ -29,8 +29,8 @@ from simplestack_kvm.hooks.interfaces import (
 )
 from simplestack_kvm.hooks.networks import network_vlan_create
 from simplestack_kvm.hooks.power import guest_shutdown
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .appliances import appliance, ova
 from .counterparts.libvirtd import Libvirtd

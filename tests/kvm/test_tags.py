@@ -12,7 +12,7 @@ import pytest
 from simplestack import DiskCreate, EntityNotFound
 from simplestack_kvm.hooks.disks import disk_create, disk_delete, disk_list
 from simplestack_kvm.hooks.tags import tag_create, tag_delete, tag_list
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign

@@ -20,7 +20,7 @@ from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.hooks.power import guest_reboot, guest_resume, guest_shutdown, guest_start
 from simplestack_kvm.hooks.snapshots import snapshot_create, snapshot_revert
 from simplestack_kvm.hooks.tags import tag_create, tag_list
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign

@@ -11,9 +11,9 @@ import pytest
 from simplestack import EntityNotFound
 from simplestack_kvm.hooks.guests import guest_clone, guest_delete
 from simplestack_kvm.hooks.storages import storage_info, storage_list
-from simplestack_kvm.libvirtd.inventory import volumes_at
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.transient_pools import ABANDONED_SECONDS
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.connection.transient_pools import ABANDONED_SECONDS
+from simplestack_kvm.libvirtd.storage.inventory import volumes_at
 
 from .counterparts.libvirtd import Libvirtd
 from .interference import after

@@ -7,7 +7,7 @@ import pytest
 
 from simplestack import Credentials, InvalidArguments, Target
 from simplestack.sessions.targets import parse_target
-from simplestack_kvm.libvirtd.transports import chosen_transport, find_route
+from simplestack_kvm.libvirtd.connection.transports import chosen_transport, find_route
 from simplestack_kvm.settings import KvmSettings
 
 from .counterparts.libvirtd import Libvirtd

@@ -12,7 +12,7 @@ from simplestack.identity.accounts import hash_password
 from simplestack_kvm.hooks.guests import guest_clone, guest_delete, guest_list
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.power import guest_shutdown, guest_start
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 from .counterparts.libvirtd import Libvirtd

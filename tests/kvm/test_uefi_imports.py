@@ -7,9 +7,9 @@ import pytest
 
 from simplestack import GuestImport, InvalidArguments
 from simplestack_kvm.hooks.guests import guest_delete, guest_list
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.templates import template_ids
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.guests.templates import template_ids
 
 from .appliances import FIRST, appliance, disk, image, ova
 from .conftest import lacking

@@ -12,9 +12,9 @@ from simplestack import Conflict, EntityNotFound, GuestCreate, NewDisk
 from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.storages import storage_list
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.storages import choose_pool
-from simplestack_kvm.libvirtd.volumes import find_volume
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.storage.storages import choose_pool
+from simplestack_kvm.libvirtd.storage.volumes import find_volume
 
 from .counterparts.libvirtd import Libvirtd
 from .interference import after

@@ -20,7 +20,7 @@ from simplestack import (
 )
 from simplestack_kvm import errors
 from simplestack_kvm.hooks import disks, guests, guests_update, interfaces, media, power, snapshots, tags
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from support.threads import profiled
 
 from .counterparts.libvirtd import Libvirtd

@@ -12,7 +12,7 @@ from simplestack import Credentials, Target
 from simplestack.identity.accounts import hash_password
 from simplestack_kvm import session as sessions
 from simplestack_kvm.hooks.networks import network_list, network_vlan_create
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 
 from .conftest import require_libvirtd

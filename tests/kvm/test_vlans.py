@@ -16,8 +16,8 @@ from simplestack import (
     OperationNotSupported,
 )
 from simplestack_kvm.hooks.networks import network_info, network_list, network_vlan_create
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 from .interference import after

@@ -9,8 +9,8 @@ import libvirt
 
 from simplestack import Guest
 from simplestack_kvm.hooks.guests import guest_clone
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .domains import foreign
 

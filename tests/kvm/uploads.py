@@ -10,7 +10,7 @@ import pytest
 from simplestack import Guest, GuestImport, InvalidArguments, SimplestackError
 from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_import import guest_import
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
 

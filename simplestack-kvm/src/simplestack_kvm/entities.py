@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from simplestack import Disk, Guest, GuestState, Network, NetworkInterface, Snapshot, Storage, gib
-from simplestack_kvm.libvirtd.interface_records import BITS_IN_KIB, InterfaceRecord
-from simplestack_kvm.libvirtd.locking import ipv4_allowed, locking_mode
-from simplestack_kvm.libvirtd.records import KIB_PER_MIB, DiskRecord, DomainRecord
-from simplestack_kvm.libvirtd.snapshots import SnapshotRecord, ancestry
-from simplestack_kvm.libvirtd.storages import StoragePoolRecord
-from simplestack_kvm.libvirtd.vlans import bridge_of, kept_fields, virtual_port, vlan_tags
+from simplestack_kvm.libvirtd.guests.records import KIB_PER_MIB, DiskRecord, DomainRecord
+from simplestack_kvm.libvirtd.guests.snapshot_records import SnapshotRecord, ancestry
+from simplestack_kvm.libvirtd.networks.interface_records import BITS_IN_KIB, InterfaceRecord
+from simplestack_kvm.libvirtd.networks.locking import ipv4_allowed, locking_mode
+from simplestack_kvm.libvirtd.networks.vlans import bridge_of, kept_fields, virtual_port, vlan_tags
+from simplestack_kvm.libvirtd.storage.storages import StoragePoolRecord
 
 #: What ``other_config`` of a network tells of it. A client gives none of these.
 NETWORK_FACTS = ("forward_mode", "forward_device", "domain", "addresses", "virtualport", "vlan")

@@ -5,9 +5,14 @@ from functools import partial
 
 from simplestack import Credentials, Target, Unauthorized, check_account
 from simplestack_kvm import errors
-from simplestack_kvm.libvirtd.event_loop import start_event_loop
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.transports import Route, accounts_decide, chosen_transport, find_route
+from simplestack_kvm.libvirtd.connection.event_loop import start_event_loop
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.connection.transports import (
+    Route,
+    accounts_decide,
+    chosen_transport,
+    find_route,
+)
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.settings import KvmSettings
 

@@ -18,21 +18,24 @@ from simplestack import (
     hookimpl,
 )
 from simplestack_kvm.entities import disk_entity
-from simplestack_kvm.libvirtd.disk_names import renaming, set_name
-from simplestack_kvm.libvirtd.domain_xml import (
+from simplestack_kvm.libvirtd.changes.leftovers import Leftovers
+from simplestack_kvm.libvirtd.changes.undo import Step, apply_all, with_remains
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.disks.growth import plan_growth, unknown_size
+from simplestack_kvm.libvirtd.disks.ownership import own_volumes
+from simplestack_kvm.libvirtd.guests.disk_names import renaming, set_name
+from simplestack_kvm.libvirtd.guests.domain_xml import (
     disk_element,
     free_target,
     taken_targets,
 )
-from simplestack_kvm.libvirtd.domains import (
+from simplestack_kvm.libvirtd.guests.domains import (
     document_of,
     find_domain,
 )
-from simplestack_kvm.libvirtd.growth import plan_growth, unknown_size
-from simplestack_kvm.libvirtd.inventory import refresh_storages
-from simplestack_kvm.libvirtd.leftovers import Leftovers
-from simplestack_kvm.libvirtd.ownership import own_volumes
-from simplestack_kvm.libvirtd.plugging import (
+from simplestack_kvm.libvirtd.guests.records import DiskRecord, disk_records
+from simplestack_kvm.libvirtd.guests.snapshot_records import snapshot_records
+from simplestack_kvm.libvirtd.networks.plugging import (
     REMOVAL,
     attach,
     disk_device,
@@ -41,13 +44,10 @@ from simplestack_kvm.libvirtd.plugging import (
     undefining,
     unplug,
 )
-from simplestack_kvm.libvirtd.records import DiskRecord, disk_records
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.sizes import disk_sizes, sizes_to_change
-from simplestack_kvm.libvirtd.snapshots import snapshot_records
-from simplestack_kvm.libvirtd.storages import choose_pool
-from simplestack_kvm.libvirtd.undo import Step, apply_all, with_remains
-from simplestack_kvm.libvirtd.volumes import make_volume, source_of
+from simplestack_kvm.libvirtd.storage.inventory import refresh_storages
+from simplestack_kvm.libvirtd.storage.sizes import disk_sizes, sizes_to_change
+from simplestack_kvm.libvirtd.storage.storages import choose_pool
+from simplestack_kvm.libvirtd.storage.volumes import make_volume, source_of
 from simplestack_kvm.sdk import libvirt
 
 

@@ -4,20 +4,20 @@ import xml.etree.ElementTree as ET
 
 from simplestack import CloudInit, Guest, GuestState, HypervisorError, hookimpl
 from simplestack_kvm.entities import guest_entity, guest_entity_of_stats, is_paravirtualized
-from simplestack_kvm.libvirtd.addresses import AddressBook
-from simplestack_kvm.libvirtd.cloning import copy_guest
-from simplestack_kvm.libvirtd.cloud_init import add_drive, own_image
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.domains import end_remnant, find_domain, require_guest_state, state_of
-from simplestack_kvm.libvirtd.leftovers import Leftovers
+from simplestack_kvm.libvirtd.changes.leftovers import Leftovers
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.copies.cloning import copy_guest
+from simplestack_kvm.libvirtd.disks.cloud_init import add_drive, own_image
+from simplestack_kvm.libvirtd.disks.ownership import own_volumes, past_disks
+from simplestack_kvm.libvirtd.firmware.nvram import delete_nvram
+from simplestack_kvm.libvirtd.guests.domains import end_remnant, find_domain, require_guest_state, state_of
+from simplestack_kvm.libvirtd.guests.records import DomainRecord, disk_records, domain_record
+from simplestack_kvm.libvirtd.guests.removal import DELETION, undefine
+from simplestack_kvm.libvirtd.guests.templates import forget_template
 from simplestack_kvm.libvirtd.listing import Row, list_guests
-from simplestack_kvm.libvirtd.nvram import delete_nvram
-from simplestack_kvm.libvirtd.ownership import own_volumes, past_disks
-from simplestack_kvm.libvirtd.records import DomainRecord, disk_records, domain_record
-from simplestack_kvm.libvirtd.removal import DELETION, undefine
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.sizes import disk_sizes
-from simplestack_kvm.libvirtd.templates import forget_template
+from simplestack_kvm.libvirtd.networks.addresses import AddressBook
+from simplestack_kvm.libvirtd.storage.sizes import disk_sizes
 from simplestack_kvm.sdk import libvirt
 
 

@@ -12,25 +12,25 @@ from simplestack import (
 from simplestack_kvm.entities import is_paravirtualized
 from simplestack_kvm.errors import needing_parts
 from simplestack_kvm.hooks.guests import show_guest
-from simplestack_kvm.libvirtd.cloning import copy_guest, find_origin
-from simplestack_kvm.libvirtd.cloud_init import add_drive
-from simplestack_kvm.libvirtd.copy_xml import add_disk, insert_iso, replace_interfaces
-from simplestack_kvm.libvirtd.disk_names import set_name
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.domain_xml import Plan, VolumeSource, build_domain, host_kind
-from simplestack_kvm.libvirtd.domains import document_of
-from simplestack_kvm.libvirtd.drives import find_iso
-from simplestack_kvm.libvirtd.firmware import firmware_of, require_uefi
-from simplestack_kvm.libvirtd.hardware import plan_cpus, plan_memory
-from simplestack_kvm.libvirtd.image_sources import check_image
-from simplestack_kvm.libvirtd.leftovers import Leftovers
-from simplestack_kvm.libvirtd.lookups import find_network
-from simplestack_kvm.libvirtd.naming import check_name, define_guest
-from simplestack_kvm.libvirtd.nvram import write_nvram
-from simplestack_kvm.libvirtd.records import disk_records
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.storages import choose_pool
-from simplestack_kvm.libvirtd.volumes import copy_volume, find_volume, make_volume, source_of
+from simplestack_kvm.libvirtd.changes.leftovers import Leftovers
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.lookups import find_network
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.copies.cloning import copy_guest, find_origin
+from simplestack_kvm.libvirtd.copies.copy_xml import add_disk, insert_iso, replace_interfaces
+from simplestack_kvm.libvirtd.disks.cloud_init import add_drive
+from simplestack_kvm.libvirtd.disks.drives import find_iso
+from simplestack_kvm.libvirtd.firmware.firmware import firmware_of, require_uefi
+from simplestack_kvm.libvirtd.firmware.nvram import write_nvram
+from simplestack_kvm.libvirtd.guests.disk_names import set_name
+from simplestack_kvm.libvirtd.guests.domain_xml import Plan, VolumeSource, build_domain, host_kind
+from simplestack_kvm.libvirtd.guests.domains import document_of
+from simplestack_kvm.libvirtd.guests.hardware import plan_cpus, plan_memory
+from simplestack_kvm.libvirtd.guests.naming import check_name, define_guest
+from simplestack_kvm.libvirtd.guests.records import disk_records
+from simplestack_kvm.libvirtd.images.sources import check_image
+from simplestack_kvm.libvirtd.storage.storages import choose_pool
+from simplestack_kvm.libvirtd.storage.volumes import copy_volume, find_volume, make_volume, source_of
 from simplestack_kvm.sdk import libvirt
 
 

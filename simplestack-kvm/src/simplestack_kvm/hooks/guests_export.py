@@ -1,9 +1,9 @@
 """Export guests."""
 
 from simplestack import Export, hookimpl
-from simplestack_kvm.libvirtd.domains import find_domain
-from simplestack_kvm.libvirtd.exporting import export_guest
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.guests.domains import find_domain
+from simplestack_kvm.libvirtd.transfer.exporting import export_guest
 
 
 @hookimpl

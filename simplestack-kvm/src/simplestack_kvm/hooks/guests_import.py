@@ -12,15 +12,15 @@ from simplestack_kvm.appliance.incoming import Announced, Incoming
 from simplestack_kvm.appliance.inflating import MARK, Inflated
 from simplestack_kvm.errors import needing_parts
 from simplestack_kvm.hooks.guests import show_guest
-from simplestack_kvm.libvirtd.appliance_guests import Content, create_guest
-from simplestack_kvm.libvirtd.appliance_imports import ApplianceImport
-from simplestack_kvm.libvirtd.domain_xml import VolumeSource
-from simplestack_kvm.libvirtd.image_imports import READABLE, Destination, DiskImports, check_start
-from simplestack_kvm.libvirtd.leftovers import Leftovers
-from simplestack_kvm.libvirtd.lookups import find_network
-from simplestack_kvm.libvirtd.naming import check_name, free_name
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.storages import available_bytes, choose_pool
+from simplestack_kvm.libvirtd.changes.leftovers import Leftovers
+from simplestack_kvm.libvirtd.connection.lookups import find_network
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.guests.domain_xml import VolumeSource
+from simplestack_kvm.libvirtd.guests.naming import check_name, free_name
+from simplestack_kvm.libvirtd.storage.storages import available_bytes, choose_pool
+from simplestack_kvm.libvirtd.transfer.appliance_guests import Content, create_guest
+from simplestack_kvm.libvirtd.transfer.appliance_imports import ApplianceImport
+from simplestack_kvm.libvirtd.transfer.image_imports import READABLE, Destination, DiskImports, check_start
 
 _WHAT = "the image"
 _EXAMPLE = "`?name=web&memory=1024`"

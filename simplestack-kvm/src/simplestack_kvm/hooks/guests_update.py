@@ -17,17 +17,17 @@ from simplestack import (
 )
 from simplestack_kvm.entities import is_paravirtualized
 from simplestack_kvm.hooks.guests import show_guest
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.domains import find_domain, require_guest_state
-from simplestack_kvm.libvirtd.growth import plan_growth, unknown_size
-from simplestack_kvm.libvirtd.hardware import plan_cpus, plan_memory
-from simplestack_kvm.libvirtd.naming import check_name, renaming
-from simplestack_kvm.libvirtd.nvram import reject_renaming
-from simplestack_kvm.libvirtd.records import DomainRecord, domain_record
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.sizes import sizes_to_change
-from simplestack_kvm.libvirtd.templates import setting
-from simplestack_kvm.libvirtd.undo import Step, apply_all
+from simplestack_kvm.libvirtd.changes.undo import Step, apply_all
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.disks.growth import plan_growth, unknown_size
+from simplestack_kvm.libvirtd.firmware.nvram import reject_renaming
+from simplestack_kvm.libvirtd.guests.domains import find_domain, require_guest_state
+from simplestack_kvm.libvirtd.guests.hardware import plan_cpus, plan_memory
+from simplestack_kvm.libvirtd.guests.naming import check_name, renaming
+from simplestack_kvm.libvirtd.guests.records import DomainRecord, domain_record
+from simplestack_kvm.libvirtd.guests.templates import setting
+from simplestack_kvm.libvirtd.storage.sizes import sizes_to_change
 from simplestack_kvm.sdk import libvirt
 
 

@@ -1,8 +1,8 @@
 """Show the host of the session."""
 
 from simplestack import EntityNotFound, Host, hookimpl
-from simplestack_kvm.libvirtd.hosts import host_id_of
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.hosts import host_id_of
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 
 @hookimpl

@@ -15,23 +15,23 @@ from simplestack import (
     hookimpl,
 )
 from simplestack_kvm.entities import interface_entity
-from simplestack_kvm.libvirtd.domains import document_of, find_domain, require_guest_state
-from simplestack_kvm.libvirtd.interface_records import (
+from simplestack_kvm.libvirtd.connection.lookups import find_network
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.guests.domains import document_of, find_domain, require_guest_state
+from simplestack_kvm.libvirtd.networks.interface_records import (
     InterfaceRecord,
     bandwidth_element,
     interface_records,
 )
-from simplestack_kvm.libvirtd.interfaces import (
+from simplestack_kvm.libvirtd.networks.interfaces import (
     add_interface,
     change_interface,
     find_interface,
     new_mac,
     remove_interface,
 )
-from simplestack_kvm.libvirtd.locking import filter_reference, is_on_open_vswitch
-from simplestack_kvm.libvirtd.lookups import find_network
-from simplestack_kvm.libvirtd.plugging import reject_saved
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.networks.locking import filter_reference, is_on_open_vswitch
+from simplestack_kvm.libvirtd.networks.plugging import reject_saved
 from simplestack_kvm.sdk import libvirt
 
 #: The kinds of interfaces that have no device on the host, so that libvirt can change nothing of them.

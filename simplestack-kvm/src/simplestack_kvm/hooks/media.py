@@ -1,10 +1,10 @@
 """The CD drive."""
 
 from simplestack import Media, hookimpl
-from simplestack_kvm.libvirtd.domains import find_domain
-from simplestack_kvm.libvirtd.drives import eject, find_iso, insert, medium_name
-from simplestack_kvm.libvirtd.lookups import find_pool
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.lookups import find_pool
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.disks.drives import eject, find_iso, insert, medium_name
+from simplestack_kvm.libvirtd.guests.domains import find_domain
 
 
 @hookimpl

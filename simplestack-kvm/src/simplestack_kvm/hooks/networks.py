@@ -8,13 +8,19 @@ from collections.abc import Mapping
 from simplestack import Conflict, HypervisorError, InvalidArguments, Network, NetworkCreate, hookimpl
 from simplestack_kvm.entities import NETWORK_FACTS, network_entity
 from simplestack_kvm.errors import has_reason
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.leftovers import Leftovers
-from simplestack_kvm.libvirtd.lookups import find_network
-from simplestack_kvm.libvirtd.naming import check_spelling
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.turns import turn
-from simplestack_kvm.libvirtd.vlans import KeptFields, bridge_of, is_switched, vlan_network, vlan_tags
+from simplestack_kvm.libvirtd.changes.leftovers import Leftovers
+from simplestack_kvm.libvirtd.changes.turns import turn
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.lookups import find_network
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.guests.naming import check_spelling
+from simplestack_kvm.libvirtd.networks.vlans import (
+    KeptFields,
+    bridge_of,
+    is_switched,
+    vlan_network,
+    vlan_tags,
+)
 from simplestack_kvm.sdk import libvirt
 
 #: Each list of networks reads it.

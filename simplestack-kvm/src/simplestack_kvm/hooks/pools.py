@@ -3,8 +3,8 @@
 from typing import Any
 
 from simplestack import Pool, hookimpl
-from simplestack_kvm.libvirtd.hosts import host_id_of
-from simplestack_kvm.libvirtd.session import KvmSession
+from simplestack_kvm.libvirtd.connection.hosts import host_id_of
+from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.sdk import libvirt
 
 _KIB_IN_MIB = 1024

@@ -4,7 +4,8 @@ import time
 
 from simplestack import GuestState, OperationTimeout, hookimpl
 from simplestack_kvm.errors import has_reason
-from simplestack_kvm.libvirtd.domains import (
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.guests.domains import (
     change_state,
     end_remnant,
     find_domain,
@@ -13,8 +14,7 @@ from simplestack_kvm.libvirtd.domains import (
     state_code,
     wait_until,
 )
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.templates import reject_template
+from simplestack_kvm.libvirtd.guests.templates import reject_template
 from simplestack_kvm.sdk import libvirt
 
 #: A booting guest ignores its power button, so it is pressed again after this time.

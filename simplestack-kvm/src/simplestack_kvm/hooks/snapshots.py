@@ -4,27 +4,27 @@ from functools import partial
 
 from simplestack import Conflict, HypervisorError, Snapshot, hookimpl
 from simplestack_kvm.entities import snapshot_entity
-from simplestack_kvm.libvirtd.domains import document_of, find_domain
-from simplestack_kvm.libvirtd.leftovers import Leftovers
-from simplestack_kvm.libvirtd.plugging import reject_saved
-from simplestack_kvm.libvirtd.records import disk_records
-from simplestack_kvm.libvirtd.reverting import reject_used_by_others, revert
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.snapshots import (
+from simplestack_kvm.libvirtd.changes.leftovers import Leftovers
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.guests.domains import document_of, find_domain
+from simplestack_kvm.libvirtd.guests.records import disk_records
+from simplestack_kvm.libvirtd.guests.snapshot_records import (
     ancestry,
     new_snapshot,
     pick,
     remove_snapshot,
     snapshot_records,
 )
-from simplestack_kvm.libvirtd.snapshotting import (
+from simplestack_kvm.libvirtd.guests.templates import reject_template
+from simplestack_kvm.libvirtd.networks.plugging import reject_saved
+from simplestack_kvm.libvirtd.snapshots.reverting import reject_used_by_others, revert
+from simplestack_kvm.libvirtd.snapshots.snapshotting import (
     missing_targets,
     reject_external,
     require_intact,
     require_unambiguous,
     snapshot_targets,
 )
-from simplestack_kvm.libvirtd.templates import reject_template
 
 
 @hookimpl

@@ -9,11 +9,11 @@ from functools import partial
 
 from simplestack import Busy, HypervisorError, HypervisorTimeout, Storage, hookimpl
 from simplestack_kvm.entities import storage_entity
-from simplestack_kvm.libvirtd.bounded import NoResponse
-from simplestack_kvm.libvirtd.lookups import find_pool
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.sizes import within_storage_limit
-from simplestack_kvm.libvirtd.storages import (
+from simplestack_kvm.libvirtd.connection.bounded import NoResponse
+from simplestack_kvm.libvirtd.connection.lookups import find_pool
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.storage.sizes import within_storage_limit
+from simplestack_kvm.libvirtd.storage.storages import (
     StoragePoolRecord,
     active_pools,
     outstanding_bytes_of,

@@ -1,9 +1,9 @@
 """Tags of guests. They are kept in libvirt's metadata, as other tools show it."""
 
 from simplestack import EntityNotFound, hookimpl
-from simplestack_kvm.libvirtd.domains import find_domain
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.tags import add_tag, read_tags, remove_tag
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.guests.domains import find_domain
+from simplestack_kvm.libvirtd.guests.tags import add_tag, read_tags, remove_tag
 
 
 @hookimpl

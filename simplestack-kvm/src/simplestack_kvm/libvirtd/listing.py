@@ -18,19 +18,19 @@ from typing import Any
 
 from simplestack import Busy, GuestState, HypervisorError
 from simplestack_kvm.errors import has_reason
-from simplestack_kvm.libvirtd.addresses import AddressBook
-from simplestack_kvm.libvirtd.bounded import NoResponse
-from simplestack_kvm.libvirtd.documents import parse_document
-from simplestack_kvm.libvirtd.parallel_reads import read_all
-from simplestack_kvm.libvirtd.records import (
+from simplestack_kvm.libvirtd.connection.bounded import NoResponse
+from simplestack_kvm.libvirtd.connection.documents import parse_document
+from simplestack_kvm.libvirtd.connection.parallel_reads import read_all
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.guests.records import (
     DomainRecord,
     domain_record,
     state_of_code,
     stats_drives,
 )
-from simplestack_kvm.libvirtd.session import KvmSession
-from simplestack_kvm.libvirtd.sizes import STORAGE_SECONDS, Survey, within_storage_limit
-from simplestack_kvm.libvirtd.templates import template_ids
+from simplestack_kvm.libvirtd.guests.templates import template_ids
+from simplestack_kvm.libvirtd.networks.addresses import AddressBook
+from simplestack_kvm.libvirtd.storage.sizes import STORAGE_SECONDS, Survey, within_storage_limit
 from simplestack_kvm.sdk import libvirt
 
 _log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""Change things so that a failure leaves nothing behind."""

@@ -1,0 +1,1 @@
+"""Reach a libvirtd: transports, sessions, and calls that end in time."""

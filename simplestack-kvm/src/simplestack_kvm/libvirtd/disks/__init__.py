@@ -1,0 +1,1 @@
+"""The drives of guests, and whose their volumes are."""

@@ -1,0 +1,1 @@
+"""Firmware of guests, and their UEFI variables."""

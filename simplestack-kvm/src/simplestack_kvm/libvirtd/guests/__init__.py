@@ -1,0 +1,1 @@
+"""Domains: find and describe them, and what their descriptions tell."""

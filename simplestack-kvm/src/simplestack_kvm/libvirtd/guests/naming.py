@@ -1,0 +1,127 @@
+"""Check names, define new guests, and rename guests."""
+
+import itertools
+import re
+from contextlib import suppress
+
+from simplestack import Conflict, EntityNotFound, GuestState, InvalidArguments
+from simplestack_kvm.errors import has_reason
+from simplestack_kvm.libvirtd.changes.undo import Step
+from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.guests.domains import find_domain, require_guest_state
+from simplestack_kvm.sdk import libvirt
+
+#: libvirt stores a domain or a network in a file with its name and the suffix ``.xml.new``.
+MAX_NAME_BYTES = 255 - len(".xml.new")
+#: What XML 1.0 cannot hold (https://www.w3.org/TR/xml/#charsets).
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def check_name(session: KvmSession, name: str) -> None:
+    """Check that `name` is a valid and unused guest name.
+
+    :raises InvalidArguments: libvirt does not support the name
+    :raises Conflict: another guest has this name
+    """
+    check_spelling(name, "guest")
+    if is_taken(session, name):
+        raise taken(name)
+
+
+def check_spelling(name: str, kind: str) -> None:
+    """Check that libvirt can store a name.
+
+    :param kind: whose name it is, such as ``guest``
+    :raises InvalidArguments: it cannot
+    """
+    unstorable = _NOT_IN_XML.search(name)
+    if unstorable is not None:
+        raise InvalidArguments(
+            f"`name`: {name[:80]!r} has the character U+{ord(unstorable[0]):04X}, which XML and thus libvirt "
+            f"cannot store: choose another {kind} name"
+        )
+    # libvirt makes paths of names, and of a dot alone one that it then tries to delete.
+    if "/" in name or not name.strip(" .") or len(name.encode()) > MAX_NAME_BYTES:
+        raise InvalidArguments(
+            f"`name`: {name[:80]!r} is not a valid {kind} name: it must not have a slash "
+            f"or only dots, and be at most {MAX_NAME_BYTES} bytes long"
+        )
+
+
+def free_name(session: KvmSession, name: str) -> str:
+    """Return the name, or ``NAME (2)`` or the next free name if a guest has it.
+
+    :raises InvalidArguments: libvirt does not support the name
+    """
+    check_spelling(name, "guest")
+    candidate = name
+    for number in itertools.count(2):
+        if not is_taken(session, candidate):
+            break
+        suffix = f" ({number})"
+        cut = name.encode()[: MAX_NAME_BYTES - len(suffix)].decode(errors="ignore")
+        candidate = cut + suffix
+    return candidate
+
+
+def taken(name: str) -> Conflict:
+    """Return the error for a name that another guest has."""
+    return Conflict(f"another guest has the name {name!r}: choose another name")
+
+
+def is_taken(session: KvmSession, name: str) -> bool:
+    """Return whether a guest has this name."""
+    try:
+        session.connection.lookupByName(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return False
+        raise
+    return True
+
+
+def define_guest(session: KvmSession, text: str, guest_id: str, name: str) -> "libvirt.virDomain":
+    """Define a new guest.
+
+    :param text: its description, with this UUID and name
+    :raises Conflict: another client has used the name meanwhile
+    """
+    try:
+        return session.connection.defineXML(text)
+    except libvirt.libvirtError as error:
+        if not has_reason(error):
+            # It may have succeeded: then a guest with the new UUID exists, and uses the new volumes.
+            with suppress(EntityNotFound):
+                return find_domain(session, guest_id)
+        # libvirt has no error number for that.
+        elif is_taken(session, name):
+            raise taken(name) from None
+        raise
+
+
+def renaming(session: KvmSession, domain: "libvirt.virDomain", old_name: str, name: str) -> Step:
+    """Return the step that renames a guest. The guest must be stopped."""
+
+    def rename() -> None:
+        try:
+            domain.rename(name)
+        except libvirt.libvirtError as error:
+            if not has_reason(error):
+                # It may have succeeded: then the guest that has the new name is this one.
+                if find_domain(session, domain.UUIDString()).name() == name:
+                    return
+                raise
+            if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+                require_guest_state(domain, "rename the guest", GuestState.STOPPED)
+            if is_taken(session, name):
+                raise taken(name) from None
+            raise
+
+    def rename_back() -> None:
+        # The object keeps its old name. A third name was set by another client.
+        if find_domain(session, domain.UUIDString()).name() == name:
+            domain.rename(old_name)
+
+    return Step(
+        apply=rename, undo=rename_back, remains=f"the guest's former name {old_name!r} could not be restored"
+    )

@@ -1,0 +1,1 @@
+"""Images in volumes: what their headers say, and what they refer to."""

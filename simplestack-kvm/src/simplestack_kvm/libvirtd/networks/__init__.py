@@ -1,0 +1,1 @@
+"""Networks, and the interfaces of guests on them."""

@@ -1,0 +1,1 @@
+"""Take snapshots, and revert to them."""
