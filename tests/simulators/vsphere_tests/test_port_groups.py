@@ -47,7 +47,7 @@ def test_a_lone_host_gains_and_loses_a_port_group(client: Client, systems: list[
     assert [each.name for each in host.network] == ["VM Network"]
     assert len(systems[0].networkInfo.vswitch[0].portgroup) == 1
     with pytest.raises(vmodl.fault.ManagedObjectNotFound):
-        made.name  # noqa: B018
+        _ = made.name
 
 
 def test_port_groups_of_one_name_are_one_network(client: Client, systems: list[Any]) -> None:
