@@ -227,3 +227,12 @@ def test_no_bytes_are_an_unexpected_error() -> None:
             files_of(summed(changed) if randomly.random() < 0.5 else bytes(changed))
         except InvalidArguments:
             continue
+
+
+def test_headers_without_files_have_an_end() -> None:
+    info = tarfile.TarInfo("comment")
+    info.type = tarfile.XGLTYPE
+    block = info.tobuf(tarfile.USTAR_FORMAT)
+    assert files_of(block * 30_000 + archive({})) == {}
+    with pytest.raises(InvalidArguments, match="more than 30000 headers"):
+        files_of(block * 30_001 + archive({}))

@@ -23,6 +23,8 @@ _MAX_PADDING_BYTES = MIB
 _MAX_EXTENSION_BYTES = 64 * 1024
 #: A file may be split into this many parts, or more files be added that are not imported.
 MAX_MEMBERS = 10_000
+#: A file has at most a header of its own, one with its long name and one with its size.
+_MAX_HEADERS = 3 * MAX_MEMBERS
 _REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE)
 _KINDS = {
     tarfile.LNKTYPE: "a link",
@@ -57,6 +59,7 @@ class ArchiveReader:
         self._source = source
         self._digests: RunningDigests | None = None
         self._names: set[str] = set()
+        self._headers = 0
         self._left_bytes = 0
         self._padding_bytes = 0
         self._returned: Member | None = None
@@ -118,6 +121,9 @@ class ArchiveReader:
             block = self._exactly(BLOCK_BYTES)
             if block == _END:
                 return None
+            self._headers += 1
+            if self._headers > _MAX_HEADERS:
+                raise InvalidArguments(f"the archive has more than {_MAX_HEADERS} headers")
             info = _parsed(block)
             if info.type == tarfile.XHDTYPE:
                 fields = _pax_fields(self._extension(info))

@@ -7,6 +7,8 @@ from simplestack_kvm.appliance.incoming import Source
 
 _PIECE_BYTES = 64 * 1024
 MARK = b"\x1f\x8b"
+#: Programs write parts of content, and one without at the end.
+_MAX_EMPTY_PARTS = 1000
 #: With the header and the trailer of gzip.
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -24,6 +26,8 @@ class Inflated:
         self._inflated_bytes = 0
         self._inflater = zlib.decompressobj(_GZIP)
         self._input = b""
+        self._is_part_empty = True
+        self._empty_parts = 0
         self._is_over = False
 
     def read(self, size: int, /) -> bytes:
@@ -57,12 +61,18 @@ class Inflated:
         except zlib.error:
             raise InvalidArguments("the compressed image is damaged: gzip cannot read it") from None
         self._input = self._inflater.unconsumed_tail
+        if piece:
+            self._is_part_empty = False
         if is_end and not piece and not self._inflater.eof:
             raise InvalidArguments("the compressed image ends too early: send all of it")
         return piece
 
     def _start_next_part(self) -> bool:
         """Go on with the next part, if there is one: some programs compress in parts."""
+        self._empty_parts += self._is_part_empty
+        if self._empty_parts > _MAX_EMPTY_PARTS:
+            raise InvalidArguments(f"the compressed image has more than {_MAX_EMPTY_PARTS} empty parts")
+        self._is_part_empty = True
         self._input = self._inflater.unused_data or self._source.read(_PIECE_BYTES)
         while self._input and not self._input.strip(b"\0"):  # padding
             self._input = self._source.read(_PIECE_BYTES)
