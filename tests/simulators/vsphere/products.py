@@ -78,7 +78,12 @@ ESXI = Product(
     version="8.0.3",
     api_version="8.0.3.0",
     speaks_json=False,
-    id_prefixes={vim.Network: "HaNetwork-", vim.ResourcePool: "pool", vim.Datastore: "datastore-"},
+    id_prefixes={
+        vim.Network: "HaNetwork-",
+        vim.ResourcePool: "pool",
+        vim.Datastore: "datastore-",
+        vim.vm.Snapshot: "snapshot-",
+    },
     task_id_format="haTask-ha-host-{method}-{number}",
     accounts={"root": Account("secret"), "reader": Account("secret", READING)},
     unsupported=_VCENTER_ONLY,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyVmomi import vim, vmodl
 
@@ -10,6 +10,9 @@ from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
 from simulators.vsphere.methods import method
 from simulators.vsphere.tasks import Running
+
+if TYPE_CHECKING:
+    from simulators.vsphere.simulator import Simulator
 
 State = vim.VirtualMachine.PowerState
 
@@ -23,7 +26,7 @@ def power_on(call: Call, host: Object | None) -> Any:
         running.commit()
         if host is not None:
             call.target["runtime.host"] = host.ref
-        _switch(call, State.poweredOn)
+        switch(call.simulator, call.target, State.poweredOn)
 
     return _start(call, work)
 
@@ -49,7 +52,7 @@ def reset(call: Call) -> Any:
 @method(vim.VirtualMachine, "ShutdownGuest")
 def shut_down(call: Call) -> None:
     """Ask the guest to shut down."""
-    _ask_guest(call, State.poweredOff, lambda: _switch(call, State.poweredOff))
+    _ask_guest(call, State.poweredOff, lambda: switch(call.simulator, call.target, State.poweredOff))
 
 
 @method(vim.VirtualMachine, "RebootGuest")
@@ -61,7 +64,7 @@ def reboot(call: Call) -> None:
 @method(vim.VirtualMachine, "StandbyGuest")
 def stand_by(call: Call) -> None:
     """Ask the guest to prepare for standby, which suspends the VM."""
-    _ask_guest(call, State.suspended, lambda: _switch(call, State.suspended))
+    _ask_guest(call, State.suspended, lambda: switch(call.simulator, call.target, State.suspended))
 
 
 def _start(call: Call, work: Callable[[Running], None]) -> Any:
@@ -77,7 +80,7 @@ def _reject_template(call: Call) -> None:
 def _leave(call: Call, running: Running, wanted: Any) -> None:
     _need_on(call, wanted)
     running.commit()
-    _switch(call, wanted)
+    switch(call.simulator, call.target, wanted)
 
 
 def _need_on(call: Call, wanted: Any) -> None:
@@ -107,9 +110,8 @@ def _ask_guest(call: Call, wanted: Any, happen: Callable[[], None]) -> None:
     call.simulator.guests.later(call.target, happen)
 
 
-def _switch(call: Call, wanted: Any) -> None:
+def switch(simulator: "Simulator", vm: Object, wanted: Any) -> None:
     """Set the power state, and what follows from it: the guest, and which devices are connected."""
-    vm = call.target
     is_on = wanted == State.poweredOn
     for each in vm["config.hardware.device"]:
         if each.connectable is not None:
@@ -118,7 +120,7 @@ def _switch(call: Call, wanted: Any) -> None:
     vm["runtime.suspendTime"] = datetime.now(UTC) if wanted == State.suspended else None
     vm["runtime.cleanPowerOff"] = None if is_on else True
     if is_on:
-        call.simulator.guests.start(vm)
+        simulator.guests.start(vm)
     else:
         vm["runtime.bootTime"] = None
-        call.simulator.guests.stop(vm)
+        simulator.guests.stop(vm)

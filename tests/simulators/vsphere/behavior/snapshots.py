@@ -1,0 +1,260 @@
+"""Snapshots of VMs: a tree, of which one is the current one."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pyVmomi import vim, vmodl
+
+from simulators.vsphere import disk_chains
+from simulators.vsphere.behavior.power import switch
+from simulators.vsphere.calls import Call
+from simulators.vsphere.data import copy, make
+from simulators.vsphere.database import Object
+from simulators.vsphere.derived import derived
+from simulators.vsphere.files import File
+from simulators.vsphere.methods import method
+from simulators.vsphere.snapshot_trees import find_node, nodes_of, path_of, walk, without
+from simulators.vsphere.tasks import Running
+
+if TYPE_CHECKING:
+    from simulators.vsphere.simulator import Simulator
+
+State = vim.VirtualMachine.PowerState
+_MAX_LEVELS, _MAX_NAME = 32, 80
+_Tree = vim.vm.SnapshotTree
+
+
+@method(vim.VirtualMachine, "CreateSnapshot_Task")
+def create(call: Call, name: str, description: str | None, memory: bool, quiesce: bool) -> Any:
+    """Make a snapshot, which becomes the current one."""
+    return _start(call, call.target, lambda: _create(call, name, description, memory, is_quiesced=quiesce))
+
+
+@method(vim.VirtualMachine, "CreateSnapshotEx_Task")
+def create_ex(call: Call, name: str, description: str | None, memory: bool, quiesce_spec: Any) -> Any:
+    """Make a snapshot, which becomes the current one."""
+    is_quiesced = quiesce_spec is not None
+    return _start(
+        call, call.target, lambda: _create(call, name, description, memory, is_quiesced=is_quiesced)
+    )
+
+
+@method(vim.vm.Snapshot, "RevertToSnapshot_Task")
+def revert(call: Call, host: Object | None, suppress_power_on: bool | None) -> Any:
+    """Let a VM be as it was."""
+    vm = call.resolve(call.target["vm"])
+    return _start(call, vm, lambda: _revert(call, vm, call.target, host, bool(suppress_power_on)))
+
+
+@method(vim.VirtualMachine, "RevertToCurrentSnapshot_Task")
+def revert_to_current(call: Call, host: Object | None, suppress_power_on: bool | None) -> Any:
+    """Let a VM be as it was at its current snapshot."""
+
+    def work() -> None:
+        if call.target["snapshot"] is None:
+            raise vim.fault.NotFound
+        current = call.resolve(call.target["snapshot.currentSnapshot"])
+        _revert(call, call.target, current, host, bool(suppress_power_on))
+
+    return _start(call, call.target, work)
+
+
+@method(vim.vm.Snapshot, "RemoveSnapshot_Task")
+def remove(call: Call, remove_children: bool, consolidate: bool | None) -> Any:
+    """Remove a snapshot: its children go up to its parent, unless they are removed too."""
+    vm = call.resolve(call.target["vm"])
+
+    def work() -> None:
+        if call.database.find(call.target.id) is not call.target:
+            raise vmodl.fault.ManagedObjectNotFound(obj=call.target.ref)
+        node = find_node(vm, call.target.ref)
+        gone = list(walk([node])) if remove_children else [node]
+        _remove(call.simulator, vm, gone, is_consolidated=consolidate is not False)
+
+    return _start(call, vm, work)
+
+
+@method(vim.VirtualMachine, "RemoveAllSnapshots_Task")
+def remove_all(call: Call, consolidate: bool | None, spec: Any) -> Any:
+    """Remove all snapshots."""
+    if spec is not None:
+        raise vmodl.fault.NotSupported
+
+    def work() -> None:
+        gone = list(nodes_of(call.target))
+        _remove(call.simulator, call.target, gone, is_consolidated=consolidate is not False)
+
+    return _start(call, call.target, work)
+
+
+@method(vim.vm.Snapshot, "RenameSnapshot")
+def rename(call: Call, name: str | None, description: str | None) -> None:
+    """Change a snapshot's name or description."""
+    vm = call.resolve(call.target["vm"])
+    busy = call.simulator.tasks.busy_with(vm)
+    if busy is not None:
+        raise vim.fault.TaskInProgress(task=busy.ref)
+    node = find_node(vm, call.target.ref)
+    if name is not None:
+        node.name = _checked(name)
+    if description is not None:
+        node.description = description
+    vm.touch()
+
+
+@derived(vim.vm.Snapshot, "childSnapshot")
+def _child_snapshots(snapshot: Object) -> list[Any]:
+    node = find_node(snapshot.database.get(snapshot["vm"]), snapshot.ref)
+    return [child.snapshot for child in node.childSnapshotList]
+
+
+def _start(call: Call, vm: Object, work: Callable[[], Any]) -> Any:
+    if vm["config.template"]:
+        raise vmodl.fault.NotSupported
+
+    def run(running: Running) -> Any:
+        running.commit()
+        return work()
+
+    return call.start(run, vm)
+
+
+def _create(call: Call, name: str, description: str | None, memory: bool, *, is_quiesced: bool) -> Any:
+    vm, simulator = call.target, call.simulator
+    _checked(name)
+    parents = path_of(vm)
+    if len(parents) >= _MAX_LEVELS:
+        raise vim.fault.TooManySnapshotLevels
+    state = vm["runtime.powerState"]
+    has_memory = state == State.suspended or (memory and state == State.poweredOn)
+    config = vm["config"]
+    disks = [each for each in config.hardware.device if isinstance(each, disk_chains.Disk)]
+    if has_memory and len(disk_chains.snapshot_disks(config)) != len(disks):
+        raise vim.fault.MemorySnapshotOnIndependentDisk
+    number = call.database.new_id(vim.vm.Snapshot)
+    kept = copy(config)
+    disk_chains.add_deltas(simulator, config)
+    moid = number if simulator.product.is_vcenter else f"{vm.id}-{number}"
+    made = call.database.add(vim.vm.Snapshot, moid, config=kept, vm=vm.ref)
+    try:
+        _add_state(simulator, made, has_memory=has_memory)
+    except vmodl.MethodFault:
+        before = disk_chains.file_names([config])
+        config.hardware = copy(kept.hardware)
+        disk_chains.consolidate(simulator, before, _configs(vm))
+        call.database.remove(made)
+        raise
+    has_tools = vm["guest.toolsRunningStatus"] == "guestToolsRunning"
+    node = make(
+        _Tree,
+        snapshot=made.ref,
+        vm=vm.ref,
+        name=name,
+        description=description or "",
+        id=int(moid.rpartition("-")[2]),
+        createTime=datetime.now(UTC),
+        state=state if has_memory else State.poweredOff,
+        quiesced=is_quiesced and has_tools and not memory,
+        replaySupported=False,
+    )
+    info = vm["snapshot"] or make(vim.vm.SnapshotInfo)
+    (parents[-1].childSnapshotList if parents else info.rootSnapshotList).append(node)
+    info.currentSnapshot = made.ref
+    _show(vm, info)
+    return made.ref
+
+
+def _revert(call: Call, vm: Object, snapshot: Object, host: Object | None, suppresses: bool) -> None:
+    simulator = call.simulator
+    node = find_node(vm, snapshot.ref)
+    disk_chains.check_files(simulator, snapshot["config"])
+    before = disk_chains.file_names([vm["config"]])
+    config = copy(snapshot["config"])
+    config.name, config.files = vm["config.name"], vm["config.files"]
+    disk_chains.add_deltas(simulator, config)
+    lost = {disk.key for disk in disk_chains.snapshot_disks(vm["config"])}
+    lost -= {disk.key for disk in disk_chains.snapshot_disks(config)}
+    left = [disk for disk in disk_chains.snapshot_disks(vm["config"]) if disk.key in lost]
+    before -= {backing.fileName for disk in left for backing in disk_chains.chain(disk.backing)}
+    if host is not None:
+        vm["runtime.host"] = host.ref
+    vm["config"] = config
+    vm["network"] = _networks(vm, config)
+    disk_chains.consolidate(simulator, before, _configs(vm))
+    vm["snapshot.currentSnapshot"] = snapshot.ref
+    wanted = State.suspended if suppresses and node.state == State.poweredOn else node.state
+    switch(simulator, vm, wanted)
+
+
+def _networks(vm: Object, config: Any) -> list[Any]:
+    """Return the networks that are left of those that the cards of a configuration are in."""
+    cards = [each for each in config.hardware.device if isinstance(each, vim.vm.device.VirtualEthernetCard)]
+    backings: list[Any] = [card.backing for card in cards]
+    ids = []
+    for backing in backings:
+        port = getattr(backing, "port", None)
+        ids.append(backing.network._moId if port is None else port.portgroupKey)
+    return [found.ref for each in dict.fromkeys(ids) if (found := vm.database.find(each)) is not None]
+
+
+def _remove(simulator: "Simulator", vm: Object, gone: list[Any], *, is_consolidated: bool) -> None:
+    info = vm["snapshot"]
+    if info is None:
+        return
+    refs = {node.snapshot for node in gone}
+    current = [node for node in path_of(vm) if node.snapshot not in refs]
+    before = disk_chains.file_names(_configs(vm))
+    info.rootSnapshotList[:] = without(info.rootSnapshotList, refs)
+    info.currentSnapshot = current[-1].snapshot if current else None
+    for ref in refs:
+        found = vm.database.get(ref)
+        _remove_state(simulator, found)
+        vm.database.remove(found)
+    _show(vm, info)
+    if is_consolidated:
+        disk_chains.consolidate(simulator, before, _configs(vm))
+    else:
+        vm["runtime.consolidationNeeded"] = True
+    vm.touch()
+
+
+def _show(vm: Object, info: Any) -> None:
+    roots = [node.snapshot for node in info.rootSnapshotList]
+    vm["snapshot"] = info if roots else None
+    vm["rootSnapshot"] = roots
+
+
+def _add_state(simulator: "Simulator", snapshot: Object, *, has_memory: bool) -> None:
+    """Write the files of a snapshot's state: what VMware calls ``.vmsn``, and the memory's."""
+    store, base = _state_files(simulator, snapshot)
+    simulator.files.add(store, f"{base}.vmsn", File("other", 32_768))
+    if has_memory:
+        size = snapshot["config.hardware.memoryMB"] * 1024**2
+        try:
+            simulator.files.add(store, f"{base}.vmem", File("other", size))
+        except vmodl.MethodFault:
+            simulator.files.remove(store, f"{base}.vmsn")
+            raise
+
+
+def _remove_state(simulator: "Simulator", snapshot: Object) -> None:
+    store, base = _state_files(simulator, snapshot)
+    for suffix in (".vmsn", ".vmem"):
+        if simulator.files.find(store, base + suffix) is not None:
+            simulator.files.remove(store, base + suffix)
+
+
+def _state_files(simulator: "Simulator", snapshot: Object) -> tuple[str, str]:
+    store, path = disk_chains.locate(simulator, snapshot["config.files.vmPathName"])
+    return store, f"{path.rpartition('.')[0]}-Snapshot{snapshot.id.rpartition('-')[2]}"
+
+
+def _configs(vm: Object) -> list[Any]:
+    return [vm["config"], *(vm.database.get(node.snapshot)["config"] for node in nodes_of(vm))]
+
+
+def _checked(name: str) -> str:
+    if not name or len(name) > _MAX_NAME:
+        raise vim.fault.InvalidName(name=name)
+    return name
