@@ -151,7 +151,7 @@ def guest_export(session, guest_id):
     return Export(iter([image.getvalue()]), len(image.getvalue()))
 
 @hookimpl
-def guest_import(session, stream, size, storage_id):
+def guest_import(session, stream, size, storage_id, description):
     try:
         with tarfile.open(fileobj=io.BytesIO(stream.read(10**6)), mode="r:") as archive:
             made = json.load(archive.extractfile("guest.json"))
@@ -243,8 +243,8 @@ def test_what_a_plugin_leaves_behind_fails_the_run_by_name(tmp_path: Path) -> No
 def test_a_guest_that_was_there_before_is_not_deleted_though_a_plugin_calls_it_new(tmp_path: Path) -> None:
     defect = """
 @hookimpl
-def guest_clone(session, guest_id, name):
-    guests.guest_clone(session, guest_id, name, None)
+def guest_clone(session, guest_id, name, cloud_init):
+    guests.guest_clone(session, guest_id, name, cloud_init)
     return next(guest for guest in guests.guest_list(session) if guest.name == "database")
 DEFECT = {"guest_clone": guest_clone}
 """
