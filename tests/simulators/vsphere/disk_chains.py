@@ -84,6 +84,13 @@ def file_names(configs: list[Any]) -> set[str]:
     return {backing.fileName for disk in disks for backing in chain(disk.backing)}
 
 
+def all_file_names(configs: list[Any]) -> set[str]:
+    """Return the names of all files of disks, those of independent disks too."""
+    devices = [each for config in configs for each in config.hardware.device if isinstance(each, Disk)]
+    disks: list[Any] = devices
+    return {backing.fileName for disk in disks for backing in chain(disk.backing)}
+
+
 def consolidate(simulator: "Simulator", before: set[str], configs: list[Any]) -> None:
     """Remove the deltas that nobody needs, and merge those that only another delta needs.
 

@@ -61,3 +61,8 @@ def _path_to(nodes: list[Any], ref: Any) -> list[Any]:
         if below:
             return [node, *below]
     return []
+
+
+def configs_of(vm: Object) -> list[Any]:
+    """Return the configurations of a VM and of its snapshots."""
+    return [vm["config"], *(vm.database.get(node.snapshot)["config"] for node in nodes_of(vm))]

@@ -12,9 +12,9 @@ from simulators.vsphere.calls import Call
 from simulators.vsphere.data import copy, make
 from simulators.vsphere.database import Object
 from simulators.vsphere.derived import derived
-from simulators.vsphere.files import File
 from simulators.vsphere.methods import method
-from simulators.vsphere.snapshot_trees import find_node, nodes_of, path_of, walk, without
+from simulators.vsphere.snapshot_files import add_state, remove_state
+from simulators.vsphere.snapshot_trees import configs_of, find_node, nodes_of, path_of, walk, without
 from simulators.vsphere.tasks import Running
 
 if TYPE_CHECKING:
@@ -138,11 +138,11 @@ def _create(call: Call, name: str, description: str | None, memory: bool, *, is_
     moid = number if simulator.product.is_vcenter else f"{vm.id}-{number}"
     made = call.database.add(vim.vm.Snapshot, moid, config=kept, vm=vm.ref)
     try:
-        _add_state(simulator, made, has_memory=has_memory)
+        add_state(simulator, made, has_memory=has_memory)
     except vmodl.MethodFault:
         before = disk_chains.file_names([config])
         config.hardware = copy(kept.hardware)
-        disk_chains.consolidate(simulator, before, _configs(vm))
+        disk_chains.consolidate(simulator, before, configs_of(vm))
         call.database.remove(made)
         raise
     has_tools = vm["guest.toolsRunningStatus"] == "guestToolsRunning"
@@ -181,7 +181,7 @@ def _revert(call: Call, vm: Object, snapshot: Object, host: Object | None, suppr
         vm["runtime.host"] = host.ref
     vm["config"] = config
     vm["network"] = _networks(vm, config)
-    disk_chains.consolidate(simulator, before, _configs(vm))
+    disk_chains.consolidate(simulator, before, configs_of(vm))
     vm["snapshot.currentSnapshot"] = snapshot.ref
     wanted = State.suspended if suppresses and node.state == State.poweredOn else node.state
     switch(simulator, vm, wanted)
@@ -204,16 +204,16 @@ def _remove(simulator: "Simulator", vm: Object, gone: list[Any], *, is_consolida
         return
     refs = {node.snapshot for node in gone}
     current = [node for node in path_of(vm) if node.snapshot not in refs]
-    before = disk_chains.file_names(_configs(vm))
+    before = disk_chains.file_names(configs_of(vm))
     info.rootSnapshotList[:] = without(info.rootSnapshotList, refs)
     info.currentSnapshot = current[-1].snapshot if current else None
     for ref in refs:
         found = vm.database.get(ref)
-        _remove_state(simulator, found)
+        remove_state(simulator, found)
         vm.database.remove(found)
     _show(vm, info)
     if is_consolidated:
-        disk_chains.consolidate(simulator, before, _configs(vm))
+        disk_chains.consolidate(simulator, before, configs_of(vm))
     else:
         vm["runtime.consolidationNeeded"] = True
     vm.touch()
@@ -223,35 +223,6 @@ def _show(vm: Object, info: Any) -> None:
     roots = [node.snapshot for node in info.rootSnapshotList]
     vm["snapshot"] = info if roots else None
     vm["rootSnapshot"] = roots
-
-
-def _add_state(simulator: "Simulator", snapshot: Object, *, has_memory: bool) -> None:
-    """Write the files of a snapshot's state: what VMware calls ``.vmsn``, and the memory's."""
-    store, base = _state_files(simulator, snapshot)
-    simulator.files.add(store, f"{base}.vmsn", File("other", 32_768))
-    if has_memory:
-        size = snapshot["config.hardware.memoryMB"] * 1024**2
-        try:
-            simulator.files.add(store, f"{base}.vmem", File("other", size))
-        except vmodl.MethodFault:
-            simulator.files.remove(store, f"{base}.vmsn")
-            raise
-
-
-def _remove_state(simulator: "Simulator", snapshot: Object) -> None:
-    store, base = _state_files(simulator, snapshot)
-    for suffix in (".vmsn", ".vmem"):
-        if simulator.files.find(store, base + suffix) is not None:
-            simulator.files.remove(store, base + suffix)
-
-
-def _state_files(simulator: "Simulator", snapshot: Object) -> tuple[str, str]:
-    store, path = disk_chains.locate(simulator, snapshot["config.files.vmPathName"])
-    return store, f"{path.rpartition('.')[0]}-Snapshot{snapshot.id.rpartition('-')[2]}"
-
-
-def _configs(vm: Object) -> list[Any]:
-    return [vm["config"], *(vm.database.get(node.snapshot)["config"] for node in nodes_of(vm))]
 
 
 def _checked(name: str) -> str:
