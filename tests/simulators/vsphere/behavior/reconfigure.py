@@ -9,10 +9,12 @@ from simulators.vsphere.behavior.questions import ask_to_open
 from simulators.vsphere.calls import Call
 from simulators.vsphere.configuration import configure
 from simulators.vsphere.data import copy
+from simulators.vsphere.disk_chains import all_file_names
 from simulators.vsphere.hardware.changes import change_devices
 from simulators.vsphere.hardware.plan import Plan, given
 from simulators.vsphere.methods import method
 from simulators.vsphere.names import stored_name
+from simulators.vsphere.snapshot_trees import configs_of
 from simulators.vsphere.tasks import Running
 
 State = vim.VirtualMachine.PowerState
@@ -55,6 +57,7 @@ def reconfigure(call: Call, spec: Any) -> Any:
             host=call.resolve(vm["runtime.host"]),
             is_on=vm["runtime.powerState"] != State.poweredOff,
             has_snapshots=vm["snapshot"] is not None,
+            kept_files=frozenset(all_file_names(configs_of(vm)[1:])),
         )
         try:
             if spec.name is not None:

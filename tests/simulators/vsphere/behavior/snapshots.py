@@ -12,6 +12,7 @@ from simulators.vsphere.calls import Call
 from simulators.vsphere.data import copy, make
 from simulators.vsphere.database import Object
 from simulators.vsphere.derived import derived
+from simulators.vsphere.hardware.plan import Plan
 from simulators.vsphere.methods import method
 from simulators.vsphere.snapshot_files import add_state, remove_state
 from simulators.vsphere.snapshot_trees import configs_of, find_node, nodes_of, path_of, walk, without
@@ -180,6 +181,7 @@ def _revert(call: Call, vm: Object, snapshot: Object, host: Object | None, suppr
     if host is not None:
         vm["runtime.host"] = host.ref
     vm["config"] = config
+    vm["datastore"] = Plan(simulator, config, host=call.resolve(vm["runtime.host"])).relations()[0]
     vm["network"] = _networks(vm, config)
     disk_chains.consolidate(simulator, before, configs_of(vm))
     vm["snapshot.currentSnapshot"] = snapshot.ref

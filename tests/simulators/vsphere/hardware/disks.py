@@ -6,6 +6,7 @@ from typing import Any
 from pyVmomi import vim
 
 from simulators.vsphere.database import Object
+from simulators.vsphere.disk_chains import chain
 from simulators.vsphere.files import File
 from simulators.vsphere.hardware.placement import label, place, take_out
 from simulators.vsphere.hardware.plan import Plan
@@ -54,7 +55,8 @@ def edit_disk(plan: Plan, index: int, disk: Any, wanted: Any, file_operation: An
             raise vim.fault.InvalidDeviceBacking(deviceIndex=index)
         disk.backing.diskMode = wanted.backing.diskMode
     size = _size(index, wanted)
-    if size < disk.capacityInBytes or (size > disk.capacityInBytes and plan.has_snapshots):
+    has_deltas = plan.has_snapshots or disk.backing.parent is not None
+    if size < disk.capacityInBytes or (size > disk.capacityInBytes and has_deltas):
         raise _rejected(index, operation)
     if size > disk.capacityInBytes:
         plan.grow_disk(*plan.locate(disk.backing.fileName), size)
@@ -64,12 +66,14 @@ def edit_disk(plan: Plan, index: int, disk: Any, wanted: Any, file_operation: An
 
 
 def remove_disk(plan: Plan, index: int, disk: Any, file_operation: Any) -> None:
-    """Remove a disk, and its file if that is wanted."""
+    """Remove a disk, and its files if that is wanted, except for those that snapshots need."""
     if file_operation not in (None, Change.FileOperation.destroy):
         raise _rejected(index, Change.Operation.remove, file_operation)
     take_out(plan, index, disk)
     if file_operation is not None:
-        plan.remove_file(*plan.locate(disk.backing.fileName))
+        for backing in chain(disk.backing):
+            if backing.fileName not in plan.kept_files:
+                plan.remove_file(*plan.locate(backing.fileName))
 
 
 def _existing(plan: Plan, index: int, disk: Any) -> tuple[Object, str]:

@@ -27,6 +27,8 @@ class Plan:
     #: Whether the VM is powered on.
     is_on: bool = False
     has_snapshots: bool = False
+    #: The names of the disks' files that the VM's snapshots need.
+    kept_files: frozenset[str] = frozenset()
     #: Keys of new devices, by the keys that the client gave them.
     new_keys: dict[int, int] = field(default_factory=dict)
     _undo: list[Callable[[], Any]] = field(default_factory=list)
