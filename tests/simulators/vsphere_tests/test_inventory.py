@@ -78,6 +78,15 @@ def test_10_000_vms_are_there_soon_and_have_their_own_uuids(product: Product) ->
     assert first["config.hardware.device[4000]"].macAddress != last["config.hardware.device[4000]"].macAddress
 
 
+def test_each_card_has_its_own_address(product: Product) -> None:
+    simulator = Simulator(product, vms=300)
+    vms = list(simulator.database.all(vim.VirtualMachine))
+    devices = [each for vm in vms for each in vm["config"].hardware.device]
+    macs = [each.macAddress for each in devices if isinstance(each, vim.vm.device.VirtualEthernetCard)]
+    assert len(set(macs)) == len(macs) > 400
+    assert macs[0].startswith("00:50:56:8")
+
+
 @pytest.fixture
 def vapp_vm(client: Client) -> Any:
     return client.vm("shop-db")

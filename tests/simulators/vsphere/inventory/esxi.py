@@ -46,5 +46,5 @@ def build_esxi(simulator: "Simulator", vms: int) -> None:
     pool = database.get(own["resourcePool"])
     for number in range(vms):
         mac = f"00:0c:29:{number // 65_536:02x}:{number // 256 % 256:02x}:{number % 256:02x}"
-        guest = Guest(f"vm-{number}", local, [network], host, pool, mac=mac)
+        guest = Guest(f"vm-{number}", local, [network], host, pool, macs=[mac])
         add_guest(simulator, guest, folder["vm"])

@@ -36,7 +36,8 @@ class Guest:
     disk_bytes: Sequence[int] = (8 * GIB, 2 * GIB)
     is_template: bool = False
     annotation: str = ""
-    mac: str = "00:50:56:80:00:00"
+    #: The MAC addresses of the cards, one for each network at least.
+    macs: Sequence[str] = ()
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     instance_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -160,7 +161,9 @@ def _hardware(guest: Guest) -> vim.vm.VirtualHardware:
         for unit, size in enumerate(guest.disk_bytes)
     ]
     scsi.device = [disk.key for disk in disks]
-    cards = [devices.network_card(index, found, guest.mac) for index, found in enumerate(guest.networks)]
+    cards = [
+        devices.network_card(index, found, guest.macs[index]) for index, found in enumerate(guest.networks)
+    ]
     made = [*devices.fixed_devices(), scsi, devices.cd_drive(), *disks, *cards]
     made[0].device = [devices.CD_KEY]
     return make(

@@ -47,11 +47,11 @@ def build_vcenter(simulator: "Simulator", vms: int) -> None:
     for number in range(vms):
         pool, host = places[number % len(places)]
         networks_of = [network, production] if number % 2 else [network]
-        guest = Guest(f"vm-{number}", shared, networks_of, host, pool, mac=_mac(number))
+        guest = Guest(f"vm-{number}", shared, networks_of, host, pool, macs=_macs(number))
         add_guest(simulator, guest, servers if number % 3 == 1 else vm_folder)
-    in_vapp = Guest("shop-db", shared, [production], hosts[0], shop, mac=_mac(vms))
+    in_vapp = Guest("shop-db", shared, [production], hosts[0], shop, macs=_macs(vms))
     add_guest(simulator, in_vapp, None)
-    template = Guest("debian-12", shared, [network], hosts[0], None, is_template=True, mac=_mac(vms + 1))
+    template = Guest("debian-12", shared, [network], hosts[0], None, is_template=True, macs=_macs(vms + 1))
     add_guest(simulator, template, templates)
 
 
@@ -77,6 +77,9 @@ def _add_networks(simulator: "Simulator", folder: Object, hosts: list[Object]) -
     return network, production
 
 
-def _mac(number: int) -> str:
-    """Return an address of vCenter's range 00:50:56:80-bf."""
-    return f"00:50:56:{0x80 + number // 65_536:02x}:{number // 256 % 256:02x}:{number % 256:02x}"
+def _macs(number: int) -> list[str]:
+    """Return the addresses of a VM's two cards, of vCenter's range 00:50:56:80-bf."""
+    return [
+        f"00:50:56:{0x80 + each // 65_536:02x}:{each // 256 % 256:02x}:{each % 256:02x}"
+        for each in (2 * number, 2 * number + 1)
+    ]
