@@ -79,7 +79,6 @@ ESXI = Product(
     api_version="8.0.3.0",
     speaks_json=False,
     id_prefixes={
-        vim.Network: "HaNetwork-",
         vim.ResourcePool: "pool",
         vim.Datastore: "datastore-",
         vim.vm.Snapshot: "snapshot-",

@@ -41,6 +41,7 @@ def test_a_lone_host_gains_and_loses_a_port_group(client: Client, systems: list[
     systems[0].AddPortGroup(group())
     (made,) = [each for each in host.network if each.name == "dmz"]
     assert made in host.parent.parent.parent.networkFolder.childEntity
+    assert {each._moId for each in host.network} == {"HaNetwork-VM Network", "HaNetwork-dmz"}
     assert [each.spec.vlanId for each in systems[0].networkInfo.portgroup] == [0, 7]
     assert len(systems[0].networkInfo.vswitch[0].portgroup) == 2
     systems[0].RemovePortGroup("dmz")

@@ -8,7 +8,7 @@ from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
 from simulators.vsphere.inventory.descent import datacenter_of
 from simulators.vsphere.inventory.entities import remove_entity
-from simulators.vsphere.inventory.networks import add_network, add_port_group
+from simulators.vsphere.inventory.networks import add_network, add_port_group, host_network_id
 from simulators.vsphere.methods import method
 from simulators.vsphere.names import stored_name
 
@@ -29,12 +29,8 @@ def add(call: Call, portgrp: Any) -> None:
         raise vim.fault.NotFound
     if any(group.spec.name == portgrp.name for group in network.portgroup):
         raise vim.fault.AlreadyExists(name=portgrp.name)
-    found = _network(host, portgrp.name)
     add_port_group(host, portgrp.name, portgrp.vlanId, portgrp.vswitchName)
-    if found is None:
-        add_network(call.database, portgrp.name, _folder(host), [host])
-    else:
-        found["host"] = [*found["host"], host.ref]
+    _join(call, host, portgrp.name)
 
 
 @method(vim.host.NetworkSystem, "RemovePortGroup")
@@ -60,6 +56,16 @@ def remove(call: Call, pg_name: str) -> None:
     found["host"] = [ref for ref in found["host"] if ref != host.ref]
     if not found["host"]:
         remove_entity(found)
+
+
+def _join(call: Call, host: Object, name: str) -> Object:
+    """Let a host be in the network of a name, and return the network."""
+    found = _network(host, name)
+    if found is None:
+        moid = None if call.simulator.product.is_vcenter else host_network_id(name)
+        return add_network(call.database, name, _folder(host), [host], moid)
+    found["host"] = [*found["host"], host.ref]
+    return found
 
 
 def _host(call: Call) -> Object:

@@ -42,7 +42,9 @@ def build_esxi(simulator: "Simulator", vms: int) -> None:
         files.add(local.id, f"iso/{name}", File("iso", _GIB))
     networks.add_vswitch(host)
     networks.add_port_group(host, "VM Network")
-    network = networks.add_network(database, "VM Network", folder["network"], [host])
+    network = networks.add_network(
+        database, "VM Network", folder["network"], [host], networks.host_network_id("VM Network")
+    )
     pool = database.get(own["resourcePool"])
     for number in range(vms):
         mac = f"00:0c:29:{number // 65_536:02x}:{number // 256 % 256:02x}:{number % 256:02x}"

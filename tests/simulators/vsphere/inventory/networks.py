@@ -10,6 +10,7 @@ from simulators.vsphere.data import make
 from simulators.vsphere.database import Database, Object
 from simulators.vsphere.derived import derived
 from simulators.vsphere.inventory.entities import add_entity
+from simulators.vsphere.names import stored_name
 
 VSWITCH = "vSwitch0"
 
@@ -46,9 +47,16 @@ def add_port_group(host: Object, name: str, vlan: int = 0, vswitch: str = VSWITC
     host.touch()
 
 
-def add_network(database: Database, name: str, folder: Object, hosts: list[Object]) -> Object:
+def add_network(
+    database: Database, name: str, folder: Object, hosts: list[Object], moid: str | None = None
+) -> Object:
     """Make the network that the standard port groups of one name on several hosts are."""
-    return add_entity(database, vim.Network, name, folder, host=[host.ref for host in hosts])
+    return add_entity(database, vim.Network, name, folder, moid, host=[host.ref for host in hosts])
+
+
+def host_network_id(name: str) -> str:
+    """Return the ID that a lone host gives to the network of a port group."""
+    return f"HaNetwork-{stored_name(name)}"
 
 
 def add_switch(database: Database, name: str, folder: Object, hosts: list[Object]) -> Object:
