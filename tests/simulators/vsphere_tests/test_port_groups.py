@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pyVmomi import vim, vmodl
 
-from simulators.vsphere.products import ESXI
+from simulators.vsphere.products import ESXI, VCENTER
 from simulators.vsphere_tests.clients import Client
 from simulators.vsphere_tests.waiting import error, result
 
@@ -78,6 +78,60 @@ def test_a_port_group_that_cannot_be_added(client: Client, systems: list[Any], s
         systems[0].AddPortGroup(spec)
     assert client.values(vim.Network, "name") == before
     assert len(systems[0].networkInfo.portgroup) == 1
+
+
+@pytest.mark.parametrize("product", [VCENTER, ESXI])
+def test_a_port_group_changes_its_vlan(client: Client, systems: list[Any]) -> None:
+    network = client.find(vim.Network, "VM Network")
+    systems[0].UpdatePortGroup("VM Network", group("VM Network", 9))
+    assert [each.spec.vlanId for each in systems[0].networkInfo.portgroup] == [9]
+    assert client.find(vim.Network, "VM Network") == network
+    assert len(network.host) == len(systems)
+
+
+@pytest.mark.parametrize("product", [VCENTER, ESXI])
+def test_a_port_group_is_renamed(client: Client, systems: list[Any]) -> None:
+    for system in systems:
+        system.AddPortGroup(group())
+    before = client.find(vim.Network, "dmz")
+    systems[0].UpdatePortGroup("dmz", group("dmz-2"))
+    names = [each.spec.name for each in systems[0].networkInfo.portgroup]
+    assert names == ["VM Network", "dmz-2"]
+    keys = [each.key for each in systems[0].networkInfo.portgroup]
+    assert list(systems[0].networkInfo.vswitch[0].portgroup) == keys
+    made = client.find(vim.Network, "dmz-2")
+    assert len(made.host) == 1
+    if len(systems) > 1:
+        assert len(before.host) == len(systems) - 1
+    else:
+        assert "dmz" not in client.values(vim.Network, "name")
+    systems[0].AddPortGroup(group())
+    systems[0].RemovePortGroup("dmz-2")
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "fault"),
+    [
+        ("nothing", group("nothing"), vim.fault.NotFound),
+        ("dmz", group("VM Network"), vim.fault.AlreadyExists),
+        ("dmz", group(vswitch="vSwitch9"), vim.fault.NotFound),
+        ("dmz", group(vlan=4_096), vmodl.fault.InvalidArgument),
+        ("dmz", group(""), vmodl.fault.InvalidArgument),
+        ("VM Network", group("other"), vim.fault.HostConfigFault),
+    ],
+)
+def test_a_port_group_that_cannot_be_changed(
+    client: Client, systems: list[Any], name: str, spec: Any, fault: Any
+) -> None:
+    systems[0].AddPortGroup(group())
+    names = client.values(vim.Network, "name")
+    with pytest.raises(fault):
+        systems[0].UpdatePortGroup(name, spec)
+    assert [(each.spec.name, each.spec.vlanId) for each in systems[0].networkInfo.portgroup] == [
+        ("VM Network", 0),
+        ("dmz", 7),
+    ]
+    assert client.values(vim.Network, "name") == names
 
 
 def test_vlan_4095_is_for_trunks(systems: list[Any]) -> None:

@@ -20,37 +20,89 @@ _MAX_VLAN = 4_095
 def add(call: Call, portgrp: Any) -> None:
     """Make a port group on a host. The network of its name gains the host, or is made."""
     host = _host(call)
-    network = host["config.network"]
-    if not portgrp.name:
-        raise vmodl.fault.InvalidArgument(invalidProperty="portgrp.name")
-    if not 0 <= portgrp.vlanId <= _MAX_VLAN:
-        raise vmodl.fault.InvalidArgument(invalidProperty="portgrp.vlanId")
-    if all(switch.name != portgrp.vswitchName for switch in network.vswitch):
-        raise vim.fault.NotFound
-    if any(group.spec.name == portgrp.name for group in network.portgroup):
+    _check(host, portgrp)
+    if _find(host, portgrp.name) is not None:
         raise vim.fault.AlreadyExists(name=portgrp.name)
     add_port_group(host, portgrp.name, portgrp.vlanId, portgrp.vswitchName)
     _join(call, host, portgrp.name)
+
+
+@method(vim.host.NetworkSystem, "UpdatePortGroup")
+def update(call: Call, pg_name: str, portgrp: Any) -> None:
+    """Change a port group: its VLAN, its switch, or its name, which moves the host to another network.
+
+    The name of a port group that VMs use stays: the simulator does not have VMs whose network is gone.
+    """
+    host = _host(call)
+    group = _need(host, pg_name)
+    _check(host, portgrp)
+    is_renamed = portgrp.name != pg_name
+    if is_renamed and _find(host, portgrp.name) is not None:
+        raise vim.fault.AlreadyExists(name=portgrp.name)
+    if is_renamed and _is_used(host, pg_name):
+        raise vim.fault.HostConfigFault
+    position = host["config.network"].portgroup.index(group)
+    _take_out(host, group)
+    add_port_group(host, portgrp.name, portgrp.vlanId, portgrp.vswitchName)
+    groups = host["config.network"].portgroup
+    groups.insert(position, groups.pop())
+    if is_renamed:
+        _leave(host, pg_name)
+        _join(call, host, portgrp.name)
 
 
 @method(vim.host.NetworkSystem, "RemovePortGroup")
 def remove(call: Call, pg_name: str) -> None:
     """Remove a port group from a host, and its network with the last host that has it."""
     host = _host(call)
-    network = host["config.network"]
-    group = next((each for each in network.portgroup if each.spec.name == pg_name), None)
-    if group is None:
+    group = _need(host, pg_name)
+    if _is_used(host, pg_name):
+        raise vim.fault.ResourceInUse(type=vim.host.PortGroup, name=pg_name)
+    _take_out(host, group)
+    _leave(host, pg_name)
+
+
+def _check(host: Object, spec: Any) -> None:
+    """Check what a port group is to be."""
+    if not spec.name:
+        raise vmodl.fault.InvalidArgument(invalidProperty="portgrp.name")
+    if not 0 <= spec.vlanId <= _MAX_VLAN:
+        raise vmodl.fault.InvalidArgument(invalidProperty="portgrp.vlanId")
+    if all(switch.name != spec.vswitchName for switch in host["config.network"].vswitch):
         raise vim.fault.NotFound
-    found = _network(host, pg_name)
-    if found is not None:
-        vms = [call.database.get(ref) for ref in found["vm"]]
-        if any(vm["runtime.host"] == host.ref for vm in vms):
-            raise vim.fault.ResourceInUse(type=vim.host.PortGroup, name=pg_name)
+
+
+def _find(host: Object, name: str) -> Any:
+    groups = host["config.network"].portgroup
+    return next((each for each in groups if each.spec.name == name), None)
+
+
+def _need(host: Object, name: str) -> Any:
+    found = _find(host, name)
+    if found is None:
+        raise vim.fault.NotFound
+    return found
+
+
+def _is_used(host: Object, name: str) -> bool:
+    """Return whether VMs of a host are in a network."""
+    network = _network(host, name)
+    vms = [] if network is None else [host.database.get(ref) for ref in network["vm"]]
+    return any(vm["runtime.host"] == host.ref for vm in vms)
+
+
+def _take_out(host: Object, group: Any) -> None:
+    network = host["config.network"]
     network.portgroup.remove(group)
     for switch in network.vswitch:
         if group.key in switch.portgroup:
             switch.portgroup.remove(group.key)
     host.touch()
+
+
+def _leave(host: Object, name: str) -> None:
+    """Take a host out of the network of a name, which ends with its last host."""
+    found = _network(host, name)
     if found is None:
         return
     found["host"] = [ref for ref in found["host"] if ref != host.ref]
