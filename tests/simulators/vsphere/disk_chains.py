@@ -91,14 +91,18 @@ def all_file_names(configs: list[Any]) -> set[str]:
     return {backing.fileName for disk in disks for backing in chain(disk.backing)}
 
 
-def consolidate(simulator: "Simulator", before: set[str], configs: list[Any]) -> None:
-    """Remove the deltas that nobody needs, and merge those that only another delta needs.
+def remove_unneeded(simulator: "Simulator", before: set[str], configs: list[Any]) -> None:
+    """Remove the deltas that nobody needs.
 
     :param before: the names of files that there were
     :param configs: of the VM, and of the snapshots that are left
     """
     for name in before - file_names(configs):
         _remove(simulator, name)
+
+
+def consolidate(simulator: "Simulator", configs: list[Any]) -> None:
+    """Merge the deltas that only another delta needs."""
     while (pair := _mergeable(configs)) is not None:
         _merge(simulator, configs, *pair)
 

@@ -133,6 +133,22 @@ def test_a_full_datastore_leaves_nothing_behind(client: Client, vm: Any, simulat
     assert (tree(vm), vm.snapshot.currentSnapshot) == ([("a", [])], first)
 
 
+@pytest.mark.parametrize("is_current", [True, False])
+def test_a_revert_without_space_changes_nothing(
+    client: Client, vm: Any, simulator: Simulator, *, is_current: bool
+) -> None:
+    made = snap(client, vm)
+    before, names, devices = files(simulator, vm), chains(vm), len(vm.config.hardware.device)
+    store = vm.datastore[0]._moId
+    with simulator.database.lock:
+        simulator.files._capacities[store] -= simulator.files.free(store) - 20 * 1024**2
+    task = vm.RevertToCurrentSnapshot_Task() if is_current else made.RevertToSnapshot_Task()
+    fault = vim.fault.GenericVmConfigFault if is_current else vim.fault.NoDiskSpace
+    assert isinstance(error(client, task), fault)
+    assert (files(simulator, vm), chains(vm), len(vm.config.hardware.device)) == (before, names, devices)
+    assert vm.snapshot.currentSnapshot == made
+
+
 def test_what_cannot_be_done(client: Client, vm: Any) -> None:
     assert isinstance(error(client, vm.RevertToCurrentSnapshot_Task()), vim.fault.NotFound)
     assert isinstance(error(client, vm.CreateSnapshot_Task("", None, False, False)), vim.fault.InvalidName)
@@ -155,3 +171,29 @@ def test_files_stay_without_consolidation(client: Client, vm: Any) -> None:
     result(client, made.RemoveSnapshot_Task(False, False))
     assert (vm.snapshot, vm.runtime.consolidationNeeded) == (None, True)
     assert len(chains(vm)[0]) == 2
+
+
+@both
+def test_disks_are_consolidated_later(client: Client, vm: Any, simulator: Simulator) -> None:
+    before, free = files(simulator, vm), vm.datastore[0].summary.freeSpace
+    first = snap(client, vm)
+    second = snap(client, vm)
+    result(client, first.RevertToSnapshot_Task())
+    third = snap(client, vm)
+    for each in (second, third):
+        result(client, each.RemoveSnapshot_Task(False, False))
+    assert vm.runtime.consolidationNeeded
+    assert len(chains(vm)[0]) == 3
+    result(client, vm.ConsolidateVMDisks_Task())
+    assert (len(chains(vm)[0]), vm.runtime.consolidationNeeded) == (2, False)
+    assert chains(first)[0] == ["vm-0/vm-0.vmdk"]
+    result(client, first.RemoveSnapshot_Task(False, False))
+    result(client, vm.ConsolidateVMDisks_Task())
+    assert (files(simulator, vm), vm.datastore[0].summary.freeSpace) == (before, free)
+
+
+def test_a_later_removal_consolidates_too(client: Client, vm: Any) -> None:
+    first = snap(client, vm)
+    result(client, snap(client, vm).RemoveSnapshot_Task(False, False))
+    result(client, first.RemoveSnapshot_Task(False))
+    assert (len(chains(vm)[0]), vm.runtime.consolidationNeeded) == (1, False)

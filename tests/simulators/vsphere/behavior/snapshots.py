@@ -56,7 +56,12 @@ def revert_to_current(call: Call, host: Object | None, suppress_power_on: bool |
         if call.target["snapshot"] is None:
             raise vim.fault.NotFound
         current = call.resolve(call.target["snapshot.currentSnapshot"])
-        _revert(call, call.target, current, host, bool(suppress_power_on))
+        try:
+            _revert(call, call.target, current, host, bool(suppress_power_on))
+        except vim.fault.FileFault as error:
+            # The method declares no faults of files, in contrast to RevertToSnapshot_Task.
+            reason = f"{type(error).__name__}: {error.file}"
+            raise vim.fault.GenericVmConfigFault(reason=reason) from error
 
     return _start(call, call.target, work)
 
@@ -85,6 +90,17 @@ def remove_all(call: Call, consolidate: bool | None, spec: Any) -> Any:
     def work() -> None:
         gone = list(nodes_of(call.target))
         _remove(call.simulator, call.target, gone, is_consolidated=consolidate is not False)
+
+    return _start(call, call.target, work)
+
+
+@method(vim.VirtualMachine, "ConsolidateVMDisks_Task")
+def consolidate(call: Call) -> Any:
+    """Merge the deltas that snapshots have left which were removed without consolidation."""
+
+    def work() -> None:
+        disk_chains.consolidate(call.simulator, configs_of(call.target))
+        call.target["runtime.consolidationNeeded"] = False
 
     return _start(call, call.target, work)
 
@@ -143,7 +159,7 @@ def _create(call: Call, name: str, description: str | None, memory: bool, *, is_
     except vmodl.MethodFault:
         before = disk_chains.file_names([config])
         config.hardware = copy(kept.hardware)
-        disk_chains.consolidate(simulator, before, configs_of(vm))
+        disk_chains.remove_unneeded(simulator, before, configs_of(vm))
         call.database.remove(made)
         raise
     has_tools = vm["guest.toolsRunningStatus"] == "guestToolsRunning"
@@ -183,7 +199,7 @@ def _revert(call: Call, vm: Object, snapshot: Object, host: Object | None, suppr
     vm["config"] = config
     vm["datastore"] = Plan(simulator, config, host=call.resolve(vm["runtime.host"])).relations()[0]
     vm["network"] = _networks(vm, config)
-    disk_chains.consolidate(simulator, before, configs_of(vm))
+    disk_chains.remove_unneeded(simulator, before, configs_of(vm))
     vm["snapshot.currentSnapshot"] = snapshot.ref
     wanted = State.suspended if suppresses and node.state == State.poweredOn else node.state
     switch(simulator, vm, wanted)
@@ -214,10 +230,10 @@ def _remove(simulator: "Simulator", vm: Object, gone: list[Any], *, is_consolida
         remove_state(simulator, found)
         vm.database.remove(found)
     _show(vm, info)
+    disk_chains.remove_unneeded(simulator, before, configs_of(vm))
     if is_consolidated:
-        disk_chains.consolidate(simulator, before, configs_of(vm))
-    else:
-        vm["runtime.consolidationNeeded"] = True
+        disk_chains.consolidate(simulator, configs_of(vm))
+    vm["runtime.consolidationNeeded"] = not is_consolidated
     vm.touch()
 
 
