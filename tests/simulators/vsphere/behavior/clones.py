@@ -9,10 +9,14 @@ from pyVmomi import vim, vmodl
 from simulators.vsphere.behavior.entities import check_name
 from simulators.vsphere.behavior.power import switch
 from simulators.vsphere.calls import Call
+from simulators.vsphere.configuration import configure
 from simulators.vsphere.data import copy, make
 from simulators.vsphere.database import Later, Object
 from simulators.vsphere.disk_chains import Disk, chain, locate
 from simulators.vsphere.files import File
+from simulators.vsphere.hardware.cards import give_addresses
+from simulators.vsphere.hardware.changes import change_devices
+from simulators.vsphere.hardware.plan import Plan
 from simulators.vsphere.inventory.entities import add_entity
 from simulators.vsphere.inventory.guests import off_guest
 from simulators.vsphere.methods import method
@@ -20,18 +24,29 @@ from simulators.vsphere.names import stored_name
 from simulators.vsphere.tasks import Running
 
 State = vim.VirtualMachine.PowerState
-Card = vim.vm.device.VirtualEthernetCard
-_CLONE, _DEPLOY = "VirtualMachine.Provisioning.Clone", "VirtualMachine.Provisioning.DeployTemplate"
+#: What a clone needs on its source: by whether that is a template, and whether the clone will be one.
+_PRIVILEGES = {
+    (False, False): "VirtualMachine.Provisioning.Clone",
+    (False, True): "VirtualMachine.Provisioning.CreateTemplateFromVM",
+    (True, False): "VirtualMachine.Provisioning.DeployTemplate",
+    (True, True): "VirtualMachine.Provisioning.CloneTemplate",
+}
+#: Ways of copying disks that leave no delta of the source's; others are `NotSupported`.
+_WHOLE_COPIES = (None, "", "moveAllDiskBackingsAndDisallowSharing", "moveAllDiskBackingsAndConsolidate")
 
 
 @method(vim.VirtualMachine, "CloneVM_Task", privilege="System.View")
 def clone(call: Call, folder: Object, name: str, spec: Any) -> Any:
-    """Make a VM like this one. What is set to customize or to configure it is `NotSupported`."""
+    """Make a VM like this one, or like a snapshot of it, and change its configuration.
+
+    What is set to customize it or to share its disks is `NotSupported`.
+    """
     source, location = call.target, spec.location
-    call.need(_DEPLOY if source["config.template"] else _CLONE, source)
-    if spec.config or spec.customization or spec.snapshot or spec.memory:
+    store = call.resolve(source["datastore"][0] if location.datastore is None else location.datastore)
+    _check_privileges(call, folder, spec, store)
+    if spec.customization or spec.memory or location.disk or location.service:
         raise vmodl.fault.NotSupported
-    if location.disk or location.deviceChange or location.service or location.diskMoveType:
+    if location.diskMoveType not in _WHOLE_COPIES:
         raise vmodl.fault.NotSupported
     if spec.template and spec.powerOn:
         raise vmodl.fault.InvalidArgument(invalidProperty="spec.powerOn")
@@ -42,9 +57,18 @@ def clone(call: Call, folder: Object, name: str, spec: Any) -> Any:
         stored = stored_name(name)
         check_name(folder, stored)
         pool, host = _place(call, location)
+        origin = _origin(call, spec)
         running.commit()
-        store = source["datastore"][0] if location.datastore is None else location.datastore
-        made = _make(call, folder, stored, call.resolve(store), is_template=spec.template)
+        plan = Plan(call.simulator, copy(origin), host=call.resolve(host))
+        try:
+            _copy(plan, store, stored, is_template=spec.template)
+            _change(plan, origin, spec)
+            datastores, networks = plan.relations()
+        except vmodl.MethodFault:
+            plan.roll_back()
+            raise
+        made = _add(call, folder, stored, plan.config)
+        made["datastore"], made["network"] = datastores, networks
         made["resourcePool"] = None if spec.template else pool.ref
         made["runtime.host"] = host
         if spec.powerOn:
@@ -55,6 +79,26 @@ def clone(call: Call, folder: Object, name: str, spec: Any) -> Any:
     more = (vim.fault.DuplicateName, vim.fault.InvalidName)
     declared = call.method._replace(faults=(*call.method.faults, *more))
     return replace(call, method=declared).start(work)
+
+
+def _check_privileges(call: Call, folder: Object, spec: Any, store: Object) -> None:
+    source = call.target
+    call.need(_PRIVILEGES[bool(source["config.template"]), spec.template], source)
+    call.need("VirtualMachine.Inventory.CreateFromExisting", folder)
+    call.need("Datastore.AllocateSpace", store)
+    pool = spec.location.pool or source["resourcePool"]
+    if pool is not None and not spec.template:
+        call.need("Resource.AssignVMToPool", call.resolve(pool))
+
+
+def _origin(call: Call, spec: Any) -> Any:
+    """Return the configuration to clone: the VM's, or that of a snapshot of it."""
+    if spec.snapshot is None:
+        return call.target["config"]
+    snapshot = call.resolve(spec.snapshot)
+    if snapshot["vm"] != call.target.ref:
+        raise vmodl.fault.InvalidArgument(invalidProperty="spec.snapshot")
+    return snapshot["config"]
 
 
 def _place(call: Call, location: Any) -> tuple[Object, Any]:
@@ -69,39 +113,55 @@ def _place(call: Call, location: Any) -> tuple[Object, Any]:
     return pool, location.host or (own if own in hosts else hosts[0])
 
 
-def _make(call: Call, folder: Object, name: str, store: Object, *, is_template: bool) -> Object:
-    source, simulator = call.target, call.simulator
-    config = copy(source["config"])
-    taken = {path.partition("/")[0] for path in simulator.files.all(store.id)}
+def _copy(plan: Plan, store: Object, name: str, *, is_template: bool) -> None:
+    """Give a copy of a configuration its own name, files and IDs."""
+    files, config = plan.simulator.files, plan.config
+    taken = {path.partition("/")[0] for path in files.all(store.id)}
     home = next(each for each in (name, *(f"{name}_{n}" for n in range(1, 10_000))) if each not in taken)
-    written: list[str] = []
 
     def write(path: str, file: File) -> str:
-        simulator.files.add(store.id, path, file)
-        written.append(path)
+        plan.add_file(store, path, file)
         return f"[{store['name']}] {path}"
 
-    try:
-        suffix = ".vmtx" if is_template else ".vmx"
-        config.files.vmPathName = write(f"{home}/{name}{suffix}", File("vmx", 3_072))
-        write(f"{home}/{name}.nvram", File("other", 8_684))
-        disks: list[Any] = [each for each in config.hardware.device if isinstance(each, Disk)]
-        for number, disk in enumerate(disks):
-            files = [simulator.files.get(*locate(simulator, each.fileName)) for each in chain(disk.backing)]
-            size = min(files[-1].capacity_bytes, sum(file.size_bytes for file in files))
-            path = f"{home}/{name}{f'_{number}' if number else ''}.vmdk"
-            copied = File("disk", size, files[0].capacity_bytes, files[-1].is_thin)
-            disk.backing.fileName, disk.backing.datastore = write(path, copied), store.ref
-            disk.backing.parent, disk.backing.uuid = None, str(uuid.uuid4())
-    except vmodl.MethodFault:
-        for path in written:
-            simulator.files.remove(store.id, path)
-        raise
+    suffix = ".vmtx" if is_template else ".vmx"
+    config.files.vmPathName = write(f"{home}/{name}{suffix}", File("vmx", 3_072))
+    write(f"{home}/{name}.nvram", File("other", 8_684))
+    for number, disk in enumerate(plan.of_kind(Disk)):
+        chained = [files.get(*locate(plan.simulator, each.fileName)) for each in chain(disk.backing)]
+        size = min(chained[-1].capacity_bytes, sum(file.size_bytes for file in chained))
+        path = f"{home}/{name}{f'_{number}' if number else ''}.vmdk"
+        copied = File("disk", size, chained[0].capacity_bytes, chained[-1].is_thin)
+        disk.backing.fileName, disk.backing.datastore = write(path, copied), store.ref
+        disk.backing.parent, disk.backing.uuid = None, str(uuid.uuid4())
     for field in ("snapshotDirectory", "suspendDirectory", "logDirectory"):
         setattr(config.files, field, f"[{store['name']}] {home}/")
     config.name, config.template = name, is_template
     config.uuid, config.instanceUuid = str(uuid.uuid4()), str(uuid.uuid4())
-    _set_addresses(call, config)
+    for each in plan.devices:
+        if each.connectable is not None:
+            each.connectable.connected = False
+    give_addresses(plan)
+
+
+def _change(plan: Plan, origin: Any, spec: Any) -> None:
+    """Change the configuration of a clone as its specification has it."""
+    wanted = spec.config or vim.vm.ConfigSpec()
+    configure(plan, wanted)
+    copies = {each.key: each.backing.fileName for each in plan.of_kind(Disk)}
+    names = {
+        each.backing.fileName: copies[each.key] for each in origin.hardware.device if isinstance(each, Disk)
+    }
+    changes = copy([*spec.location.deviceChange, *wanted.deviceChange])
+    for change in changes:
+        # Clients send the source's disks, since they do not know the names of the copies.
+        own = getattr(change.device.backing, "fileName", None)
+        if change.operation != vim.vm.device.VirtualDeviceSpec.Operation.add and own in names:
+            change.device.backing.fileName = names[own]
+    change_devices(plan, changes)
+
+
+def _add(call: Call, folder: Object, name: str, config: Any) -> Object:
+    source = call.target
     runtime = make(
         vim.vm.RuntimeInfo,
         **{**source["runtime"].__dict__, "powerState": State.poweredOff, "bootTime": None},
@@ -117,20 +177,4 @@ def _make(call: Call, folder: Object, name: str, store: Object, *, is_template: 
         guest=Later(off_guest, ipAddress=None, hostName=None),
         capability=copy(source["capability"]),
         guestHeartbeatStatus=vim.ManagedEntity.Status.gray,
-        datastore=[store.ref],
-        network=copy(source["network"]),
     )
-
-
-def _set_addresses(call: Call, config: Any) -> None:
-    """Give the cards new addresses, but for those that are set by hand; none is connected."""
-    vms = [vm["config"] for vm in call.database.all(vim.VirtualMachine)]
-    taken = {each.macAddress for vm in vms for each in vm.hardware.device if isinstance(each, Card)}
-    for each in config.hardware.device:
-        if each.connectable is not None:
-            each.connectable.connected = False
-        if isinstance(each, Card) and each.addressType != "manual":
-            digits = (f"{number:04x}" for number in range(2**16))
-            found = (f"00:50:56:bf:{number[:2]}:{number[2:]}" for number in digits)
-            each.macAddress = next(address for address in found if address not in taken)
-            taken.add(each.macAddress)

@@ -51,6 +51,13 @@ def edit_card(plan: Plan, index: int, card: Any, wanted: Any) -> None:
         card.wakeOnLanEnabled = wanted.wakeOnLanEnabled
 
 
+def give_addresses(plan: Plan) -> None:
+    """Generate addresses for the cards of a clone, but for those that have manual ones."""
+    for card in plan.of_kind(Card):
+        if card.addressType != "manual":
+            _generate(plan, card)
+
+
 def _set_backing(plan: Plan, index: int, card: Any, backing: Any) -> None:
     network = None
     if isinstance(backing, Card.NetworkBackingInfo):
@@ -83,17 +90,18 @@ def _set_address(plan: Plan, index: int, card: Any, wanted: Any) -> None:
             raise vim.fault.InvalidDeviceSpec(deviceIndex=index)
         card.addressType, card.macAddress = "manual", address
     elif wanted.addressType in (None, "", "assigned", "generated"):
-        is_vcenter = plan.simulator.product.is_vcenter
-        card.addressType = "assigned" if is_vcenter else "generated"
-        card.macAddress = _generated(plan, "00:50:56:b" if is_vcenter else "00:0c:29:f")
+        _generate(plan, card)
     else:
         raise vim.fault.InvalidDeviceSpec(deviceIndex=index)
 
 
-def _generated(plan: Plan, prefix: str) -> str:
+def _generate(plan: Plan, card: Any) -> None:
+    is_vcenter = plan.simulator.product.is_vcenter
+    prefix = "00:50:56:b" if is_vcenter else "00:0c:29:f"
+    card.addressType = "assigned" if is_vcenter else "generated"
     others = [vm["config"].hardware.device for vm in plan.simulator.database.all(vim.VirtualMachine)]
     cards = [each for each in itertools.chain(plan.devices, *others) if isinstance(each, Card)]
-    taken = {card.macAddress for card in cards}
+    taken = {each.macAddress for each in cards}
     digits = (f"{number:05x}" for number in range(16**5))
     addresses = (f"{prefix}{each[0]}:{each[1:3]}:{each[3:]}" for each in digits)
-    return next(address for address in addresses if address not in taken)
+    card.macAddress = next(address for address in addresses if address not in taken)
