@@ -67,6 +67,15 @@ def test_a_full_datastore_keeps_nothing_of_a_clone(client: Client, vm: Any, simu
     assert "new" not in client.values(vim.VirtualMachine, "name")
 
 
+def test_a_clone_has_tools_if_its_source_has(client: Client, vm: Any) -> None:
+    files = vim.vm.FileInfo(vmPathName="[shared-1]")
+    bare = result(client, vm.parent.CreateVm(vim.vm.ConfigSpec(name="bare", files=files), vm.resourcePool))
+    made = result(client, bare.CloneVM_Task(vm.parent, "new", spec()))
+    assert (made.guest.toolsStatus, made.guest.guestState) == ("toolsNotInstalled", "notRunning")
+    other = result(client, vm.CloneVM_Task(vm.parent, "other", spec()))
+    assert (other.guest.toolsStatus, other.guestHeartbeatStatus) == ("toolsNotRunning", "gray")
+
+
 def config(**values: Any) -> Any:
     return spec(config=vim.vm.ConfigSpec(**values))
 

@@ -11,14 +11,13 @@ from simulators.vsphere.behavior.power import switch
 from simulators.vsphere.calls import Call
 from simulators.vsphere.configuration import configure
 from simulators.vsphere.data import copy, make
-from simulators.vsphere.database import Later, Object
+from simulators.vsphere.database import Object
 from simulators.vsphere.disk_chains import Disk, chain, locate
 from simulators.vsphere.files import File
 from simulators.vsphere.hardware.cards import give_addresses
 from simulators.vsphere.hardware.changes import change_devices
 from simulators.vsphere.hardware.plan import Plan
 from simulators.vsphere.inventory.entities import add_entity
-from simulators.vsphere.inventory.guests import off_guest
 from simulators.vsphere.methods import method
 from simulators.vsphere.names import stored_name
 from simulators.vsphere.tasks import Running
@@ -71,6 +70,7 @@ def clone(call: Call, folder: Object, name: str, spec: Any) -> Any:
         made["datastore"], made["network"] = datastores, networks
         made["resourcePool"] = None if spec.template else pool.ref
         made["runtime.host"] = host
+        call.simulator.guests.stop(made)
         if spec.powerOn:
             switch(call.simulator, made, State.poweredOn)
         return made.ref
@@ -174,7 +174,5 @@ def _add(call: Call, folder: Object, name: str, config: Any) -> Object:
         folder,
         config=config,
         runtime=runtime,
-        guest=Later(off_guest, ipAddress=None, hostName=None),
         capability=copy(source["capability"]),
-        guestHeartbeatStatus=vim.ManagedEntity.Status.gray,
     )
