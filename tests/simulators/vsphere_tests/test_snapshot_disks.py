@@ -96,3 +96,12 @@ def test_a_revert_after_devices_were_added_and_removed(client: Client, vm: Any, 
     assert [each.backing.parent is not None for each in of_kind(vm, Disk)] == [True, True]
     assert kept.partition("] ")[2] in disks(simulator)
     result(client, vm.PowerOn())
+
+
+def test_a_revert_on_a_host_without_the_datastore(client: Client, vm: Any) -> None:
+    local = new_disk(file="[local-1]")
+    result(client, vm.Reconfigure(change(add(local, "create"))))
+    made, stores = snap(client, vm), list(vm.datastore)
+    elsewhere = client.find(vim.HostSystem, "esx-12.example")
+    result(client, made.RevertToSnapshot_Task(elsewhere))
+    assert (list(vm.datastore), len(of_kind(vm, Disk))) == (stores, 3)

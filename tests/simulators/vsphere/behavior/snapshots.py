@@ -12,7 +12,6 @@ from simulators.vsphere.calls import Call
 from simulators.vsphere.data import copy, make
 from simulators.vsphere.database import Object
 from simulators.vsphere.derived import derived
-from simulators.vsphere.hardware.plan import Plan
 from simulators.vsphere.methods import method
 from simulators.vsphere.snapshot_files import add_state, remove_state
 from simulators.vsphere.snapshot_trees import configs_of, find_node, nodes_of, path_of, walk, without
@@ -197,12 +196,21 @@ def _revert(call: Call, vm: Object, snapshot: Object, host: Object | None, suppr
     if host is not None:
         vm["runtime.host"] = host.ref
     vm["config"] = config
-    vm["datastore"] = Plan(simulator, config, host=call.resolve(vm["runtime.host"])).relations()[0]
+    vm["datastore"] = _datastores(simulator, config)
     vm["network"] = _networks(vm, config)
     disk_chains.remove_unneeded(simulator, before, configs_of(vm))
     vm["snapshot.currentSnapshot"] = snapshot.ref
     wanted = State.suspended if suppresses and node.state == State.poweredOn else node.state
     switch(simulator, vm, wanted)
+
+
+def _datastores(simulator: "Simulator", config: Any) -> list[Any]:
+    """Return the datastores that a configuration uses."""
+    backings: list[Any] = [each.backing for each in config.hardware.device]
+    names = [name for each in backings if (name := getattr(each, "fileName", None))]
+    ids = [disk_chains.locate(simulator, name)[0] for name in (config.files.vmPathName, *names)]
+    found = [simulator.database.find(each) for each in dict.fromkeys(ids)]
+    return [each.ref for each in found if each is not None]
 
 
 def _networks(vm: Object, config: Any) -> list[Any]:
