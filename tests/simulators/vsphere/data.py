@@ -27,6 +27,11 @@ def make(kind: type[T], /, **values: Any) -> T:
     return made
 
 
+def array(kind: Any, items: list[Any]) -> Any:
+    """Make an array that is a whole value, such as a task's result."""
+    return TABLES.CreateArrayType(kind)(items)
+
+
 def copy(value: Any) -> Any:
     """Return a deep copy of a property's value. References stay the same."""
     if isinstance(value, list):

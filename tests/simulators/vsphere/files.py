@@ -1,9 +1,10 @@
 """The files of datastores: ``[datastore] folder/name``."""
 
 import re
+from datetime import UTC, datetime
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 from pyVmomi import vim
 
 Kind = Literal["folder", "vmx", "disk", "iso", "other"]
@@ -22,6 +23,7 @@ class File(Struct):
     is_thin: bool = False
     #: What it contains; None if nobody needs to know.
     content: bytes | None = None
+    modified: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 class Files:
@@ -97,6 +99,24 @@ class Files:
             raise vim.fault.NoDiskSpace(file=path, datastore=datastore)
         found.size_bytes = size_bytes
         self._used[datastore] += growth
+
+    def uncommitted(self, datastore: str) -> int:
+        """Return how many bytes the disks of a datastore may still grow."""
+        files = self._files[datastore].values()
+        return sum(max(0, each.capacity_bytes - each.size_bytes) for each in files)
+
+    def has_folder(self, datastore: str, path: str) -> bool:
+        """Return whether there is a folder: one that was made, or one with files in it."""
+        own = self._files[datastore].get(path)
+        if not path or (own is not None and own.kind == "folder"):
+            return True
+        return any(each.startswith(f"{path}/") for each in self._files[datastore])
+
+    def tree(self, datastore: str, path: str) -> dict[str, File]:
+        """Return a file, or a folder with all that is in it, by path."""
+        start = f"{path}/" if path else ""
+        files = self._files[datastore].items()
+        return {each: file for each, file in files if each == path or each.startswith(start)}
 
     def all(self, datastore: str) -> dict[str, File]:
         """Return the files of a datastore by path."""

@@ -117,8 +117,7 @@ def _target(plan: Plan, index: int, backing: Any) -> tuple[Object, str]:
 
 
 def _check_folder(plan: Plan, store: Object, folder: str) -> None:
-    paths = plan.simulator.files.all(store.id)
-    if folder and not any(each == folder or each.startswith(f"{folder}/") for each in paths):
+    if not plan.simulator.files.has_folder(store.id, folder):
         raise vim.fault.FileNotFound(file=f"[{store['name']}] {folder}")
 
 

@@ -105,7 +105,9 @@ def add_host(
     system = database.add(
         vim.host.NetworkSystem, f"networkSystem-{made.id}", networkInfo=Live(lambda: made["config.network"])
     )
-    browser = database.add(vim.host.DatastoreBrowser, f"datastoreBrowser-{made.id}")
+    browser = database.add(
+        vim.host.DatastoreBrowser, f"datastoreBrowser-{made.id}", datastore=Live(lambda: made["datastore"])
+    )
     made["datastoreBrowser"] = browser.ref
     made["configManager"] = vim.host.ConfigManager(networkSystem=system.ref)
     return made

@@ -1,6 +1,7 @@
 """Datastores, and the files in them."""
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from pyVmomi import vim
@@ -36,6 +37,8 @@ def add_datastore(
         kind,
         name=name,
         url=url,
+        freeSpace=capacity,
+        timestamp=datetime.now(UTC),
         maxFileSize=64 * _TIB,
         maxVirtualDiskCapacity=MAX_DISK_BYTES,
     )
@@ -93,7 +96,7 @@ def _summary(datastore: Object, files: Files, kind: str, is_shared: bool) -> vim
         url=datastore["info.url"],
         capacity=files.capacity(datastore.id),
         freeSpace=files.free(datastore.id),
-        uncommitted=0,
+        uncommitted=files.uncommitted(datastore.id),
         accessible=True,
         multipleHostAccess=is_shared,
         type=kind,
