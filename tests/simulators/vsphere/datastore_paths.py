@@ -1,20 +1,22 @@
 """Files as calls name them, ``[datastore] folder/name``, and which VMs use them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyVmomi import vim, vmodl
 
-from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
 from simulators.vsphere.disk_chains import chain
 from simulators.vsphere.files import split_path
 from simulators.vsphere.inventory.descent import datacenter_of
 
+if TYPE_CHECKING:
+    from simulators.vsphere.simulator import Simulator
+
 _State = vim.VirtualMachine.PowerState
 
 
 def locate(
-    call: Call, name: str, datacenter: Object | None, parameter: str = "datacenter"
+    simulator: "Simulator", name: str, datacenter: Object | None, parameter: str = "datacenter"
 ) -> tuple[Object, str]:
     """Return the datastore of a file, and the path in it.
 
@@ -22,10 +24,10 @@ def locate(
     :raises InvalidArgument: it is missing
     :raises InvalidDatastorePath: there is no such datastore in it
     """
-    if datacenter is None and call.simulator.product.is_vcenter:
+    if datacenter is None and simulator.product.is_vcenter:
         raise vmodl.fault.InvalidArgument(invalidProperty=parameter)
     label, path = split_path(name)
-    for store in call.database.all(vim.Datastore):
+    for store in simulator.database.all(vim.Datastore):
         if store["name"] == label and datacenter in (None, datacenter_of(store)):
             return store, plain(name, path)
     raise vim.fault.InvalidDatastorePath(datastorePath=name)
@@ -48,25 +50,25 @@ def full_name(store: Object, path: str) -> str:
     return f"[{store['name']}] {path}"
 
 
-def check_unlocked(call: Call, name: str) -> None:
+def check_unlocked(simulator: "Simulator", name: str) -> None:
     """Check that no VM that runs writes to a disk.
 
     :raises FileLocked: one does
     """
-    for vm in call.database.all(vim.VirtualMachine):
+    for vm in simulator.database.all(vim.VirtualMachine):
         if vm["runtime.powerState"] == _State.poweredOn and name in _ends(vm["config"]):
             raise vim.fault.FileLocked(file=name)
 
 
-def check_unused(call: Call, name: str) -> None:
+def check_unused(simulator: "Simulator", name: str) -> None:
     """Check that no VM has a file: vSphere checks only the lock of one that runs, the simulator all.
 
     :raises FileLocked: one has
     """
-    for vm in call.database.all(vim.VirtualMachine):
+    for vm in simulator.database.all(vim.VirtualMachine):
         if name == vm["config.files.vmPathName"] or name in _names(vm["config"]):
             raise vim.fault.FileLocked(file=name)
-    for snapshot in call.database.all(vim.vm.Snapshot):
+    for snapshot in simulator.database.all(vim.vm.Snapshot):
         if name in _names(snapshot["config"]):
             raise vim.fault.FileLocked(file=name)
 

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct, field
 from pyVmomi import vim
@@ -23,6 +23,8 @@ class File(Struct):
     is_thin: bool = False
     #: What it contains; None if nobody needs to know.
     content: bytes | None = None
+    #: Of a vmx: the `vim.vm.ConfigInfo` of a VM that was unregistered, or whose file was copied.
+    configuration: Any = None
     modified: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from simulators.rules import Drop
-from simulators.vsphere import control, routes, vi_json  # noqa: F401  it registers its routes
+from simulators.vsphere import control, folder_requests, routes, vi_json  # noqa: F401  they register routes
 from simulators.vsphere.answers import answer_soap
 from simulators.vsphere.calls import Client
 from simulators.vsphere.simulator import Simulator

@@ -60,3 +60,11 @@ def test_libvirt_knows_the_host_its_storage_and_its_switch(virsh: Virsh) -> None
     assert facts["Memory size"].strip() == f"{256 * 1024**2} KiB"
     assert [line.split()[0] for line in virsh("pool-list", "--all")] == ["datastore1"]
     assert [line.split()[0] for line in virsh("net-list", "--all")] == ["vSwitch0"]
+
+
+def test_libvirt_reads_the_configuration_of_a_vm(virsh: Virsh) -> None:
+    xml = "".join(virsh("dumpxml", "vm-0"))
+    assert "<name>vm-0</name>" in xml
+    assert "<memory unit='KiB'>1048576</memory>" in xml
+    assert "<source file='[datastore1] vm-0/vm-0_1.vmdk'/>" in xml
+    assert "<source bridge='VM Network'/>" in xml

@@ -21,7 +21,7 @@ def make_folder(
     call: Call, name: str, datacenter: Object | None, create_parent_directories: bool | None
 ) -> None:
     """Make a folder, and those that it is in if that is wanted."""
-    store, path = locate(call, name, datacenter)
+    store, path = locate(call.simulator, name, datacenter)
     call.need(_FILES, store)
     files = call.simulator.files
     if files.has_folder(store.id, path) or files.find(store.id, path) is not None:
@@ -41,7 +41,7 @@ def make_folder(
 @method(vim.FileManager, "DeleteDatastoreFile_Task", privilege="System.View")
 def delete_file(call: Call, name: str, datacenter: Object | None) -> Any:
     """Remove a file, or a folder with all that is in it, unless a VM uses some of it."""
-    place = locate(call, name, datacenter)
+    place = locate(call.simulator, name, datacenter)
     call.need(_FILES, place[0])
 
     def work(running: Running) -> None:
@@ -75,9 +75,9 @@ def _transfer(
     force: bool | None,
     is_move: bool,
 ) -> Any:
-    source = locate(call, source_name, source_datacenter, "sourceDatacenter")
+    source = locate(call.simulator, source_name, source_datacenter, "sourceDatacenter")
     target = locate(
-        call, destination_name, destination_datacenter or source_datacenter, "destinationDatacenter"
+        call.simulator, destination_name, destination_datacenter or source_datacenter, "destinationDatacenter"
     )
     call.need(_FILES, source[0])
     call.need(_FILES, target[0])
@@ -86,9 +86,9 @@ def _transfer(
         tree = _tree(call, source)
         for path in tree:
             if is_move:
-                check_unused(call, full_name(source[0], path))
+                check_unused(call.simulator, full_name(source[0], path))
             else:
-                check_unlocked(call, full_name(source[0], path))
+                check_unlocked(call.simulator, full_name(source[0], path))
         old = _replaced(call, source, target, is_forced=bool(force))
         freed = [old] if old is not None else []
         freed += tree.values() if is_move and source[0] is target[0] else []
@@ -127,7 +127,7 @@ def _tree(call: Call, place: Place) -> dict[str, File]:
 
 def _check_unused(call: Call, store: Object, tree: dict[str, File]) -> None:
     for path in tree:
-        check_unused(call, full_name(store, path))
+        check_unused(call.simulator, full_name(store, path))
 
 
 def _replaced(call: Call, source: Place, target: Place, *, is_forced: bool) -> File | None:
@@ -149,7 +149,7 @@ def _replaced(call: Call, source: Place, target: Place, *, is_forced: bool) -> F
     if old is not None:
         if files.has_folder(*_of(source)):
             raise vim.fault.FileAlreadyExists(file=name)
-        check_unused(call, name)
+        check_unused(call.simulator, name)
     return old
 
 

@@ -26,15 +26,15 @@ def copy_disk(
     force: bool | None,
 ) -> Any:
     """Copy a disk. A disk that is there is replaced only if ``force`` is set."""
-    source = locate(call, source_name, source_datacenter)
-    target = locate(call, dest_name, dest_datacenter or source_datacenter)
+    source = locate(call.simulator, source_name, source_datacenter)
+    target = locate(call.simulator, dest_name, dest_datacenter or source_datacenter)
     call.need(_FILES, source[0])
     call.need(_FILES, target[0])
 
     def work(running: Running) -> None:
         files = call.simulator.files
         disk = _disk(call, *source)
-        check_unlocked(call, source_name)
+        check_unlocked(call.simulator, source_name)
         store, path = target
         if not path.endswith(".vmdk"):
             raise vim.fault.InvalidDatastorePath(datastorePath=dest_name)
@@ -49,7 +49,7 @@ def copy_disk(
             if not force:
                 raise vim.fault.FileAlreadyExists(file=dest_name)
             _disk(call, *target)
-            check_unused(call, dest_name)
+            check_unused(call.simulator, dest_name)
         running.commit()
         if old is not None:
             files.remove(store.id, path)
@@ -66,12 +66,12 @@ def copy_disk(
 @method(vim.VirtualDiskManager, "DeleteVirtualDisk_Task")
 def delete_disk(call: Call, name: str, datacenter: Object | None) -> Any:
     """Remove a disk that no VM uses."""
-    store, path = locate(call, name, datacenter)
+    store, path = locate(call.simulator, name, datacenter)
     call.need(_FILES, store)
 
     def work(running: Running) -> None:
         _disk(call, store, path)
-        check_unused(call, name)
+        check_unused(call.simulator, name)
         running.commit()
         call.simulator.files.remove(store.id, path)
 
