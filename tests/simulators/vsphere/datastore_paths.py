@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from simulators.vsphere.simulator import Simulator
 
 _State = vim.VirtualMachine.PowerState
+#: How files are locked.
+_READING, _WRITING, _SHARING = "reading", "writing", "sharing"
 
 
 def locate(
@@ -56,7 +58,9 @@ def check_unlocked(simulator: "Simulator", name: str) -> None:
     :raises FileLocked: one does
     """
     for vm in simulator.database.all(vim.VirtualMachine):
-        if vm["runtime.powerState"] == _State.poweredOn and name in _ends(vm["config"]):
+        if vm["runtime.powerState"] == _State.poweredOn and name in disk_names(
+            vm["config"], with_parents=False
+        ):
             raise vim.fault.FileLocked(file=name)
 
 
@@ -66,20 +70,69 @@ def check_unused(simulator: "Simulator", name: str) -> None:
     :raises FileLocked: one has
     """
     for vm in simulator.database.all(vim.VirtualMachine):
-        if name == vm["config.files.vmPathName"] or name in _names(vm["config"]):
+        if name == vm["config.files.vmPathName"] or name in disk_names(vm["config"], with_parents=True):
             raise vim.fault.FileLocked(file=name)
     for snapshot in simulator.database.all(vim.vm.Snapshot):
-        if name in _names(snapshot["config"]):
+        if name in disk_names(snapshot["config"], with_parents=True):
             raise vim.fault.FileLocked(file=name)
+
+
+def check_lockable(vm: Object) -> None:
+    """Check that a VM can lock its disks: each has one writer, unless all its VMs share it.
+
+    :raises FileLocked: a VM that runs has locked one
+    """
+    own = _locks(vm["config"])
+    for other in vm.database.all(vim.VirtualMachine):
+        if other is vm or other["runtime.powerState"] != _State.poweredOn:
+            continue
+        for name, mode in _locks(other["config"]).items():
+            if name in own and {mode, own[name]} not in ({_READING}, {_SHARING}):
+                raise vim.fault.FileLocked(file=name)
+
+
+def check_unlocked_by_others(vm: Object, name: str) -> None:
+    """Check that no other VM that runs uses a file.
+
+    :raises FileLocked: one does
+    """
+    for other in vm.database.all(vim.VirtualMachine):
+        is_running = other["runtime.powerState"] == _State.poweredOn
+        if other is not vm and is_running and name in disk_names(other["config"], with_parents=True):
+            raise vim.fault.FileLocked(file=name)
+
+
+def _locks(config: Any) -> dict[str, str]:
+    """Return how a VM that runs locks the files of its disks."""
+    found = {}
+    for disk in _disks(config):
+        found |= dict.fromkeys((each.fileName for each in chain(disk.backing.parent)), _READING)
+        is_shared = getattr(disk.backing, "sharing", None) == "sharingMultiWriter"
+        found[disk.backing.fileName] = _SHARING if is_shared else _WRITING
+    return found
+
+
+def configurations(vm: Object) -> list[Any]:
+    """Return the configurations of a VM and of its snapshots."""
+    if vm["snapshot"] is None:
+        return [vm["config"]]
+    snapshots = [each for each in vm.database.all(vim.vm.Snapshot) if each["vm"] == vm.ref]
+    return [vm["config"], *(each["config"] for each in snapshots)]
+
+
+def disk_names(config: Any, *, with_parents: bool) -> set[str]:
+    """Return the names of the files of a configuration's disks.
+
+    :param with_parents: also those that they are based on
+    """
+    found = set()
+    for disk in _disks(config):
+        backings = chain(disk.backing) if with_parents else [disk.backing]
+        found |= {backing.fileName for backing in backings}
+    return found
 
 
 def _disks(config: Any) -> list[Any]:
-    return [each for each in config.hardware.device if isinstance(each, vim.vm.device.VirtualDisk)]
-
-
-def _ends(config: Any) -> set[str]:
-    return {disk.backing.fileName for disk in _disks(config)}
-
-
-def _names(config: Any) -> set[str]:
-    return {backing.fileName for disk in _disks(config) for backing in chain(disk.backing)}
+    devices = config.hardware.device
+    found: list[Any] = [each for each in devices if isinstance(each, vim.vm.device.VirtualDisk)]
+    return [disk for disk in found if hasattr(disk.backing, "fileName")]
