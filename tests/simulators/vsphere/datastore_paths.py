@@ -77,6 +77,18 @@ def check_unused(simulator: "Simulator", name: str) -> None:
             raise vim.fault.FileLocked(file=name)
 
 
+def check_disks(simulator: "Simulator", vm: Object) -> None:
+    """Check that the disks of a VM are there.
+
+    :raises FileNotFound: one is not
+    """
+    for name in sorted(disk_names(vm["config"], with_parents=True)):
+        label, path = split_path(name)
+        stores = [each for each in simulator.database.all(vim.Datastore) if each["name"] == label]
+        if not any(simulator.files.find(store.id, path) for store in stores):
+            raise vim.fault.FileNotFound(file=name)
+
+
 def check_lockable(vm: Object) -> None:
     """Check that a VM can lock its disks: each has one writer, unless all its VMs share it.
 

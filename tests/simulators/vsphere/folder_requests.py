@@ -10,13 +10,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pyVmomi import vim, vmodl
 
-from simulators.vsphere.data import copy
 from simulators.vsphere.database import Object
 from simulators.vsphere.datastore_paths import check_unlocked, check_unused, full_name, locate
 from simulators.vsphere.files import File, Kind
 from simulators.vsphere.inventory.descent import ancestors
 from simulators.vsphere.routes import route
-from simulators.vsphere.vmx_files import vmx_text
+from simulators.vsphere.vmx_files import configuration_of, vmx_text
 
 if TYPE_CHECKING:
     from simulators.vsphere.handler import Handler
@@ -111,15 +110,6 @@ def delete(handler: "Handler") -> None:
         _fail(handler, fault)
         return
     handler.send(204, b"")
-
-
-def configuration_of(simulator: "Simulator", store: Object, path: str) -> Any:
-    """Return a copy of what a configuration file contains, whether a VM has it or not."""
-    name = full_name(store, path)
-    for vm in simulator.database.all(vim.VirtualMachine):
-        if vm["config.files.vmPathName"] == name:
-            return copy(vm["config"])
-    return copy(simulator.files.get(store.id, path).configuration)
 
 
 def _locate(handler: "Handler", privilege: str) -> tuple[Object, str]:

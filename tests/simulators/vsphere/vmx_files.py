@@ -4,6 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 from pyVmomi import vim
 
+from simulators.vsphere.data import copy
+from simulators.vsphere.database import Object
+from simulators.vsphere.datastore_paths import full_name
+from simulators.vsphere.disk_chains import chain
 from simulators.vsphere.files import split_path
 
 if TYPE_CHECKING:
@@ -26,6 +30,31 @@ _CARDS: tuple[tuple[Any, str], ...] = (
     (device.VirtualE1000, "e1000"),
     (device.VirtualPCNet32, "vlance"),
 )
+
+
+def configuration_of(simulator: "Simulator", store: Object, path: str) -> Any:
+    """Return a copy of what a configuration file contains, whether a VM has it or not."""
+    name = full_name(store, path)
+    for vm in simulator.database.all(vim.VirtualMachine):
+        if vm["config.files.vmPathName"] == name:
+            return copy(vm["config"])
+    return copy(simulator.files.get(store.id, path).configuration)
+
+
+def relocate(config: Any, name: str) -> None:
+    """Let a configuration be in another file. What was in its folder is in the new one."""
+    old, new = (each.rpartition("/")[0] for each in (config.files.vmPathName, name))
+    config.files = vim.vm.FileInfo(
+        vmPathName=name,
+        snapshotDirectory=f"{new}/",
+        suspendDirectory=f"{new}/",
+        logDirectory=f"{new}/",
+    )
+    for disk in config.hardware.device:
+        if isinstance(disk, device.VirtualDisk):
+            for backing in chain(disk.backing):
+                folder, _, own = backing.fileName.rpartition("/")
+                backing.fileName = f"{new}/{own}" if folder == old else backing.fileName
 
 
 def vmx_text(simulator: "Simulator", config: Any) -> str:

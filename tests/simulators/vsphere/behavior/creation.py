@@ -37,7 +37,7 @@ def create(call: Call, config: Any, pool: Object, host: Object | None) -> Any:
         name = stored_name(config.name)
         check_name(call.target, name)
         running.commit()
-        place = _choose_host(call, pool, host)
+        place = choose_host(call, pool, host)
         plan = Plan(call.simulator, None, host=place)
         store, inside = plan.locate(config.files.vmPathName)
         guest = Guest(name, store, [], place, pool, disk_bytes=())
@@ -59,7 +59,7 @@ def create(call: Call, config: Any, pool: Object, host: Object | None) -> Any:
     return call.start(work)
 
 
-def _choose_host(call: Call, pool: Object, wanted: Object | None) -> Object:
+def choose_host(call: Call, pool: Object, wanted: Object | None) -> Object:
     """Return a host of the pool's cluster.
 
     :raises InvalidArgument: the one that is wanted is not in it

@@ -10,6 +10,7 @@ from simulators.vsphere.datastore_paths import check_unlocked, check_unused, ful
 from simulators.vsphere.files import File
 from simulators.vsphere.methods import method
 from simulators.vsphere.tasks import Running
+from simulators.vsphere.vmx_files import configuration_of
 
 _FILES = "Datastore.FileManagement"
 #: A datastore and a path in it.
@@ -93,21 +94,23 @@ def _transfer(
         freed = [old] if old is not None else []
         freed += tree.values() if is_move and source[0] is target[0] else []
         _check_space(call, target, tree, freed)
+        made = [(path, _copy(call, source[0], path, file)) for path, file in tree.items()]
         running.commit()
         if old is not None:
             _remove(call, target, {target[1]: old})
         if is_move:
             _remove(call, source, tree)
-        for path, file in tree.items():
-            made = target[1] + path.removeprefix(source[1])
-            call.simulator.files.add(target[0].id, made, copy_of(file))
+        for path, file in made:
+            call.simulator.files.add(target[0].id, target[1] + path.removeprefix(source[1]), file)
 
     return call.start(work)
 
 
-def copy_of(file: File) -> File:
-    """Return a file with the same content."""
-    return File(file.kind, file.size_bytes, file.capacity_bytes, file.is_thin, file.content)
+def _copy(call: Call, store: Object, path: str, file: File) -> File:
+    made = File(file.kind, file.size_bytes, file.capacity_bytes, file.is_thin, file.content)
+    if file.kind == "vmx":
+        made.configuration = configuration_of(call.simulator, store, path)
+    return made
 
 
 def _tree(call: Call, place: Place) -> dict[str, File]:
