@@ -4,10 +4,14 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
+from pyVmomi import vmodl
 
 from simulators import rules
 from simulators.rules import Drop
+from simulators.vsphere.json_reader import read_properties
+from simulators.vsphere.products import VCENTER
 from simulators.vsphere.schema import MethodFault, find_method, type_by_name
+from simulators.vsphere.versions import find_version
 
 _FAILS = (None, "fail task")
 
@@ -19,7 +23,7 @@ class Rule(rules.Rule, kw_only=True, forbid_unknown_fields=True):
     method: str
     #: The type of a fault that the method declares, or of a runtime fault: ``InvalidPowerState``.
     fault: str | None = None
-    #: The fault's properties.
+    #: The fault's properties, as VI-JSON has them: a reference is ``{"type": "Task", "value": "task-1"}``.
     properties: dict[str, Any] = msgspec.field(default_factory=dict)
     #: The fault's localized message.
     text: str | None = None
@@ -53,11 +57,14 @@ class Rule(rules.Rule, kw_only=True, forbid_unknown_fields=True):
         """
         try:
             kind = type_by_name(self.fault or "")
-            made = kind(**self.properties)
-        except (KeyError, AttributeError, TypeError) as error:
-            raise ValueError(f"{self.fault} with {self.properties}: {error}") from error
-        if not isinstance(made, MethodFault):
+        except KeyError as error:
+            raise ValueError(f"there is no fault {self.fault!r}") from error
+        if not issubclass(kind, MethodFault):
             raise ValueError(f"{self.fault} is no fault")  # noqa: TRY004  msgspec wants a ValueError
+        try:
+            made = kind(**read_properties(kind, self.properties, find_version(VCENTER.api_version)))
+        except vmodl.fault.InvalidRequest as error:
+            raise ValueError(f"{self.fault} with {self.properties}: {error.msg}") from error
         made.msg = self.text
         return made
 

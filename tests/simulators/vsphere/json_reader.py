@@ -59,6 +59,15 @@ class JsonRequest:
         return _members(given, method.parameters, f"call information for method {method.name}", version)
 
 
+def read_properties(kind: Any, given: Mapping[str, Any], version: str) -> dict[str, Any]:
+    """Return some properties of a data object, as VI-JSON has them; required ones may be missing.
+
+    :raises InvalidRequest: there is no such property, or it is of another type
+    """
+    optional = [field._replace(is_optional=True) for field in fields(kind)]
+    return _members(given, optional, f"properties of {vmodl_name(kind)}", version)
+
+
 def _members(given: Mapping[str, Any], expected: Sequence[Field], where: str, version: str) -> dict[str, Any]:
     known = {field.name: field for field in expected if includes(version, field.version)}
     for name in given:

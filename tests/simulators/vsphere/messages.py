@@ -13,11 +13,23 @@ _TEXTS: Mapping[str, str] = {
     "vim.fault.InvalidPowerState": "The attempted operation cannot be performed in the current state.",
     "vim.fault.ToolsUnavailable": "Cannot complete operation because VMware Tools is not running in this "
     "virtual machine.",
+    "vim.fault.NotFound": "The object or item referred to could not be found.",
     "vmodl.fault.NotSupported": "The operation is not supported on the object.",
     "vmodl.fault.NotImplemented": "The simulator does not implement this method.",
     "vmodl.fault.RequestCanceled": "The task was canceled by a user.",
     "vmodl.fault.InvalidRequest": "The request is invalid.",
     "vmodl.fault.SystemError": "A general system error occurred.",
+}
+#: Those that tell properties of the fault.
+_FORMATS: Mapping[str, str] = {
+    "vim.fault.DuplicateName": "The name '{fault.name}' already exists.",
+    "vim.fault.InvalidName": "The name '{fault.name}' is not valid.",
+    "vim.fault.FileNotFound": "File {fault.file} was not found",
+    "vim.fault.FileLocked": "Unable to access file {fault.file} since it is locked",
+    "vim.fault.FileAlreadyExists": "Cannot complete the operation because the file or folder {fault.file} "
+    "already exists",
+    "vim.fault.InvalidDatastorePath": "Invalid datastore path '{fault.datastorePath}'.",
+    "vim.fault.NoDiskSpace": "Insufficient disk space on datastore '{fault.datastore}'.",
 }
 
 
@@ -26,14 +38,11 @@ def message_of(fault: Any) -> str:
     if fault.msg:
         return str(fault.msg)
     name = vmodl_name(type(fault))
-    match name:
-        case "vmodl.fault.ManagedObjectNotFound":
-            shown = f"{vmodl_name(type(fault.obj))}:{fault.obj._moId}"
-            return f"The object '{shown}' has already been deleted or has not been completely created"
-        case "vim.fault.DuplicateName":
-            return f"The name '{fault.name}' already exists."
-        case "vim.fault.InvalidName":
-            return f"The name '{fault.name}' is not valid."
-        case "vmodl.fault.InvalidArgument":
-            return f"A specified parameter was not correct: {fault.invalidProperty or ''}"
+    if name == "vmodl.fault.InvalidArgument":
+        return f"A specified parameter was not correct: {fault.invalidProperty or ''}"
+    if name == "vmodl.fault.ManagedObjectNotFound" and fault.obj is not None:
+        shown = f"{vmodl_name(type(fault.obj))}:{fault.obj._moId}"
+        return f"The object '{shown}' has already been deleted or has not been completely created"
+    if name in _FORMATS:
+        return _FORMATS[name].format(fault=fault)
     return _TEXTS.get(name, f"Fault cause: {name}\n")
