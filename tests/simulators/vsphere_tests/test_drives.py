@@ -150,3 +150,20 @@ def test_the_devices_of_every_vm_cannot_be_removed(client: Client, vm: Any) -> N
 def test_a_device_that_the_simulator_does_not_have_says_so(client: Client, vm: Any) -> None:
     fault = error(client, vm.Reconfigure(change(add(device.VirtualTPM(key=-1)))))
     assert isinstance(fault, vmodl.fault.NotImplemented)
+
+
+@pytest.mark.parametrize("mac", ["00:50:56:40:00:00", "00:50:56:ff:ff:ff", "00:0c:29:01:02:03"])
+def test_a_vm_with_a_reserved_address_does_not_start(client: Client, vm: Any, mac: str) -> None:
+    result(client, vm.Reconfigure(change(add(new_card(mac=mac, kind="manual")))))
+    fault = error(client, vm.PowerOn())
+    assert isinstance(fault, vim.fault.GenericVmConfigFault)
+    assert fault.reason.startswith(mac)
+    option = vim.option.OptionValue(key="ethernet1.checkMACAddress", value="FALSE")
+    result(client, vm.Reconfigure(vim.vm.ConfigSpec(extraConfig=[option])))
+    result(client, vm.PowerOn())
+
+
+@pytest.mark.parametrize("mac", ["00:50:56:3f:ff:ff", "52:54:00:00:00:01"])
+def test_a_vm_with_an_address_of_its_own_starts(client: Client, vm: Any, mac: str) -> None:
+    result(client, vm.Reconfigure(change(add(new_card(mac=mac, kind="manual")))))
+    result(client, vm.PowerOn())

@@ -9,6 +9,7 @@ from pyVmomi import vim, vmodl
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
 from simulators.vsphere.datastore_paths import check_disks, check_lockable
+from simulators.vsphere.hardware.cards import check_addresses
 from simulators.vsphere.methods import method
 from simulators.vsphere.tasks import Running
 
@@ -24,6 +25,7 @@ def power_on(call: Call, host: Object | None) -> Any:
 
     def work(running: Running) -> None:
         _need_other(call, State.poweredOn)
+        check_addresses(call.target["config"])
         check_disks(call.simulator, call.target)
         check_lockable(call.target)
         running.commit()

@@ -14,6 +14,9 @@ Card = vim.vm.device.VirtualEthernetCard
 _MAX_CARDS, _FIRST_KEY, _FIRST_UNIT, _PCI_KEY = 10, 4_000, 7, 100
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}\Z", re.IGNORECASE)
 
+#: What VMware generates: only 00:50:56:00:00:00 to 00:50:56:3f:ff:ff is left for manual addresses.
+_RESERVED = re.compile(r"00:50:56:[4-9a-f]|00:0c:29:")
+
 
 def add_card(plan: Plan, index: int, card: Any) -> None:
     """Add a network card."""
@@ -56,6 +59,21 @@ def give_addresses(plan: Plan) -> None:
     for card in plan.of_kind(Card):
         if card.addressType != "manual":
             _generate(plan, card)
+
+
+def check_addresses(config: Any) -> None:
+    """Check that no manual address of a VM that is to start is one that VMware generates.
+
+    :raises GenericVmConfigFault: one is, and ``ethernet0.checkMACAddress`` is not FALSE
+    """
+    options = {option.key: str(option.value).lower() for option in config.extraConfig}
+    for card in config.hardware.device:
+        if not isinstance(card, Card) or card.addressType != "manual":
+            continue
+        is_checked = options.get(f"ethernet{card.key - _FIRST_KEY}.checkMACAddress") != "false"
+        if is_checked and _RESERVED.match(card.macAddress):
+            reason = f"{card.macAddress} is not an allowed static Ethernet address. It conflicts with VMware"
+            raise vim.fault.GenericVmConfigFault(reason=f"{reason} reserved MACs for other usage.")
 
 
 def _set_backing(plan: Plan, index: int, card: Any, backing: Any) -> None:
