@@ -1,8 +1,12 @@
 """An authority of a simulator's own, and the certificate of its server."""
 
+import hashlib
+import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -36,3 +40,15 @@ def server_context(certificate: Path, key: Path | None = None) -> ssl.SSLContext
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context
+
+
+def thumbprint(certificate: Path) -> str:
+    """Return the SHA-1 of the first certificate in a PEM file, as vSphere shows it: ``0A:1B:...``.
+
+    :raises ValueError: it has none
+    """
+    found = _CERTIFICATE.search(certificate.read_text())
+    if found is None:
+        raise ValueError(f"{certificate} has no certificate")
+    digest = hashlib.sha1(ssl.PEM_cert_to_DER_cert(found[0]), usedforsecurity=False).digest()
+    return digest.hex(":").upper()

@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 from simulators.https import running
-from simulators.tls import make_trust, server_context
+from simulators.tls import Trust, make_trust, server_context, thumbprint
+from simulators.vsphere.nfc_server import NfcServer
 from simulators.vsphere.products import ESXI, VCENTER
 from simulators.vsphere.server import Server
 from simulators.vsphere.simulator import Simulator
@@ -49,11 +50,33 @@ def main() -> None:
         scheme = "http" if context is None else "https"
         server = Server(simulator, context, (options.address, options.port))
         stack.enter_context(running(server))
+        leases = _lease_server(simulator, options, host, certificate, trust)
+        stack.enter_context(running(leases))
         lines.append(f"server {scheme}://{host}:{server.port}")
+        lines.append(f"leases {scheme}://{host}:{leases.port}")
         if trust is not None:
             lines.append(f"ca {trust.ca_file}")
         print("\n".join([*lines, "ready"]), flush=True)  # noqa: T201  whoever started it reads it
         signal.sigwait(_SIGNALS)
+
+
+def _lease_server(
+    simulator: Simulator,
+    options: argparse.Namespace,
+    host: str,
+    certificate: Path | None,
+    trust: Trust | None,
+) -> NfcServer:
+    """Return the server of leases, whose certificate is of an authority that nobody is told of."""
+    if trust is not None:
+        certificate = make_trust(trust.certificate.parent / "leases", host).certificate
+    return NfcServer(
+        simulator,
+        None if certificate is None else server_context(certificate),
+        (options.address, options.lease_port),
+        host="*" if options.esx else host,
+        thumbprint="" if certificate is None else thumbprint(certificate),
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     product.add_argument("--esx", action="store_true", help="be a lone ESXi host")
     parser.add_argument("--address", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    parser.add_argument(
+        "--lease-port", type=int, default=0, help="port for the files of leases (default: a free one)"
+    )
     tls = parser.add_mutually_exclusive_group()
     tls.add_argument(
         "--tls-folder", type=Path, help="folder for ca.pem and host.pem (default: a temporary one)"

@@ -27,13 +27,14 @@ def _files(simulator: Simulator) -> list[str]:
     )
 
 
-#: Returns a part of the state. Other modules add theirs: ``STATES["leases"] = ...``.
+#: Returns a part of the state. Other modules add theirs: ``STATES["name"] = ...``.
 STATES: dict[str, Callable[[Simulator], Any]] = {
     "objects": lambda simulator: simulator.database.counts(),
     "vms": lambda simulator: sorted(vm["name"] for vm in simulator.database.all(vim.VirtualMachine)),
     "sessions": lambda simulator: [session.user for session in simulator.sessions.all()],
     "tasks": lambda simulator: simulator.tasks.states(),
     "files": _files,
+    "leases": lambda simulator: simulator.leases.held(),
     "defects": lambda simulator: simulator.defects,
     "rejections": lambda simulator: simulator.rejections,
 }
@@ -46,6 +47,7 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
     task_seconds: float | None = None
     session_idle_seconds: float | None = None
     session_limit: int | None = None
+    lease_seconds: float | None = None
 
 
 class Answer(NamedTuple):
@@ -98,6 +100,8 @@ def _set(simulator: Simulator, options: Options) -> None:
             simulator.sessions.idle = timedelta(seconds=options.session_idle_seconds)
         if options.session_limit is not None:
             simulator.sessions.limit = options.session_limit
+        if options.lease_seconds is not None:
+            simulator.leases.seconds = options.lease_seconds
 
 
 def _set_guests(simulator: Simulator, guests: Guests) -> None:

@@ -68,6 +68,17 @@ def add_deltas(simulator: "Simulator", config: Any) -> None:
         disk.backing = delta
 
 
+def merged_grains(files: list[File]) -> dict[int, bytes]:
+    """Return what a disk contains.
+
+    :param files: of its chain, the newest first
+    """
+    found: dict[int, bytes] = {}
+    for each in reversed(files):
+        found |= each.grains
+    return found
+
+
 def check_files(simulator: "Simulator", config: Any) -> None:
     """Check that the disks of a configuration are there.
 
@@ -126,7 +137,9 @@ def _mergeable(configs: list[Any]) -> tuple[Any, Any] | None:
 def _merge(simulator: "Simulator", configs: list[Any], parent: Any, child: Any) -> None:
     place = locate(simulator, parent.fileName)
     own = simulator.files.get(*place)
-    added = simulator.files.get(*locate(simulator, child.fileName)).size_bytes
+    newer = simulator.files.get(*locate(simulator, child.fileName))
+    added = newer.size_bytes
+    own.grains = own.grains | newer.grains
     _remove(simulator, child.fileName)
     simulator.files.resize(*place, min(own.capacity_bytes, own.size_bytes + added - _DELTA_BYTES))
     gone, kept, above = child.fileName, parent.fileName, parent.parent

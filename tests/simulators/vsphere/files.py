@@ -26,6 +26,8 @@ class File(Struct):
     #: Of a vmx: the `vim.vm.ConfigInfo` of a VM that was unregistered, or whose file was copied.
     configuration: Any = None
     modified: datetime = field(default_factory=lambda: datetime.now(UTC))
+    #: Of a disk: pieces of 64 KiB, each compressed by zlib, by number; what is not there is zeros.
+    grains: dict[int, bytes] = {}
 
 
 class Files:

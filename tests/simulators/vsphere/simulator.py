@@ -17,6 +17,7 @@ from simulators.vsphere.database import Database, Object
 from simulators.vsphere.faults import Faults, Rule
 from simulators.vsphere.files import Files
 from simulators.vsphere.guest_systems import GuestSystems
+from simulators.vsphere.leases import Leases
 from simulators.vsphere.methods import Binding, find_binding, python_name
 from simulators.vsphere.products import Product
 from simulators.vsphere.reader import invalid
@@ -100,6 +101,7 @@ class Simulator:
         self.tasks = Tasks(self.database, self.faults, self.defects.append, product.task_id_format)
         self.tasks.seconds = task_seconds
         self.guests = GuestSystems(self.database, lambda: self.tasks.seconds)
+        self.leases = Leases(self)
         self._counting = threading.Lock()
         with self.database.lock:
             inventory.build(self, vms)

@@ -95,14 +95,25 @@ class Tasks:
         self._busy: dict[str, Object] = {}
         self._ended: deque[str] = deque()
 
-    def start(self, method: Method, entity: Object, session: Session | None, work: Work) -> Object:
+    def start(
+        self,
+        method: Method,
+        entity: Object,
+        session: Session | None,
+        work: Work,
+        *,
+        is_cancelable: bool = True,
+    ) -> Object:
         """Start a task.
 
         :param entity: what it is shown with, and busy with if the method declares ``TaskInProgress``
+        :param is_cancelable: whether it can be cancelled until it takes effect
         """
         self._number += 1
         task = self._add(method, entity, session)
         running = self._running[task.id] = Running(self, task)
+        if not is_cancelable:
+            running.commit()
         self._show_recent(task, entity)
         arguments = (method, entity, running, work)
         threading.Thread(target=self._run, args=arguments, daemon=True).start()
@@ -131,6 +142,10 @@ class Tasks:
     def busy_with(self, entity: Object) -> Object | None:
         """Return the task that an entity is busy with."""
         return self._busy.get(entity.id)
+
+    def release(self, entity: Object) -> None:
+        """Let an entity be busy no more, before its task has ended."""
+        self._busy.pop(entity.id, None)
 
     def states(self) -> dict[str, str]:
         """Return the state of each task by its ID."""

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from simulators.https import running
-from simulators.tls import Trust, make_trust, server_context
+from simulators.tls import Trust, make_trust, server_context, thumbprint
+from simulators.vsphere.nfc_server import NfcServer
 from simulators.vsphere.products import ESXI, VCENTER, Product
 from simulators.vsphere.server import Server
 from simulators.vsphere.simulator import Simulator
@@ -39,6 +40,23 @@ def server(product: Product, trust: Trust) -> Iterator[Server]:
     with running(Server(Simulator(product), server_context(trust.certificate))) as made:
         yield made
     assert made.simulator.defects == [], "the simulator did what its own types do not allow"
+
+
+@pytest.fixture(scope="session")
+def lease_trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
+    """Give the certificate of the server of leases, which is of another authority."""
+    return make_trust(Path(tmp_path_factory.mktemp("leases")))
+
+
+@pytest.fixture
+def lease_server(server: Server, lease_trust: Trust) -> Iterator[NfcServer]:
+    certificate = lease_trust.certificate
+    host = "127.0.0.1" if server.simulator.product.is_vcenter else "*"
+    made = NfcServer(
+        server.simulator, server_context(certificate), host=host, thumbprint=thumbprint(certificate)
+    )
+    with running(made):
+        yield made
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def logged_in(url: str, ca_file: str, user: str = "administrator@vsphere.local")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_alone_is_a_server_over_tls_until_a_signal_ends_it(number: signal.Signals) -> None:
     with command("--vms", "25") as (process, printed):
-        assert printed.keys() == {"server", "ca"}
+        assert printed.keys() == {"server", "leases", "ca"}
         with logged_in(printed["server"], printed["ca"]) as client:
             assert len(client.values(vim.VirtualMachine, "name")) == 25 + 2  # a template, and one in a vApp
             process.send_signal(number)
@@ -76,7 +76,7 @@ def test_a_certificate_may_be_kept_or_given(tmp_path: Path) -> None:
     assert (tmp_path / "made/host.pem").stat().st_mode & 0o77 == 0
     trust = make_trust(tmp_path)
     with command("--certificate", str(trust.certificate)) as (_, printed):
-        assert printed.keys() == {"server"}
+        assert printed.keys() == {"server", "leases"}
         with logged_in(printed["server"], str(trust.ca_file)):
             pass
 

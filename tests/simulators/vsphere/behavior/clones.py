@@ -12,7 +12,7 @@ from simulators.vsphere.calls import Call
 from simulators.vsphere.configuration import configure
 from simulators.vsphere.data import copy, make
 from simulators.vsphere.database import Object
-from simulators.vsphere.disk_chains import Disk, chain, locate
+from simulators.vsphere.disk_chains import Disk, chain, locate, merged_grains
 from simulators.vsphere.files import File
 from simulators.vsphere.hardware.cards import give_addresses
 from simulators.vsphere.hardware.changes import change_devices
@@ -131,6 +131,7 @@ def _copy(plan: Plan, store: Object, name: str, *, is_template: bool) -> None:
         size = min(chained[-1].capacity_bytes, sum(file.size_bytes for file in chained))
         path = f"{home}/{name}{f'_{number}' if number else ''}.vmdk"
         copied = File("disk", size, chained[0].capacity_bytes, chained[-1].is_thin)
+        copied.grains = merged_grains(chained)
         disk.backing.fileName, disk.backing.datastore = write(path, copied), store.ref
         disk.backing.parent, disk.backing.uuid = None, str(uuid.uuid4())
     for field in ("snapshotDirectory", "suspendDirectory", "logDirectory"):

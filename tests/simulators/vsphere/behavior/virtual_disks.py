@@ -43,7 +43,7 @@ def copy_disk(
             raise vim.fault.FileNotFound(file=dest_name)
         is_thin = disk.is_thin if dest_spec is None else dest_spec.diskType == "thin"
         size = disk.size_bytes if is_thin else disk.capacity_bytes
-        made = File("disk", size, disk.capacity_bytes, is_thin, disk.content)
+        made = File("disk", size, disk.capacity_bytes, is_thin, disk.content, disk.grains)
         old = files.find(store.id, path)
         if old is not None:
             if not force:

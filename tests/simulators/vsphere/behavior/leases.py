@@ -1,0 +1,118 @@
+"""``ExportVm``, and the methods of leases."""
+
+from typing import Any
+
+from pyVmomi import vim, vmodl
+
+from simulators.vsphere.calls import Call
+from simulators.vsphere.database import Object
+from simulators.vsphere.disk_chains import Disk, chain, locate
+from simulators.vsphere.leases import Lease, LeaseFile, State
+from simulators.vsphere.methods import method
+
+PowerState = vim.VirtualMachine.PowerState
+
+
+@method(vim.VirtualMachine, "ExportVm")
+def export(call: Call) -> Any:
+    """Let a client fetch the disks of a VM that does not run."""
+    need_address(call)
+    state = call.target["runtime.powerState"]
+    if state == PowerState.poweredOn:
+        raise vim.fault.InvalidPowerState(requestedState=PowerState.poweredOff, existingState=state)
+    return call.simulator.leases.start(call, call.target, _files(call, call.target), is_import=False)
+
+
+@method(vim.HttpNfcLease, "HttpNfcLeaseProgress", privilege="System.View")
+def progress(call: Call, percent: int) -> None:
+    """Hold a lease for longer."""
+    lease = _get(call)
+    if not lease.is_held:
+        raise vim.fault.Timedout
+    if not 0 <= percent <= 100:
+        raise vmodl.fault.InvalidArgument(invalidProperty="percent")
+    call.simulator.leases.renew(lease)
+    lease.object["transferProgress"] = percent
+
+
+@method(vim.HttpNfcLease, "HttpNfcLeaseComplete", privilege="System.View")
+def complete(call: Call) -> None:
+    """End a lease. vSphere does not look whether all files have come, nor does the simulator."""
+    lease = _get_held(call)
+    if lease.object["state"] != State.ready:
+        raise vim.fault.InvalidState
+    call.simulator.leases.complete(lease)
+
+
+@method(vim.HttpNfcLease, "HttpNfcLeaseAbort", privilege="System.View")
+def abort(call: Call, fault: Any) -> None:
+    """End a lease, and remove what was imported."""
+    call.simulator.leases.fail(_get_held(call), fault or vmodl.fault.RequestCanceled())
+
+
+@method(vim.HttpNfcLease, "HttpNfcLeaseGetManifest", privilege="System.View")
+def get_manifest(call: Call) -> list[Any]:
+    """Return the checksums of the files that were fetched."""
+    lease = _get_held(call)
+    if lease.is_import or lease.object["state"] != State.ready:
+        raise vim.fault.InvalidState
+    return [file.manifest for file in lease.files if file.manifest is not None]
+
+
+def need_address(call: Call) -> None:
+    """Check that there is a server for leases.
+
+    :raises NotImplemented: there is none
+    """
+    if call.simulator.leases.address is None:
+        raise vmodl.fault.NotImplemented(msg="The simulator was started without a server for leases.")
+
+
+def disk_key(config: Any, disk: Any) -> str:
+    """Return what leases call a disk: ``ParaVirtualSCSIController0:1``."""
+    controller = next(each for each in config.hardware.device if each.key == disk.controllerKey)
+    kind = type(controller).__name__.rpartition(".")[2]
+    return f"{kind}{controller.busNumber}:{disk.unitNumber}"
+
+
+def _get(call: Call) -> Lease:
+    lease = call.simulator.leases.get(call.target)
+    call.need(lease.privilege, lease.vm)
+    return lease
+
+
+def _get_held(call: Call) -> Lease:
+    """Return a lease that has not ended.
+
+    :raises Timedout: it has expired
+    :raises InvalidState: it has ended otherwise
+    """
+    lease = _get(call)
+    if lease.has_expired:
+        raise vim.fault.Timedout
+    if not lease.is_held:
+        raise vim.fault.InvalidState
+    return lease
+
+
+def _files(call: Call, vm: Object) -> list[LeaseFile]:
+    """Return what an export has: the disks, and the file with the firmware's settings.
+
+    :raises FileNotFound: a disk's file is not there
+    """
+    simulator, config = call.simulator, vm["config"]
+    found = []
+    for disk in (each for each in config.hardware.device if isinstance(each, Disk)):
+        places = [locate(simulator, backing.fileName) for backing in chain(disk.backing)]
+        own = [simulator.files.get(*place) for place in places]
+        key, name = disk_key(config, disk), f"disk-{len(found)}.vmdk"
+        found.append(
+            LeaseFile(f"/{vm.id}/{key}", f"/{vm['name']}/{key}", name, own, is_disk=True, place=places[0])
+        )
+    store, path = locate(simulator, f"{config.files.vmPathName.rpartition('.')[0]}.nvram")
+    settings = simulator.files.find(store, path)
+    if settings is not None:
+        name = f"file-{len(found)}.nvram"
+        keys = f"/{vm.id}/nvram", f"/{vm['name']}/nvram"
+        found.append(LeaseFile(*keys, name, [settings], is_disk=False, place=(store, path)))
+    return found
