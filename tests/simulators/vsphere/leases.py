@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from pyVmomi import vim, vmodl
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
 from simulators.vsphere.files import File
+from simulators.vsphere.vmdk import GRAIN_BYTES, Content
 
 if TYPE_CHECKING:
     from simulators.vsphere.simulator import Simulator
@@ -48,6 +50,8 @@ class Lease:
     is_import: bool
     files: list[LeaseFile]
     ticket: str = field(default_factory=lambda: str(uuid.uuid4()))
+    #: Removes what was imported.
+    undo: Callable[[], None] = lambda: None
     #: By `time.monotonic`.
     deadline: float = 0.0
     has_expired: bool = False
@@ -84,9 +88,12 @@ class Leases:
         self._simulator = simulator
         self._leases: dict[str, Lease] = {}
 
-    def start(self, call: Call, vm: Object, files: list[LeaseFile], *, is_import: bool) -> Any:
+    def start(
+        self, call: Call, vm: Object, files: list[LeaseFile], undo: Callable[[], None] | None = None
+    ) -> Any:
         """Begin a lease, which holds the VM, and return its reference.
 
+        :param undo: of an import: removes the VM and its files
         :raises TaskInProgress: the VM is busy
         """
         busy = self._simulator.tasks.busy_with(vm)
@@ -102,7 +109,9 @@ class Leases:
             capabilities=vim.HttpNfcLease.Capabilities(pullModeSupported=False, corsSupported=False),
             state=State.initializing,
         )
-        lease = self._leases[identity] = Lease(made, vm, is_import, files)
+        lease = self._leases[identity] = Lease(made, vm, undo is not None, files)
+        if undo is not None:
+            lease.undo = undo
         self._forget_old()
         # What runs while the lease is held is a task, in vCenter too.
         held = call.method._replace(faults=(*call.method.faults, vim.fault.TaskInProgress))
@@ -126,6 +135,21 @@ class Leases:
         """Hold a lease for longer."""
         lease.deadline = time.monotonic() + self.seconds
 
+    def store(self, lease: Lease, file: LeaseFile, content: Content) -> bool:
+        """Let a disk have what was sent; return False, and end the lease, if that is not possible."""
+        disk = file.chain[0]
+        if content.capacity_bytes > disk.capacity_bytes:
+            self.fail(lease, vmodl.fault.SystemError(reason="The disk that was sent is too large."))
+            return False
+        if disk.is_thin:
+            try:
+                self._simulator.files.resize(*file.place, len(content.grains) * GRAIN_BYTES)
+            except vim.fault.NoDiskSpace as fault:
+                self.fail(lease, fault)
+                return False
+        disk.grains = content.grains
+        return True
+
     def complete(self, lease: Lease) -> None:
         """End a lease; what was imported stays."""
         self._end(lease)
@@ -134,6 +158,7 @@ class Leases:
     def fail(self, lease: Lease, fault: Any) -> None:
         """End a lease; the VM that was imported ends with it, and its files."""
         self._end(lease)
+        lease.undo()
         lease.object["error"] = fault
         lease.object["state"] = State.error
 

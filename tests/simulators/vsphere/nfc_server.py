@@ -1,5 +1,6 @@
 """The server of leases: an address of its own, as an ESXi host has it that vCenter names."""
 
+import contextlib
 import hashlib
 import ssl
 from collections.abc import Iterator
@@ -7,12 +8,13 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
 from simulators.https import HttpsServer
 from simulators.vsphere import vmdk
 from simulators.vsphere.disk_chains import merged_grains
 from simulators.vsphere.leases import Address, Lease, LeaseFile
+from simulators.vsphere.request_bodies import Body
 from simulators.vsphere.simulator import Simulator
 
 _PARTS = 4
@@ -70,6 +72,14 @@ class _Handler(BaseHTTPRequestHandler):
             file.manifest = _entry(file, digest.hexdigest(), size)
         self.wfile.write(b"0\r\n\r\n")
 
+    def do_PUT(self) -> None:
+        """Take a disk."""
+        self._take(201)
+
+    def do_POST(self) -> None:
+        """Take a disk."""
+        self._take(200)
+
     def log_message(self, *_arguments: Any) -> None:
         """Print nothing."""
 
@@ -87,10 +97,44 @@ class _Handler(BaseHTTPRequestHandler):
         if found is not None and found[0].is_import == is_import:
             return found
         self.close_connection = True  # its body was not read
-        self.send_response(404)
+        self._send_empty(404)
+        return None
+
+    def _take(self, status: int) -> None:
+        found = self._find(is_import=True)
+        if found is None:
+            return
+        lease, file = found
+        leases = self.place.simulator.leases
+        body = Body(self.rfile, self.headers)
+        try:
+            content = vmdk.read(lambda size: self._read(lease, body, size))
+            body.finish()
+        except (vmdk.BadDiskError, ValueError, OSError) as error:
+            self.close_connection = True
+            status = 500
+            with self._lock:
+                if lease.is_held:
+                    leases.fail(lease, vmodl.fault.SystemError(reason=str(error)))
+            if isinstance(error, vmdk.BadDiskError):  # the client reads the response once it has sent all
+                with contextlib.suppress(ValueError, OSError):
+                    body.finish()
+        else:
+            with self._lock:
+                if not lease.is_held or not leases.store(lease, file, content):
+                    status = 500
+        self._send_empty(status)
+
+    def _read(self, lease: Lease, body: Body, size: int) -> bytes:
+        with self._lock:
+            if not lease.is_held:
+                raise ValueError("the lease has ended")
+        return body.read(size)
+
+    def _send_empty(self, status: int) -> None:
+        self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()
-        return None
 
     def _pieces(self, file: LeaseFile) -> Iterator[bytes]:
         if file.is_disk:

@@ -26,37 +26,56 @@ _NEWEST_VERSION = 21
 @method(vim.Folder, "CreateVM_Task")
 def create(call: Call, config: Any, pool: Object, host: Object | None) -> Any:
     """Create a VM with its files: all of it, or nothing."""
-    if vim.VirtualMachine not in call.target["childType"]:
+    check_spec(call.target, config)
+
+    def work(running: Running) -> Any:
+        check_name(call.target, stored_name(config.name))
+        running.commit()
+        return make_vm(call, call.target, config, pool, host)[0].ref
+
+    return call.start(work)
+
+
+def check_spec(folder: Object, config: Any) -> None:
+    """Check what a VM is made of.
+
+    :raises NotSupported: the folder takes none
+    :raises InvalidArgument: something is missing
+    """
+    if vim.VirtualMachine not in folder["childType"]:
         raise vmodl.fault.NotSupported
     if not config.name:
         raise invalid("name")
     if config.files is None or not config.files.vmPathName:
         raise invalid("files")
 
-    def work(running: Running) -> Any:
-        name = stored_name(config.name)
-        check_name(call.target, name)
-        running.commit()
-        place = choose_host(call, pool, host)
-        plan = Plan(call.simulator, None, host=place)
-        store, inside = plan.locate(config.files.vmPathName)
-        guest = Guest(name, store, [], place, pool, disk_bytes=())
-        plan.config = _defaults(guest)
-        try:
-            path = _add_files(plan, store, inside, name)
-            plan.config.files = _files(store, path)
-            _configure(plan, config)
-            change_devices(plan, config.deviceChange)
-            datastores, networks = plan.relations()
-        except vmodl.MethodFault:
-            plan.roll_back()
-            raise
-        made = add_vm(call.database, guest, call.target, plan.config)
-        made["datastore"], made["network"] = datastores, networks
-        call.simulator.guests.stop(made)
-        return made.ref
 
-    return call.start(work)
+def make_vm(
+    call: Call, folder: Object, config: Any, pool: Object, host: Object | None
+) -> tuple[Object, Plan]:
+    """Make a VM with its files: all of it, or nothing.
+
+    :return: the VM, and what undoes its files
+    """
+    name = stored_name(config.name)
+    place = choose_host(call, pool, host)
+    plan = Plan(call.simulator, None, host=place)
+    store, inside = plan.locate(config.files.vmPathName)
+    guest = Guest(name, store, [], place, pool, disk_bytes=())
+    plan.config = _defaults(guest)
+    try:
+        path = _add_files(plan, store, inside, name)
+        plan.config.files = _files(store, path)
+        _configure(plan, config)
+        change_devices(plan, config.deviceChange)
+        datastores, networks = plan.relations()
+    except vmodl.MethodFault:
+        plan.roll_back()
+        raise
+    made = add_vm(call.database, guest, folder, plan.config)
+    made["datastore"], made["network"] = datastores, networks
+    call.simulator.guests.stop(made)
+    return made, plan
 
 
 def choose_host(call: Call, pool: Object, wanted: Object | None) -> Object:

@@ -1,14 +1,18 @@
-"""``ExportVm``, and the methods of leases."""
+"""``ExportVm``, ``ImportVApp``, and the methods of leases."""
 
 from typing import Any
 
 from pyVmomi import vim, vmodl
 
+from simulators.vsphere.behavior.creation import check_spec, make_vm
+from simulators.vsphere.behavior.entities import check_name
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
 from simulators.vsphere.disk_chains import Disk, chain, locate
+from simulators.vsphere.inventory.entities import remove_entity
 from simulators.vsphere.leases import Lease, LeaseFile, State
 from simulators.vsphere.methods import method
+from simulators.vsphere.names import stored_name
 
 PowerState = vim.VirtualMachine.PowerState
 
@@ -20,7 +24,33 @@ def export(call: Call) -> Any:
     state = call.target["runtime.powerState"]
     if state == PowerState.poweredOn:
         raise vim.fault.InvalidPowerState(requestedState=PowerState.poweredOff, existingState=state)
-    return call.simulator.leases.start(call, call.target, _files(call, call.target), is_import=False)
+    return call.simulator.leases.start(call, call.target, _files(call, call.target))
+
+
+@method(vim.ResourcePool, "ImportVApp")
+def import_vapp(call: Call, spec: Any, folder: Object | None, host: Object | None) -> Any:
+    """Create a VM, and let a client send its disks. vApps are `NotSupported`."""
+    need_address(call)
+    if not isinstance(spec, vim.vm.VmImportSpec) or spec.resPoolEntity is not None:
+        raise vmodl.fault.NotSupported
+    if folder is None:
+        if call.simulator.product.is_vcenter:
+            raise vmodl.fault.InvalidArgument(invalidProperty="folder")
+        folder = call.resolve(call.database.one(vim.Datacenter)["vmFolder"])
+    call.need("VirtualMachine.Inventory.Create", folder)
+    check_spec(folder, spec.configSpec)
+    check_name(folder, stored_name(spec.configSpec.name))
+    try:
+        vm, plan = make_vm(call, folder, spec.configSpec, call.target, host)
+    except vim.fault.AlreadyExists as fault:
+        raise vim.fault.FileAlreadyExists(file=fault.name) from fault
+    files = [each for each in _files(call, vm) if each.is_disk]
+
+    def undo() -> None:
+        remove_entity(vm)
+        plan.roll_back()
+
+    return call.simulator.leases.start(call, vm, files, undo)
 
 
 @method(vim.HttpNfcLease, "HttpNfcLeaseProgress", privilege="System.View")
