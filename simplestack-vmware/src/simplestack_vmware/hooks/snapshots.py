@@ -1,8 +1,10 @@
 """Snapshots of guests. Their ID is the managed object ID."""
 
-from simplestack import EntityNotFound, Snapshot, hookimpl
+from simplestack import EntityNotFound, InvalidState, Snapshot, hookimpl, warn
 from simplestack_vmware.entities import snapshot_entities, walk_snapshots
-from simplestack_vmware.vsphere.lookups import find_guest
+from simplestack_vmware.vsphere.disk_files import DiskUsage, VmDisks, newest
+from simplestack_vmware.vsphere.lookups import find_guest, require_changeable
+from simplestack_vmware.vsphere.names import decoded, encoded
 from simplestack_vmware.vsphere.records import VmSnapshots
 from simplestack_vmware.vsphere.schemas import Ref
 from simplestack_vmware.vsphere.session import VmwareSession
@@ -19,6 +21,61 @@ def snapshot_list(session: VmwareSession, guest_id: str) -> list[Snapshot]:
 def snapshot_info(session: VmwareSession, guest_id: str, snapshot_id: str) -> Snapshot:
     """Show one snapshot of a guest."""
     return find_snapshot(find_guest(session, guest_id, VmSnapshots), snapshot_id)[1]
+
+
+@hookimpl
+def snapshot_create(session: VmwareSession, guest_id: str, name: str) -> Snapshot:
+    """Take a snapshot of a guest's settings and disks, without its memory."""
+    vm = find_guest(session, guest_id, VmSnapshots)
+    _require_guest(vm, f"take a snapshot of guest {vm.name!r}")
+    take = session.vm(vm).CreateSnapshot_Task
+    made = session.tasks.run(take, encoded(name), "", memory=False, quiesce=False, of=vm.ref)
+    now = session.reader.read_one(VmSnapshots, vm.ref)
+    roots = [] if now is None or now.snapshots is None else now.snapshots.roots
+    snapshot = None if made is None else snapshot_entities(roots).get(made.value)
+    if snapshot is None:
+        raise EntityNotFound("Guest", guest_id)  # it has just been deleted with its snapshots
+    return snapshot
+
+
+@hookimpl
+def snapshot_revert(session: VmwareSession, guest_id: str, snapshot_id: str) -> Snapshot:
+    """Revert a guest to one of its snapshots. It is stopped then, unless the snapshot has its memory.
+
+    Disks that were attached after the snapshot are detached and stay with their data: a warning names them.
+
+    :raises Conflict: another VM uses a file that has the guest's data since the snapshot
+    """
+    vm = find_guest(session, guest_id, VmDisks)
+    attempt = f"revert guest {vm.name!r}"
+    _require_guest(vm, attempt)
+    ref, entity = find_snapshot(vm, snapshot_id)
+    DiskUsage.read(session, vm.ref).require_own(newest(vm.disks), attempt)
+    session.tasks.run(session.api.object(ref).RevertToSnapshot_Task, of=vm.ref)
+    now = session.reader.read_one(VmDisks, vm.ref)
+    kept = set() if now is None else {disk.backing.chain[-1] for disk in now.disks}
+    for disk in vm.disks if now is not None else []:
+        if disk.backing.chain[-1] not in kept:
+            warn(
+                f"{disk.label} was detached, because the snapshot does not have it: it stays in its "
+                f"datastore with its data, as {decoded(disk.backing.file_name)!r}"
+            )
+    return entity
+
+
+@hookimpl
+def snapshot_delete(session: VmwareSession, guest_id: str, snapshot_id: str) -> None:
+    """Delete a snapshot of the guest. Those that were taken after it are kept.
+
+    :raises Conflict: another VM, such as a linked clone, uses a file of the snapshot
+    """
+    vm = find_guest(session, guest_id, VmSnapshots)
+    ref, entity = find_snapshot(vm, snapshot_id)
+    attempt = f"delete snapshot {entity.name!r} of guest {vm.name!r}"
+    _require_guest(vm, attempt)
+    usage = DiskUsage.read(session, vm.ref)
+    usage.require_own(newest(usage.snapshots.get(ref.value, [])), attempt)
+    session.tasks.run(session.api.object(ref).RemoveSnapshot_Task, removeChildren=False, of=vm.ref)
 
 
 def find_snapshot(vm: VmSnapshots, snapshot_id: str) -> tuple[Ref, Snapshot]:
@@ -38,3 +95,14 @@ def find_snapshot(vm: VmSnapshots, snapshot_id: str) -> tuple[Ref, Snapshot]:
         if len(matches) == 1:
             return matches[0].snapshot, entities[matches[0].snapshot.value]
     raise EntityNotFound("Snapshot", snapshot_id)
+
+
+def _require_guest(vm: VmSnapshots, attempt: str) -> None:
+    """Check that a VM has a configuration, and is not a template.
+
+    :raises Conflict: vSphere has lost the VM's files
+    :raises InvalidState: it is a template
+    """
+    require_changeable(vm, attempt)
+    if vm.is_template:
+        raise InvalidState.of_template(attempt)
