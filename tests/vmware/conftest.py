@@ -58,6 +58,13 @@ def esxi(trust: Trust) -> Iterator[Host]:
         yield made
 
 
+@pytest.fixture(params=[VCENTER, ESXI], ids=["vCenter", "ESXi"])
+def host(request: pytest.FixtureRequest, trust: Trust) -> Iterator[Host]:
+    """Give a vCenter, then an ESXi host."""
+    with running_host(trust, request.param) as made:
+        yield made
+
+
 @pytest.fixture
 def log_in() -> Iterator[Connect]:
     """Give `log_in(host, user, password, **settings)`, the plugin's own."""

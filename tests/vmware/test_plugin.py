@@ -7,15 +7,9 @@ from pathlib import Path
 
 from simplestack.plugins.hypervisor import make_hypervisor
 from simplestack_vmware import plugin
-from simplestack_vmware.hooks.guests import guest_list
-from simplestack_vmware.vsphere.lookups import find_guest
-from simplestack_vmware.vsphere.records import VmState
-from simplestack_vmware.vsphere.session import VmwareSession
 from support.examples import Recorder, Surroundings, compare, tell
 from support.service import running_service, token
 from support.vsphere import PASSWORD, Host
-
-from .counterparts import vcsim
 
 
 def test_the_entry_point_is_the_plugin() -> None:
@@ -23,20 +17,14 @@ def test_the_entry_point_is_the_plugin() -> None:
     assert found.load() is plugin
 
 
-def test_the_examples_are_what_it_answers(govmomi_vcenter: VmwareSession, tmp_path: Path) -> None:
-    """govmomi's: the simulator of this repository does not have tasks yet."""
-    guest = guest_list(govmomi_vcenter, frozenset({"id"}))[0].id
-    vm = govmomi_vcenter.vm(find_guest(govmomi_vcenter, guest, VmState))
-    govmomi_vcenter.tasks.run(vm.CreateSnapshot_Task, "before-upgrade", "", False, False)
-    govmomi_vcenter.tasks.run(vm.PowerOffVM_Task)
-    settings = govmomi_vcenter.settings
-    toml = f'[hypervisors.vmware]\nallowed_hosts = ["127.0.0.1"]\ntls_ca_file = "{settings.tls_ca_file}"\n'
-    with running_service(tmp_path, toml) as service:
-        service.default_headers["X-Simplestack-Hypervisor-Token"] = token(vcsim.USER, vcsim.PASSWORD)
+def test_the_examples_are_what_it_answers(vcenter: Host, tmp_path: Path) -> None:
+    with running_service(tmp_path, vcenter.toml) as service:
+        service.default_headers["X-Simplestack-Hypervisor-Token"] = token(vcenter.user, PASSWORD)
         operations = frozenset(make_hypervisor(plugin, "simplestack-vmware", "0").operations)
         replacements = {"127.0.0.1": "vcenter.example"}
-        recorder = Recorder(service, f"/vmware/{govmomi_vcenter.target}", operations, replacements)
-        tell(recorder, Surroundings(create={}, storage="LocalDS_0"), booted=lambda _guest: None)
+        recorder = Recorder(service, f"/vmware/{vcenter.name}", operations, replacements)
+        surroundings = Surroundings(create={}, storage="shared-1", network="VM Network")
+        tell(recorder, surroundings, booted=lambda _guest: None)
     assert plugin.examples is not None
     compare(recorder, plugin.examples)
 

@@ -1,12 +1,11 @@
 """Snapshots: taken, reverted to and deleted, without harm to those of others."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pyVmomi import vim
 
-from simplestack import Conflict, EntityNotFound, InvalidState, Snapshot
+from simplestack import Conflict, EntityNotFound, InvalidState
 from simplestack_vmware.hooks.power import guest_start
 from simplestack_vmware.hooks.snapshots import (
     snapshot_create,
@@ -17,25 +16,12 @@ from simplestack_vmware.hooks.snapshots import (
 )
 from simplestack_vmware.hooks.tags import tag_create, tag_list
 from simplestack_vmware.vsphere.session import VmwareSession
-from simulators.tls import Trust
 from simulators.vsphere import disk_chains
 from simulators.vsphere.data import copy
-from simulators.vsphere.products import ESXI, VCENTER, Product
-from support.vsphere import Host, running_host
+from support.vsphere import Host
 
 from .conftest import Connect
 from .linked_clones import disk_files, link
-
-
-@pytest.fixture(params=[VCENTER, ESXI], ids=["vCenter", "ESXi"])
-def host(request: pytest.FixtureRequest, trust: Trust) -> Iterator[Host]:
-    product: Product = request.param
-    with running_host(trust, product) as made:
-        yield made
-
-
-def names(snapshots: list[Snapshot]) -> list[str]:
-    return [snapshot.name for snapshot in snapshots]
 
 
 def test_snapshots_are_taken_reverted_to_and_deleted_and_later_ones_stay(host: Host, log_in: Connect) -> None:

@@ -1,11 +1,13 @@
-"""List and show guests."""
+"""List, show and delete guests."""
 
-from simplestack import Guest, hookimpl
+from simplestack import Guest, GuestState, hookimpl
 from simplestack_vmware.entities import guest_entity
+from simplestack_vmware.vsphere.disk_files import VmDisks
 from simplestack_vmware.vsphere.inventory import TO_THEIR_HOSTS, TO_VMS
-from simplestack_vmware.vsphere.lookups import find_guest_with
+from simplestack_vmware.vsphere.lookups import find_guest, find_guest_with, require_guest_state
 from simplestack_vmware.vsphere.queries import Query
 from simplestack_vmware.vsphere.records import HostName, VmSummary
+from simplestack_vmware.vsphere.removal import delete_vm
 from simplestack_vmware.vsphere.schemas import Record
 from simplestack_vmware.vsphere.session import VmwareSession
 
@@ -49,6 +51,14 @@ def guest_info(session: VmwareSession, guest_id: str) -> Guest:
     """Show one guest: one round trip, two if it was not looked up before."""
     vm, others = find_guest_with(session, guest_id, VmSummary, [TO_THEIR_HOSTS], [HostName])
     return _shown(vm, _host_names(others))
+
+
+@hookimpl
+def guest_delete(session: VmwareSession, guest_id: str) -> None:
+    """Delete a guest with its own disks and snapshots. Disks that another VM also uses stay."""
+    vm = find_guest(session, guest_id, VmDisks)
+    require_guest_state(vm, "delete", GuestState.STOPPED)
+    delete_vm(session, vm)
 
 
 def _shown(vm: VmSummary, hosts: dict[str, str]) -> Guest:

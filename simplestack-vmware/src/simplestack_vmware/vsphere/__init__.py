@@ -14,6 +14,7 @@ lookups, known     find a guest, a host, a datastore or a network by ID or name
 names, ids         names with ``%2f``, and managed object IDs in URLs
 annotations        tags, which are lines of a guest's notes
 disk_files         the files of disks, and which other VMs use them
+removal            delete a VM without the disks of others
 watching, tasks    wait for changes; start a task, wait for it, cancel it at the time limit
 session            what hooks get
 ================== =============================================================================

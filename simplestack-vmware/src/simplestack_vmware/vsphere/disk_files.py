@@ -98,7 +98,7 @@ class DiskUsage:
     @classmethod
     def read(cls, session: VmwareSession, vm: Ref) -> Self:
         """Read the disks of all VMs and their snapshots: one round trip, and one for each further page."""
-        kinds = [_UsedDisks, _SnapshotDisks]
+        kinds: list[type[Record]] = [_UsedDisks, _SnapshotDisks]
         records = session.reader.read(Query([session.root], kinds, (*TO_VMS, *_TO_SNAPSHOTS)))
         names = {each.ref: each.name for each in records if isinstance(each, _UsedDisks)}
         users: dict[str, str] = {}

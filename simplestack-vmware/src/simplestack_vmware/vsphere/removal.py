@@ -1,0 +1,110 @@
+"""Delete VMs. vSphere deletes all disks of a VM with it, also those that other VMs use."""
+
+import logging
+
+from simplestack import Conflict, EntityNotFound, SimplestackError, warn
+from simplestack_vmware.sdk import vim
+from simplestack_vmware.vsphere.disk_files import DiskUsage, FileDisk, VmDisks
+from simplestack_vmware.vsphere.faults import Fault
+from simplestack_vmware.vsphere.names import decoded
+from simplestack_vmware.vsphere.session import VmwareSession
+
+_log = logging.getLogger(__name__)
+
+
+def delete_vm(session: VmwareSession, vm: VmDisks) -> None:
+    """Delete a VM with its own disks. Disks with a file that another VM uses are detached first, and stay.
+
+    A warning names them. If vSphere rejects the deletion, they are attached again.
+
+    :raises EntityNotFound: ``Guest``: it has just been removed
+    :raises Conflict: it has snapshots, and another VM uses a file of its disks
+    """
+    shared = _shared_disks(vm, DiskUsage.read(session, vm.ref))
+    try:
+        if shared:
+            # If others have changed the VM since it was read, vSphere rejects this.
+            session.tasks.run(session.vm(vm).ReconfigVM_Task, _detaching(vm, shared))
+        _destroy(session, vm, list(shared))
+    except Fault as fault:
+        if fault.is_a("ManagedObjectNotFound") and fault.fields.get("obj", vm.ref.value) == vm.ref.value:
+            raise EntityNotFound("Guest", vm.id) from None
+        raise
+    session.known_vms.forget(vm.id)
+    for disk, user in shared.items():
+        warn(
+            f"{disk.label} stays in its datastore as {decoded(disk.backing.file_name)!r}, because guest "
+            f"{user!r} uses it or a file that it is based on"
+        )
+
+
+def _shared_disks(vm: VmDisks, usage: DiskUsage) -> dict[FileDisk, str]:
+    """Return the disks with a file that another VM uses, and the name of this VM.
+
+    :raises Conflict: there are such disks, and snapshots of them
+    """
+    current = {disk: usage.user_of(disk.backing.chain) for disk in vm.disks}
+    shared = {disk: user for disk, user in current.items() if user is not None}
+    in_snapshots = [disk for disks in usage.snapshots.values() for disk in disks]
+    users = [*shared.values(), *filter(None, (usage.user_of(disk.backing.chain) for disk in in_snapshots))]
+    if users and vm.snapshots is not None:
+        raise Conflict(
+            f"cannot delete guest {vm.name!r}: it has snapshots, and guest {users[0]!r} uses a file of its "
+            f"disks: delete the snapshots, or guest {users[0]!r}, first"
+        )
+    return shared
+
+
+def _destroy(session: VmwareSession, vm: VmDisks, detached: list[FileDisk]) -> None:
+    try:
+        session.tasks.run(session.vm(vm).Destroy_Task)
+    except Fault:
+        if detached:
+            _attach(session, vm, detached)
+        raise
+    except SimplestackError:
+        # The task may still run: it would delete disks that are attached again.
+        for disk in detached:
+            _log.warning("%s of guest %s stays detached: %s", disk.label, vm.name, disk.backing.file_name)
+        raise
+
+
+def _attach(session: VmwareSession, vm: VmDisks, disks: list[FileDisk]) -> None:
+    changes = [
+        vim.vm.device.VirtualDeviceSpec(operation="add", device=_device(disk, _backing(disk)))
+        for disk in disks
+    ]
+    try:
+        session.tasks.run(session.vm(vm).ReconfigVM_Task, vim.vm.ConfigSpec(deviceChange=changes))
+    except (Fault, SimplestackError) as failure:  # the client gets the first error
+        _log.warning("the disks of guest %s cannot be attached again: %s", vm.name, failure)
+
+
+def _detaching(vm: VmDisks, disks: dict[FileDisk, str]) -> "vim.vm.ConfigSpec":
+    # Without a `fileOperation`, the file stays.
+    changes = [
+        vim.vm.device.VirtualDeviceSpec(operation="remove", device=_device(disk, None)) for disk in disks
+    ]
+    return vim.vm.ConfigSpec(deviceChange=changes, changeVersion=vm.change_version)
+
+
+def _device(
+    disk: FileDisk, backing: "vim.vm.device.VirtualDevice.BackingInfo | None"
+) -> "vim.vm.device.VirtualDisk":
+    return vim.vm.device.VirtualDisk(
+        key=disk.key,
+        controllerKey=disk.controller_key,
+        unitNumber=disk.unit_number,
+        backing=backing,
+        capacityInKB=0,
+    )
+
+
+def _backing(disk: FileDisk) -> "vim.vm.device.VirtualDevice.BackingInfo":
+    """Return the file of a disk, as vSphere attaches it: it finds the files below it itself."""
+    backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
+        fileName=disk.backing.file_name, diskMode=disk.backing.mode
+    )
+    if disk.backing.sharing is not None:
+        backing.sharing = disk.backing.sharing
+    return backing
