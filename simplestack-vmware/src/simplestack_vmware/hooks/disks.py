@@ -1,11 +1,19 @@
 """Disks of guests. Their ID is the key of the device."""
 
-from simplestack import Disk, EntityNotFound, hookimpl
+from msgspec import UNSET
+
+from simplestack import Busy, Disk, DiskCreate, DiskUpdate, EntityNotFound, gib_to_bytes, hookimpl
 from simplestack_vmware.entities import disk_entity
 from simplestack_vmware.vsphere.devices import disks
-from simplestack_vmware.vsphere.lookups import find_guest
-from simplestack_vmware.vsphere.records import VmHardware
+from simplestack_vmware.vsphere.disk_changes import added_disk, find_disk, grown_disk
+from simplestack_vmware.vsphere.disk_files import VmDisks
+from simplestack_vmware.vsphere.disk_removal import remove_disk
+from simplestack_vmware.vsphere.lookups import find_datastore, find_guest, require_not_template
+from simplestack_vmware.vsphere.reconfiguring import reconfigure
+from simplestack_vmware.vsphere.records import VmDevices, VmHardware
 from simplestack_vmware.vsphere.session import VmwareSession
+
+_NO_NAMES = "vSphere names disks itself: leave out `name`"
 
 
 @hookimpl
@@ -21,6 +29,43 @@ def disk_info(session: VmwareSession, guest_id: str, disk_id: str) -> Disk:
         if disk.id == disk_id:
             return disk
     raise EntityNotFound("Disk", disk_id)
+
+
+@hookimpl
+def disk_create(session: VmwareSession, guest_id: str, disk: DiskCreate) -> Disk:
+    """Add a thin disk at the first free unit, in the datastore of the guest's configuration by default."""
+    if disk.name is not None:
+        raise NotImplementedError(_NO_NAMES)
+    vm = find_guest(session, guest_id, VmDevices)
+    require_not_template(vm, "add a disk to")
+    datastore = None if disk.storage_id is None else find_datastore(session, disk.storage_id)
+    reconfigure(session, vm, added_disk(vm.devices, gib_to_bytes(disk.size), datastore))
+    before = {each.key for each in disks(vm.devices)}
+    made = [each for each in _shown(find_guest(session, vm.id, VmHardware)) if int(each.id) not in before]
+    if len(made) != 1:
+        raise Busy("others are changing the guest: list its disks")
+    return made[0]
+
+
+@hookimpl
+def disk_update(session: VmwareSession, guest_id: str, disk_id: str, changes: DiskUpdate) -> Disk:
+    """Grow a disk, also while the guest runs. vSphere cannot grow disks of guests with snapshots."""
+    if changes.name is not UNSET:
+        raise NotImplementedError(_NO_NAMES)
+    vm = find_guest(session, guest_id, VmDevices)
+    require_not_template(vm, "change a disk of")
+    disk = find_disk(vm, disk_id)
+    if changes.size is not UNSET:
+        reconfigure(session, vm, grown_disk(vm, disk, gib_to_bytes(changes.size)))
+    return disk_info(session, vm.id, disk_id)
+
+
+@hookimpl
+def disk_delete(session: VmwareSession, guest_id: str, disk_id: str) -> None:
+    """Detach a disk and delete its file. A file that others use stays: a warning says so."""
+    vm = find_guest(session, guest_id, VmDisks)
+    require_not_template(vm, "delete a disk of")
+    remove_disk(session, vm, disk_id)
 
 
 def _shown(vm: VmHardware) -> list[Disk]:

@@ -15,6 +15,10 @@ names, ids         names with ``%2f``, and managed object IDs in URLs
 annotations        tags, which are lines of a guest's notes
 disk_files         the files of disks, and which other VMs use them
 removal            delete a VM without the disks of others
+reconfiguring      change a VM, unless others have changed it since it was read
+units              free units on controllers, and further controllers
+disk_changes       add and grow disks
+disk_removal       delete a disk, but keep a file that others use
 watching, tasks    wait for changes; start a task, wait for it, cancel it at the time limit
 session            what hooks get
 ================== =============================================================================

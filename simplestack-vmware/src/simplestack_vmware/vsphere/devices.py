@@ -27,6 +27,10 @@ class Backing(Struct, frozen=True):
     device_name: str | None = field(name="deviceName", default=None)
     network: Ref | None = None
     port: Port | None = None
+    #: Of disks: how they are written to.
+    disk_mode: str = field(name="diskMode", default="persistent")
+    #: Of disks: what they are based on, such as a snapshot or the original of a linked clone.
+    parent: "Backing | None" = None
 
 
 class Connectable(Struct, frozen=True):
@@ -74,6 +78,8 @@ class Device(ListedDevice, frozen=True, gc=False):
     unit_number: int | None = field(name="unitNumber", default=None)
     #: Of controllers.
     bus_number: int | None = field(name="busNumber", default=None)
+    #: Of SCSI controllers: whether other VMs may use their disks.
+    shared_bus: str = field(name="sharedBus", default="noSharing")
     description: Description = field(name="deviceInfo", default=Description())
     backing: Backing = Backing()
     connectable: Connectable | None = None

@@ -73,11 +73,21 @@ def require_guest_state(vm: VmState, attempt: str, *needed: GuestState) -> None:
     :raises InvalidState: the guest is in another state, or is a template
     :raises Conflict: vSphere has lost the guest's files
     """
+    require_not_template(vm, attempt)
+    require_state(vm.state, *needed, attempt=f"{attempt} guest {vm.name!r}")
+
+
+def require_not_template(vm: VmState, attempt: str) -> None:
+    """Check that a VM can be changed, in any power state.
+
+    :param attempt: what was tried with it, such as ``add a disk to``
+    :raises InvalidState: the VM is a template
+    :raises Conflict: vSphere has lost the guest's files
+    """
     attempt = f"{attempt} guest {vm.name!r}"
     require_changeable(vm, attempt)
     if vm.is_template:
         raise InvalidState.of_template(attempt)
-    require_state(vm.state, *needed, attempt=attempt)
 
 
 def require_changeable(vm: VmState, attempt: str) -> None:

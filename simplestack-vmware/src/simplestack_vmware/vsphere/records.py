@@ -86,6 +86,14 @@ class VmHardware(VmState, frozen=True, kw_only=True):
     devices: list[Device] = field(name="config.hardware.device", default_factory=list)
 
 
+class VmDevices(VmHardware, frozen=True, kw_only=True):
+    """A VM with what changes of its devices depend on."""
+
+    #: Changes with each change of the configuration.
+    change_version: str | None = field(name="config.changeVersion", default=None)
+    current_snapshot: Ref | None = field(name="snapshot.currentSnapshot", default=None)
+
+
 class VmNotes(VmState, frozen=True, kw_only=True):
     """A VM with its notes."""
 

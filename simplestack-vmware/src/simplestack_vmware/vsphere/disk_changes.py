@@ -1,0 +1,93 @@
+"""Changes of a guest's disks, as vSphere's specs."""
+
+from typing import TYPE_CHECKING
+
+from simplestack import Conflict, EntityNotFound, InvalidArguments, gib
+from simplestack_vmware.sdk import vim
+from simplestack_vmware.vsphere.devices import Device, disks
+from simplestack_vmware.vsphere.records import DatastoreRecord, VmDevices
+from simplestack_vmware.vsphere.units import free_place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NEW_DISK_KEY = -102
+_FLAT = "VirtualDiskFlatVer2BackingInfo"
+_KIB = 1024
+
+
+def find_disk(vm: VmDevices, disk_id: str) -> Device:
+    """Find a disk of a guest by its ID, the key of the device.
+
+    :raises EntityNotFound: ``Disk``
+    """
+    for disk in disks(vm.devices):
+        if str(disk.key) == disk_id:
+            return disk
+    raise EntityNotFound("Disk", disk_id)
+
+
+def added_disk(
+    devices: "Sequence[Device]", size_bytes: int, datastore: DatastoreRecord | None
+) -> "list[vim.vm.device.VirtualDeviceSpec]":
+    """Return the changes that make a new, thin disk on the first free unit.
+
+    :param datastore: None for the one with the guest's configuration
+    :raises Conflict: the guest has no free unit
+    """
+    place = free_place(devices)
+    backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
+        fileName="" if datastore is None else f"[{datastore.stored_name}]",
+        diskMode="persistent",
+        thinProvisioned=True,
+    )
+    disk = vim.vm.device.VirtualDisk(
+        key=_NEW_DISK_KEY,
+        controllerKey=place.controller_key,
+        unitNumber=place.unit,
+        backing=backing,
+        capacityInKB=-(-size_bytes // _KIB),
+        capacityInBytes=-(-size_bytes // _KIB) * _KIB,
+    )
+    operation = vim.vm.device.VirtualDeviceSpec
+    made = operation(
+        operation=operation.Operation.add, fileOperation=operation.FileOperation.create, device=disk
+    )
+    return [*place.changes, made]
+
+
+def grown_disk(vm: VmDevices, disk: Device, size_bytes: int) -> "list[vim.vm.device.VirtualDeviceSpec]":
+    """Return the changes that let a disk grow; none if it has this size.
+
+    :raises InvalidArguments: it would shrink
+    :raises Conflict: it cannot grow: the guest has snapshots, or the disk is a linked clone or no file
+    """
+    label = disk.description.label or f"disk {disk.key}"
+    size_bytes = -(-size_bytes // _KIB) * _KIB
+    if disk.size_bytes is None:
+        raise Conflict(f"cannot grow {label!r}: vSphere does not know its size")
+    if size_bytes < disk.size_bytes:
+        raise InvalidArguments(f"size: {label!r} has {gib(disk.size_bytes)} GiB: disks can only grow")
+    if size_bytes == disk.size_bytes:
+        return []
+    if vm.current_snapshot is not None:
+        raise Conflict(
+            f"cannot grow {label!r} of guest {vm.name!r} while it has snapshots: delete them first"
+        )
+    if disk.backing.parent is not None:
+        raise Conflict(f"cannot grow {label!r} of guest {vm.name!r}: it is a linked clone of another disk")
+    if disk.backing.type_name != _FLAT:
+        raise Conflict(f"cannot grow {label!r} of guest {vm.name!r}: it is a {disk.backing.type_name}")
+    backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
+        fileName=disk.backing.file_name or "", diskMode=disk.backing.disk_mode
+    )
+    grown = vim.vm.device.VirtualDisk(
+        key=disk.key,
+        controllerKey=disk.controller_key,
+        unitNumber=disk.unit_number,
+        backing=backing,
+        capacityInKB=size_bytes // _KIB,
+        capacityInBytes=size_bytes,
+    )
+    operation = vim.vm.device.VirtualDeviceSpec
+    return [operation(operation=operation.Operation.edit, device=grown)]
