@@ -6,6 +6,7 @@ from pyVmomi import vim
 
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
+from simulators.vsphere.datastore_names import set_datastore_name
 from simulators.vsphere.inventory.entities import add_folder
 from simulators.vsphere.methods import method
 from simulators.vsphere.names import stored_name
@@ -32,11 +33,21 @@ def rename(call: Call, new_name: str) -> Any:
         name = stored_name(new_name)
         if call.target["parent"] is not None:
             check_name(call.resolve(call.target["parent"]), name, besides=call.target)
+        if issubclass(call.target.kind, vim.Datastore):
+            set_datastore_name(call.target, name)
         call.target["name"] = name
         if issubclass(call.target.kind, vim.VirtualMachine):
             call.target["config.name"] = name
 
     return call.start(work)
+
+
+@method(vim.Datastore, "RenameDatastore")
+def rename_datastore(call: Call, new_name: str) -> None:
+    """Give a datastore another name at once."""
+    name = stored_name(new_name)
+    check_name(call.resolve(call.target["parent"]), name, besides=call.target)
+    set_datastore_name(call.target, name)
 
 
 @method(vim.Folder, "CreateFolder")
