@@ -178,7 +178,7 @@ def test_names_of_disks_are_not_supported(vcenter: Host, session: VmwareSession)
         lambda: disk_update(session, id_of(vcenter), "2000", DiskUpdate(name="data")),
     ):
         with pytest.raises(NotImplementedError, match="name"):
-            change()
+            change()  # type: ignore[no-untyped-call]  # pyVmomi's constructors have no types
     assert vcenter.calls()["ReconfigVM_Task"] == 0
 
 

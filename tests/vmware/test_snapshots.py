@@ -81,8 +81,8 @@ def test_a_disk_that_was_attached_after_the_snapshot_stays_in_its_datastore(
         vm["config"].hardware.device.append(copy(later))
         vm.touch()
     snapshot_revert(session, guest, made.id)
-    assert later.backing.fileName in caplog.text
-    place = disk_chains.locate(host.simulator, later.backing.fileName)
+    assert later.backing.fileName in caplog.text  # type: ignore[union-attr]  # pyVmomi's optional field, which is set here
+    place = disk_chains.locate(host.simulator, later.backing.fileName)  # type: ignore[union-attr]  # pyVmomi's optional field, which is set here
     assert host.simulator.files.find(*place) is not None
 
 

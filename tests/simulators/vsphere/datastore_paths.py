@@ -116,7 +116,7 @@ def check_unlocked_by_others(vm: Object, name: str) -> None:
 
 def _locks(config: Any) -> dict[str, str]:
     """Return how a VM that runs locks the files of its disks."""
-    found = {}
+    found: dict[str, str] = {}
     for disk in _disks(config):
         found |= dict.fromkeys((each.fileName for each in chain(disk.backing.parent)), _READING)
         is_shared = getattr(disk.backing, "sharing", None) == "sharingMultiWriter"

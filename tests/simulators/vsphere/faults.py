@@ -64,7 +64,7 @@ class Rule(rules.Rule, kw_only=True, forbid_unknown_fields=True):
         try:
             made = kind(**read_properties(kind, self.properties, find_version(VCENTER.api_version)))
         except vmodl.fault.InvalidRequest as error:
-            raise ValueError(f"{self.fault} with {self.properties}: {error.msg}") from error
+            raise ValueError(f"{self.fault} with {self.properties}: {error.msg}") from error  # type: ignore[attr-defined]  # pyVmomi's optional field, which is set here
         made.msg = self.text
         return made
 

@@ -40,7 +40,7 @@ def transfer(device: Any, method: str = "GET", body: Any = None, path: str = "")
     with contextlib.closing(connection):
         connection.connect()
         der = connection.sock.getpeercert(binary_form=True)
-        assert hashlib.sha1(der, usedforsecurity=False).hexdigest().upper() == device.sslThumbprint.replace(
+        assert hashlib.sha1(der, usedforsecurity=False).hexdigest().upper() == device.sslThumbprint.replace(  # type: ignore[arg-type]  # pyVmomi's optional field, which is set here
             ":", ""
         )
         connection.request(method, path or url.path, body)

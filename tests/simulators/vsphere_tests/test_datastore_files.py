@@ -148,7 +148,7 @@ def test_vcenter_needs_the_datacenter(manager: Any) -> None:
         lambda: manager.CopyFile(ISO, None, COPY),
     ):
         with pytest.raises(vmodl.fault.InvalidArgument):
-            act()
+            act()  # type: ignore[no-untyped-call]  # pyVmomi's constructors have no types
 
 
 @pytest.mark.parametrize("product", [ESXI])
@@ -178,4 +178,4 @@ def test_a_reader_may_not_touch_files(connect: Any) -> None:
         lambda: manager.CopyFile(ISO, datacenter, COPY),
     ):
         with pytest.raises(vim.fault.NoPermission):
-            act()
+            act()  # type: ignore[no-untyped-call]  # pyVmomi's constructors have no types

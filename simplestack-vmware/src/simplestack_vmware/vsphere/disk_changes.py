@@ -50,7 +50,7 @@ def added_disk(
         capacityInBytes=-(-size_bytes // _KIB) * _KIB,
     )
     operation = vim.vm.device.VirtualDeviceSpec
-    made = operation(
+    made = operation(  # type: ignore[no-untyped-call]  # pyVmomi's constructors have no types
         operation=operation.Operation.add, fileOperation=operation.FileOperation.create, device=disk
     )
     return [*place.changes, made]
@@ -90,4 +90,4 @@ def grown_disk(vm: VmDevices, disk: Device, size_bytes: int) -> "list[vim.vm.dev
         capacityInBytes=size_bytes,
     )
     operation = vim.vm.device.VirtualDeviceSpec
-    return [operation(operation=operation.Operation.edit, device=grown)]
+    return [operation(operation=operation.Operation.edit, device=grown)]  # type: ignore[no-untyped-call]  # pyVmomi's constructors have no types

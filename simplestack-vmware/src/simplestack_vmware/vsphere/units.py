@@ -87,7 +87,7 @@ def _new_controller(kind: str, number: int) -> "vim.vm.device.VirtualDeviceSpec"
         "VirtualAHCIController": vim.vm.device.VirtualAHCIController,
         "VirtualNVMEController": vim.vm.device.VirtualNVMEController,
     }
-    made = types[kind](key=_NEW_CONTROLLER_KEY, busNumber=number)
+    made = types[kind](key=_NEW_CONTROLLER_KEY, busNumber=number)  # type: ignore[no-untyped-call]  # pyVmomi's constructors have no types
     if kind in _SCSI:
         made.sharedBus = vim.vm.device.VirtualSCSIController.Sharing.noSharing
     return vim.vm.device.VirtualDeviceSpec(

@@ -150,7 +150,9 @@ def _change(plan: Plan, origin: Any, spec: Any) -> None:
     configure(plan, wanted)
     copies = {each.key: each.backing.fileName for each in plan.of_kind(Disk)}
     names = {
-        each.backing.fileName: copies[each.key] for each in origin.hardware.device if isinstance(each, Disk)
+        each.backing.fileName: copies[each.key]
+        for each in origin.hardware.device
+        if isinstance(each, Disk)  # type: ignore[union-attr]  # pyVmomi's optional field, which is set here
     }
     changes = copy([*spec.location.deviceChange, *wanted.deviceChange])
     for change in changes:

@@ -39,7 +39,7 @@ def import_vapp(call: Call, spec: Any, folder: Object | None, host: Object | Non
         folder = call.resolve(call.database.one(vim.Datacenter)["vmFolder"])
     call.need("VirtualMachine.Inventory.Create", folder)
     check_spec(folder, spec.configSpec)
-    check_name(folder, stored_name(spec.configSpec.name))
+    check_name(folder, stored_name(spec.configSpec.name))  # type: ignore[arg-type]  # pyVmomi's optional field, which is set here
     try:
         vm, plan = make_vm(call, folder, spec.configSpec, call.target, host)
     except vim.fault.AlreadyExists as fault:
@@ -131,7 +131,7 @@ def _files(call: Call, vm: Object) -> list[LeaseFile]:
     :raises FileNotFound: a disk's file is not there
     """
     simulator, config = call.simulator, vm["config"]
-    found = []
+    found: list[LeaseFile] = []
     for disk in (each for each in config.hardware.device if isinstance(each, Disk)):
         places = [locate(simulator, backing.fileName) for backing in chain(disk.backing)]
         own = [simulator.files.get(*place) for place in places]

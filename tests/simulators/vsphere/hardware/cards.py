@@ -71,7 +71,7 @@ def check_addresses(config: Any) -> None:
         if not isinstance(card, Card) or card.addressType != "manual":
             continue
         is_checked = options.get(f"ethernet{card.key - _FIRST_KEY}.checkMACAddress") != "false"
-        if is_checked and _RESERVED.match(card.macAddress):
+        if is_checked and _RESERVED.match(card.macAddress):  # type: ignore[arg-type]  # pyVmomi's optional field, which is set here
             reason = f"{card.macAddress} is not an allowed static Ethernet address. It conflicts with VMware"
             raise vim.fault.GenericVmConfigFault(reason=f"{reason} reserved MACs for other usage.")
 
