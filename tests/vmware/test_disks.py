@@ -140,7 +140,7 @@ def test_a_disk_is_made_in_the_datastore_that_is_named(vcenter: Host, session: V
             assert made.size == 1.5
             assert made.extra_info is not None
             assert made.extra_info.startswith(f"[{store['name']}] ")
-    assert disk_create(session, guest, DiskCreate(size=1)).extra_info.startswith(f"[{home}] ")  # type: ignore[union-attr]
+    assert disk_create(session, guest, DiskCreate(size=1)).extra_info.startswith(f"[{home}] ")  # type: ignore[union-attr]  # of this hypervisor always set
     with pytest.raises(EntityNotFound, match="Storage"):
         disk_create(session, guest, DiskCreate(size=1, storage_id="none"))
 
