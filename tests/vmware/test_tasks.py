@@ -57,7 +57,7 @@ def test_a_task_that_fails_is_an_error_with_vspheres_own_text(vcenter: Host, ses
             fault="TaskInProgress",
             effect="fail task",
             text="Another task is already in progress.",
-            properties={"task": vim.Task("task-1")},
+            properties={"task": {"type": "Task", "value": "task-1"}},
         )
     )
     with pytest.raises(Fault) as failed:
