@@ -1,4 +1,4 @@
-"""The vSphere simulator's page: its commands work as they are written, but for the port and the paths."""
+"""The vSphere simulator's page: its commands work as they are written, but for ports and paths."""
 
 import json
 import subprocess
@@ -15,8 +15,14 @@ def test_the_simulator_is_started_and_controlled_as_its_page_says(
 ) -> None:
     command, control = code_blocks("docs/vsphere-simulator.md", "sh")
     (prints,) = code_blocks("docs/vsphere-simulator.md", "text")
-    port = free_port()
-    words = command.removeprefix("PYTHONPATH=tests ").replace("8989", str(port)).split()
+    ports = {"8989": str(free_port()), "8990": str(free_port())}
+
+    def with_ports(text: str) -> str:
+        for written, free in ports.items():
+            text = text.replace(written, free)
+        return text
+
+    words = with_ports(command.removeprefix("PYTHONPATH=tests ")).split()
     server = subprocess.Popen(
         [sys.executable, *words[1:]],
         cwd=tmp_path,
@@ -27,10 +33,10 @@ def test_the_simulator_is_started_and_controlled_as_its_page_says(
     assert server.stdout is not None
     with server.stdout:
         try:
-            expected = prints.replace("8989", str(port)).replace("/where/it/is", str(tmp_path))
+            expected = with_ports(prints).replace("/where/it/is", str(tmp_path))
             for line in expected.splitlines(keepends=True):
                 assert server.stdout.readline() == line
-            told = run_shell(control.replace("8989", str(port)))
+            told = run_shell(with_ports(control))
             counts, state = told.split("}", 1)
             assert json.loads(f"{counts}}}") == {}
             assert len(json.loads(state)["vms"]) == 1002
