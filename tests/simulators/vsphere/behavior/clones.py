@@ -149,11 +149,8 @@ def _change(plan: Plan, origin: Any, spec: Any) -> None:
     wanted = spec.config or vim.vm.ConfigSpec()
     configure(plan, wanted)
     copies = {each.key: each.backing.fileName for each in plan.of_kind(Disk)}
-    names = {
-        each.backing.fileName: copies[each.key]
-        for each in origin.hardware.device
-        if isinstance(each, Disk)  # type: ignore[union-attr]  # pyVmomi's optional field, which is set here
-    }
+    disks: list[Any] = [each for each in origin.hardware.device if isinstance(each, Disk)]
+    names = {each.backing.fileName: copies[each.key] for each in disks}
     changes = copy([*spec.location.deviceChange, *wanted.deviceChange])
     for change in changes:
         # Clients send the source's disks, since they do not know the names of the copies.
