@@ -173,11 +173,12 @@ def nvram(libvirtd: Libvirtd) -> Iterator[Path]:
 
 
 @pytest.fixture
-def warnings() -> list[str]:
+def warnings() -> Iterator[list[str]]:
     """Collect what hooks warn of, as a request does."""
     warnings: list[str] = []
-    current_warnings.set(warnings)
-    return warnings
+    token = current_warnings.set(warnings)
+    yield warnings
+    current_warnings.reset(token)
 
 
 @pytest.fixture(scope="session")
