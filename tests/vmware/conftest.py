@@ -11,7 +11,7 @@ import pytest
 from simplestack import Credentials, Target
 from simplestack_vmware.session import connect, disconnect
 from simplestack_vmware.settings import VmwareSettings
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simulators.tls import Trust, make_trust
 from simulators.vsphere.products import ESXI, VCENTER, Product
 from support.vsphere import PASSWORD, Host, running_host

@@ -22,9 +22,9 @@ from simplestack_vmware.hooks.guests import guest_list
 from simplestack_vmware.hooks.power import guest_start
 from simplestack_vmware.session import check, connect, disconnect
 from simplestack_vmware.settings import VmwareSettings, warnings
-from simplestack_vmware.vsphere.faults import Fault
-from simplestack_vmware.vsphere.session import VmwareSession
-from simplestack_vmware.vsphere.transport import UNKNOWN_OUTCOME
+from simplestack_vmware.vsphere.connection.faults import Fault
+from simplestack_vmware.vsphere.connection.transport import UNKNOWN_OUTCOME
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simulators.tls import Trust, make_trust
 from simulators.vsphere.faults import Rule
 from support.peers import answer, peer, read_request

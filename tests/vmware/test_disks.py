@@ -11,10 +11,10 @@ from simplestack_vmware.hooks import disks as hooks
 from simplestack_vmware.hooks.disks import disk_create, disk_delete, disk_list, disk_update
 from simplestack_vmware.hooks.power import guest_start
 from simplestack_vmware.hooks.snapshots import snapshot_create
-from simplestack_vmware.vsphere.disk_files import VmDisks
-from simplestack_vmware.vsphere.disk_removal import remove_disk
-from simplestack_vmware.vsphere.lookups import find_guest
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.disks.files import VmDisks
+from simplestack_vmware.vsphere.disks.removal import remove_disk
+from simplestack_vmware.vsphere.sessions.lookups import find_guest
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simulators.vsphere import disk_chains
 from simulators.vsphere.database import Object
 from support.vsphere import Host

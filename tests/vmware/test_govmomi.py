@@ -23,9 +23,9 @@ from simplestack_vmware.hooks.power import (
 from simplestack_vmware.hooks.snapshots import snapshot_info, snapshot_list
 from simplestack_vmware.hooks.storages import storage_info, storage_list
 from simplestack_vmware.hooks.tags import tag_create, tag_delete, tag_list
-from simplestack_vmware.vsphere.lookups import find_guest
-from simplestack_vmware.vsphere.records import VmState
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.inventory.records import VmState
+from simplestack_vmware.vsphere.sessions.lookups import find_guest
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 ALL = frozenset({"cpus", "memory", "hdd", "paravirtualized", "tools_up_to_date", "ip", "host"})
 

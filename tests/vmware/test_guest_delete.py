@@ -9,8 +9,8 @@ from simplestack import Conflict, EntityNotFound, InvalidState, OperationTimeout
 from simplestack_vmware.hooks.guests import guest_delete, guest_info, guest_list
 from simplestack_vmware.hooks.power import guest_start
 from simplestack_vmware.hooks.snapshots import snapshot_create
-from simplestack_vmware.vsphere.faults import Fault
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.connection.faults import Fault
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simulators.vsphere import disk_chains
 from simulators.vsphere.database import Object
 from simulators.vsphere.faults import Rule

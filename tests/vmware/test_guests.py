@@ -12,10 +12,10 @@ from simplestack import Conflict, EntityNotFound, Guest, GuestState
 from simplestack_vmware.hooks.guests import guest_info, guest_list
 from simplestack_vmware.hooks.power import guest_start
 from simplestack_vmware.hooks.tags import tag_create
-from simplestack_vmware.vsphere.inventory import TO_VMS
-from simplestack_vmware.vsphere.queries import Query
-from simplestack_vmware.vsphere.records import VmIdentity, VmSummary
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.inventory.records import VmIdentity, VmSummary
+from simplestack_vmware.vsphere.inventory.walks import TO_VMS
+from simplestack_vmware.vsphere.reading.queries import Query
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simulators.tls import Trust
 from simulators.vsphere import soap
 from simulators.vsphere.products import Product

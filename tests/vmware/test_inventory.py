@@ -16,7 +16,7 @@ from simplestack_vmware.hooks.pools import pool_info
 from simplestack_vmware.hooks.snapshots import snapshot_info, snapshot_list
 from simplestack_vmware.hooks.storages import storage_info, storage_list
 from simplestack_vmware.hooks.tags import tag_list
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simulators.vsphere.inventory import networks
 from simulators.vsphere.schema import Long
 from support.vsphere import Host

@@ -2,9 +2,9 @@
 
 import pytest
 
-from simplestack_vmware.vsphere.annotations import tags_in, with_tag, without_tag
-from simplestack_vmware.vsphere.ids import from_url, to_url
-from simplestack_vmware.vsphere.names import decoded, encoded
+from simplestack_vmware.vsphere.guests.annotations import tags_in, with_tag, without_tag
+from simplestack_vmware.vsphere.inventory.ids import from_url, to_url
+from simplestack_vmware.vsphere.inventory.names import decoded, encoded
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ import msgspec
 import pytest
 
 from simplestack import HypervisorError
-from simplestack_vmware.vsphere import json_reading, soap_reading
-from simplestack_vmware.vsphere.devices import disks, interfaces
-from simplestack_vmware.vsphere.inventory import TO_THEIR_HOSTS
-from simplestack_vmware.vsphere.pages import Page
-from simplestack_vmware.vsphere.queries import Query
-from simplestack_vmware.vsphere.records import HostName, VmHardware, VmSnapshots, VmSummary
-from simplestack_vmware.vsphere.schemas import Record, Ref
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.inventory.devices import disks, interfaces
+from simplestack_vmware.vsphere.inventory.records import HostName, VmHardware, VmSnapshots, VmSummary
+from simplestack_vmware.vsphere.inventory.walks import TO_THEIR_HOSTS
+from simplestack_vmware.vsphere.reading import soap, vi_json
+from simplestack_vmware.vsphere.reading.pages import Page
+from simplestack_vmware.vsphere.reading.queries import Query
+from simplestack_vmware.vsphere.reading.schemas import Record
 
 VM = Ref("VirtualMachine", "vm-1")
 
@@ -44,12 +45,12 @@ def by_soap(objects: str, *kinds: type[Record], token: str = "") -> Page:
         "</soapenv:Body></soapenv:Envelope>"
     )
     response: Any = Response(document.encode())
-    return soap_reading.read_page(response, Query([VM], kinds, [TO_THEIR_HOSTS]))
+    return soap.read_page(response, Query([VM], kinds, [TO_THEIR_HOSTS]))
 
 
 def by_json(body: object, *kinds: type[Record]) -> Page | None:
     response: Any = Response(json.dumps(body).encode())
-    return json_reading.read_page(response, Query([VM], kinds, [TO_THEIR_HOSTS]))
+    return vi_json.read_page(response, Query([VM], kinds, [TO_THEIR_HOSTS]))
 
 
 def vm(properties: str, moid: str = "vm-1") -> str:
@@ -197,7 +198,7 @@ def test_a_snapshot_tree_30_deep_is_read() -> None:
 def test_a_document_that_is_not_xml_is_an_error_of_the_hypervisor(document: bytes) -> None:
     response: Any = Response(document)
     with pytest.raises(HypervisorError, match="vSphere returned"):
-        soap_reading.read_page(response, Query([VM], [VmSummary]))
+        soap.read_page(response, Query([VM], [VmSummary]))
 
 
 JSON_OBJECT = {
@@ -243,11 +244,11 @@ def test_the_same_is_read_from_json() -> None:
 @pytest.mark.parametrize("body", [b"", b"<html/>", b'{"objects": 1}', b"\xff", b'{"objects": [{}]}'])
 def test_what_is_not_vi_json_is_left_to_soap(body: bytes) -> None:
     response: Any = Response(body)
-    assert json_reading.read_page(response, Query([VM], [VmSummary])) is None
+    assert vi_json.read_page(response, Query([VM], [VmSummary])) is None
 
 
 def test_a_response_without_objects_is_an_empty_page() -> None:
     response: Any = Response(b"null")
-    page = json_reading.read_page(response, Query([VM], [VmSummary]))
+    page = vi_json.read_page(response, Query([VM], [VmSummary]))
     assert page is not None
     assert page.records == []

@@ -15,7 +15,7 @@ from simplestack_vmware.hooks.snapshots import (
     snapshot_revert,
 )
 from simplestack_vmware.hooks.tags import tag_create, tag_list
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simulators.vsphere import disk_chains
 from simulators.vsphere.data import copy
 from support.vsphere import Host

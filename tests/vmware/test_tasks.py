@@ -17,11 +17,11 @@ from simplestack_vmware import plugin
 from simplestack_vmware.errors import translate
 from simplestack_vmware.hooks.guests import guest_info
 from simplestack_vmware.hooks.power import guest_start
-from simplestack_vmware.vsphere.faults import Fault
-from simplestack_vmware.vsphere.lookups import find_guest
-from simplestack_vmware.vsphere.records import VmState
-from simplestack_vmware.vsphere.schemas import Ref
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.connection.faults import Fault
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.inventory.records import VmState
+from simplestack_vmware.vsphere.sessions.lookups import find_guest
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simulators.tls import Trust
 from simulators.vsphere.faults import Rule
 from support.vsphere import Host, running_host

@@ -18,7 +18,7 @@ from simplestack import (
     Storage,
     gib,
 )
-from simplestack_vmware.vsphere.devices import (
+from simplestack_vmware.vsphere.inventory.devices import (
     DISK,
     FIRST_INTERFACE_KEY,
     ISO_BACKING,
@@ -26,8 +26,8 @@ from simplestack_vmware.vsphere.devices import (
     Device,
     ListedDevice,
 )
-from simplestack_vmware.vsphere.names import decoded
-from simplestack_vmware.vsphere.records import (
+from simplestack_vmware.vsphere.inventory.names import decoded
+from simplestack_vmware.vsphere.inventory.records import (
     STATES,
     ClusterName,
     DatastoreRecord,

@@ -22,7 +22,7 @@ from simplestack import (
     SimplestackError,
     Unauthorized,
 )
-from simplestack_vmware.vsphere.faults import Fault
+from simplestack_vmware.vsphere.connection.faults import Fault
 
 _STATES = {
     "poweredOn": GuestState.STARTED,

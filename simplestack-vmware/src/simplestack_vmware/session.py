@@ -2,10 +2,10 @@
 
 from simplestack import Credentials, Target, Unauthorized
 from simplestack_vmware.settings import VmwareSettings
-from simplestack_vmware.vsphere.api import Api
-from simplestack_vmware.vsphere.reading import Reader
-from simplestack_vmware.vsphere.session import VmwareSession
-from simplestack_vmware.vsphere.tasks import Tasks
+from simplestack_vmware.vsphere.connection.api import Api
+from simplestack_vmware.vsphere.reading.reader import Reader
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
+from simplestack_vmware.vsphere.tasks.tasks import Tasks
 
 
 def connect(target: Target, credentials: Credentials, settings: VmwareSettings) -> VmwareSession:

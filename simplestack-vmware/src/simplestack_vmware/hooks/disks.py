@@ -4,14 +4,14 @@ from msgspec import UNSET
 
 from simplestack import Busy, Disk, DiskCreate, DiskUpdate, EntityNotFound, gib_to_bytes, hookimpl
 from simplestack_vmware.entities import disk_entity
-from simplestack_vmware.vsphere.devices import disks
-from simplestack_vmware.vsphere.disk_changes import added_disk, find_disk, grown_disk
-from simplestack_vmware.vsphere.disk_files import VmDisks
-from simplestack_vmware.vsphere.disk_removal import remove_disk
-from simplestack_vmware.vsphere.lookups import find_datastore, find_guest, require_not_template
-from simplestack_vmware.vsphere.reconfiguring import reconfigure
-from simplestack_vmware.vsphere.records import VmDevices, VmHardware
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.changes.reconfiguring import reconfigure
+from simplestack_vmware.vsphere.disks.changes import added_disk, find_disk, grown_disk
+from simplestack_vmware.vsphere.disks.files import VmDisks
+from simplestack_vmware.vsphere.disks.removal import remove_disk
+from simplestack_vmware.vsphere.inventory.devices import disks
+from simplestack_vmware.vsphere.inventory.records import VmDevices, VmHardware
+from simplestack_vmware.vsphere.sessions.lookups import find_datastore, find_guest, require_not_template
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 _NO_NAMES = "vSphere names disks itself: leave out `name`"
 

@@ -2,14 +2,14 @@
 
 from simplestack import Guest, GuestState, hookimpl
 from simplestack_vmware.entities import guest_entity
-from simplestack_vmware.vsphere.disk_files import VmDisks
-from simplestack_vmware.vsphere.inventory import TO_THEIR_HOSTS, TO_VMS
-from simplestack_vmware.vsphere.lookups import find_guest, find_guest_with, require_guest_state
-from simplestack_vmware.vsphere.queries import Query
-from simplestack_vmware.vsphere.records import HostName, VmSummary
-from simplestack_vmware.vsphere.removal import delete_vm
-from simplestack_vmware.vsphere.schemas import Record
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.disks.files import VmDisks
+from simplestack_vmware.vsphere.guests.removal import delete_vm
+from simplestack_vmware.vsphere.inventory.records import HostName, VmSummary
+from simplestack_vmware.vsphere.inventory.walks import TO_THEIR_HOSTS, TO_VMS
+from simplestack_vmware.vsphere.reading.queries import Query
+from simplestack_vmware.vsphere.reading.schemas import Record
+from simplestack_vmware.vsphere.sessions.lookups import find_guest, find_guest_with, require_guest_state
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 #: The fields of records that tell what is a guest, and its ID, name and state.
 _ALWAYS = frozenset({"stored_name", "instance_uuid", "is_template", "power_state"})

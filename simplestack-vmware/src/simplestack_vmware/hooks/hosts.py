@@ -2,8 +2,8 @@
 
 from simplestack import Host, hookimpl
 from simplestack_vmware.entities import host_entity
-from simplestack_vmware.vsphere.lookups import all_hosts, find_host
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.sessions.lookups import all_hosts, find_host
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 
 @hookimpl

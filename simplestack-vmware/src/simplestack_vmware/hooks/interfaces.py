@@ -2,11 +2,11 @@
 
 from simplestack import EntityNotFound, GuestState, NetworkInterface, hookimpl
 from simplestack_vmware.entities import interface_entity
-from simplestack_vmware.vsphere.devices import interfaces
-from simplestack_vmware.vsphere.inventory import TO_THEIR_NETWORKS
-from simplestack_vmware.vsphere.lookups import find_guest_with
-from simplestack_vmware.vsphere.records import NetworkRecord, PortGroupRecord, VmHardware
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.inventory.devices import interfaces
+from simplestack_vmware.vsphere.inventory.records import NetworkRecord, PortGroupRecord, VmHardware
+from simplestack_vmware.vsphere.inventory.walks import TO_THEIR_NETWORKS
+from simplestack_vmware.vsphere.sessions.lookups import find_guest_with
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 
 @hookimpl

@@ -2,10 +2,10 @@
 
 from simplestack import Media, hookimpl
 from simplestack_vmware.entities import media_entity
-from simplestack_vmware.vsphere.devices import cd_drive
-from simplestack_vmware.vsphere.lookups import find_guest
-from simplestack_vmware.vsphere.records import VmHardware
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.inventory.devices import cd_drive
+from simplestack_vmware.vsphere.inventory.records import VmHardware
+from simplestack_vmware.vsphere.sessions.lookups import find_guest
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 
 @hookimpl

@@ -2,8 +2,8 @@
 
 from simplestack import Network, hookimpl
 from simplestack_vmware.entities import network_entity
-from simplestack_vmware.vsphere.lookups import all_networks, find_network
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.sessions.lookups import all_networks, find_network
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 
 @hookimpl

@@ -2,8 +2,8 @@
 
 from simplestack import Pool, hookimpl
 from simplestack_vmware.entities import pool_entity
-from simplestack_vmware.vsphere.lookups import hosts_and_cluster
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.sessions.lookups import hosts_and_cluster
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 
 @hookimpl

@@ -3,9 +3,9 @@
 import contextlib
 
 from simplestack import GuestState, OperationTimeout, hookimpl, time_left_seconds
-from simplestack_vmware.vsphere.lookups import find_guest, require_guest_state
-from simplestack_vmware.vsphere.records import VmState
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.inventory.records import VmState
+from simplestack_vmware.vsphere.sessions.lookups import find_guest, require_guest_state
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 _STARTED, _STOPPED, _PAUSED = GuestState.STARTED, GuestState.STOPPED, GuestState.PAUSED
 

@@ -2,12 +2,12 @@
 
 from simplestack import EntityNotFound, InvalidState, Snapshot, hookimpl, warn
 from simplestack_vmware.entities import snapshot_entities, walk_snapshots
-from simplestack_vmware.vsphere.disk_files import DiskUsage, VmDisks, newest
-from simplestack_vmware.vsphere.lookups import find_guest, require_changeable
-from simplestack_vmware.vsphere.names import decoded, encoded
-from simplestack_vmware.vsphere.records import VmSnapshots
-from simplestack_vmware.vsphere.schemas import Ref
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.disks.files import DiskUsage, VmDisks, newest
+from simplestack_vmware.vsphere.inventory.names import decoded, encoded
+from simplestack_vmware.vsphere.inventory.records import VmSnapshots
+from simplestack_vmware.vsphere.sessions.lookups import find_guest, require_changeable
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 
 @hookimpl

@@ -2,8 +2,8 @@
 
 from simplestack import Storage, hookimpl
 from simplestack_vmware.entities import storage_entity
-from simplestack_vmware.vsphere.lookups import all_datastores, find_datastore
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.sessions.lookups import all_datastores, find_datastore
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 
 @hookimpl

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from simplestack import Busy, EntityNotFound, hookimpl
 from simplestack_vmware.sdk import vim
-from simplestack_vmware.vsphere.annotations import tags_in, with_tag, without_tag
-from simplestack_vmware.vsphere.faults import Fault
-from simplestack_vmware.vsphere.lookups import find_guest, require_changeable
-from simplestack_vmware.vsphere.records import VmNotes
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.connection.faults import Fault
+from simplestack_vmware.vsphere.guests.annotations import tags_in, with_tag, without_tag
+from simplestack_vmware.vsphere.inventory.records import VmNotes
+from simplestack_vmware.vsphere.sessions.lookups import find_guest, require_changeable
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 _ATTEMPTS = 5
 

@@ -1,27 +1,15 @@
 """vSphere's side: connections, reads, lookups, tasks. It imports no hooks.
 
-================== =============================================================================
-connection         TLS connections with deadlines, whose certificate is verified each time
-transport          requests on pyvmomi's pool of connections, repeated only where that is safe
-versions           which version of the API to speak
-faults             what vSphere raises, read from SOAP, also of types that pyvmomi does not know
-stub, api          what pyvmomi's objects call; a session: log in, and call methods
-schemas            which properties a record reads, and how they are decoded
-records, devices   what is read of each kind of object, and of a guest's virtual hardware
-queries, inventory which objects to read; the walks to all guests, hosts, datastores, networks
-reading            read records: `soap_reading` or `json_reading`, in `pages`
-lookups, known     find a guest, a host, a datastore or a network by ID or name
-names, ids         names with ``%2f``, and managed object IDs in URLs
-annotations        tags, which are lines of a guest's notes
-disk_files         the files of disks, and which other VMs use them
-removal            delete a VM without the disks of others
-reconfiguring      change a VM, unless others have changed it since it was read
-units              free units on controllers, and further controllers
-disk_changes       add and grow disks
-disk_removal       delete a disk, but keep a file that others use
-watching, tasks    wait for changes; start a task, wait for it, cancel it at the time limit
-session            what hooks get
-================== =============================================================================
+Each package imports those below it in this list:
+
+- `guests`: tags in the notes; deletion without the disks of others
+- `disks`: units on controllers; disks, their files, and which other VMs use them
+- `changes`: reconfigurations that lose no change of others
+- `sessions`: what hooks get; lookups of guests, hosts, datastores and networks
+- `tasks`: start a task, wait for it, cancel it at the time limit
+- `inventory`: the walks to all guests, hosts, datastores and networks, and what is read of each
+- `reading`: which properties a record reads, and how they come: by VI-JSON or SOAP, in pages
+- `connection`: TLS with deadlines, the API's version, faults, login, and calls of methods
 
 A hook looks its guest up with the record that it needs, and calls pyvmomi's methods on it:
 

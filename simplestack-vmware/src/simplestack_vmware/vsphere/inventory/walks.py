@@ -1,6 +1,6 @@
 """The walks to all guests, hosts, datastores and networks. Each list starts at the root folder."""
 
-from simplestack_vmware.vsphere.queries import Walk
+from simplestack_vmware.vsphere.reading.queries import Walk
 
 _FOLDERS = Walk(
     "Folder", "childEntity", ("Folder", "Datacenter", "ComputeResource", "VirtualApp", "VirtualMachine")

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from simplestack import Conflict, EntityNotFound, InvalidArguments, gib
 from simplestack_vmware.sdk import vim
-from simplestack_vmware.vsphere.devices import Device, disks
-from simplestack_vmware.vsphere.records import DatastoreRecord, VmDevices
-from simplestack_vmware.vsphere.units import free_place
+from simplestack_vmware.vsphere.disks.units import free_place
+from simplestack_vmware.vsphere.inventory.devices import Device, disks
+from simplestack_vmware.vsphere.inventory.records import DatastoreRecord, VmDevices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

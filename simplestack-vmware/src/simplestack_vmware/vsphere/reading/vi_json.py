@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from simplestack_vmware.vsphere.pages import Page
-from simplestack_vmware.vsphere.queries import Query
-from simplestack_vmware.vsphere.schemas import Property, Ref
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.reading.pages import Page
+from simplestack_vmware.vsphere.reading.queries import Query
+from simplestack_vmware.vsphere.reading.schemas import Property
 
 #: The version of the API with which it came.
 SINCE = "8.0.1.0"

@@ -8,10 +8,11 @@ from typing import Annotated, ClassVar
 from msgspec import Meta, Struct, field
 
 from simplestack import GuestState
-from simplestack_vmware.vsphere.devices import DISK, PARAVIRTUAL_SCSI, Device, ListedDevice
-from simplestack_vmware.vsphere.ids import to_url
-from simplestack_vmware.vsphere.names import decoded
-from simplestack_vmware.vsphere.schemas import Record, Ref
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.inventory.devices import DISK, PARAVIRTUAL_SCSI, Device, ListedDevice
+from simplestack_vmware.vsphere.inventory.ids import to_url
+from simplestack_vmware.vsphere.inventory.names import decoded
+from simplestack_vmware.vsphere.reading.schemas import Record
 
 STATES = {
     "poweredOn": GuestState.STARTED,

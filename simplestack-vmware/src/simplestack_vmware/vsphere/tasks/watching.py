@@ -13,10 +13,9 @@ from xml.etree.ElementTree import Element
 
 from simplestack import SimplestackError
 from simplestack_vmware.sdk import vmodl
-from simplestack_vmware.vsphere.api import Api
-from simplestack_vmware.vsphere.faults import Fault, child, local_name, text_of
-from simplestack_vmware.vsphere.queries import managed_type
-from simplestack_vmware.vsphere.schemas import Ref
+from simplestack_vmware.vsphere.connection.api import Api
+from simplestack_vmware.vsphere.connection.faults import Fault, child, local_name, text_of
+from simplestack_vmware.vsphere.connection.refs import Ref, managed_type
 
 #: How long the host may wait for a change before it answers. The next call detects a host that is down.
 _LONGEST_WAIT_SECONDS = 30.0

@@ -8,11 +8,11 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from simplestack import Conflict, HypervisorError, OperationTimeout, SimplestackError, time_left_seconds
-from simplestack_vmware.vsphere.api import Api
-from simplestack_vmware.vsphere.faults import Fault, localized_fault, text_of
-from simplestack_vmware.vsphere.schemas import Ref
-from simplestack_vmware.vsphere.transport import UNKNOWN_OUTCOME
-from simplestack_vmware.vsphere.watching import Gone, Values, Watcher
+from simplestack_vmware.vsphere.connection.api import Api
+from simplestack_vmware.vsphere.connection.faults import Fault, localized_fault, text_of
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.connection.transport import UNKNOWN_OUTCOME
+from simplestack_vmware.vsphere.tasks.watching import Gone, Values, Watcher
 
 _log = logging.getLogger(__name__)
 

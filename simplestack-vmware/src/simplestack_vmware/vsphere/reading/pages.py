@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from simplestack_vmware.vsphere.schemas import Property, Record, Ref, Schema
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.reading.schemas import Property, Record, Schema
 
 _log = logging.getLogger(__name__)
 

@@ -3,13 +3,15 @@
 from typing import TypeVar
 
 from simplestack_vmware.sdk import vmodl
-from simplestack_vmware.vsphere import json_reading, soap_reading, versions
-from simplestack_vmware.vsphere.api import Api
-from simplestack_vmware.vsphere.faults import Fault
-from simplestack_vmware.vsphere.pages import Page
-from simplestack_vmware.vsphere.queries import Query
-from simplestack_vmware.vsphere.schemas import Record, Ref
-from simplestack_vmware.vsphere.transport import Request
+from simplestack_vmware.vsphere.connection import versions
+from simplestack_vmware.vsphere.connection.api import Api
+from simplestack_vmware.vsphere.connection.faults import Fault
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.connection.transport import Request
+from simplestack_vmware.vsphere.reading import soap, vi_json
+from simplestack_vmware.vsphere.reading.pages import Page
+from simplestack_vmware.vsphere.reading.queries import Query
+from simplestack_vmware.vsphere.reading.schemas import Record
 
 R = TypeVar("R", bound=Record)
 
@@ -27,7 +29,7 @@ class Reader:
         self._api = api
         self._collector = api.content.propertyCollector
         #: Whether the host may have VI-JSON. An ESXi host of 9.1 was seen to reject it, and so may proxies.
-        self._speaks_json = api.is_vcenter and versions.is_at_least(api.stub.version, json_reading.SINCE)
+        self._speaks_json = api.is_vcenter and versions.is_at_least(api.stub.version, vi_json.SINCE)
 
     def read(self, query: Query) -> list[Record]:
         """Return the records of a query: one round trip, and one for each further page.
@@ -64,7 +66,7 @@ class Reader:
     def _first_page(self, query: Query) -> Page:
         if self._speaks_json:
             limit = {"_typeName": "RetrieveOptions", "maxObjects": PAGE_OBJECTS}
-            body = json_reading.body_of(specSet=[query.for_json()], options=limit)
+            body = vi_json.body_of(specSet=[query.for_json()], options=limit)
             page = self._json_page("RetrievePropertiesEx", body, query)
             if page is not None:
                 return page
@@ -76,7 +78,7 @@ class Reader:
 
     def _next_page(self, query: Query, token: str) -> Page:
         if self._speaks_json:
-            page = self._json_page("ContinueRetrievePropertiesEx", json_reading.body_of(token=token), query)
+            page = self._json_page("ContinueRetrievePropertiesEx", vi_json.body_of(token=token), query)
             if page is not None:
                 return page
         return self._soap_page("ContinueRetrievePropertiesEx", (token,), query)
@@ -84,12 +86,12 @@ class Reader:
     def _soap_page(self, method: str, arguments: tuple[object, ...], query: Query) -> Page:
         info = self._collector._GetMethodInfo(method)  # noqa: SLF001  public in pyvmomi, in spite of its name
         body = self._api.stub.request(self._collector, info, arguments)
-        return self._api.post(info.wsdlName, body, lambda response: soap_reading.read_page(response, query))
+        return self._api.post(info.wsdlName, body, lambda response: soap.read_page(response, query))
 
     def _json_page(self, method: str, body: bytes, query: Query) -> Page | None:
         """Return a page by VI-JSON; None for a fault, or if the host does not speak it."""
         version = versions.number_of(self._api.stub.version)
         path = f"/sdk/vim25/{version}/PropertyCollector/{self._collector._GetMoId()}/{method}"  # noqa: SLF001  public in pyvmomi, in spite of its name
-        headers = {"Content-Type": "application/json", json_reading.SESSION_HEADER: self._api.session_id}
+        headers = {"Content-Type": "application/json", vi_json.SESSION_HEADER: self._api.session_id}
         request = Request(method, path, body, headers, is_repeatable=True)
-        return self._api.send(request, lambda response: json_reading.read_page(response, query))
+        return self._api.send(request, lambda response: vi_json.read_page(response, query))

@@ -2,7 +2,7 @@
 
 import threading
 
-from simplestack_vmware.vsphere.schemas import Ref
+from simplestack_vmware.vsphere.connection.refs import Ref
 
 _MAX_KNOWN = 4096
 

@@ -19,18 +19,11 @@ import msgspec
 from msgspec import Struct, field
 from msgspec import inspect as types
 
+from simplestack_vmware.vsphere.connection.refs import Ref
+
 _log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound="Record")
-
-
-class Ref(Struct, frozen=True, gc=False):
-    """A reference to a managed object."""
-
-    #: Its type, such as ``VirtualMachine``.
-    type: str
-    #: Its managed object ID, such as ``vm-12``.
-    value: str
 
 
 class Record(Struct, frozen=True, kw_only=True):

@@ -20,12 +20,11 @@ from simplestack import (
 )
 from simplestack_vmware.sdk import SoapAdapter, vim
 from simplestack_vmware.settings import VmwareSettings
-from simplestack_vmware.vsphere import versions
-from simplestack_vmware.vsphere.faults import Fault, local_name, soap_fault
-from simplestack_vmware.vsphere.queries import managed_type
-from simplestack_vmware.vsphere.schemas import Ref
-from simplestack_vmware.vsphere.stub import Stub, is_repeatable
-from simplestack_vmware.vsphere.transport import Request, Transport
+from simplestack_vmware.vsphere.connection import versions
+from simplestack_vmware.vsphere.connection.faults import Fault, local_name, soap_fault
+from simplestack_vmware.vsphere.connection.refs import Ref, managed_type
+from simplestack_vmware.vsphere.connection.stub import Stub, is_repeatable
+from simplestack_vmware.vsphere.connection.transport import Request, Transport
 
 _log = logging.getLogger(__name__)
 

@@ -10,9 +10,10 @@ from typing import Any, NoReturn
 from xml.parsers import expat
 
 from simplestack import HypervisorError
-from simplestack_vmware.vsphere.pages import Page
-from simplestack_vmware.vsphere.queries import Query
-from simplestack_vmware.vsphere.schemas import Branch, Items, Leaf, Plan, Ref, RefLeaf, Schema
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.reading.pages import Page
+from simplestack_vmware.vsphere.reading.queries import Query
+from simplestack_vmware.vsphere.reading.schemas import Branch, Items, Leaf, Plan, RefLeaf, Schema
 
 _PIECE_BYTES = 128 * 1024
 

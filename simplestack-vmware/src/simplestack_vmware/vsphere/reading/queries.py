@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from simplestack_vmware.sdk import VmomiSupport, vmodl
-from simplestack_vmware.vsphere.schemas import Record, Ref, Schema, schema_of
-
-_NAMESPACE = "urn:vim25"
+from simplestack_vmware.sdk import vmodl
+from simplestack_vmware.vsphere.connection.refs import Ref, managed_type, types_above
+from simplestack_vmware.vsphere.reading.schemas import Record, Schema, schema_of
 
 
 class Walk(NamedTuple):
@@ -111,23 +110,6 @@ class Query:
     def _next(self, walk: Walk) -> list[str]:
         """Return the names of the walks that go on from where a walk leads."""
         return [_name(other) for other in self._walks if other.type in walk.leads_to]
-
-
-def managed_type(name: str) -> Any:
-    """Return pyvmomi's class of managed objects.
-
-    :raises KeyError: pyvmomi does not know the type
-    """
-    return VmomiSupport.GetWsdlType(_NAMESPACE, name)
-
-
-def types_above(name: str) -> list[str]:
-    """Return a type of managed objects and the types above it, as far as pyvmomi knows them."""
-    try:
-        kind = managed_type(name)
-    except KeyError:
-        return [name]
-    return [base._wsdlName for base in kind.__mro__ if hasattr(base, "_wsdlName")]  # noqa: SLF001  pyvmomi's naming
 
 
 def _name(walk: Walk) -> str:

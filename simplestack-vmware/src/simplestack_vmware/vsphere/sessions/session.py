@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 from simplestack import Target
 from simplestack_vmware.settings import VmwareSettings
-from simplestack_vmware.vsphere.api import Api
-from simplestack_vmware.vsphere.known import KnownVms
-from simplestack_vmware.vsphere.reading import Reader
-from simplestack_vmware.vsphere.records import VmIdentity
-from simplestack_vmware.vsphere.schemas import Ref
-from simplestack_vmware.vsphere.tasks import Tasks
+from simplestack_vmware.vsphere.connection.api import Api
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.inventory.records import VmIdentity
+from simplestack_vmware.vsphere.reading.reader import Reader
+from simplestack_vmware.vsphere.sessions.known import KnownVms
+from simplestack_vmware.vsphere.tasks.tasks import Tasks
 
 if TYPE_CHECKING:
     from simplestack_vmware.sdk import vim

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from simplestack import Conflict
 from simplestack_vmware.sdk import vim
-from simplestack_vmware.vsphere.devices import DISK, PARAVIRTUAL_SCSI, Device
+from simplestack_vmware.vsphere.inventory.devices import DISK, PARAVIRTUAL_SCSI, Device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

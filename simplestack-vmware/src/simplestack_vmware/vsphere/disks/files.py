@@ -10,12 +10,13 @@ from typing import Annotated, ClassVar, Self
 from msgspec import Meta, Struct, field
 
 from simplestack import Conflict
-from simplestack_vmware.vsphere.devices import DISK, Description
-from simplestack_vmware.vsphere.inventory import TO_VMS
-from simplestack_vmware.vsphere.queries import Query, Walk
-from simplestack_vmware.vsphere.records import Named, VmSnapshots
-from simplestack_vmware.vsphere.schemas import Record, Ref
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.inventory.devices import DISK, Description
+from simplestack_vmware.vsphere.inventory.records import Named, VmSnapshots
+from simplestack_vmware.vsphere.inventory.walks import TO_VMS
+from simplestack_vmware.vsphere.reading.queries import Query, Walk
+from simplestack_vmware.vsphere.reading.schemas import Record
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 _TO_SNAPSHOTS = (
     Walk("VirtualMachine", "rootSnapshot", ("VirtualMachineSnapshot",)),

@@ -4,10 +4,10 @@ import logging
 
 from simplestack import Conflict, EntityNotFound, SimplestackError, warn
 from simplestack_vmware.sdk import vim
-from simplestack_vmware.vsphere.disk_files import DiskUsage, FileDisk, VmDisks
-from simplestack_vmware.vsphere.faults import Fault
-from simplestack_vmware.vsphere.names import decoded
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.connection.faults import Fault
+from simplestack_vmware.vsphere.disks.files import DiskUsage, FileDisk, VmDisks
+from simplestack_vmware.vsphere.inventory.names import decoded
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 _log = logging.getLogger(__name__)
 

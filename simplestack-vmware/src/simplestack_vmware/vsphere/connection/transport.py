@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from simplestack import HypervisorError, HypervisorTimeout, HypervisorUnavailable, Target
 from simplestack_vmware.sdk import SoapAdapter
 from simplestack_vmware.settings import VmwareSettings
-from simplestack_vmware.vsphere.connection import VsphereConnection, cause_of
+from simplestack_vmware.vsphere.connection.tls import VsphereConnection, cause_of
 
 T = TypeVar("T")
 

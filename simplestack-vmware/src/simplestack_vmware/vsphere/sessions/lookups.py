@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from simplestack import Conflict, EntityNotFound, GuestState, InvalidState, is_uuid, require_state
-from simplestack_vmware.vsphere.faults import Fault
-from simplestack_vmware.vsphere.inventory import TO_DATASTORES, TO_HOSTS, TO_NETWORKS, TO_VMS
-from simplestack_vmware.vsphere.queries import Query, Walk
-from simplestack_vmware.vsphere.records import (
+from simplestack_vmware.vsphere.connection.faults import Fault
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.connection.versions import is_at_least
+from simplestack_vmware.vsphere.inventory.records import (
     ClusterName,
     DatastoreRecord,
     HostRecord,
@@ -17,9 +17,10 @@ from simplestack_vmware.vsphere.records import (
     VmIdentity,
     VmState,
 )
-from simplestack_vmware.vsphere.schemas import Record, Ref, schema_of
-from simplestack_vmware.vsphere.session import VmwareSession
-from simplestack_vmware.vsphere.versions import is_at_least
+from simplestack_vmware.vsphere.inventory.walks import TO_DATASTORES, TO_HOSTS, TO_NETWORKS, TO_VMS
+from simplestack_vmware.vsphere.reading.queries import Query, Walk
+from simplestack_vmware.vsphere.reading.schemas import Record, schema_of
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 N = TypeVar("N", bound=Named)
 V = TypeVar("V", bound=VmIdentity)

@@ -2,7 +2,7 @@
 
 from msgspec import Struct, field
 
-from simplestack_vmware.vsphere.schemas import Ref
+from simplestack_vmware.vsphere.connection.refs import Ref
 
 DISK = "VirtualDisk"
 CD_DRIVE = "VirtualCdrom"

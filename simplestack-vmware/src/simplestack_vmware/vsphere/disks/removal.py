@@ -2,10 +2,10 @@
 
 from simplestack import EntityNotFound, warn
 from simplestack_vmware.sdk import vim
-from simplestack_vmware.vsphere.disk_files import DiskUsage, FileDisk, VmDisks
-from simplestack_vmware.vsphere.names import decoded
-from simplestack_vmware.vsphere.reconfiguring import reconfigure
-from simplestack_vmware.vsphere.session import VmwareSession
+from simplestack_vmware.vsphere.changes.reconfiguring import reconfigure
+from simplestack_vmware.vsphere.disks.files import DiskUsage, FileDisk, VmDisks
+from simplestack_vmware.vsphere.inventory.names import decoded
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 _FLAT = "VirtualDiskFlatVer2BackingInfo"
 

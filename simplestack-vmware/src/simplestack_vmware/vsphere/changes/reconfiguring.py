@@ -1,23 +1,34 @@
 """Change a VM's configuration, unless others have changed it since it was read."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from simplestack import Busy
 from simplestack_vmware.sdk import vim
-from simplestack_vmware.vsphere.faults import Fault
+from simplestack_vmware.vsphere.connection.faults import Fault
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    DeviceChanges = Sequence[vim.vm.device.VirtualDeviceSpec]
 
-    from simplestack_vmware.vsphere.disk_files import VmDisks
-    from simplestack_vmware.vsphere.records import VmDevices
-    from simplestack_vmware.vsphere.session import VmwareSession
+
+class Versioned(Protocol):
+    """A record of a VM that tells which version of the configuration it was read from."""
+
+    @property
+    def ref(self) -> Ref:
+        """The VM."""
+
+    @property
+    def change_version(self) -> str | None:
+        """Changes with each change of the configuration."""
 
 
 def reconfigure(
-    session: "VmwareSession",
-    vm: "VmDevices | VmDisks",
-    changes: "Sequence[vim.vm.device.VirtualDeviceSpec]" = (),
+    session: VmwareSession,
+    vm: Versioned,
+    changes: "DeviceChanges" = (),
     **fields: Any,
 ) -> None:
     """Change a VM, in one task.
@@ -35,7 +46,7 @@ def reconfigure(
         return
     spec = vim.vm.ConfigSpec(deviceChange=list(changes), changeVersion=vm.change_version, **fields)
     try:
-        session.tasks.run(session.vm(vm).ReconfigVM_Task, spec, of=vm.ref)
+        session.tasks.run(session.api.object(vm.ref).ReconfigVM_Task, spec, of=vm.ref)
     except Fault as fault:
         if not fault.is_a("ConcurrentAccess"):
             raise

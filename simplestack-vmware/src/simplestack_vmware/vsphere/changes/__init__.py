@@ -1,0 +1,1 @@
+"""Changes that lose nothing of what others change."""

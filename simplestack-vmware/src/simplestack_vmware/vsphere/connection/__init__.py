@@ -1,0 +1,1 @@
+"""Connections to vCenter and ESXi, and calls of methods."""

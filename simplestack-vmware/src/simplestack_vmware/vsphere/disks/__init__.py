@@ -1,0 +1,1 @@
+"""Disks, and whose their files are."""

@@ -1,0 +1,1 @@
+"""Reads of properties, by VI-JSON or SOAP."""

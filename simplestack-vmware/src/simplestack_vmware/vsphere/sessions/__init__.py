@@ -1,0 +1,1 @@
+"""The session that hooks use, and lookups of guests, hosts, datastores and networks."""
