@@ -34,9 +34,10 @@ from .appliances import (
 )
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign
+from .host_state import host_state
 from .test_foreign_descriptors import VIRTUALBOX_2, VMWARE
 from .test_guest_life import BOOT_SECONDS, answers
-from .uploads import everything, load
+from .uploads import load
 
 Until = Callable[[Callable[[], bool], float, str], None]
 VMDK = "subformat=streamOptimized"
@@ -47,7 +48,7 @@ VMDK = "subformat=streamOptimized"
 def test_the_disks_of_an_appliance_are_those_of_its_guest_in_any_order(
     session: KvmSession, libvirtd: Libvirtd, tmp_path: Path, chunked: bool, compressed: bool
 ) -> None:
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     described = appliance(
         disk("first.qcow2", FIRST, name="root <&>"),
         disk(None, bytes(3 * MIB)),
@@ -75,7 +76,7 @@ def test_the_disks_of_an_appliance_are_those_of_its_guest_in_any_order(
     domain = session.connection.lookupByUUIDString(made.id)
     assert parse_document(domain.XMLDesc()).findtext("description") == "two\nlines <&>"
     guest_delete(session, made.id)
-    assert everything(session, libvirtd) == before
+    assert host_state(session.connection, libvirtd) == before
 
 
 def test_guests_of_one_appliance_have_different_names(

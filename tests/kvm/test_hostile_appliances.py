@@ -27,8 +27,9 @@ from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .appliances import FIRST, SECOND, appliance, disk, image, manifest, ova, stream_optimized, tar
 from .counterparts.libvirtd import Libvirtd
+from .host_state import host_state
 from .small_pools import small_pool
-from .uploads import Reject, Upload, everything, load, rejecting
+from .uploads import Reject, Upload, load, rejecting
 
 DISK = appliance(disk("disk", FIRST))
 
@@ -277,7 +278,7 @@ def test_an_appliance_that_breaks_off_leaves_nothing(
     described = appliance(disk("one", FIRST), disk("two", SECOND, "vmdk"), disk("three", SECOND, "raw"))
     files = {"one": content, "two": stream_optimized(tmp_path, SECOND), "three": SECOND}
     body = ova(described, files)
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     for fail_at in range(0, len(body), len(body) // 7):
 
         def fail(read_bytes: int, fail_at: int = fail_at) -> None:
@@ -286,4 +287,4 @@ def test_an_appliance_that_breaks_off_leaves_nothing(
 
         with pytest.raises(type(error)):
             guest_import(session, Upload(body, fail), None, libvirtd.pool, None)
-        assert everything(session, libvirtd) == before
+        assert host_state(session.connection, libvirtd) == before

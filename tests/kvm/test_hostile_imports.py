@@ -26,7 +26,8 @@ from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.libvirtd.images.headers import HEADER_BYTES
 
 from .counterparts.libvirtd import Libvirtd
-from .uploads import DESCRIBED, Upload, everything, load
+from .host_state import host_state
+from .uploads import DESCRIBED, Upload, load
 
 MORE = os.urandom(MIB)
 
@@ -46,12 +47,12 @@ class Reject(Protocol):
 @pytest.fixture
 def reject(session: KvmSession, libvirtd: Libvirtd) -> Reject:
     def rejected(body: bytes, match: str, error: type[SimplestackError] = InvalidArguments) -> None:
-        before = everything(session, libvirtd)
+        before = host_state(session.connection, libvirtd)
         upload = Upload(body + MORE)
         with pytest.raises(error, match=match) as caught:
             guest_import(session, upload, None, libvirtd.pool, DESCRIBED)
         assert upload.read_bytes <= HEADER_BYTES, "only the start of the image is read"
-        assert everything(session, libvirtd) == before
+        assert host_state(session.connection, libvirtd) == before
         assert str(libvirtd.folder) not in caught.value.message
 
     return rejected
@@ -220,10 +221,10 @@ def test_a_header_that_ends_early_is_rejected(
     session: KvmSession, libvirtd: Libvirtd, tmp_path: Path, image_format: str, length: int
 ) -> None:
     content = create(tmp_path / "image", image_format)[:length]
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     with pytest.raises(InvalidArguments, match="is damaged"):
         guest_import(session, Upload(content), length, libvirtd.pool, DESCRIBED)
-    assert everything(session, libvirtd) == before
+    assert host_state(session.connection, libvirtd) == before
 
 
 @pytest.mark.parametrize("options", ["compat=1.1", "compat=0.10"])
@@ -235,11 +236,11 @@ def test_a_qcow2_that_is_cut_short_is_rejected_and_leaves_nothing(
     image = tmp_path / "image"
     subprocess.run(["qemu-img", "convert", "-O", "qcow2", "-o", options, str(raw), str(image)], check=True)
     content = image.read_bytes()
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     for length in (100 * 1024, len(content) // 2, len(content) - 100 * 1024):
         with pytest.raises(InvalidArguments, match="ends too early"):
             guest_import(session, Upload(content[:length]), length, libvirtd.pool, DESCRIBED)
-        assert everything(session, libvirtd) == before
+        assert host_state(session.connection, libvirtd) == before
 
 
 @pytest.mark.parametrize("options", ["subformat=streamOptimized", "subformat=monolithicSparse"])
@@ -265,12 +266,12 @@ def test_a_vmdk_that_is_cut_short_or_damaged_is_rejected_and_leaves_nothing(
     damaged = [content[: 40 * 1024], content[:512] + bytes(len(content) - 512)]
     if "stream" in options:
         damaged.append(content[: len(content) // 2])
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     for body in damaged:
         with pytest.raises(InvalidArguments) as caught:
             guest_import(session, Upload(body), len(body), libvirtd.pool, DESCRIBED)
         assert "/" not in caught.value.message.replace("I/O", "")
-        assert everything(session, libvirtd) == before
+        assert host_state(session.connection, libvirtd) == before
 
 
 @pytest.mark.parametrize("sectors", [4096, 8 * MIB])
@@ -287,10 +288,10 @@ def test_a_vmdk_has_the_size_that_was_checked_at_its_end_too(
     struct.pack_into("<Q", end, 12, sectors)
     content[56:64] = b"\xff" * 8
     body = bytes(content) + struct.pack("<QII", 1, 0, 3).ljust(512, b"\0") + end + bytes(512)
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     if sectors == 4096:
         guest_delete(session, load(session, libvirtd, body).id)
     else:
         with pytest.raises(InvalidArguments, match="another size at its end"):
             load(session, libvirtd, body)
-    assert everything(session, libvirtd) == before
+    assert host_state(session.connection, libvirtd) == before

@@ -26,9 +26,10 @@ from simplestack_kvm.hooks.power import guest_shutdown
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
+from .host_state import host_state
 from .image_guests import qemu_img
 from .test_guest_life import BOOT_SECONDS, answers
-from .uploads import DESCRIBED, Reject, Upload, everything, load, rejecting
+from .uploads import DESCRIBED, Reject, Upload, load, rejecting
 
 Until = Callable[[Callable[[], bool], float, str], None]
 
@@ -81,7 +82,7 @@ def assert_equal(disk: Path, volume: str, image_format: str = "qcow2") -> None:
 def test_an_image_of_any_format_becomes_the_disk_of_a_guest(
     session: KvmSession, libvirtd: Libvirtd, disk: Path, image_format: str, options: str
 ) -> None:
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     files = set(libvirtd.pool_folder.iterdir())
     image = converted(disk, image_format, options)
     for chunked in (False, True):
@@ -92,7 +93,7 @@ def test_an_image_of_any_format_becomes_the_disk_of_a_guest(
         assert_equal(disk, volume)
         assert set(libvirtd.pool_folder.iterdir()) - files == {Path(volume)}, "no other file is new"
         guest_delete(session, made.id)
-        assert everything(session, libvirtd) == before
+        assert host_state(session.connection, libvirtd) == before
 
 
 @pytest.mark.parametrize("what", ["version 2", "with a snapshot", "not closed"])
@@ -205,13 +206,13 @@ def test_a_name_that_no_guest_can_have_is_rejected(reject: Reject, disk: Path, n
 def test_a_storage_or_a_network_that_does_not_exist_is_named(
     session: KvmSession, libvirtd: Libvirtd, disk: Path
 ) -> None:
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     with pytest.raises(EntityNotFound, match=r"\AStorage:nowhere"):
         guest_import(session, Upload(b"x"), 1, "nowhere", DESCRIBED)
     wanted = GuestImport(name="imported", memory=64, network=["nowhere"])
     with pytest.raises(EntityNotFound, match=r"\ANetwork:nowhere"):
         load(session, libvirtd, converted(disk, "qcow2"), wanted)
-    assert everything(session, libvirtd) == before
+    assert host_state(session.connection, libvirtd) == before
 
 
 @pytest.mark.parametrize("image_format", ["qcow2", "raw", "vmdk"])
@@ -223,7 +224,7 @@ def test_a_storage_or_a_network_that_does_not_exist_is_named(
 def test_an_upload_that_breaks_off_leaves_nothing(
     session: KvmSession, libvirtd: Libvirtd, disk: Path, image_format: str, error: BaseException
 ) -> None:
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     content = converted(disk, image_format).read_bytes()
     for fail_at in (0, len(content) // 2, len(content)):
 
@@ -233,7 +234,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(
 
         with pytest.raises(type(error)):
             guest_import(session, Upload(content, fail), None, libvirtd.pool, DESCRIBED)
-        assert everything(session, libvirtd) == before
+        assert host_state(session.connection, libvirtd) == before
 
 
 @pytest.mark.parametrize("image_format", ["qcow2", "vmdk"])
@@ -242,24 +243,24 @@ def test_an_import_that_ends_after_its_time_limit_leaves_nothing(
 ) -> None:
     """Core has abandoned it, and nobody waits for the guest."""
     content = converted(disk, image_format).read_bytes()
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     limit = current_deadline.set(Deadline(0))
     try:
         with pytest.raises(HypervisorTimeout, match="took too long"):
             guest_import(session, Upload(content), len(content), libvirtd.pool, DESCRIBED)
     finally:
         current_deadline.reset(limit)
-    assert everything(session, libvirtd) == before
+    assert host_state(session.connection, libvirtd) == before
 
 
 def test_a_body_that_is_shorter_than_it_should_be_is_rejected(
     session: KvmSession, libvirtd: Libvirtd, disk: Path
 ) -> None:
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     content = converted(disk, "qcow2").read_bytes()
     with pytest.raises(InvalidArguments, match="ends after"):
         guest_import(session, Upload(content), len(content) + 1, libvirtd.pool, DESCRIBED)
-    assert everything(session, libvirtd) == before
+    assert host_state(session.connection, libvirtd) == before
 
 
 def test_what_a_storage_has_no_room_for_is_rejected_before_it_is_read(

@@ -29,10 +29,10 @@ from .appliances import FIRST, SECOND, image
 from .conftest import lacking
 from .counterparts.libvirtd import Libvirtd
 from .exports import Archive, exported, raw_content
+from .host_state import host_state
 from .image_guests import Pool, qemu_img, refresh
 from .test_guest_life import BOOT_SECONDS, answers
 from .uefi_guests import VARIABLES, uefi_guest, variables
-from .uploads import everything
 
 Until = Callable[[Callable[[], bool], float, str], None]
 
@@ -61,7 +61,7 @@ def contents(archive: Archive) -> list[bytes]:
 def test_a_guest_comes_back_as_it_was(
     session: KvmSession, libvirtd: Libvirtd, pool: Pool, tmp_path: Path, warnings: list[str]
 ) -> None:
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     volume = pool.path(".qcow2")
     volume.write_bytes(image(tmp_path, FIRST))
     refresh(session, libvirtd)
@@ -107,7 +107,7 @@ def test_a_guest_comes_back_as_it_was(
     guest_delete(session, again)
     volume.unlink()
     refresh(session, libvirtd)
-    assert everything(session, libvirtd) == before
+    assert host_state(session.connection, libvirtd) == before
 
 
 def test_a_template_with_uefi_variables_comes_back(

@@ -35,9 +35,10 @@ from simplestack_kvm.libvirtd.connection.session import KvmSession
 from .appliances import appliance, ova
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign
+from .host_state import host_state
 from .nics import INACTIVE, MAC, nic, update
 from .switches import BRIDGE, TRUNK
-from .uploads import everything, load
+from .uploads import load
 
 PAUSED = libvirt.VIR_DOMAIN_START_PAUSED
 #: Two guests boot at once.
@@ -248,12 +249,12 @@ def test_a_port_with_settings_of_its_own_keeps_its_network(session: KvmSession) 
 def test_an_appliance_with_a_lock_is_not_imported_to_where_it_would_have_none(
     session: KvmSession, switched_libvirtd: Libvirtd, mode: Literal["locked", "disabled"]
 ) -> None:
-    before = everything(session, switched_libvirtd)
+    before = host_state(session.connection, switched_libvirtd)
     for network in ("v42", "groups"):
         body = ova(appliance(interfaces=(ApplianceInterface(network=network, locking_mode=mode),)), {})
         with pytest.raises(NotImplementedError, match="Open vSwitch"):
             load(session, switched_libvirtd, body, None)
-    assert everything(session, switched_libvirtd) == before
+    assert host_state(session.connection, switched_libvirtd) == before
     body = ova(appliance(interfaces=(ApplianceInterface(network="v42"),)), {})
     made = load(session, switched_libvirtd, body, GuestImport(start=True))
     assert tags(switched_libvirtd, session.connection.lookupByUUIDString(made.id)) == ["42"]

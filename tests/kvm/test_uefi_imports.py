@@ -14,9 +14,10 @@ from simplestack_kvm.libvirtd.guests.templates import template_ids
 from .appliances import FIRST, appliance, disk, image, ova
 from .conftest import lacking
 from .counterparts.libvirtd import Libvirtd
+from .host_state import host_state
 from .interference import after
 from .uefi_guests import VARIABLES, files_in, path_of, variables
-from .uploads import Reject, everything, load, rejecting
+from .uploads import Reject, load, rejecting
 
 UEFI = appliance(firmware="efi", nvram_href="uefi.fd")
 
@@ -39,7 +40,7 @@ def reject(session: KvmSession, libvirtd: Libvirtd) -> Reject:
 def test_the_variables_of_an_appliance_are_those_of_its_guest(
     session: KvmSession, libvirtd: Libvirtd, nvram: Path, tmp_path: Path
 ) -> None:
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     described = appliance(disk("disk", FIRST), firmware="efi", nvram_href="uefi.fd")
     files = {"uefi.fd": variables(b"of the appliance"), "disk": image(tmp_path, FIRST)}
     made = load(session, libvirtd, ova(described, files), None)
@@ -50,13 +51,13 @@ def test_the_variables_of_an_appliance_are_those_of_its_guest(
     domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
     domain.destroy()
     guest_delete(session, made.id)
-    assert everything(session, libvirtd) == before
+    assert host_state(session.connection, libvirtd) == before
 
 
 def test_a_guest_without_variables_gets_those_of_the_firmware(
     session: KvmSession, libvirtd: Libvirtd, nvram: Path, tmp_path: Path
 ) -> None:
-    before = everything(session, libvirtd)
+    before = host_state(session.connection, libvirtd)
     content = image(tmp_path, FIRST)
     for body, wanted in (
         (ova(appliance(disk("disk", FIRST), firmware="efi"), {"disk": content}), None),
@@ -72,7 +73,7 @@ def test_a_guest_without_variables_gets_those_of_the_firmware(
         assert template.get("template") == str(VARIABLES), "variables without keys: any system boots"
         assert f"{made.id}_VARS.fd" in files_in(nvram)
         guest_delete(session, made.id)
-        assert everything(session, libvirtd) == before
+        assert host_state(session.connection, libvirtd) == before
 
 
 def test_a_secure_guest_is_defined_with_secure_boot(
@@ -108,7 +109,7 @@ def test_a_query_without_uefi_leaves_no_variables(
 def test_an_import_that_fails_at_its_end_removes_variables_and_marks(
     session: KvmSession, libvirtd: Libvirtd, nvram: Path
 ) -> None:
-    before, marks = everything(session, libvirtd), template_ids(session)
+    before, marks = host_state(session.connection, libvirtd), template_ids(session)
 
     def fail() -> None:
         raise InvalidArguments("at the end")
@@ -118,14 +119,14 @@ def test_an_import_that_fails_at_its_end_removes_variables_and_marks(
     for call in ("virDomainDefineXML", "virSecretDefineXML"):
         with after(call, fail), pytest.raises(InvalidArguments, match="at the end"):
             load(session, libvirtd, body, None)
-        assert everything(session, libvirtd) == before
+        assert host_state(session.connection, libvirtd) == before
         assert template_ids(session) == marks
 
 
 def test_a_template_that_cannot_be_shown_is_removed_with_its_mark(
     session: KvmSession, libvirtd: Libvirtd
 ) -> None:
-    before, marks = everything(session, libvirtd), template_ids(session)
+    before, marks = host_state(session.connection, libvirtd), template_ids(session)
     secrets = libvirtd.folder / "etc-libvirt/secrets"
     looks = 0
 
@@ -138,7 +139,7 @@ def test_a_template_that_cannot_be_shown_is_removed_with_its_mark(
     with after("virDomainGetState", fail), pytest.raises(InvalidArguments, match="at the end"):
         load(session, libvirtd, ova(appliance(template=True), {}), None)
     assert template_ids(session) == marks
-    assert everything(session, libvirtd) == before
+    assert host_state(session.connection, libvirtd) == before
 
 
 def test_a_template_comes_back_as_a_template(session: KvmSession, libvirtd: Libvirtd) -> None:

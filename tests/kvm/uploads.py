@@ -13,6 +13,7 @@ from simplestack_kvm.hooks.guests_import import guest_import
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
+from .host_state import host_state
 
 DESCRIBED = GuestImport(name="imported", memory=64)
 
@@ -52,28 +53,6 @@ def load(
     return guest_import(session, Upload(content), size, libvirtd.pool, description)
 
 
-def everything(session: KvmSession, libvirtd: Libvirtd) -> dict[str, object]:
-    """Return all that an import may leave behind: domains, volumes, files, UEFI variables."""
-    connection = session.connection
-    return {
-        "domains": sorted((each.UUIDString(), each.XMLDesc(0)) for each in connection.listAllDomains()),
-        "volumes": sorted(
-            volume.key() for pool in connection.listAllStoragePools() for volume in pool.listAllVolumes()
-        ),
-        "files": sorted(
-            (str(path), path.stat().st_size, path.stat().st_mtime_ns)
-            for folder in (
-                libvirtd.pool_folder,
-                libvirtd.folder / "lib/qemu/nvram",
-                libvirtd.folder / "etc-libvirt",
-            )
-            if folder.exists()
-            for path in folder.rglob("*")
-            if path.is_file() and path.suffix != ".lock"
-        ),
-    }
-
-
 def _load_and_delete(
     session: KvmSession,
     libvirtd: Libvirtd,
@@ -105,11 +84,11 @@ def rejecting(session: KvmSession, libvirtd: Libvirtd) -> Reject:
         error: type[SimplestackError] = InvalidArguments,
         description: GuestImport | None = None,
     ) -> None:
-        before = everything(session, libvirtd)
+        before = host_state(session.connection, libvirtd)
         for chunked in (False, True):
             with pytest.raises(error, match=match) as caught:
                 _load_and_delete(session, libvirtd, body, description, chunked=chunked)
             assert str(libvirtd.folder) not in caught.value.message
-            assert everything(session, libvirtd) == before
+            assert host_state(session.connection, libvirtd) == before
 
     return rejected
