@@ -4,7 +4,8 @@ Each package imports those below it in this list:
 
 - `guests`: tags in the notes; deletion without the disks of others
 - `disks`: units on controllers; disks, their files, and which other VMs use them
-- `changes`: reconfigurations that lose no change of others
+- `networks`: networks on VLANs
+- `changes`: reconfigurations that lose no change of others; what a failed operation undoes
 - `sessions`: what hooks get; lookups of guests, hosts, datastores and networks
 - `tasks`: start a task, wait for it, cancel it at the time limit
 - `inventory`: the walks to all guests, hosts, datastores and networks, and what is read of each

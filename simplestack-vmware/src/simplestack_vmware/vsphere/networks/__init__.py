@@ -1,0 +1,1 @@
+"""Networks of standard and of distributed switches."""
