@@ -46,7 +46,7 @@ class Filter:
         self._session = session
         self._wire = wire
         self._is_partial = is_partial
-        self._selection = Selection(spec, wire.version)
+        self._selection = Selection(spec, wire.version, session)
         self._selection.objects(made.database)
 
     def updates(self, database: Database, known: View, limit: int | None) -> tuple[list[Any], View, bool]:

@@ -59,7 +59,7 @@ def content(subject: Object, spec: Any, wire: Wire, session: Session | None, tag
     :param tag: the element's name
     """
     paths = paths_of(spec, subject, wire.version)
-    privileges = None if session is None else session.account.privileges
+    privileges = None if session is None else session.account.privileges_on(subject.id)
     key = (wire.name, tag, wire.version, session is None, privileges, *paths)
     known = subject.written.get(key)
     if known is not None:

@@ -6,22 +6,26 @@ from typing import Any
 from pyVmomi import vmodl
 
 from simulators.vsphere.database import Database, Object
-from simulators.vsphere.paths import resolve
-from simulators.vsphere.schema import ManagedObject
+from simulators.vsphere.paths import resolve, steps
+from simulators.vsphere.schema import ManagedObject, fields_by_name
+from simulators.vsphere.sessions import Session
 
 PropertyCollector = vmodl.query.PropertyCollector
+_VIEW, _READ = "System.View", "System.Read"
 
 
 class Selection:
     """A filter spec, checked for one API version."""
 
-    def __init__(self, spec: Any, version: str) -> None:
+    def __init__(self, spec: Any, version: str, session: Session | None) -> None:
         """Check a spec.
 
+        :param session: whose privileges count: what it may not view is not found
         :raises InvalidProperty: a path is unknown
         :raises InvalidArgument: a type is no managed type, or a selection has an unknown name
         """
         self._spec = spec
+        self._session = session
         self._named: dict[str, Any] = {}
         for object_spec in spec.objectSet:
             for traversal in _traversals(object_spec.selectSet):
@@ -71,11 +75,16 @@ class Selection:
             if not issubclass(subject.kind, traversal.type) or key in visited:
                 continue
             visited.add(key)
+            if not self._may(fields_by_name(subject.kind)[steps(traversal.path)[0]].privilege, subject):
+                continue
             value = subject[traversal.path]
             for ref in value if isinstance(value, list) else [value]:
                 found = None if ref is None else database.find(ref._moId)
-                if found is not None:
+                if found is not None and self._may(_VIEW, found):
                     yield found, traversal.selectSet, bool(traversal.skip)
+
+    def _may(self, privilege: str | None, subject: Object) -> bool:
+        return self._session is None or self._session.account.has(privilege or _READ, subject.id)
 
     def _traversal(self, selection: Any) -> Any:
         if isinstance(selection, PropertyCollector.TraversalSpec):

@@ -24,10 +24,17 @@ class Account(Struct, frozen=True):
     password: str
     #: None has all privileges.
     privileges: frozenset[str] | None = None
+    #: The privileges on single objects, by ID, in place of those above. Objects in them do not inherit any.
+    objects: Mapping[str, frozenset[str]] = {}
 
-    def has(self, privilege: str) -> bool:
-        """Return whether it has a privilege on all objects."""
-        return self.privileges is None or privilege in self.privileges
+    def has(self, privilege: str, moid: str | None = None) -> bool:
+        """Return whether it has a privilege on an object, by default on those without own privileges."""
+        privileges = self.privileges_on(moid)
+        return privileges is None or privilege in privileges
+
+    def privileges_on(self, moid: str | None) -> frozenset[str] | None:
+        """Return the privileges on an object; None if it has all."""
+        return self.privileges if moid is None else self.objects.get(moid, self.privileges)
 
 
 class Session:
@@ -154,6 +161,6 @@ def check(session: Session | None, privilege: str, ref: Any) -> None:
         return
     if session is None:
         raise vim.fault.NotAuthenticated(object=ref, privilegeId=privilege)
-    if not session.account.has(privilege):
+    if not session.account.has(privilege, ref._moId):
         missing = vim.fault.NoPermission.EntityPrivileges(entity=ref, privilegeIds=[privilege])
         raise vim.fault.NoPermission(object=ref, privilegeId=privilege, missingPrivileges=[missing])

@@ -155,6 +155,23 @@ def test_what_one_user_may_read_is_not_told_to_another(
         assert [each.path for each in found.missingSet] == ([] if is_permitted else ["config.name"])
 
 
+def test_privileges_may_be_others_on_single_objects(
+    connect: Any, client: Client, simulator: Simulator
+) -> None:
+    """A user sees that there is an object, or not even that."""
+    reading = frozenset({"System.Anonymous", "System.View", "System.Read"})
+    shown, hidden = client.vm("vm-0"), client.vm("vm-1")
+    own = {shown._moId: reading - {"System.Read"}, hidden._moId: frozenset[str]()}
+    simulator.sessions.accounts["tenant"] = Account("secret", reading, own)
+    tenant = connect("tenant")
+    read = {each.obj._moId: each for each in tenant.retrieve(vim.VirtualMachine, "name", "config").objects}
+    assert hidden._moId not in read
+    assert [each.path for each in read[shown._moId].missingSet] == ["config"]
+    assert [each.name for each in read[shown._moId].propSet] == ["name"]
+    assert all(len(each.propSet) == 2 for moid, each in read.items() if moid != shown._moId)
+    assert len(client.retrieve(vim.VirtualMachine, "name").objects) == len(read) + 1
+
+
 def test_older_clients_see_base_types_and_no_newer_properties(raw: Raw, vm: Any) -> None:
     parameters = (
         "<specSet><propSet><type>VirtualMachine</type><pathSet>config</pathSet></propSet>"

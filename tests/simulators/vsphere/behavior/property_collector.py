@@ -53,7 +53,7 @@ def cancel_retrieve_properties_ex(call: Call, token: str) -> None:
 
 
 def _selected(call: Call, spec_set: list[Any]) -> _Left:
-    selections = [Selection(spec, call.version) for spec in spec_set]
+    selections = [Selection(spec, call.version, call.session) for spec in spec_set]
     return [(selection, moid) for selection in selections for moid in selection.objects(call.database)]
 
 
