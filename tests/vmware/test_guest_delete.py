@@ -55,7 +55,7 @@ def test_a_disk_that_another_guest_uses_too_stays(
     assert host.simulator.files.find(*disk_chains.locate(host.simulator, shared.fileName)) is not None
     assert "vm-1/vm-1_1.vmdk" not in set().union(*disk_files(host).values())
     assert first_disk(host.vm("vm-2")).fileName == shared.fileName
-    assert f"stays in its datastore as {shared.fileName!r}, because guest 'vm-2'" in caplog.text
+    assert f"stays in its datastore as {shared.fileName!r}: guest 'vm-2'" in caplog.text
     guest_start(session, host.vm("vm-2")["config.instanceUuid"])
 
 
@@ -97,7 +97,10 @@ def test_a_guest_whose_snapshots_a_linked_clone_is_based_on_is_not_deleted(
     link(host, "vm-2", to=base)
     snapshot_create(session, host.vm()["config.instanceUuid"], "base")
     before = disk_files(host)
-    with pytest.raises(Conflict, match="it has snapshots, and guest 'vm-2' uses a file of its disks"):
+    with pytest.raises(
+        Conflict,
+        match="guest 'vm-2' uses a file of their disks: delete the snapshots, or guest",
+    ):
         guest_delete(session, host.vm()["config.instanceUuid"])
     assert disk_files(host) == before
 

@@ -1,9 +1,10 @@
 """Snapshots of guests. Their ID is the managed object ID."""
 
-from simplestack import EntityNotFound, InvalidState, Snapshot, hookimpl, warn
+from simplestack import Conflict, EntityNotFound, InvalidState, Snapshot, hookimpl, warn
 from simplestack_vmware.entities import snapshot_entities, walk_snapshots
 from simplestack_vmware.vsphere.connection.refs import Ref
-from simplestack_vmware.vsphere.disks.files import DiskUsage, VmDisks, newest
+from simplestack_vmware.vsphere.disks.files import VmDisks, newest
+from simplestack_vmware.vsphere.disks.usage import DiskUsage
 from simplestack_vmware.vsphere.inventory.names import decoded, encoded
 from simplestack_vmware.vsphere.inventory.records import VmSnapshots
 from simplestack_vmware.vsphere.sessions.lookups import find_guest, require_changeable
@@ -44,18 +45,18 @@ def snapshot_revert(session: VmwareSession, guest_id: str, snapshot_id: str) -> 
 
     Disks that were attached after the snapshot are detached and stay with their data: a warning names them.
 
-    :raises Conflict: another VM uses a file that has the guest's data since the snapshot
+    :raises Conflict: another VM uses a file that has the guest's data since the snapshot, or may use one
     """
     vm = find_guest(session, guest_id, VmDisks)
     attempt = f"revert guest {vm.name!r}"
     _require_guest(vm, attempt)
     ref, entity = find_snapshot(vm, snapshot_id)
-    DiskUsage.read(session, vm.ref).require_own(newest(vm.disks), attempt)
+    DiskUsage.read(session, vm).require_own(newest(vm.disks), attempt)
     session.tasks.run(session.api.object(ref).RevertToSnapshot_Task, of=vm.ref)
     now = session.reader.read_one(VmDisks, vm.ref)
-    kept = set() if now is None else {disk.backing.chain[-1] for disk in now.disks}
+    kept = set() if now is None else {disk.backing.chain[-1].file_name for disk in now.disks}
     for disk in vm.disks if now is not None else []:
-        if disk.backing.chain[-1] not in kept:
+        if disk.backing.chain[-1].file_name not in kept:
             warn(
                 f"{disk.label} was detached, because the snapshot does not have it: it stays in its "
                 f"datastore with its data, as {decoded(disk.backing.file_name)!r}"
@@ -67,14 +68,17 @@ def snapshot_revert(session: VmwareSession, guest_id: str, snapshot_id: str) -> 
 def snapshot_delete(session: VmwareSession, guest_id: str, snapshot_id: str) -> None:
     """Delete a snapshot of the guest. Those that were taken after it are kept.
 
-    :raises Conflict: another VM, such as a linked clone, uses a file of the snapshot
+    :raises Conflict: another VM, such as a linked clone, uses a file of the snapshot, or may use one
     """
-    vm = find_guest(session, guest_id, VmSnapshots)
+    vm = find_guest(session, guest_id, VmDisks)
     ref, entity = find_snapshot(vm, snapshot_id)
     attempt = f"delete snapshot {entity.name!r} of guest {vm.name!r}"
     _require_guest(vm, attempt)
-    usage = DiskUsage.read(session, vm.ref)
-    usage.require_own(newest(usage.snapshots.get(ref.value, [])), attempt)
+    usage = DiskUsage.read(session, vm)
+    disks = usage.snapshots.get(ref.value)
+    if disks is None:
+        raise Conflict(f"cannot {attempt}: vSphere does not show the disks of the snapshot")
+    usage.require_own(newest(disks), attempt)
     session.tasks.run(session.api.object(ref).RemoveSnapshot_Task, removeChildren=False, of=vm.ref)
 
 

@@ -15,6 +15,8 @@ _SCSI = (
     "VirtualLsiLogicSASController",
     "VirtualBusLogicController",
 )
+#: Types of controllers that disks can be on.
+CONTROLLERS = (*_SCSI, "VirtualAHCIController", "VirtualNVMEController", "VirtualIDEController")
 _MAX_CONTROLLERS = 4
 #: Keys of new devices are negative until vSphere gives them others.
 _NEW_CONTROLLER_KEY = -101

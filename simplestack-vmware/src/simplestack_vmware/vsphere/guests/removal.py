@@ -1,26 +1,29 @@
 """Delete VMs. vSphere deletes all disks of a VM with it, also those that other VMs use."""
 
 import logging
+from typing import NoReturn
 
-from simplestack import Conflict, EntityNotFound, SimplestackError, warn
+from simplestack import Conflict, EntityNotFound, SimplestackError
 from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.connection.faults import Fault
-from simplestack_vmware.vsphere.disks.files import DiskUsage, FileDisk, VmDisks
-from simplestack_vmware.vsphere.inventory.names import decoded
+from simplestack_vmware.vsphere.disks.files import FileDisk, VmDisks
+from simplestack_vmware.vsphere.disks.removal import reason_of_others, warn_of_kept
+from simplestack_vmware.vsphere.disks.usage import DiskUsage
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 _log = logging.getLogger(__name__)
 
 
 def delete_vm(session: VmwareSession, vm: VmDisks) -> None:
-    """Delete a VM with its own disks. Disks with a file that another VM uses are detached first, and stay.
+    """Delete a VM with its own disks. Disks that others use, or may use, are detached first, and stay.
 
     A warning names them. If vSphere rejects the deletion, they are attached again.
 
     :raises EntityNotFound: ``Guest``: it has just been removed
-    :raises Conflict: it has snapshots, and another VM uses a file of its disks
+    :raises Conflict: it has snapshots, and others use a file of its disks, or may use one
+    :raises Busy: others have changed the VM since it was read
     """
-    shared = _shared_disks(vm, DiskUsage.read(session, vm.ref))
+    shared = _shared_disks(vm, DiskUsage.read(session, vm))
     try:
         if shared:
             # If others have changed the VM since it was read, vSphere rejects this.
@@ -31,28 +34,35 @@ def delete_vm(session: VmwareSession, vm: VmDisks) -> None:
             raise EntityNotFound("Guest", vm.id) from None
         raise
     session.known_vms.forget(vm.id)
-    for disk, user in shared.items():
-        warn(
-            f"{disk.label} stays in its datastore as {decoded(disk.backing.file_name)!r}, because guest "
-            f"{user!r} uses it or a file that it is based on"
-        )
+    for disk, reason in shared.items():
+        warn_of_kept(disk, reason)
 
 
 def _shared_disks(vm: VmDisks, usage: DiskUsage) -> dict[FileDisk, str]:
-    """Return the disks with a file that another VM uses, and the name of this VM.
+    """Return the disks with a file that others use, or may use, and why they stay.
 
     :raises Conflict: there are such disks, and snapshots of them
     """
-    current = {disk: usage.user_of(disk.backing.chain) for disk in vm.disks}
-    shared = {disk: user for disk, user in current.items() if user is not None}
-    in_snapshots = [disk for disks in usage.snapshots.values() for disk in disks]
-    users = [*shared.values(), *filter(None, (usage.user_of(disk.backing.chain) for disk in in_snapshots))]
-    if users and vm.snapshots is not None:
-        raise Conflict(
-            f"cannot delete guest {vm.name!r}: it has snapshots, and guest {users[0]!r} uses a file of its "
-            f"disks: delete the snapshots, or guest {users[0]!r}, first"
-        )
+    current = {disk: reason_of_others(vm, disk, usage) for disk in vm.disks}
+    shared = {disk: reason for disk, reason in current.items() if reason is not None}
+    if vm.snapshots is None:
+        return shared
+    for disks in usage.snapshots.values():
+        use = None if disks is None else usage.find(each for disk in disks for each in disk.backing.chain)
+        if disks is None:
+            _reject(vm, "vSphere does not show the disks of one")
+        elif use is not None:
+            _reject(vm, use.of("a file of their disks"), "" if use.doubt else f", or {use.guest},")
+    for disk, reason in shared.items():
+        _reject(vm, f"{disk.label} must stay, because {reason}")
     return shared
+
+
+def _reject(vm: VmDisks, reason: str, alternative: str = "") -> NoReturn:
+    raise Conflict(
+        f"cannot delete guest {vm.name!r}: it has snapshots, and {reason}: "
+        f"delete the snapshots{alternative} first"
+    )
 
 
 def _destroy(session: VmwareSession, vm: VmDisks, detached: list[FileDisk]) -> None:

@@ -23,5 +23,12 @@ TO_HOSTS = (
     Walk("Datacenter", "hostFolder", ("Folder", "ComputeResource")),
     Walk("ComputeResource", "host", ("HostSystem",)),
 )
-TO_DATASTORES = (_FOLDERS, Walk("Datacenter", "datastore"))
+#: From VMs to their snapshots.
+TO_THEIR_SNAPSHOTS = (
+    Walk("VirtualMachine", "rootSnapshot", ("VirtualMachineSnapshot",)),
+    Walk("VirtualMachineSnapshot", "childSnapshot", ("VirtualMachineSnapshot",)),
+)
+#: To all datastores, for walks that lead to the folders anyway.
+WITH_DATASTORES = Walk("Datacenter", "datastore")
+TO_DATASTORES = (_FOLDERS, WITH_DATASTORES)
 TO_NETWORKS = (_FOLDERS, Walk("Datacenter", "network"))
