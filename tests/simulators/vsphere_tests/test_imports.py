@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from pyVmomi import vim, vmodl
 
+from simulators.vsphere.files import File
 from simulators.vsphere.products import ESXI, VCENTER
 from simulators.vsphere.simulator import Simulator
 from simulators.vsphere_tests.clients import Client
@@ -88,6 +89,20 @@ def test_the_vm_is_busy_and_ends_with_the_lease(client: Client, simulator: Simul
     assert (files(simulator), sorted(names(client))) == before
     with pytest.raises(vmodl.fault.ManagedObjectNotFound):
         _ = vm.name
+
+
+def test_an_aborted_import_removes_what_is_left_of_it(client: Client, simulator: Simulator) -> None:
+    before = files(simulator), sorted(names(client))
+    lease = ready(client, begin(client))
+    with simulator.database.lock:
+        store = simulator.database.by_name(vim.Datastore, "shared-1").id
+        simulator.files.remove(store, "imported/imported.vmdk")
+        simulator.files.remove(store, "imported/imported.nvram")
+        simulator.files.add(store, "imported/imported.nvram", File("other"))  # somebody else's
+    lease.HttpNfcLeaseAbort()
+    assert lease.state == "error"
+    assert sorted(names(client)) == before[1]
+    assert set(files(simulator)) - set(before[0]) == {"[shared-1] imported/imported.nvram"}
 
 
 def test_an_expired_lease_takes_its_vm_along(client: Client, simulator: Simulator, fetch: Any) -> None:

@@ -70,7 +70,12 @@ class Plan:
         """
         files = self.simulator.files
         _named(store, path, lambda: files.add(store.id, path, file))
-        self._undo.append(lambda: files.remove(store.id, path))
+
+        def undo() -> None:
+            if files.find(store.id, path) is file:  # an import is undone later, when it may be gone
+                files.remove(store.id, path)
+
+        self._undo.append(undo)
 
     def get_file(self, store: Object, path: str) -> File:
         """Return a file.
