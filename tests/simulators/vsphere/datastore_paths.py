@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from pyVmomi import vim, vmodl
 
 from simulators.vsphere.database import Object
-from simulators.vsphere.disk_chains import chain
+from simulators.vsphere.disk_chains import chain, disks_of
 from simulators.vsphere.files import split_path
 from simulators.vsphere.inventory.descent import datacenter_of
 
@@ -117,7 +117,7 @@ def check_unlocked_by_others(vm: Object, name: str) -> None:
 def _locks(config: Any) -> dict[str, str]:
     """Return how a VM that runs locks the files of its disks."""
     found: dict[str, str] = {}
-    for disk in _disks(config):
+    for disk in disks_of(config):
         found |= dict.fromkeys((each.fileName for each in chain(disk.backing.parent)), _READING)
         is_shared = getattr(disk.backing, "sharing", None) == "sharingMultiWriter"
         found[disk.backing.fileName] = _SHARING if is_shared else _WRITING
@@ -138,13 +138,7 @@ def disk_names(config: Any, *, with_parents: bool) -> set[str]:
     :param with_parents: also those that they are based on
     """
     found = set()
-    for disk in _disks(config):
+    for disk in disks_of(config):
         backings = chain(disk.backing) if with_parents else [disk.backing]
         found |= {backing.fileName for backing in backings}
     return found
-
-
-def _disks(config: Any) -> list[Any]:
-    devices = config.hardware.device
-    found: list[Any] = [each for each in devices if isinstance(each, vim.vm.device.VirtualDisk)]
-    return [disk for disk in found if hasattr(disk.backing, "fileName")]

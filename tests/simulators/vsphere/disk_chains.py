@@ -17,10 +17,15 @@ _Flat = Disk.FlatVer2BackingInfo
 _DELTA_BYTES = 16 * 1024**2
 
 
+def disks_of(config: Any) -> list[Any]:
+    """Return the disks of a configuration that are files."""
+    found: list[Any] = [each for each in config.hardware.device if isinstance(each, Disk)]
+    return [disk for disk in found if hasattr(disk.backing, "fileName")]
+
+
 def snapshot_disks(config: Any) -> list[Any]:
     """Return the disks of a configuration that take part in snapshots: those that are not independent."""
-    found: list[Any] = [each for each in config.hardware.device if isinstance(each, Disk)]
-    return [disk for disk in found if not disk.backing.diskMode.startswith("independent")]
+    return [disk for disk in disks_of(config) if not disk.backing.diskMode.startswith("independent")]
 
 
 def chain(backing: Any) -> Iterator[Any]:
@@ -79,6 +84,32 @@ def merged_grains(files: list[File]) -> dict[int, bytes]:
     return found
 
 
+def copied(files: list[File], *, is_thin: bool) -> File:
+    """Return a copy of a disk, without snapshots.
+
+    :param files: of its chain, the newest first
+    """
+    capacity = files[0].capacity_bytes
+    size = min(capacity, sum(each.size_bytes for each in files)) if is_thin else capacity
+    return File("disk", size, capacity, is_thin, grains=merged_grains(files))
+
+
+def files_of(simulator: "Simulator", name: str) -> list[File]:
+    """Return the files of a disk's chain, the newest first, as VMs and snapshots have it.
+
+    :raises FileNotFound: one is not there
+    """
+    for kind in (vim.VirtualMachine, vim.vm.Snapshot):
+        for each in simulator.database.all(kind):
+            for disk in disks_of(each["config"]):
+                for backing in chain(disk.backing):
+                    if backing.fileName == name:
+                        return [
+                            simulator.files.get(*locate(simulator, own.fileName)) for own in chain(backing)
+                        ]
+    return [simulator.files.get(*locate(simulator, name))]
+
+
 def check_files(simulator: "Simulator", config: Any) -> None:
     """Check that the disks of a configuration are there.
 
@@ -97,8 +128,7 @@ def file_names(configs: list[Any]) -> set[str]:
 
 def all_file_names(configs: list[Any]) -> set[str]:
     """Return the names of all files of disks, those of independent disks too."""
-    devices = [each for config in configs for each in config.hardware.device if isinstance(each, Disk)]
-    disks: list[Any] = devices
+    disks = [disk for config in configs for disk in disks_of(config)]
     return {backing.fileName for disk in disks for backing in chain(disk.backing)}
 
 

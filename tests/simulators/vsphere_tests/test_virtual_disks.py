@@ -36,10 +36,11 @@ def test_a_disk_is_copied_and_removed(client: Client, manager: Any) -> None:
     assert isinstance(error(client, manager.DeleteVirtualDisk_Task(COPY)), vim.fault.FileNotFound)
 
 
-def test_disks_of_vms_stay(client: Client, manager: Any) -> None:
+@pytest.mark.parametrize("separator", [" ", ""])
+def test_disks_of_vms_stay(client: Client, manager: Any, separator: str) -> None:
     before = free(client)
-    other = "[datastore1] vm-1/vm-1.vmdk"
-    assert isinstance(error(client, manager.DeleteVirtualDisk_Task(SOURCE)), vim.fault.FileLocked)
+    source, other = f"[datastore1]{separator}vm-0/vm-0.vmdk", f"[datastore1]{separator}vm-1/vm-1.vmdk"
+    assert isinstance(error(client, manager.DeleteVirtualDisk_Task(source)), vim.fault.FileLocked)
     fault = error(client, manager.CopyVirtualDisk_Task(SOURCE, None, other, force=True))
     assert isinstance(fault, vim.fault.FileLocked)
     result(client, client.vm("vm-0").CreateSnapshot_Task("a", None, False, False))
@@ -50,8 +51,9 @@ def test_disks_of_vms_stay(client: Client, manager: Any) -> None:
 
 def test_a_disk_of_a_vm_that_runs_is_locked(client: Client, manager: Any, vm: Any) -> None:
     result(client, vm.PowerOn())
-    fault = error(client, manager.CopyVirtualDisk_Task(SOURCE, None, COPY))
-    assert isinstance(fault, vim.fault.FileLocked)
+    for source in (SOURCE, SOURCE.replace(" ", "")):
+        fault = error(client, manager.CopyVirtualDisk_Task(source, None, COPY))
+        assert isinstance(fault, vim.fault.FileLocked)
 
 
 @pytest.mark.parametrize(

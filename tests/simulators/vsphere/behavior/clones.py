@@ -12,7 +12,7 @@ from simulators.vsphere.calls import Call
 from simulators.vsphere.configuration import configure
 from simulators.vsphere.data import copy, make
 from simulators.vsphere.database import Object
-from simulators.vsphere.disk_chains import Disk, chain, locate, merged_grains
+from simulators.vsphere.disk_chains import chain, copied, disks_of, locate
 from simulators.vsphere.files import File
 from simulators.vsphere.hardware.cards import give_addresses
 from simulators.vsphere.hardware.changes import change_devices
@@ -126,13 +126,11 @@ def _copy(plan: Plan, store: Object, name: str, *, is_template: bool) -> None:
     suffix = ".vmtx" if is_template else ".vmx"
     config.files.vmPathName = write(f"{home}/{name}{suffix}", File("vmx", 3_072))
     write(f"{home}/{name}.nvram", File("other", 8_684))
-    for number, disk in enumerate(plan.of_kind(Disk)):
+    for number, disk in enumerate(disks_of(config)):
         chained = [files.get(*locate(plan.simulator, each.fileName)) for each in chain(disk.backing)]
-        size = min(chained[-1].capacity_bytes, sum(file.size_bytes for file in chained))
         path = f"{home}/{name}{f'_{number}' if number else ''}.vmdk"
-        copied = File("disk", size, chained[0].capacity_bytes, chained[-1].is_thin)
-        copied.grains = merged_grains(chained)
-        disk.backing.fileName, disk.backing.datastore = write(path, copied), store.ref
+        made = copied(chained, is_thin=chained[-1].is_thin)
+        disk.backing.fileName, disk.backing.datastore = write(path, made), store.ref
         disk.backing.parent, disk.backing.uuid = None, str(uuid.uuid4())
     for field in ("snapshotDirectory", "suspendDirectory", "logDirectory"):
         setattr(config.files, field, f"[{store['name']}] {home}/")
@@ -148,9 +146,8 @@ def _change(plan: Plan, origin: Any, spec: Any) -> None:
     """Change the configuration of a clone as its specification has it."""
     wanted = spec.config or vim.vm.ConfigSpec()
     configure(plan, wanted)
-    copies = {each.key: each.backing.fileName for each in plan.of_kind(Disk)}
-    disks: list[Any] = [each for each in origin.hardware.device if isinstance(each, Disk)]
-    names = {each.backing.fileName: copies[each.key] for each in disks}
+    copies = {each.key: each.backing.fileName for each in disks_of(plan.config)}
+    names = {each.backing.fileName: copies[each.key] for each in disks_of(origin)}
     changes = copy([*spec.location.deviceChange, *wanted.deviceChange])
     for change in changes:
         # Clients send the source's disks, since they do not know the names of the copies.

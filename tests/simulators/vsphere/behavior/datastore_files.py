@@ -1,7 +1,9 @@
 """``FileManager``: folders are made, and files and folders are removed, moved and copied."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
 from pyVmomi import vim
 
 from simulators.vsphere.calls import Call
@@ -94,23 +96,21 @@ def _transfer(
         freed = [old] if old is not None else []
         freed += tree.values() if is_move and source[0] is target[0] else []
         _check_space(call, target, tree, freed)
-        made = [(path, _copy(call, source[0], path, file)) for path, file in tree.items()]
+        made = tree if is_move else {path: _copy(call, source[0], path, tree[path]) for path in tree}
         running.commit()
         if old is not None:
             _remove(call, target, {target[1]: old})
         if is_move:
             _remove(call, source, tree)
-        for path, file in made:
+        for path, file in made.items():
             call.simulator.files.add(target[0].id, target[1] + path.removeprefix(source[1]), file)
 
     return call.start(work)
 
 
 def _copy(call: Call, store: Object, path: str, file: File) -> File:
-    made = File(file.kind, file.size_bytes, file.capacity_bytes, file.is_thin, file.content)
-    if file.kind == "vmx":
-        made.configuration = configuration_of(call.simulator, store, path)
-    return made
+    found = configuration_of(call.simulator, store, path) if file.kind == "vmx" else None
+    return replace(file, configuration=found, modified=datetime.now(UTC))
 
 
 def _tree(call: Call, place: Place) -> dict[str, File]:

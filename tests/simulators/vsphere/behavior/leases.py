@@ -8,7 +8,7 @@ from simulators.vsphere.behavior.creation import check_spec, make_vm
 from simulators.vsphere.behavior.entities import check_name
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
-from simulators.vsphere.disk_chains import Disk, chain, locate
+from simulators.vsphere.disk_chains import chain, disks_of, locate
 from simulators.vsphere.inventory.entities import remove_entity
 from simulators.vsphere.leases import Lease, LeaseFile, State
 from simulators.vsphere.methods import method
@@ -132,7 +132,7 @@ def _files(call: Call, vm: Object) -> list[LeaseFile]:
     """
     simulator, config = call.simulator, vm["config"]
     found: list[LeaseFile] = []
-    for disk in (each for each in config.hardware.device if isinstance(each, Disk)):
+    for disk in disks_of(config):
         places = [locate(simulator, backing.fileName) for backing in chain(disk.backing)]
         own = [simulator.files.get(*place) for place in places]
         key, name = disk_key(config, disk), f"disk-{len(found)}.vmdk"

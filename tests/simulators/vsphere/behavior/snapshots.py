@@ -145,8 +145,7 @@ def _create(call: Call, name: str, description: str | None, memory: bool, *, is_
     state = vm["runtime.powerState"]
     has_memory = state == State.suspended or (memory and state == State.poweredOn)
     config = vm["config"]
-    disks = [each for each in config.hardware.device if isinstance(each, disk_chains.Disk)]
-    if has_memory and len(disk_chains.snapshot_disks(config)) != len(disks):
+    if has_memory and len(disk_chains.snapshot_disks(config)) != len(disk_chains.disks_of(config)):
         raise vim.fault.MemorySnapshotOnIndependentDisk
     number = call.database.new_id(vim.vm.Snapshot)
     kept = copy(config)

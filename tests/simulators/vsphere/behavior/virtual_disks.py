@@ -6,7 +6,8 @@ from pyVmomi import vim, vmodl
 
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
-from simulators.vsphere.datastore_paths import check_unlocked, check_unused, locate
+from simulators.vsphere.datastore_paths import check_unlocked, check_unused, full_name, locate
+from simulators.vsphere.disk_chains import copied, files_of
 from simulators.vsphere.files import File
 from simulators.vsphere.methods import method
 from simulators.vsphere.tasks import Running
@@ -34,7 +35,7 @@ def copy_disk(
     def work(running: Running) -> None:
         files = call.simulator.files
         disk = _disk(call, *source)
-        check_unlocked(call.simulator, source_name)
+        check_unlocked(call.simulator, full_name(*source))
         store, path = target
         if not path.endswith(".vmdk"):
             raise vim.fault.InvalidDatastorePath(datastorePath=dest_name)
@@ -42,14 +43,13 @@ def copy_disk(
         if not files.has_folder(store.id, folder):
             raise vim.fault.FileNotFound(file=dest_name)
         is_thin = disk.is_thin if dest_spec is None else dest_spec.diskType == "thin"
-        size = disk.size_bytes if is_thin else disk.capacity_bytes
-        made = File("disk", size, disk.capacity_bytes, is_thin, disk.content, disk.grains)
+        made = copied(files_of(call.simulator, full_name(*source)), is_thin=is_thin)
         old = files.find(store.id, path)
         if old is not None:
             if not force:
                 raise vim.fault.FileAlreadyExists(file=dest_name)
             _disk(call, *target)
-            check_unused(call.simulator, dest_name)
+            check_unused(call.simulator, full_name(store, path))
         running.commit()
         if old is not None:
             files.remove(store.id, path)
@@ -71,7 +71,7 @@ def delete_disk(call: Call, name: str, datacenter: Object | None) -> Any:
 
     def work(running: Running) -> None:
         _disk(call, store, path)
-        check_unused(call.simulator, name)
+        check_unused(call.simulator, full_name(store, path))
         running.commit()
         call.simulator.files.remove(store.id, path)
 
