@@ -13,6 +13,7 @@ from simplestack import (
     InvalidArguments,
     InvalidState,
     Stack,
+    Unauthorized,
 )
 from simplestack.config.errors import SettingsError
 
@@ -59,6 +60,12 @@ def test_it_refuses_what_the_service_refuses(tmp_path: Path) -> None:
     config.write_text("[server]\nbnid = 1")
     with pytest.raises(SettingsError, match="bnid"):
         Stack("mock", "demo", "u", "p", config=tmp_path / "." / ".." / tmp_path.name / config.name)
+
+
+@pytest.mark.parametrize("pair", [("admin", "pa55\udc80"), ("admin\ud800", "pa55")])
+def test_credentials_that_no_client_could_send_are_rejected(pair: tuple[str, str]) -> None:
+    with pytest.raises(Unauthorized, match="half of a surrogate pair"):
+        Stack("mock", "demo", *pair)
 
 
 def test_a_body_that_no_client_could_send_is_rejected_without_its_text() -> None:

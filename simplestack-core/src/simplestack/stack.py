@@ -84,6 +84,7 @@ class Stack:
         :raises SettingsError: a setting is invalid
         :raises HypervisorNotFound: no plugin has this name
         :raises InvalidArguments: `host` is not a valid host
+        :raises Unauthorized: the user name or the password has half of a surrogate pair
         """
         self._dispatcher = _dispatcher(None if config is None else str(config))
         plugin = self._dispatcher.hypervisor(hypervisor)
