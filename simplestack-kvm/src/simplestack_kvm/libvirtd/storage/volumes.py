@@ -28,8 +28,16 @@ _SECTOR_BYTES = 512
 _QCOW2_SUFFIX = ".qcow2"
 #: Ends the names of ISO images that are made for guests.
 _ISO_SUFFIX = ".iso"
+#: Ends the names of uploaded images that are still to be converted.
+_UPLOAD_SUFFIX = ".upload"
+#: Begins the names of the copies that are made for exports, where a guest's ID does elsewhere.
+_EXPORT_PREFIX = "export-"
+#: Begins the names of all volumes that are made for a guest.
+_MADE = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}-[0-9a-f]+"
 #: The names of ISO images that are made for guests.
-_IMAGE_NAME = re.compile(rf"[0-9a-f]{{8}}-(?:[0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}-[0-9a-f]+\{_ISO_SUFFIX}")
+_IMAGE_NAME = re.compile(rf"{_MADE}\{_ISO_SUFFIX}")
+#: The names of volumes that are there only while a guest is imported or exported.
+_PASSING_NAME = re.compile(rf"{_MADE}\{_UPLOAD_SUFFIX}|{_EXPORT_PREFIX}{_MADE}(?:\{_QCOW2_SUFFIX})?")
 
 _log = logging.getLogger(__name__)
 
@@ -40,13 +48,14 @@ def find_volume(
     """Find a volume by name: in the preferred pool if there is one, then in all active ones.
 
     libvirt does not see by itself what is copied into a pool by other means, so pools are refreshed before
-    a volume counts as missing. Data for cloud-init, which is one guest's alone, is never found.
+    a volume counts as missing. What is one guest's alone is never found: data for cloud-init, and images that
+    are being imported or exported.
 
     :param entity: what the client calls it: ``Image`` or ``ISO``
     :raises EntityNotFound: `entity`
     :raises Conflict: several pools have one
     """
-    if is_image_name(name):
+    if is_image_name(name) or _PASSING_NAME.fullmatch(name):
         raise EntityNotFound(entity, name)
     pools = active_pools(session)
     for refresh in (False, True):
@@ -97,7 +106,7 @@ def make_staging_volume(
     :param pool: one of `FILE_POOLS`
     :raises Conflict: the pool has vanished
     """
-    name = f"{guest_id}-{secrets.token_hex(4)}.upload"
+    name = f"{_new_name(guest_id)}{_UPLOAD_SUFFIX}"
     volume = ET.Element("volume")
     ET.SubElement(volume, "name").text = name
     size_bytes = 0 if image_format == "raw" else _SECTOR_BYTES
@@ -107,6 +116,13 @@ def make_staging_volume(
     made.add_volume(pool, name)
     with _vanished_is_conflict(pool):
         return pool.createXML(ET.tostring(volume, encoding="unicode"))
+
+
+def copy_volume_for_export(
+    made: Leftovers, pool: "libvirt.virStoragePool", guest_id: str, image: "libvirt.virStorageVol"
+) -> "libvirt.virStorageVol":
+    """Copy the disk of a guest, to be exported; see :func:`copy_volume`."""
+    return copy_volume(made, pool, f"{_EXPORT_PREFIX}{guest_id}", image)
 
 
 def copy_volume(

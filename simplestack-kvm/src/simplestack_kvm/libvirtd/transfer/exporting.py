@@ -32,7 +32,7 @@ from simplestack_kvm.libvirtd.images.sources import CheckedImage, known_format
 from simplestack_kvm.libvirtd.storage.downloads import download
 from simplestack_kvm.libvirtd.storage.inventory import file_identity
 from simplestack_kvm.libvirtd.storage.storages import available_bytes
-from simplestack_kvm.libvirtd.storage.volumes import copy_volume
+from simplestack_kvm.libvirtd.storage.volumes import copy_volume_for_export
 from simplestack_kvm.libvirtd.transfer.appliance_records import (
     appliance_of,
     bus_of,
@@ -171,7 +171,7 @@ def _image(domain: "libvirt.virDomain", source: _Source, made: Leftovers) -> _Im
             f"disk {source.disk.target} must be copied to be exported: storage {pool.name()} has "
             f"{gib(room_bytes):.3g} GiB left, and the copy needs {gib(needed_bytes):.3g} GiB"
         )
-    copy = copy_volume(made, pool, f"export-{domain.UUIDString()}", volume)
+    copy = copy_volume_for_export(made, pool, domain.UUIDString(), volume)
     checked.check_again()
     return _Image(volume=copy, format="qcow2", made=made)
 
