@@ -1,5 +1,6 @@
 """Import guests. A failed import leaves nothing behind."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -135,9 +136,26 @@ def _changed(session: KvmSession, appliance: Appliance, wanted: GuestImport) -> 
     interfaces = appliance.interfaces
     if wanted.network:
         networks = [find_network(session, network).name() for network in wanted.network]
+        _warn_of_locks(interfaces)
         interfaces = tuple(ApplianceInterface(network=name) for name in networks)
     if wanted.paravirtualized is not UNSET:
         bus: Bus = "virtio" if wanted.paravirtualized else "sata"
         changes["disks"] = tuple(replace(disk, bus=bus, controller=None) for disk in appliance.disks)
         interfaces = tuple(replace(interface, model=None) for interface in interfaces)
     return replace(appliance, interfaces=interfaces, **changes)
+
+
+def _warn_of_locks(interfaces: Sequence[ApplianceInterface]) -> None:
+    """Warn of the locks of interfaces that those in the query replace: these are on other networks."""
+    locks = [
+        f"locked ({', '.join(interface.ipv4_allowed) or 'no addresses'})"
+        if interface.locking_mode == "locked"
+        else interface.locking_mode
+        for interface in interfaces
+        if interface.locking_mode is not None
+    ]
+    if locks:
+        warn(
+            "the interfaces on the networks in the query have no locks, which those of the image have: "
+            f"{'; '.join(locks)}; set `locking_mode` of the new interfaces"
+        )
