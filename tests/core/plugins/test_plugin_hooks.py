@@ -125,8 +125,8 @@ BROKEN = {
             "@hookimpl\ndef guest_info(session, guest_id) -> Own: ..."
         ),
         (
-            "guest_info: it is annotated to return Own, whose field 'memory' has another type, or another "
-            "name in JSON, than in Guest; remove the field from Own"
+            "guest_info: it is annotated to return Own, whose field 'memory' has another type than in Guest; "
+            "remove the field from Own"
         ),
     ),
     "entity-array": (
@@ -146,8 +146,29 @@ BROKEN = {
             "@hookimpl\ndef guest_info(session, guest_id) -> Own: ..."
         ),
         (
-            "guest_info: it is annotated to return Own, whose field 'host' has another type, or another "
-            "name in JSON, than in Guest; remove the field from Own"
+            "guest_info: it is annotated to return Own, whose field 'host' is 'node' in JSON; a field has "
+            "one name: remove `name` and `rename`"
+        ),
+    ),
+    "entity-renamed-all": (
+        (
+            "class Own(Guest, frozen=True, kw_only=True, rename='camel'):\n    rack_id: str\n"
+            "@hookimpl\ndef guest_info(session, guest_id) -> Own: ..."
+        ),
+        (
+            "guest_info: it is annotated to return Own, whose field 'rack_id' is 'rackId' in JSON; a field "
+            "has one name: remove `name` and `rename`"
+        ),
+    ),
+    "body-renamed": (
+        (
+            "from msgspec import field\nclass Own(GuestCreate, frozen=True, kw_only=True):\n"
+            "    user_data: str | None = field(name='userData', default=None)\n"
+            "@hookimpl\ndef guest_create(session, guest: Own): ..."
+        ),
+        (
+            "guest_create: 'guest' is annotated with Own, whose field 'user_data' is 'userData' in JSON; a "
+            "field has one name: remove `name` and `rename`"
         ),
     ),
     "body-array": (

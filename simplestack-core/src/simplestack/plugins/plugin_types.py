@@ -107,17 +107,22 @@ def _check_struct(struct: type[Struct], annotated: str) -> None:
         raise PluginFault(f"{annotated}, whose fields JSON cannot have: {error}") from error
     if struct.__struct_config__.array_like:
         raise PluginFault(f"{annotated}, which is array_like; clients expect an object: remove array_like")
+    for field in fields(struct):
+        if field.encode_name != field.name:
+            raise PluginFault(
+                f"{annotated}, whose field {field.name!r} is {field.encode_name!r} in JSON; a field has one "
+                "name: remove `name` and `rename`"
+            )
 
 
 def _check_core_fields(entity: type[Struct], core_entity: type[Struct], annotated: str) -> None:
     """Check that clients find core's fields as core describes them. A body may accept less than core's."""
     own = {field.name: field for field in fields(entity)}
     for field in fields(core_entity):
-        found = own[field.name]
-        if (found.type, found.encode_name) != (field.type, field.encode_name):
+        if own[field.name].type != field.type:
             raise PluginFault(
-                f"{annotated}, whose field {field.name!r} has another type, or another name in JSON, than in "
-                f"{core_entity.__name__}; remove the field from {entity.__name__}"
+                f"{annotated}, whose field {field.name!r} has another type than in {core_entity.__name__}; "
+                f"remove the field from {entity.__name__}"
             )
 
 
