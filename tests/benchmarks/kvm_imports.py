@@ -25,9 +25,8 @@ from benchmarks.requirements import path_of
 from benchmarks.scale import Scale
 from kvm.counterparts import libvirtd as counterpart
 from kvm.counterparts.libvirtd import Libvirtd
+from simplestack.appliances import Appliance, ApplianceDisk, write_descriptor
 from simplestack.identity.accounts import hash_password
-from simplestack_kvm.appliance.descriptor_writer import write_descriptor
-from simplestack_kvm.appliance.guest import Appliance, ApplianceDisk
 from support.service import Service, running_service, token
 
 _SETTINGS = """

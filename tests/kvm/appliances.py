@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simplestack import MIB, Disk, Guest
-from simplestack_kvm.appliance.descriptor_writer import write_descriptor
-from simplestack_kvm.appliance.guest import Appliance, ApplianceDisk, ImageFormat
+from simplestack.appliances import Appliance, ApplianceDisk, ImageFormat, write_descriptor
 from simplestack_kvm.hooks.disks import disk_list
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 

@@ -8,8 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from simplestack import Export
-from simplestack_kvm.appliance.descriptor_reader import read_descriptor
-from simplestack_kvm.appliance.guest import Appliance
+from simplestack.appliances import Appliance, read_descriptor
 from simplestack_kvm.hooks.guests_export import guest_export
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 

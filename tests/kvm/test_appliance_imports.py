@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from core.appliances.test_foreign_descriptors import VIRTUALBOX_2, VMWARE
 from simplestack import GIB, MIB, GuestImport, GuestState, InvalidArguments
-from simplestack_kvm.appliance.descriptor_writer import write_descriptor
-from simplestack_kvm.appliance.guest import ApplianceInterface
-from simplestack_kvm.appliance.members import chunk_name
+from simplestack.appliances import ApplianceInterface, chunk_name, write_descriptor
 from simplestack_kvm.hooks.guests import guest_delete, guest_info
 from simplestack_kvm.hooks.interfaces import network_interface_list
 from simplestack_kvm.hooks.power import guest_shutdown
@@ -34,7 +33,6 @@ from .appliances import (
 )
 from .counterparts.libvirtd import Libvirtd
 from .host_state import host_state
-from .test_foreign_descriptors import VIRTUALBOX_2, VMWARE
 from .test_guest_life import BOOT_SECONDS, answers
 from .uploads import load
 

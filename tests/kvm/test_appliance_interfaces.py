@@ -1,7 +1,7 @@
 """The network interfaces of imported appliances: what they keep, what they get, and what clients are told."""
 
 from simplestack import Guest, GuestImport
-from simplestack_kvm.appliance.guest import ApplianceInterface
+from simplestack.appliances import ApplianceInterface
 from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.interfaces import network_interface_list
 from simplestack_kvm.libvirtd.connection.documents import parse_document

@@ -21,8 +21,7 @@ from simplestack import (
     NewDisk,
     NewNetworkInterface,
 )
-from simplestack_kvm.appliance.archive_writer import Member, archive_bytes, archive_chunks
-from simplestack_kvm.appliance.guest import ApplianceDisk, ApplianceInterface
+from simplestack.appliances import ApplianceDisk, ApplianceInterface, NewMember, archive_bytes, archive_chunks
 from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.guests_export import guest_export
@@ -258,7 +257,7 @@ def test_an_archive_may_have_files_of_more_than_8_gib() -> None:
         for _ in range(9 * 64):
             yield bytes(16 * MIB)
 
-    member = Member(name="disk-1.raw", size_bytes=9 * GIB, content=zeros)
+    member = NewMember(name="disk-1.raw", size_bytes=9 * GIB, content=zeros)
     chunks = archive_chunks(b"descriptor", [member])
     next(chunks)
     header = tarfile.TarInfo.frombuf(next(chunks), "utf-8", "strict")
@@ -268,6 +267,6 @@ def test_an_archive_may_have_files_of_more_than_8_gib() -> None:
 
 
 def test_a_member_of_another_length_breaks_an_archive_off() -> None:
-    member = Member(name="disk-1.raw", size_bytes=3, content=lambda: iter([b"12"]))
+    member = NewMember(name="disk-1.raw", size_bytes=3, content=lambda: iter([b"12"]))
     with pytest.raises(ValueError, match="2 bytes, not 3"):
         list(archive_chunks(b"descriptor", [member]))

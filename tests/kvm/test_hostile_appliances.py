@@ -18,9 +18,7 @@ from simplestack import (
     InsufficientStorage,
     InvalidArguments,
 )
-from simplestack_kvm.appliance.descriptor_writer import write_descriptor
-from simplestack_kvm.appliance.guest import ApplianceInterface
-from simplestack_kvm.appliance.members import chunk_name
+from simplestack.appliances import ApplianceInterface, chunk_name, write_descriptor
 from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_import import guest_import
 from simplestack_kvm.libvirtd.connection.session import KvmSession

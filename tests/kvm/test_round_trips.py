@@ -14,7 +14,7 @@ from simplestack import (
     NewDisk,
     NewNetworkInterface,
 )
-from simplestack_kvm.appliance.guest import Appliance
+from simplestack.appliances import Appliance
 from simplestack_kvm.hooks.disks import disk_list
 from simplestack_kvm.hooks.guests import guest_delete, guest_info
 from simplestack_kvm.hooks.guests_create import guest_create

@@ -19,7 +19,7 @@ from simplestack import (
     NetworkInterfaceCreate,
     NewNetworkInterface,
 )
-from simplestack_kvm.appliance.guest import ApplianceInterface
+from simplestack.appliances import ApplianceInterface
 from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.interfaces import (

@@ -14,7 +14,7 @@ from msgspec import UNSET
 import simplestack
 from project.repository import ROOT
 from project.site import Page, pages
-from simplestack import SimplestackError, errors
+from simplestack import SimplestackError, appliances, errors
 from simplestack.cli.main import main
 from simplestack.config.settings import ServerSettings
 from simplestack.operations.table import HOOKS, OPERATIONS
@@ -103,6 +103,7 @@ def test_every_hook_is_told(site: dict[str, Page]) -> None:
 
 def test_every_public_name_is_told(site: dict[str, Page]) -> None:
     names = {f"simplestack.{name}" for name in simplestack.__all__}
+    names |= {f"simplestack.appliances.{name}" for name in appliances.__all__}
     assert names - site["python.html"].anchors == set()
 
 

@@ -7,10 +7,19 @@ from typing import Any
 from msgspec import UNSET
 
 from simplestack import Guest, GuestImport, ImportStream, InvalidArguments, hookimpl, warn
-from simplestack_kvm.appliance.archive_reader import BLOCK_BYTES, ArchiveReader, is_archive
-from simplestack_kvm.appliance.guest import Appliance, ApplianceDisk, ApplianceInterface, Bus
-from simplestack_kvm.appliance.incoming import Announced, Incoming
-from simplestack_kvm.appliance.inflating import MARK, Inflated
+from simplestack.appliances import (
+    BLOCK_BYTES,
+    GZIP_MARK,
+    Announced,
+    Appliance,
+    ApplianceDisk,
+    ApplianceInterface,
+    ArchiveReader,
+    Bus,
+    Incoming,
+    Inflated,
+    is_archive,
+)
 from simplestack_kvm.errors import needing_parts
 from simplestack_kvm.hooks.guests import show_guest
 from simplestack_kvm.libvirtd.changes.leftovers import Leftovers
@@ -74,7 +83,7 @@ def _archive(body: Incoming, destination: Destination) -> ArchiveReader | None:
 
     :raises InvalidArguments: it is something else, compressed
     """
-    if body.peek(len(MARK)) != MARK:
+    if body.peek(len(GZIP_MARK)) != GZIP_MARK:
         return ArchiveReader(body) if is_archive(body.peek(BLOCK_BYTES)) else None
     inflated = Incoming(Inflated(body, available_bytes(destination.pool)))
     if not is_archive(inflated.peek(BLOCK_BYTES)):

@@ -5,7 +5,7 @@ import threading
 from queue import Queue
 
 from simplestack import CHUNK_BYTES, InsufficientStorage, gib
-from simplestack_kvm.appliance.incoming import Source
+from simplestack.appliances import Source
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.sdk import libvirt
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from simplestack import InvalidArguments, warn
-from simplestack_kvm.appliance.guest import Appliance
+from simplestack.appliances import Appliance
 from simplestack_kvm.libvirtd.changes.leftovers import Leftovers
 from simplestack_kvm.libvirtd.changes.undo import apply_all
 from simplestack_kvm.libvirtd.connection.documents import parse_document

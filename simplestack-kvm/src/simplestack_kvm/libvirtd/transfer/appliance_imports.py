@@ -4,13 +4,20 @@ import re
 from collections.abc import Mapping
 
 from simplestack import InvalidArguments, warn
-from simplestack_kvm.appliance.archive_reader import ArchiveReader, Member
-from simplestack_kvm.appliance.descriptor_reader import read_descriptor
-from simplestack_kvm.appliance.digests import MAX_MANIFEST_BYTES, Manifest
-from simplestack_kvm.appliance.guest import Appliance, ApplianceDisk
-from simplestack_kvm.appliance.incoming import Incoming
-from simplestack_kvm.appliance.members import chunk_name, names_member, spellings
-from simplestack_kvm.appliance.xml_input import MAX_DESCRIPTOR_BYTES
+from simplestack.appliances import (
+    MAX_DESCRIPTOR_BYTES,
+    MAX_MANIFEST_BYTES,
+    Appliance,
+    ApplianceDisk,
+    ArchiveMember,
+    ArchiveReader,
+    Incoming,
+    Manifest,
+    chunk_name,
+    names_member,
+    read_descriptor,
+    spellings,
+)
 from simplestack_kvm.libvirtd.firmware.nvram_files import MAX_BYTES as MAX_NVRAM_BYTES
 from simplestack_kvm.libvirtd.guests.domain_xml import VolumeSource
 from simplestack_kvm.libvirtd.transfer.image_imports import DiskImports, check_raw, check_start
@@ -80,7 +87,7 @@ class ApplianceImport:
             for disk in self.appliance.disks
         ]
 
-    def _disk_of(self, member: Member) -> ApplianceDisk | None:
+    def _disk_of(self, member: ArchiveMember) -> ApplianceDisk | None:
         """Return the disk whose image begins with a file; None of a file that is no disk."""
         disk = self._disks.get(member.name)
         if disk is None and _CHUNK.fullmatch(member.name):
@@ -91,7 +98,7 @@ class ApplianceImport:
                 )
         return disk
 
-    def _read_disk(self, imports: DiskImports, disk: ApplianceDisk, member: Member) -> VolumeSource:
+    def _read_disk(self, imports: DiskImports, disk: ApplianceDisk, member: ArchiveMember) -> VolumeSource:
         what = f"disk {disk.href!r} of the appliance"
         size_bytes = disk.file_bytes if disk.chunk_bytes is not None else member.size_bytes
         file = _File(self._archive, disk)
@@ -109,7 +116,7 @@ class ApplianceImport:
             )
         return source
 
-    def _read_other(self, member: Member) -> None:
+    def _read_other(self, member: ArchiveMember) -> None:
         """Read what is no disk: the manifest, UEFI variables, and what is not imported."""
         if self.appliance.nvram_href is not None and names_member(self.appliance.nvram_href, member.name):
             self.nvram = _whole(self._archive, member, MAX_NVRAM_BYTES)
@@ -161,7 +168,7 @@ class _File:
         return False
 
 
-def _whole(archive: ArchiveReader, member: Member, most_bytes: int) -> bytes:
+def _whole(archive: ArchiveReader, member: ArchiveMember, most_bytes: int) -> bytes:
     if member.size_bytes > most_bytes:
         raise InvalidArguments(f"{member.name!r} in the archive has more than {most_bytes} bytes")
     return archive.read(member.size_bytes)

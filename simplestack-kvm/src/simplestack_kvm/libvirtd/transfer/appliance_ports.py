@@ -1,7 +1,7 @@
 """Connect the interfaces of an appliance to networks of this host, with addresses that are free here."""
 
 from simplestack import EntityNotFound, InvalidArguments, warn
-from simplestack_kvm.appliance.guest import Appliance
+from simplestack.appliances import Appliance
 from simplestack_kvm.libvirtd.connection.lookups import find_network
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.libvirtd.guests.descriptions import describe_guests

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from typing import get_args
 
-from simplestack_kvm.appliance.guest import Appliance, ApplianceDisk, ApplianceInterface, Bus
+from simplestack.appliances import Appliance, ApplianceDisk, ApplianceInterface, Bus
 from simplestack_kvm.libvirtd.firmware.nvram import has_nvram
 from simplestack_kvm.libvirtd.guests.records import DiskRecord, domain_record
 from simplestack_kvm.libvirtd.guests.templates import FLAG as TEMPLATE

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from simplestack import NetworkInterfaceUpdate
-from simplestack_kvm.appliance.guest import Appliance, ApplianceDisk, ApplianceInterface
+from simplestack.appliances import Appliance, ApplianceDisk, ApplianceInterface
 from simplestack_kvm.libvirtd.guests.domain_xml import (
     HostKind,
     Plan,

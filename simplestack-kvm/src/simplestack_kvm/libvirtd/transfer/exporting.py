@@ -13,9 +13,14 @@ from functools import partial
 from typing import Any, Self
 
 from simplestack import Busy, Conflict, Export, GuestState, InsufficientStorage, gib, warn
-from simplestack_kvm.appliance.archive_writer import Member, archive_bytes, archive_chunks
-from simplestack_kvm.appliance.descriptor_writer import write_descriptor
-from simplestack_kvm.appliance.guest import ApplianceDisk, ImageFormat
+from simplestack.appliances import (
+    ApplianceDisk,
+    ImageFormat,
+    NewMember,
+    archive_bytes,
+    archive_chunks,
+    write_descriptor,
+)
 from simplestack_kvm.libvirtd.changes.leftovers import Leftovers
 from simplestack_kvm.libvirtd.connection.documents import parse_document
 from simplestack_kvm.libvirtd.connection.session import KvmSession
@@ -97,7 +102,7 @@ def export_guest(session: KvmSession, domain: "libvirt.virDomain") -> Export:
             nvram_href=None if nvram is None else _NVRAM_NAME,
         )
         members = [
-            Member(
+            NewMember(
                 name=disk.href or "",
                 size_bytes=disk.file_bytes or 0,
                 content=partial(_content, session, image, disk.file_bytes or 0, check),
@@ -105,7 +110,7 @@ def export_guest(session: KvmSession, domain: "libvirt.virDomain") -> Export:
             for disk, image in zip(disks, images, strict=True)
         ]
         if nvram is not None:
-            members.append(Member(name=_NVRAM_NAME, size_bytes=len(nvram), content=partial(iter, [nvram])))
+            members.append(NewMember(name=_NVRAM_NAME, size_bytes=len(nvram), content=partial(iter, [nvram])))
         check()
         _warn_of_missing(document)
         descriptor = write_descriptor(appliance)

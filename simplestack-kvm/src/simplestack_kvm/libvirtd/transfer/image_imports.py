@@ -19,7 +19,7 @@ from simplestack import (
     gib,
     time_left_seconds,
 )
-from simplestack_kvm.appliance.incoming import Incoming
+from simplestack.appliances import Incoming
 from simplestack_kvm.errors import has_reason, is_error, translate
 from simplestack_kvm.libvirtd.changes.leftovers import Leftovers
 from simplestack_kvm.libvirtd.connection.session import KvmSession

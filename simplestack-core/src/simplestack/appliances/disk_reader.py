@@ -4,13 +4,13 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from simplestack import GIB
-from simplestack_kvm.appliance import terms
-from simplestack_kvm.appliance.guest import ApplianceDisk, Bus, ImageFormat
-from simplestack_kvm.appliance.hardware_reader import Item, read_controllers
-from simplestack_kvm.appliance.members import check_href
-from simplestack_kvm.appliance.units import size_bytes
-from simplestack_kvm.appliance.xml_input import attribute, children, integer, invalid
+from simplestack.appliances import terms
+from simplestack.appliances.guest import ApplianceDisk, Bus, ImageFormat
+from simplestack.appliances.hardware_reader import Item, read_controllers
+from simplestack.appliances.members import check_href
+from simplestack.appliances.units import size_bytes
+from simplestack.appliances.xml_input import attribute, children, integer, invalid
+from simplestack.entities.limits import GIB
 
 MAX_DISK_BYTES = 64 * 1024 * GIB
 _MAX_FILES = 1000

@@ -5,7 +5,8 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
-from simplestack import HypervisorError, InvalidArguments, parse_xml
+from simplestack.errors import HypervisorError, InvalidArguments
+from simplestack.xml_parsing import parse_xml
 
 #: Descriptors with licences and VirtualBox's settings in them have some 100 KiB.
 MAX_DESCRIPTOR_BYTES = 1024 * 1024

@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from simplestack import MIB, InvalidArguments
-from simplestack_kvm.appliance.archive_reader import BLOCK_BYTES, ArchiveReader, is_archive
+from simplestack.appliances import BLOCK_BYTES, ArchiveReader, is_archive
 
 CONTENT = {"a.ovf": b"<x/>", "a.mf": b"", "disk 1.vmdk": os.urandom(70_000), "last": bytes(512)}
 

@@ -9,10 +9,12 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from simplestack import CHUNK_BYTES, MIB, InvalidArguments
-from simplestack_kvm.appliance.digests import RunningDigests
-from simplestack_kvm.appliance.incoming import Source
-from simplestack_kvm.appliance.members import MAX_NAME_BYTES
+from simplestack.appliances.digests import RunningDigests
+from simplestack.appliances.incoming import Source
+from simplestack.appliances.members import MAX_NAME_BYTES
+from simplestack.entities.limits import MIB
+from simplestack.entities.transfer import CHUNK_BYTES
+from simplestack.errors import InvalidArguments
 
 BLOCK_BYTES = 512
 #: Where a tar archive has its mark.
@@ -40,7 +42,7 @@ _PAX_SIZE = re.compile(r"[0-9]{1,19}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Member:
+class ArchiveMember:
     """A file of the archive."""
 
     name: str
@@ -62,12 +64,12 @@ class ArchiveReader:
         self._headers = 0
         self._left_bytes = 0
         self._padding_bytes = 0
-        self._returned: Member | None = None
+        self._returned: ArchiveMember | None = None
         self._is_over = False
         #: Called with each new member; returns what computes its digests.
         self.digests_of: Callable[[str], RunningDigests | None] = lambda _name: None
 
-    def next(self) -> Member | None:
+    def next(self) -> ArchiveMember | None:
         """Go on to the next file; None at the end of the archive. What is left of the present one is skipped.
 
         :raises InvalidArguments: the archive is damaged or ends too early, or has something else than files
@@ -92,7 +94,7 @@ class ArchiveReader:
         self._digests = self.digests_of(member.name)
         return member
 
-    def return_member(self, member: Member) -> None:
+    def return_member(self, member: ArchiveMember) -> None:
         """Let the next look find a file once more of which nothing has been read."""
         self._returned = member
 
@@ -113,7 +115,7 @@ class ArchiveReader:
             self._padding_bytes = 0
         return piece
 
-    def _next_header(self) -> Member | None:
+    def _next_header(self) -> ArchiveMember | None:
         """Return the file that the next headers describe. Long names and sizes have headers of their own."""
         name: str | None = None
         size_bytes: int | None = None
@@ -141,7 +143,7 @@ class ArchiveReader:
             raise InvalidArguments(f"the archive has {name!r}, which is {what}: put only plain files into it")
         self._left_bytes = info.size if size_bytes is None else size_bytes
         self._padding_bytes = -self._left_bytes % BLOCK_BYTES
-        return Member(name=name, size_bytes=self._left_bytes)
+        return ArchiveMember(name=name, size_bytes=self._left_bytes)
 
     def _extension(self, info: tarfile.TarInfo) -> bytes:
         if info.size > _MAX_EXTENSION_BYTES:

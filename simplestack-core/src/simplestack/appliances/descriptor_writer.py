@@ -4,10 +4,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from simplestack_kvm.appliance import terms
-from simplestack_kvm.appliance.guest import Appliance
-from simplestack_kvm.appliance.hardware_items import HardwareItems, disk_id
-from simplestack_kvm.appliance.terms import OVF, OWN, RASD, VMW, VSSD
+from simplestack.appliances import terms
+from simplestack.appliances.guest import Appliance
+from simplestack.appliances.hardware_items import HardwareItems, disk_id
+from simplestack.appliances.terms import OVF, OWN, RASD, VMW, VSSD
 
 #: The family of the hardware. VMware's products read only descriptors with a family of theirs.
 _FAMILY = "vmx-10"

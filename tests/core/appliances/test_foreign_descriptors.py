@@ -3,9 +3,14 @@
 import pytest
 
 from simplestack import InvalidArguments
-from simplestack_kvm.appliance.descriptor_reader import read_descriptor
-from simplestack_kvm.appliance.guest import Appliance, ApplianceDisk, ApplianceInterface
-from simplestack_kvm.appliance.members import chunk_name, names_member
+from simplestack.appliances import (
+    Appliance,
+    ApplianceDisk,
+    ApplianceInterface,
+    chunk_name,
+    names_member,
+    read_descriptor,
+)
 
 RASD = 'xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData"'
 VMDK = "http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"

@@ -13,17 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simplestack import InvalidArguments
-from simplestack_kvm.appliance.descriptor_reader import read_descriptor
-from simplestack_kvm.appliance.descriptor_writer import write_descriptor
-from simplestack_kvm.appliance.guest import (
+from simplestack.appliances import (
+    MAX_DESCRIPTOR_BYTES,
     Appliance,
     ApplianceDisk,
     ApplianceInterface,
     Bus,
     Firmware,
+    read_descriptor,
+    write_descriptor,
 )
-from simplestack_kvm.appliance.terms import FORMAT_URIS, OVF
-from simplestack_kvm.appliance.xml_input import MAX_DESCRIPTOR_BYTES, parse_descriptor
+from simplestack.appliances.terms import FORMAT_URIS, OVF
+from simplestack.appliances.xml_input import parse_descriptor
 
 quickly = settings(derandomize=True, database=None, deadline=None, max_examples=150)
 

@@ -2,11 +2,11 @@
 
 import zlib
 
-from simplestack import InsufficientStorage, InvalidArguments
-from simplestack_kvm.appliance.incoming import Source
+from simplestack.appliances.incoming import Source
+from simplestack.errors import InsufficientStorage, InvalidArguments
 
 _PIECE_BYTES = 64 * 1024
-MARK = b"\x1f\x8b"
+GZIP_MARK = b"\x1f\x8b"
 #: Programs write parts of content, and one without at the end.
 _MAX_EMPTY_PARTS = 1000
 #: With the header and the trailer of gzip.

@@ -32,7 +32,7 @@ class ApplianceDisk:
     #: What the client calls the disk.
     name: str | None = None
     #: If set, the image is split into members of this size, of which the last may be shorter; see
-    #: :func:`~simplestack_kvm.appliance.members.chunk_name`.
+    #: :func:`~simplestack.appliances.chunk_name`.
     chunk_bytes: int | None = None
 
 

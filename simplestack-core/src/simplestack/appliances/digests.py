@@ -4,7 +4,8 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
-from simplestack import MIB, InvalidArguments
+from simplestack.entities.limits import MIB
+from simplestack.errors import InvalidArguments
 
 MAX_MANIFEST_BYTES = MIB
 _LINE = re.compile(r"(SHA-?(?:1|224|256|384|512)) ?\((.+)\) ?= ?([0-9A-Fa-f]+)", re.IGNORECASE | re.ASCII)
@@ -38,7 +39,7 @@ class Manifest:
         """Begin with the first file of the archive, which is always before its manifest.
 
         :param descriptor: its name
-        :param is_own: whether it is that of an export of this plugin
+        :param is_own: whether it is that of an export of Simplestack's own
         """
         self._usual = _OWN if is_own else _USUAL
         self._descriptor, self._document = descriptor, document

@@ -2,8 +2,8 @@
 
 import re
 
-from simplestack import GIB, MIB
-from simplestack_kvm.appliance.xml_input import integer, invalid
+from simplestack.appliances.xml_input import integer, invalid
+from simplestack.entities.limits import GIB, MIB
 
 #: ``byte * 2^20``, as DMTF's DSP0004 writes it.
 _UNIT = re.compile(r"bytes?(?:\*(?:([0-9]{1,9})|(2|10)\^([0-9]{1,2})))?")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from simplestack_kvm.appliance.guest import Bus, ImageFormat
+from simplestack.appliances.guest import Bus, ImageFormat
 
 OVF = "http://schemas.dmtf.org/ovf/envelope/1"
 RASD = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData"

@@ -1,4 +1,4 @@
-"""Read OVF descriptors: those of this plugin, of VMware, VirtualBox, oVirt and others. None is trusted."""
+"""Read OVF descriptors: those of Simplestack, of VMware, VirtualBox, oVirt and others. None is trusted."""
 
 import ipaddress
 import re
@@ -8,18 +8,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
-from simplestack import MAX_RATE_BITS, InvalidArguments
-from simplestack_kvm.appliance import terms
-from simplestack_kvm.appliance.disk_reader import read_disks, read_files
-from simplestack_kvm.appliance.guest import Appliance, ApplianceInterface, Firmware
-from simplestack_kvm.appliance.hardware_reader import (
+from simplestack.appliances import terms
+from simplestack.appliances.disk_reader import read_disks, read_files
+from simplestack.appliances.guest import Appliance, ApplianceInterface, Firmware
+from simplestack.appliances.hardware_reader import (
     Item,
     read_cpus,
     read_interfaces,
     read_items,
     read_memory,
 )
-from simplestack_kvm.appliance.xml_input import (
+from simplestack.appliances.xml_input import (
     attribute,
     checked_text,
     child,
@@ -30,6 +29,8 @@ from simplestack_kvm.appliance.xml_input import (
     local,
     parse_descriptor,
 )
+from simplestack.entities.limits import MAX_RATE_BITS
+from simplestack.errors import InvalidArguments
 
 _MAX_DESCRIPTION = 4096
 _MAX_TAGS = 1000
@@ -39,7 +40,7 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
 @dataclass(slots=True)
 class _OwnRecord:
-    """What a descriptor of this plugin has beyond OVF."""
+    """What a descriptor of Simplestack has beyond OVF."""
 
     guest: Mapping[str, str] = field(default_factory=dict)
     disk_names: dict[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
-from simplestack import GIB
+from simplestack.entities.limits import GIB
 
 DESCRIPTOR_NAME = "guest.ovf"
 _MANIFEST_NAME = "guest.mf"
@@ -20,7 +20,7 @@ _USTAR_BYTES = 8 * GIB
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Member:
+class NewMember:
     """A file of an archive."""
 
     name: str
@@ -29,7 +29,7 @@ class Member:
     content: Callable[[], Iterator[bytes]]
 
 
-def archive_bytes(descriptor: bytes, members: Sequence[Member]) -> int:
+def archive_bytes(descriptor: bytes, members: Sequence[NewMember]) -> int:
     """Return the length of an archive."""
     names = [DESCRIPTOR_NAME, *(member.name for member in members)]
     manifest_bytes = sum(len(_line(name, hashlib.sha256().hexdigest())) for name in names)
@@ -37,7 +37,7 @@ def archive_bytes(descriptor: bytes, members: Sequence[Member]) -> int:
     return sum(_BLOCK_BYTES + size + len(_padding(size)) for size in sizes) + len(_END)
 
 
-def archive_chunks(descriptor: bytes, members: Sequence[Member]) -> Generator[bytes]:
+def archive_chunks(descriptor: bytes, members: Sequence[NewMember]) -> Generator[bytes]:
     """Yield an archive in pieces.
 
     :raises ValueError: a member has another length than it should

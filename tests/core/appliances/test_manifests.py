@@ -9,9 +9,7 @@ import zlib
 import pytest
 
 from simplestack import MIB, InsufficientStorage, InvalidArguments
-from simplestack_kvm.appliance.digests import Manifest
-from simplestack_kvm.appliance.incoming import Announced, Incoming
-from simplestack_kvm.appliance.inflating import Inflated
+from simplestack.appliances import Announced, Incoming, Inflated, Manifest
 
 
 def digest(algorithm: str, name: str, content: bytes) -> str:

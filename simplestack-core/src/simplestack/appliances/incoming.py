@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from simplestack import InvalidArguments
+from simplestack.errors import InvalidArguments
 
 
 class Source(Protocol):

@@ -5,11 +5,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from simplestack import MIB
-from simplestack_kvm.appliance import terms
-from simplestack_kvm.appliance.guest import ApplianceInterface, Bus
-from simplestack_kvm.appliance.units import size_bytes
-from simplestack_kvm.appliance.xml_input import (
+from simplestack.appliances import terms
+from simplestack.appliances.guest import ApplianceInterface, Bus
+from simplestack.appliances.units import size_bytes
+from simplestack.appliances.xml_input import (
     attribute,
     checked_text,
     child_text,
@@ -17,6 +16,7 @@ from simplestack_kvm.appliance.xml_input import (
     integer,
     invalid,
 )
+from simplestack.entities.limits import MIB
 
 MAX_CPUS = 4096
 MAX_MEMORY_MIB = 64 * 1024**2

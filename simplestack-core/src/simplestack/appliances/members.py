@@ -3,7 +3,7 @@
 import posixpath
 from urllib.parse import unquote
 
-from simplestack import InvalidArguments
+from simplestack.errors import InvalidArguments
 
 MAX_NAME_BYTES = 255
 #: A chunk's number has nine digits (DSP0243, 7.1).

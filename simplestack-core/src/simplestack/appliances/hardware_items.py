@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from simplestack_kvm.appliance import terms
-from simplestack_kvm.appliance.guest import Appliance, ApplianceInterface, Bus
+from simplestack.appliances import terms
+from simplestack.appliances.guest import Appliance, ApplianceInterface, Bus
 
 _IDE_DRIVES = 2
 
