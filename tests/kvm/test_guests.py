@@ -243,7 +243,9 @@ def test_a_disk_whose_file_is_missing_has_no_size_and_fails_neither_the_guest_no
                     disk_update(session, shown.id, "sda", DiskUpdate(size=5))
 
 
-@pytest.mark.parametrize("guest_id", ["", "no uuid", "x" * 300, "../x", str(uuid.uuid4()), "1"])
+@pytest.mark.parametrize(
+    "guest_id", ["", "no uuid", "x" * 300, "../x", "5d2b1c7e-4a0f-4c36-9a55-3f1f0c6a7b80", "1"]
+)
 def test_an_id_that_is_no_guests_is_not_found(session: KvmSession, guest_id: str) -> None:
     with pytest.raises(EntityNotFound) as caught:
         guest_info(session, guest_id)

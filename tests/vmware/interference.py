@@ -21,4 +21,4 @@ def before_call(host: Host, method: str, action: Callable[[], object], after: in
                 action()
         return perform(incoming, *rest)
 
-    host.simulator.perform = performed  # type: ignore[method-assign]  # the simulator, on its way to the call
+    host.simulator.perform = performed  # type: ignore[method-assign, assignment]  # the simulator, on its way to the call
