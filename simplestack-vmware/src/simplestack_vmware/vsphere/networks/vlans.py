@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 
-from msgspec import Struct, field
-
-from simplestack import Conflict, HypervisorError, InvalidArguments, NetworkCreate, SimplestackError
+from simplestack import Conflict, HypervisorError, InvalidArguments, NetworkCreate
 from simplestack_vmware.sdk import vim
-from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.connection.refs import Ref
-from simplestack_vmware.vsphere.inventory.names import decoded, encoded
-from simplestack_vmware.vsphere.inventory.records import ClusterName, HostName, NetworkRecord, PortGroupRecord
+from simplestack_vmware.vsphere.inventory.names import encoded
+from simplestack_vmware.vsphere.inventory.records import ClusterName, NetworkRecord, PortGroupRecord
+from simplestack_vmware.vsphere.networks.host_port_groups import (
+    GroupSpec,
+    HostNetworks,
+    NewPortGroups,
+    Wanted,
+)
 from simplestack_vmware.vsphere.reading.queries import Query, Walk
 from simplestack_vmware.vsphere.sessions.lookups import all_networks, only
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
@@ -17,27 +20,6 @@ from simplestack_vmware.vsphere.sessions.session import VmwareSession
 _TO_ITS_HOSTS = (Walk("Network", "host", ("HostSystem",)), Walk("HostSystem", "parent"))
 #: How long vCenter may take to learn of a host's new port group.
 _SHOWN_SECONDS = 10.0
-
-
-class _Spec(Struct, frozen=True):
-    name: str = ""
-    vlan: int = field(name="vlanId", default=0)
-    switch: str = field(name="vswitchName", default="")
-
-
-class _HostPortGroup(Struct, frozen=True):
-    """A port group of a host's standard switch."""
-
-    spec: _Spec = _Spec()
-
-
-class _HostNetworks(HostName, frozen=True, kw_only=True):
-    """A host with its standard port groups."""
-
-    parent: Ref | None = None
-    connection_state: str = field(name="runtime.connectionState", default="connected")
-    port_groups: list[_HostPortGroup] = field(name="config.network.portgroup", default_factory=list)
-    network_system: Ref | None = field(name="configManager.networkSystem", default=None)
 
 
 def create_vlan(session: VmwareSession, network: NetworkCreate) -> NetworkRecord:
@@ -78,35 +60,29 @@ def _add_distributed(
         defaultPortConfig=policy,
     )
     session.tasks.run(session.api.object(below.switch).AddDVPortgroup_Task, [spec])
-    return only(all_networks(session), network.name, "Network")
+    for each in all_networks(session):
+        # Networks of other datacenters may have the same name by now.
+        if isinstance(each, PortGroupRecord) and each.switch == below.switch and each.name == network.name:
+            return each
+    raise HypervisorError(f"vSphere does not show network {network.name!r}")
 
 
 def _add_on_hosts(session: VmwareSession, network: NetworkCreate, below: NetworkRecord) -> NetworkRecord:
     hosts = _hosts_of(session, below)
     switches = [_switch_on(host, below, network) for host in hosts]
-    stored = encoded(network.name)
-    with Undo() as undo:
+    with NewPortGroups(session) as made:
         for host, switch in zip(hosts, switches, strict=True):
-            system = session.api.object(host.network_system or host.ref)
-            spec = vim.host.PortGroup.Specification(
-                name=stored, vlanId=network.vlan, vswitchName=switch, policy=vim.host.NetworkPolicy()
-            )
-            try:
-                system.AddPortGroup(spec)
-            except SimplestackError:  # perhaps it took effect; a `Fault` says that it did not
-                undo.do(f"RemovePortGroup on {host.name}", system.RemovePortGroup, stored)
-                raise
-            undo.do(f"RemovePortGroup on {host.name}", system.RemovePortGroup, stored)
+            made.add(Wanted(host, GroupSpec(encoded(network.name), network.vlan, switch)))
         return _shown(session, hosts[0].ref, network.name)
 
 
-def _hosts_of(session: VmwareSession, below: NetworkRecord) -> list[_HostNetworks]:
+def _hosts_of(session: VmwareSession, below: NetworkRecord) -> list[HostNetworks]:
     """Return the hosts that have a network: of the cluster that the settings name, else all.
 
     :raises Conflict: there are none, or one of them is not connected
     """
-    records = session.reader.read(Query([below.ref], [_HostNetworks, ClusterName], _TO_ITS_HOSTS))
-    hosts = [each for each in records if isinstance(each, _HostNetworks)]
+    records = session.reader.read(Query([below.ref], [HostNetworks, ClusterName], _TO_ITS_HOSTS))
+    hosts = [each for each in records if isinstance(each, HostNetworks)]
     if session.settings.cluster is not None:
         clusters = [each for each in records if isinstance(each, ClusterName)]
         cluster = only(clusters, session.settings.cluster, "Cluster")
@@ -119,19 +95,18 @@ def _hosts_of(session: VmwareSession, below: NetworkRecord) -> list[_HostNetwork
     return sorted(hosts, key=lambda host: host.name)
 
 
-def _switch_on(host: _HostNetworks, below: NetworkRecord, network: NetworkCreate) -> str:
+def _switch_on(host: HostNetworks, below: NetworkRecord, network: NetworkCreate) -> str:
     """Return the switch of a network on a host.
 
     :raises Conflict: a port group of the host has the new network's name, or its VLAN on the switch
     """
-    groups = [each.spec for each in host.port_groups]
-    _require_free(network.name, (decoded(group.name) for group in groups))
-    switch = next((group.switch for group in groups if decoded(group.name) == below.name), None)
+    _require_free(network.name, (group.name for group in host.groups))
+    switch = next((group.switch for group in host.groups if group.name == below.name), None)
     if switch is None:
         raise Conflict(f"from_network: host {host.name!r} does not have a port group {below.name!r}")
-    for group in groups:
+    for group in host.groups:
         if group.switch == switch:
-            _require_other_vlan(network, decoded(group.name), group.vlan)
+            _require_other_vlan(network, group.name, group.vlan)
     return switch
 
 
