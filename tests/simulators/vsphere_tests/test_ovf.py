@@ -124,3 +124,33 @@ def test_what_is_no_descriptor_of_a_vm(client: Client, text: str, fault: str) ->
 def test_disk_provisioning(client: Client) -> None:
     (fault,) = spec(client, *ITEMS, diskProvisioning="none").error
     assert isinstance(fault, vim.fault.OvfUnsupportedDiskProvisioning)
+
+
+def test_disks_go_to_the_first_free_units(client: Client) -> None:
+    disks = [
+        item(number, 17, HostResource="ovf:/disk/e", Parent="3", **place)
+        for number, place in enumerate([{}, {"AddressOnParent": "0"}, {}], 10)
+    ]
+    found = spec(client, *ITEMS[:3], disks[0], *disks[2:], *[disks[2]] * 6)
+    units = [
+        each.device.unitNumber
+        for each in found.importSpec.configSpec.deviceChange
+        if isinstance(each.device, vim.vm.device.VirtualDisk)
+    ]
+    assert units == [0, 1, 2, 3, 4, 5, 6, 8]
+
+
+def test_controllers_are_numbered_by_their_kind(client: Client) -> None:
+    kinds = [(6, "lsilogic"), (20, "vmware.sata.ahci"), (20, "vmware.nvme.controller"), (6, "VirtualSCSI")]
+    items = [item(number, kind, ResourceSubType=name) for number, (kind, name) in enumerate(kinds, 10)]
+    found = spec(client, *ITEMS[:2], *items)
+    controllers = [each.device for each in found.importSpec.configSpec.deviceChange]
+    assert [each.busNumber for each in controllers] == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "changed", [{0: item(1, 3, VirtualQuantity="²")}, {1: item(2, 4, VirtualQuantity="²")}]
+)
+def test_digits_are_those_of_numbers(client: Client, changed: dict[int, str]) -> None:
+    (fault,) = spec(client, *[changed.get(number, each) for number, each in enumerate(ITEMS)]).error
+    assert (fault.elementName, fault.attributeName) == ("Item", "VirtualQuantity")

@@ -39,12 +39,14 @@ class Descriptor(NamedTuple):
     #: VMware's identifier; empty if there is none.
     guest: str
     version: str
-    is_efi: bool
+    #: Those of VMware's settings that are not items, such as the firmware.
+    settings: dict[str, str]
     #: Attributes of files, by identifier.
     files: dict[str, dict[str, str]]
     #: Attributes of disks, by identifier.
     disks: dict[str, dict[str, str]]
-    networks: list[str]
+    #: The descriptions of networks by name.
+    networks: dict[str, str]
     items: list[Item]
 
 
@@ -66,32 +68,45 @@ def read(text: str) -> Descriptor:
     hardware = _find(system, "VirtualHardwareSection")
     guest = system.find(f"{{{OVF}}}OperatingSystemSection")
     settings = {
-        each.get(f"{{{VMW}}}key"): each.get(f"{{{VMW}}}value") for each in hardware.iter(f"{{{VMW}}}Config")
+        each.get(f"{{{VMW}}}key", ""): each.get(f"{{{VMW}}}value", "")
+        for each in hardware.findall(f"{{{VMW}}}Config")
     }
     return Descriptor(
         name=system.findtext(f"{{{OVF}}}Name") or system.get(f"{{{OVF}}}id") or "vm",
         annotation=system.findtext(f"{{{OVF}}}AnnotationSection/{{{OVF}}}Annotation") or "",
         guest="" if guest is None else guest.get(f"{{{VMW}}}osType", ""),
         version=hardware.findtext(f"{{{OVF}}}System/{{{VSSD}}}VirtualSystemType") or "",
-        is_efi=settings.get("firmware") == "efi",
+        settings=settings,
         files=_listed(root, "References", "File", "id"),
         disks=_listed(root, "DiskSection", "Disk", "diskId"),
-        networks=list(_listed(root, "NetworkSection", "Network", "name")),
+        networks=_networks(root),
         items=[_item(each) for each in hardware.findall(f"{{{OVF}}}Item")],
     )
 
 
-def size_in_bytes(value: str, units: str) -> int:
+def size_in_bytes(value: str, units: str, element: str, name: str) -> int:
     """Return a size: ``8``, ``byte * 2^30``.
 
+    :param element: where it is, for the error
     :raises InvalidDescriptorError: it is none
     """
     found = _UNITS.match(units)
-    if not value.isdigit() or (found is None and units not in _OLD_UNITS):
-        raise invalid("Disk", "capacity", f"{value} {units}")
+    if not value.isdecimal() or (found is None and units not in _OLD_UNITS):
+        raise invalid(element, name, f"{value} {units}")
     if found is None:
         return int(value) * _OLD_UNITS[units]
     return int(value) * (int(found[1]) ** int(found[2]) if found[1] else 1)
+
+
+def number_of(item: Item, name: str, default: int | None = None) -> int:
+    """Return a number of an item.
+
+    :raises InvalidDescriptorError: it is none, or it is missing and there is no default
+    """
+    value = item.values.get(name, "" if default is None else str(default))
+    if not value.isdecimal():
+        raise invalid("Item", name, value)
+    return int(value)
 
 
 def invalid(element: str, attribute: str, value: str) -> InvalidDescriptorError:
@@ -124,10 +139,18 @@ def _listed(root: ET.Element, section: str, name: str, key: str) -> dict[str, di
     return found
 
 
+def _networks(root: ET.Element) -> dict[str, str]:
+    names = _listed(root, "NetworkSection", "Network", "name")
+    found = root.findall(f"{{{OVF}}}NetworkSection/{{{OVF}}}Network")
+    return {
+        name: each.findtext(f"{{{OVF}}}Description") or "" for name, each in zip(names, found, strict=True)
+    }
+
+
 def _item(element: ET.Element) -> Item:
     values = {each.tag.rpartition("}")[2]: (each.text or "").strip() for each in element}
     kind = values.get("ResourceType", "")
-    if not kind.isdigit():
+    if not kind.isdecimal():
         raise missing("ResourceType")
     is_required = element.get(f"{{{OVF}}}required") != "false"
     return Item(values.get("InstanceID", ""), int(kind), values, is_required)

@@ -1,0 +1,1 @@
+"""OVF descriptors: read into what is imported, and written of VMs."""
