@@ -24,6 +24,13 @@ _MERGED = {"bootOptions": "bootOptions", "flags": "flags", "tools": "tools", "po
 _ELSEWHERE = frozenset({"changeVersion", "name", "deviceChange"})
 _MAX_CPUS, _MAX_MEMORY_MB = 768, 24 * 1024**2
 _GUEST_ID = re.compile(r"[a-z][A-Za-z0-9_]*Guest(64)?\Z")
+#: Options that the configuration has as fields and devices.
+_ELSEWHERE_SET = re.compile(
+    r"(displayName|annotation|guestOS|memSize|numvcpus|cpuid\.coresPerSocket|firmware|uuid\.bios|vc\.uuid"
+    r"|(scsi|sata|ide|nvme)\d+(:\d+)?\.(present|virtualDev|fileName|deviceType|mode|startConnected)"
+    r"|ethernet\d+\.(present|virtualDev|networkName|address|generatedAddress|addressType|startConnected))\Z",
+    re.IGNORECASE,
+)
 _FULL_NAMES = {
     "debian12_64Guest": "Debian GNU/Linux 12 (64-bit)",
     "otherGuest": "Other (32-bit)",
@@ -44,7 +51,7 @@ def configure(plan: Plan, spec: Any) -> None:
             setattr(config, name, value)
         elif name in _SAME_OFF:
             if value != getattr(config, name):
-                _need_off(plan)
+                plan.need_off()
             setattr(config, name, value)
         elif name in _MERGED:
             _merge(config, _MERGED[name], value)
@@ -64,12 +71,6 @@ def invalid(name: str) -> Exception:
     return vmodl.fault.InvalidArgument(invalidProperty=f"configSpec.{name}")
 
 
-def _need_off(plan: Plan) -> None:
-    if plan.is_on:
-        states = vim.VirtualMachine.PowerState
-        raise vim.fault.InvalidPowerState(requestedState=states.poweredOff, existingState=states.poweredOn)
-
-
 def _merge(config: Any, name: str, value: Any) -> None:
     if getattr(config, name) is None:
         setattr(config, name, value)
@@ -82,8 +83,11 @@ def _set_cpus(plan: Plan, count: int) -> None:
     hardware = plan.config.hardware
     if not 1 <= count <= _MAX_CPUS:
         raise invalid("numCPUs")
-    grows = count > hardware.numCPU and plan.config.cpuHotAddEnabled
-    if plan.is_on and count != hardware.numCPU and not grows:
+    if count == hardware.numCPU:
+        return
+    plan.need_not_suspended()
+    grows = count > hardware.numCPU
+    if not plan.is_off and not (plan.config.cpuHotAddEnabled if grows else plan.config.cpuHotRemoveEnabled):
         raise vim.fault.CpuHotPlugNotSupported
     hardware.numCPU = count
 
@@ -92,7 +96,7 @@ def _set_cores(plan: Plan, count: int) -> None:
     if count < 1:
         raise invalid("numCoresPerSocket")
     if count != plan.config.hardware.numCoresPerSocket:
-        _need_off(plan)
+        plan.need_off()
     plan.config.hardware.numCoresPerSocket = count
 
 
@@ -100,8 +104,11 @@ def _set_memory(plan: Plan, size: int) -> None:
     hardware = plan.config.hardware
     if not 4 <= size <= _MAX_MEMORY_MB or size % 4:
         raise invalid("memoryMB")
+    if size == hardware.memoryMB:
+        return
+    plan.need_not_suspended()
     grows = size > hardware.memoryMB and plan.config.memoryHotAddEnabled
-    if plan.is_on and size != hardware.memoryMB and not grows:
+    if not plan.is_off and not grows:
         raise vim.fault.MemoryHotPlugNotSupported
     hardware.memoryMB = size
 
@@ -109,14 +116,14 @@ def _set_memory(plan: Plan, size: int) -> None:
 def _set_guest(plan: Plan, identity: str) -> None:
     if not _GUEST_ID.match(identity):
         raise invalid("guestId")
-    _need_off(plan)
+    plan.need_off()
     plan.config.guestId, plan.config.guestFullName = identity, _FULL_NAMES.get(identity, identity)
 
 
 def _set_firmware(plan: Plan, kind: str) -> None:
     if kind not in ("bios", "efi"):
         raise invalid("firmware")
-    _need_off(plan)
+    plan.need_off()
     plan.config.firmware = kind
 
 
@@ -136,8 +143,9 @@ def _uuid(value: str, name: str) -> str:
 
 
 def _set_extra(plan: Plan, options: list[Any]) -> None:
-    """Set options; one with an empty value is removed."""
-    merged = {each.key: each for each in plan.config.extraConfig} | {each.key: each for each in options}
+    """Set options; one with an empty value is removed, and what has a field of its own is ignored."""
+    given_options = {each.key: each for each in options if not _ELSEWHERE_SET.match(each.key)}
+    merged = {each.key: each for each in plan.config.extraConfig} | given_options
     plan.config.extraConfig = [each for each in merged.values() if each.value != ""]
 
 

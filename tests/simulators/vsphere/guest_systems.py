@@ -28,6 +28,8 @@ class Guests(Struct, kw_only=True, forbid_unknown_fields=True):
     has_tools: bool | UnsetType = UNSET
     #: Whether the guest locks its CD drive, so that changing the medium needs an answer.
     locks_cd: bool | UnsetType = UNSET
+    #: The ID of a message: the VM asks a question with it when it is next started or reconfigured.
+    asks: str | UnsetType = UNSET
     #: Whether all guests wait instead of starting, stopping or rebooting.
     is_held: bool | UnsetType = UNSET
 
@@ -46,6 +48,7 @@ class GuestSystems:
         self._seconds = seconds
         self._is_held = False
         self._locking: set[str] = set()
+        self._questions: dict[str, str] = {}
         #: Counts the starts and stops of each VM, so that what is late has no effect.
         self._epochs: dict[str, int] = {}
 
@@ -57,7 +60,7 @@ class GuestSystems:
         if guests.is_held is not UNSET:
             self._is_held = guests.is_held
             self._database.changes.notify_all()
-        if guests.has_tools is UNSET and guests.locks_cd is UNSET:
+        if {guests.has_tools, guests.locks_cd, guests.asks} == {UNSET}:
             return
         vm = next(
             (each for each in self._database.all(vim.VirtualMachine) if each["name"] == guests.vm), None
@@ -66,6 +69,8 @@ class GuestSystems:
             raise ValueError(f"there is no VM {guests.vm!r}")
         if guests.locks_cd is not UNSET:
             (self._locking.add if guests.locks_cd else self._locking.discard)(vm.id)
+        if guests.asks is not UNSET:
+            self._questions[vm.id] = guests.asks
         if guests.has_tools is not UNSET:
             vm["config"].tools.toolsVersion = _TOOLS_VERSION if guests.has_tools else 0
             self._show(vm, is_up=vm["runtime.powerState"] == State.poweredOn)
@@ -73,6 +78,10 @@ class GuestSystems:
     def locks_cd(self, vm: Object) -> bool:
         """Return whether a guest that runs has locked its CD drive."""
         return vm.id in self._locking and vm["runtime.powerState"] == State.poweredOn
+
+    def take_question(self, vm: Object) -> str | None:
+        """Return the ID of the message that a VM is to ask with, once."""
+        return self._questions.pop(vm.id, None)
 
     def start(self, vm: Object) -> None:
         """Start the guest: its tools run a while later."""

@@ -108,12 +108,19 @@ def _kind(controller: Any) -> tuple[str, str | None] | None:
     return next(found, None)
 
 
+def place_name(config: Any, drive: Any) -> str:
+    """Return what the configuration file calls the place of a disk or a drive: ``scsi0:1``."""
+    controller = next(each for each in config.hardware.device if each.key == drive.controllerKey)
+    found = _kind(controller)
+    return f"{found[0] if found else 'none'}{controller.busNumber}:{drive.unitNumber}"
+
+
 def _drive(simulator: "Simulator", config: Any, drive: Any) -> dict[str, str]:
     controller = next(each for each in config.hardware.device if each.key == drive.controllerKey)
     found = _kind(controller)
     if found is None:
         return {}
-    name = f"{found[0]}{controller.busNumber}:{drive.unitNumber}"
+    name = place_name(config, drive)
     file_name = getattr(drive.backing, "fileName", None)
     is_disk = isinstance(drive, device.VirtualDisk)
     if is_disk:

@@ -56,6 +56,16 @@ def test_a_vm_is_created(client: Client, simulator: Simulator) -> None:
     result(client, made.PowerOn())
 
 
+@pytest.mark.parametrize("product", [VCENTER, ESXI])
+def test_a_vm_is_created_with_options(client: Client) -> None:
+    folder, pool = place(client)
+    store = client.vm("vm-0").datastore[0].name
+    wanted = {"guestinfo.userdata": "I2Nsb3Vk", "guestinfo.userdata.encoding": "base64"}
+    options = [vim.option.OptionValue(key=key, value=value) for key, value in wanted.items()]
+    made = result(client, folder.CreateVm(spec("new", path=f"[{store}]", extraConfig=options), pool))
+    assert {each.key: each.value for each in made.config.extraConfig}.items() >= wanted.items()
+
+
 def test_a_vm_is_created_beside_files_of_its_name(client: Client, simulator: Simulator) -> None:
     folder, pool = place(client)
     client.vm("vm-0").Unregister()

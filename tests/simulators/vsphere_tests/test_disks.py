@@ -119,6 +119,17 @@ def test_a_disk_only_grows(client: Client, vm: Any, simulator: Simulator) -> Non
     assert disk(vm).capacityInBytes == 10 * GIB, "capacityInBytes wins"
 
 
+def test_disks_of_ide_controllers_change_while_the_vm_is_off(client: Client, vm: Any) -> None:
+    result(client, vm.Reconfigure(change(add(new_disk(controller=201), "create"))))
+    result(client, vm.PowerOn())
+    grown = disk(vm, 3_002)
+    grown.capacityInKB, grown.capacityInBytes = 10 * GIB // KIB, None
+    for changed in (edit(grown), remove(disk(vm, 3_002))):
+        assert isinstance(error(client, vm.Reconfigure(change(changed))), vim.fault.InvalidPowerState)
+    result(client, vm.PowerOff())
+    result(client, vm.Reconfigure(change(edit(grown))))
+
+
 def test_a_disk_with_snapshots_does_not_grow(client: Client, vm: Any, simulator: Simulator) -> None:
     with simulator.database.lock:
         stored = simulator.database.get(vim.VirtualMachine(vm._moId))

@@ -8,7 +8,7 @@ from pyVmomi import vim, vmodl
 from simulators.vsphere.sessions import READING, Account
 from simulators.vsphere.simulator import Simulator
 from simulators.vsphere_tests.clients import Client
-from simulators.vsphere_tests.devices import add, change, new_disk
+from simulators.vsphere_tests.devices import add, change, new_card, new_disk
 from simulators.vsphere_tests.waiting import error, result
 
 Spec = vim.vm.ConfigSpec
@@ -96,6 +96,35 @@ def test_cpus_and_memory_are_added_but_not_removed_while_the_vm_runs(client: Cli
         error(client, vm.Reconfigure(Spec(memoryMB=1_024))), vim.fault.MemoryHotPlugNotSupported
     )
     assert (vm.config.hardware.numCPU, vm.config.hardware.memoryMB) == (4, 2_048)
+
+
+def test_cpus_are_removed_while_the_vm_runs_if_it_may(client: Client, vm: Any) -> None:
+    result(client, vm.Reconfigure(Spec(cpuHotRemoveEnabled=True)))
+    result(client, vm.PowerOn())
+    result(client, vm.Reconfigure(Spec(numCPUs=1)))
+    assert isinstance(error(client, vm.Reconfigure(Spec(numCPUs=2))), vim.fault.CpuHotPlugNotSupported)
+
+
+@pytest.mark.parametrize(
+    "spec", [Spec(numCPUs=4), Spec(memoryMB=2_048), Spec(guestId="otherGuest64"), change(add(new_card()))]
+)
+def test_the_hardware_of_a_suspended_vm_stays(client: Client, vm: Any, spec: Any) -> None:
+    result(client, vm.Reconfigure(Spec(cpuHotAddEnabled=True, memoryHotAddEnabled=True)))
+    result(client, vm.PowerOn())
+    result(client, vm.Suspend())
+    fault = error(client, vm.Reconfigure(spec))
+    assert (type(fault), fault.existingState) == (vim.fault.InvalidPowerState, "suspended")
+    result(client, vm.Reconfigure(Spec(annotation="x", numCPUs=2, memoryMB=1_024)))
+
+
+def test_options_that_are_fields_are_ignored(client: Client, vm: Any) -> None:
+    before = [(each.key, each.value) for each in vm.config.extraConfig]
+    ignored = ("displayName", "numvcpus", "memSize", "scsi0:0.fileName", "ethernet0.address", "vc.uuid")
+    options = [vim.option.OptionValue(key=key, value="x") for key in (*ignored, "guestinfo.scsi0:0.fileName")]
+    result(client, vm.Reconfigure(Spec(extraConfig=options)))
+    after = [(each.key, each.value) for each in vm.config.extraConfig]
+    assert after == [*before, ("guestinfo.scsi0:0.fileName", "x")]
+    assert (vm.name, vm.config.hardware.numCPU) == ("vm-0", 2)
 
 
 def test_each_field_needs_its_privilege(connect: Any, simulator: Simulator) -> None:

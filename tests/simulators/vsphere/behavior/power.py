@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyVmomi import vim, vmodl
 
+from simulators.vsphere.behavior.questions import ask_ordered
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
 from simulators.vsphere.datastore_paths import check_disks, check_lockable
@@ -25,6 +26,7 @@ def power_on(call: Call, host: Object | None) -> Any:
 
     def work(running: Running) -> None:
         _need_other(call, State.poweredOn)
+        ask_ordered(call, running)
         check_addresses(call.target["config"])
         check_disks(call.simulator, call.target)
         check_lockable(call.target)

@@ -5,7 +5,7 @@ from typing import Any
 from pyVmomi import vim, vmodl
 
 from simulators.vsphere.behavior.entities import check_name
-from simulators.vsphere.behavior.questions import ask_to_open
+from simulators.vsphere.behavior.questions import ask_ordered, ask_to_open
 from simulators.vsphere.calls import Call
 from simulators.vsphere.configuration import configure
 from simulators.vsphere.data import copy
@@ -17,7 +17,6 @@ from simulators.vsphere.names import stored_name
 from simulators.vsphere.snapshot_trees import configs_of
 from simulators.vsphere.tasks import Running
 
-State = vim.VirtualMachine.PowerState
 #: What fields need; others need ``VirtualMachine.Config.Settings``.
 _PRIVILEGES = {
     "name": "VirtualMachine.Config.Rename",
@@ -49,13 +48,14 @@ def reconfigure(call: Call, spec: Any) -> Any:
             raise vim.fault.ConcurrentAccess
         if vm["config.template"] and (spec.deviceChange or spec.numCPUs or spec.memoryMB):
             raise vmodl.fault.NotSupported
+        ask_ordered(call, running)
         ask_to_open(call, running, spec.deviceChange)
         running.commit()
         plan = Plan(
             call.simulator,
             copy(vm["config"]),
             host=call.resolve(vm["runtime.host"]),
-            is_on=vm["runtime.powerState"] != State.poweredOff,
+            state=vm["runtime.powerState"],
             has_snapshots=vm["snapshot"] is not None,
             kept_files=frozenset(all_file_names(configs_of(vm)[1:])),
         )

@@ -16,6 +16,9 @@ _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}\Z", re.IGNORECASE)
 
 #: What VMware generates: only 00:50:56:00:00:00 to 00:50:56:3f:ff:ff is left for manual addresses.
 _RESERVED = re.compile(r"00:50:56:[4-9a-f]|00:0c:29:")
+#: What a server generates itself.
+_VCENTER_RANGE = re.compile(r"00:50:56:[89ab][0-9a-f](:[0-9a-f]{2}){2}\Z")
+_ESXI_RANGE = re.compile(r"00:0c:29(:[0-9a-f]{2}){3}\Z")
 
 
 def add_card(plan: Plan, index: int, card: Any) -> None:
@@ -41,12 +44,9 @@ def edit_card(plan: Plan, index: int, card: Any, wanted: Any) -> None:
     """
     if wanted.backing is not None:
         _set_backing(plan, index, card, wanted.backing)
-    if wanted.macAddress and wanted.macAddress.lower() != card.macAddress:
-        if plan.is_on:
-            states = vim.VirtualMachine.PowerState
-            raise vim.fault.InvalidPowerState(
-                requestedState=states.poweredOff, existingState=states.poweredOn
-            )
+    kind, address = wanted.addressType or card.addressType, (wanted.macAddress or card.macAddress).lower()
+    if (kind, address) != (card.addressType, card.macAddress):
+        plan.need_off()
         _set_address(plan, index, card, wanted)
     connect(plan, card, wanted.connectable or card.connectable)
     card.resourceAllocation = wanted.resourceAllocation or card.resourceAllocation
@@ -96,30 +96,49 @@ def _port_group(plan: Plan, port: Any) -> Any:
     switch = plan.simulator.database.get(group["config.distributedVirtualSwitch"])
     if switch["uuid"] != port.switchUuid:
         return None
-    port.portKey = port.portKey or "1"
+    port.portKey = port.portKey or _free_port(plan, group)
     return group
 
 
+def _free_port(plan: Plan, group: Any) -> str:
+    ports = [getattr(card.backing, "port", None) for card in _all_cards(plan)]
+    taken = {port.portKey for port in ports if port is not None and port.portgroupKey == group.id}
+    return next(key for key in map(str, itertools.count(1)) if key not in taken)
+
+
 def _set_address(plan: Plan, index: int, card: Any, wanted: Any) -> None:
-    """Set a manual address, which other cards may have too, or generate one."""
+    """Set a manual address, which other cards may have too, or generate one.
+
+    Another one is generated than that which is wanted, unless it is one that no other card has, of the
+    range that the server generates.
+    """
     if wanted.addressType == "manual" or (wanted.macAddress and not wanted.addressType):
         address = (wanted.macAddress or "").lower()
         if not _MAC.match(address) or int(address[:2], 16) & 1 or address == "00:00:00:00:00:00":
             raise vim.fault.InvalidDeviceSpec(deviceIndex=index)
         card.addressType, card.macAddress = "manual", address
     elif wanted.addressType in (None, "", "assigned", "generated"):
-        _generate(plan, card)
+        _generate(plan, card, (wanted.macAddress or "").lower())
     else:
         raise vim.fault.InvalidDeviceSpec(deviceIndex=index)
 
 
-def _generate(plan: Plan, card: Any) -> None:
+def _generate(plan: Plan, card: Any, wanted: str = "") -> None:
     is_vcenter = plan.simulator.product.is_vcenter
     prefix = "00:50:56:b" if is_vcenter else "00:0c:29:f"
+    own = _VCENTER_RANGE if is_vcenter else _ESXI_RANGE
     card.addressType = "assigned" if is_vcenter else "generated"
-    others = [vm["config"].hardware.device for vm in plan.simulator.database.all(vim.VirtualMachine)]
-    cards = [each for each in itertools.chain(plan.devices, *others) if isinstance(each, Card)]
-    taken = {each.macAddress for each in cards}
+    taken = {each.macAddress for each in _all_cards(plan) if each is not card}
+    if own.match(wanted) and wanted not in taken:
+        card.macAddress = wanted
+        return
     digits = (f"{number:05x}" for number in range(16**5))
     addresses = (f"{prefix}{each[0]}:{each[1:3]}:{each[3:]}" for each in digits)
     card.macAddress = next(address for address in addresses if address not in taken)
+
+
+def _all_cards(plan: Plan) -> list[Any]:
+    """Return the cards of all VMs, and those of the plan."""
+    vms = plan.simulator.database.all(vim.VirtualMachine)
+    devices = itertools.chain(plan.devices, *(vm["config"].hardware.device for vm in vms))
+    return [each for each in devices if isinstance(each, Card)]

@@ -28,6 +28,7 @@ def _is_new_controller(change: Any) -> bool:
 
 
 def _change(plan: Plan, index: int, change: Any) -> None:
+    plan.need_not_suspended()
     wanted, file_operation = copy(change.device), change.fileOperation
     is_disk = isinstance(wanted, device.VirtualDisk)
     if change.operation is None or (file_operation is not None and not is_disk):
@@ -43,11 +44,6 @@ def _change(plan: Plan, index: int, change: Any) -> None:
     elif is_disk:
         disks.remove_disk(plan, index, current, file_operation)
     else:
-        if plan.is_on and isinstance(current, device.VirtualCdrom | device.VirtualController):
-            states = vim.VirtualMachine.PowerState
-            raise vim.fault.InvalidPowerState(
-                requestedState=states.poweredOff, existingState=states.poweredOn
-            )
         placement.take_out(plan, index, current)
 
 

@@ -59,6 +59,8 @@ def edit_disk(plan: Plan, index: int, disk: Any, wanted: Any, file_operation: An
     if size < disk.capacityInBytes or (size > disk.capacityInBytes and has_deltas):
         raise _rejected(index, operation)
     if size > disk.capacityInBytes:
+        if isinstance(plan.find(disk.controllerKey), vim.vm.device.VirtualIDEController):
+            plan.need_off()
         plan.grow_disk(*plan.locate(disk.backing.fileName), size)
         _set_size(disk, size)
     disk.shares = wanted.shares or disk.shares

@@ -5,7 +5,7 @@ from typing import Any
 from pyVmomi import vim
 
 from simulators.vsphere.hardware.placement import label, place
-from simulators.vsphere.hardware.plan import Plan
+from simulators.vsphere.hardware.plan import Plan, State
 from simulators.vsphere.inventory.devices import connectable
 
 Drive = vim.vm.device.VirtualCdrom
@@ -43,7 +43,7 @@ def edit_drive(plan: Plan, index: int, drive: Any, wanted: Any) -> None:
 def connect(plan: Plan, changed: Any, wanted: Any) -> None:
     """Set how a device is connected. It is not unless the VM runs."""
     changed.connectable = wanted or connectable(starts_connected=True, connected=True)
-    changed.connectable.connected = bool(plan.is_on and changed.connectable.connected)
+    changed.connectable.connected = bool(plan.state == State.poweredOn and changed.connectable.connected)
     changed.connectable.status = changed.connectable.status or "untried"
 
 

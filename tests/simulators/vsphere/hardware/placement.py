@@ -52,11 +52,7 @@ def place(plan: Plan, index: int, wanted: Any) -> None:
     bus = bus_of(controller)
     if bus is None:
         raise vim.fault.InvalidController(deviceIndex=index, controllerKey=wanted.controllerKey)
-    if plan.is_on and not bus.can_hot_plug:
-        on = vim.VirtualMachine.PowerState.poweredOn
-        raise vim.fault.InvalidPowerState(
-            requestedState=vim.VirtualMachine.PowerState.poweredOff, existingState=on
-        )
+    _check_hot_plug(plan, bus)
     taken = {each.unitNumber for each in plan.devices if each.controllerKey == key} | {bus.reserved}
     unit = wanted.unitNumber
     if unit is None or unit < 0:
@@ -105,15 +101,24 @@ def take_out(plan: Plan, index: int, leaving: Any) -> None:
     """Remove a device.
 
     :raises InvalidDeviceOperation: it is a controller that has devices, or one that every VM has
+    :raises InvalidPowerState: it cannot be removed while the VM runs
     """
     is_fixed = isinstance(leaving, _FIXED)
     if is_fixed or any(each.controllerKey == leaving.key for each in plan.devices):
         remove = device.VirtualDeviceSpec.Operation.remove
         raise vim.fault.InvalidDeviceOperation(deviceIndex=index, badOp=remove)
+    if isinstance(leaving, device.VirtualController):
+        plan.need_off()
     controller = plan.find(leaving.controllerKey)
+    _check_hot_plug(plan, bus_of(controller))
     if controller is not None and leaving.key in controller.device:
         controller.device.remove(leaving.key)
     plan.devices.remove(leaving)
+
+
+def _check_hot_plug(plan: Plan, bus: Bus | None) -> None:
+    if bus is not None and not bus.can_hot_plug:
+        plan.need_off()
 
 
 def label(plan: Plan, kind: Any, name: str) -> str:

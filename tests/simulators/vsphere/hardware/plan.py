@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from simulators.vsphere.simulator import Simulator
 
 T = TypeVar("T")
+State = vim.VirtualMachine.PowerState
 
 
 @dataclass
@@ -24,14 +25,35 @@ class Plan:
     #: A copy, which becomes the VM's configuration if all succeeds.
     config: Any
     host: Object
-    #: Whether the VM is powered on.
-    is_on: bool = False
+    #: The VM's power state.
+    state: Any = State.poweredOff
     has_snapshots: bool = False
     #: The names of the disks' files that the VM's snapshots need.
     kept_files: frozenset[str] = frozenset()
     #: Keys of new devices, by the keys that the client gave them.
     new_keys: dict[int, int] = field(default_factory=dict)
     _undo: list[Callable[[], Any]] = field(default_factory=list)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the VM is powered off."""
+        return bool(self.state == State.poweredOff)
+
+    def need_off(self) -> None:
+        """Check that the VM is powered off.
+
+        :raises InvalidPowerState: it is not
+        """
+        if not self.is_off:
+            raise vim.fault.InvalidPowerState(requestedState=State.poweredOff, existingState=self.state)
+
+    def need_not_suspended(self) -> None:
+        """Check that the VM is not suspended, since its hardware is part of what was saved.
+
+        :raises InvalidPowerState: it is
+        """
+        if self.state == State.suspended:
+            self.need_off()
 
     @property
     def devices(self) -> list[Any]:

@@ -121,7 +121,7 @@ def network_card(index: int, network: Object, mac: str) -> Any:
         connectable=connectable(starts_connected=True),
         controllerKey=_PCI_KEY,
         unitNumber=7 + index,
-        addressType="assigned",
+        addressType="generated" if mac.startswith("00:0c:29:") else "assigned",
         macAddress=mac,
         wakeOnLanEnabled=True,
     )
