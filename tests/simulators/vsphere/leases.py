@@ -99,6 +99,25 @@ class Leases:
         busy = self._simulator.tasks.busy_with(vm)
         if busy is not None:
             raise vim.fault.TaskInProgress(task=busy.ref)
+        lease = self._add(call, vm, files, is_import=undo is not None)
+        if undo is not None:
+            lease.undo = undo
+        # What runs while the lease is held is a task, in vCenter too.
+        held = call.method._replace(faults=(*call.method.faults, vim.fault.TaskInProgress))
+        self._simulator.tasks.start(
+            held, vm, call.session, lambda _running: self._hold(lease), is_cancelable=False
+        )
+        return lease.object.ref
+
+    def refuse(self, call: Call, fault: Any) -> Any:
+        """Begin the lease of an import that has failed already, and return its reference."""
+        lease = self._add(call, call.target, [], is_import=True)
+        lease.object["error"] = fault
+        lease.object["state"] = State.error
+        return lease.object.ref
+
+    def _add(self, call: Call, vm: Object, files: list[LeaseFile], *, is_import: bool) -> Lease:
+        self._forget_old()
         identity = f"session[{uuid.uuid4()}]{uuid.uuid4()}"
         made = call.database.add(
             vim.HttpNfcLease,
@@ -109,16 +128,8 @@ class Leases:
             capabilities=vim.HttpNfcLease.Capabilities(pullModeSupported=False, corsSupported=False),
             state=State.initializing,
         )
-        lease = self._leases[identity] = Lease(made, vm, undo is not None, files)
-        if undo is not None:
-            lease.undo = undo
-        self._forget_old()
-        # What runs while the lease is held is a task, in vCenter too.
-        held = call.method._replace(faults=(*call.method.faults, vim.fault.TaskInProgress))
-        self._simulator.tasks.start(
-            held, vm, call.session, lambda _running: self._hold(lease), is_cancelable=False
-        )
-        return made.ref
+        lease = self._leases[identity] = Lease(made, vm, is_import, files)
+        return lease
 
     def get(self, found: Object) -> Lease:
         """Return the lease of an object."""

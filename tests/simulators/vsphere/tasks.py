@@ -1,6 +1,7 @@
 """Tasks: they begin queued, run in a thread of their own, and end with a result or with a declared fault."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -47,14 +48,19 @@ class Running:
         if self.cancelled.is_set():
             raise vmodl.fault.RequestCanceled
 
-    def wait_for(self, happened: Callable[[], bool]) -> None:
+    def wait_for(self, happened: Callable[[], bool], seconds: float | None = None) -> None:
         """Wait until something has happened in the database, which is unlocked meanwhile.
 
         :raises RequestCanceled: the task is cancelled
+        :raises Timedout: it has not happened in time
         """
+        end = None if seconds is None else time.monotonic() + seconds
         while not happened():
             self.check()
-            self.task.database.changes.wait()
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                raise vim.fault.Timedout
+            self.task.database.changes.wait(left)
 
     def commit(self) -> None:
         """Take effect from now on: the task cannot be cancelled any more.
@@ -64,6 +70,16 @@ class Running:
         self.check()
         self.can_be_cancelled = False
         self.task["info.cancelable"] = False
+
+
+def check_connected(entity: Object) -> None:
+    """Check that the server reaches a VM, if it is one.
+
+    :raises InvalidState: the VM is orphaned, inaccessible or the like
+    """
+    is_vm = issubclass(entity.kind, vim.VirtualMachine)
+    if is_vm and entity["runtime.connectionState"] != vim.VirtualMachine.ConnectionState.connected:
+        raise vim.fault.InvalidState
 
 
 #: What a task does. Called with the database locked; returns the task's result.
@@ -202,6 +218,7 @@ class Tasks:
         task["info.state"] = State.running
         task["info.startTime"] = datetime.now(UTC)
         if is_exclusive:
+            check_connected(entity)
             other = self._busy.get(entity.id)
             if other is not None:
                 raise vim.fault.TaskInProgress(task=other.ref)

@@ -7,6 +7,7 @@ from typing import Any
 from pyVmomi import vim, vmodl
 
 from simulators.vsphere.behavior.entities import check_name
+from simulators.vsphere.behavior.hosts import choose_host, is_ready
 from simulators.vsphere.behavior.power import switch
 from simulators.vsphere.calls import Call
 from simulators.vsphere.configuration import configure
@@ -107,10 +108,12 @@ def _place(call: Call, location: Any) -> tuple[Object, Any]:
         raise vmodl.fault.InvalidArgument(invalidProperty="spec.location.pool")
     pool = call.resolve(ref)
     hosts = list(call.resolve(pool["owner"])["host"])
-    if location.host is not None and location.host not in hosts:
+    wanted, own = location.host, call.target["runtime.host"]
+    if wanted is not None and wanted not in hosts:
         raise vmodl.fault.InvalidArgument(invalidProperty="spec.location.host")
-    own = call.target["runtime.host"]
-    return pool, location.host or (own if own in hosts else hosts[0])
+    if wanted is None and own in hosts and is_ready(call.resolve(own)):
+        wanted = own
+    return pool, choose_host(call, pool, None if wanted is None else call.resolve(wanted)).ref
 
 
 def _copy(plan: Plan, store: Object, name: str, *, is_template: bool) -> None:

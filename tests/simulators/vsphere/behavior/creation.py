@@ -6,6 +6,7 @@ from typing import Any
 from pyVmomi import vim, vmodl
 
 from simulators.vsphere.behavior.entities import check_name
+from simulators.vsphere.behavior.hosts import choose_host
 from simulators.vsphere.calls import Call
 from simulators.vsphere.configuration import configure, invalid
 from simulators.vsphere.data import copy
@@ -76,19 +77,6 @@ def make_vm(
     made["datastore"], made["network"] = datastores, networks
     call.simulator.guests.stop(made)
     return made, plan
-
-
-def choose_host(call: Call, pool: Object, wanted: Object | None) -> Object:
-    """Return a host of the pool's cluster.
-
-    :raises InvalidArgument: the one that is wanted is not in it
-    """
-    hosts = call.resolve(pool["owner"])["host"]
-    if wanted is None:
-        return call.resolve(hosts[0])
-    if wanted.ref not in hosts:
-        raise vmodl.fault.InvalidArgument(invalidProperty="host")
-    return wanted
 
 
 def _defaults(guest: Guest) -> Any:

@@ -13,6 +13,7 @@ from simulators.vsphere.inventory.entities import remove_entity
 from simulators.vsphere.leases import Lease, LeaseFile, State
 from simulators.vsphere.methods import method
 from simulators.vsphere.names import stored_name
+from simulators.vsphere.tasks import check_connected
 
 PowerState = vim.VirtualMachine.PowerState
 
@@ -21,6 +22,7 @@ PowerState = vim.VirtualMachine.PowerState
 def export(call: Call) -> Any:
     """Let a client fetch the disks of a VM that does not run."""
     need_address(call)
+    check_connected(call.target)
     state = call.target["runtime.powerState"]
     if state == PowerState.poweredOn:
         raise vim.fault.InvalidPowerState(requestedState=PowerState.poweredOff, existingState=state)
@@ -42,6 +44,8 @@ def import_vapp(call: Call, spec: Any, folder: Object | None, host: Object | Non
     check_name(folder, stored_name(spec.configSpec.name))  # type: ignore[arg-type]  # pyVmomi's optional field, which is set here
     try:
         vm, plan = make_vm(call, folder, spec.configSpec, call.target, host)
+    except vim.fault.InvalidState as fault:
+        return call.simulator.leases.refuse(call, fault)
     except vim.fault.AlreadyExists as fault:
         raise vim.fault.FileAlreadyExists(file=fault.name) from fault
     files = [each for each in _files(call, vm) if each.is_disk]

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from pyVmomi import vim, vmodl
 
+from simulators.vsphere.behavior.hosts import check_host
 from simulators.vsphere.behavior.questions import ask_ordered
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
 from simulators.vsphere.datastore_paths import check_disks, check_lockable
 from simulators.vsphere.hardware.cards import check_addresses
 from simulators.vsphere.methods import method
-from simulators.vsphere.tasks import Running
+from simulators.vsphere.tasks import Running, check_connected
 
 if TYPE_CHECKING:
     from simulators.vsphere.simulator import Simulator
@@ -26,6 +27,7 @@ def power_on(call: Call, host: Object | None) -> Any:
 
     def work(running: Running) -> None:
         _need_other(call, State.poweredOn)
+        check_host(call, host or call.resolve(call.target["runtime.host"]))
         ask_ordered(call, running)
         check_addresses(call.target["config"])
         check_disks(call.simulator, call.target)
@@ -108,6 +110,7 @@ def _ask_guest(call: Call, wanted: Any, happen: Callable[[], None]) -> None:
     :raises ToolsUnavailable: its tools do not run
     """
     _reject_template(call)
+    check_connected(call.target)
     _need_on(call, wanted)
     busy = call.simulator.tasks.busy_with(call.target)
     if busy is not None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from pyVmomi import vim, vmodl
 
-from simulators.vsphere.behavior.creation import choose_host
 from simulators.vsphere.behavior.entities import check_name
+from simulators.vsphere.behavior.hosts import check_host, choose_host
 from simulators.vsphere.calls import Call
 from simulators.vsphere.configuration import invalid
 from simulators.vsphere.data import copy
@@ -35,8 +35,11 @@ def register(
         raise invalid("host")
 
     def work(running: Running) -> Any:
-        place = host if pool is None else choose_host(call, pool, host)
-        assert place is not None
+        if pool is not None:
+            place = choose_host(call, pool, host)
+        else:
+            assert host is not None
+            check_host(call, place := host)
         plan = Plan(call.simulator, None, host=place)
         store, inside = plan.locate(path)
         plan.config = _configuration(call, store, inside)
