@@ -22,6 +22,7 @@ from simplestack.appliances.guest import (
 from simplestack.appliances.incoming import Announced, Incoming, Source
 from simplestack.appliances.inflating import GZIP_MARK, Inflated
 from simplestack.appliances.members import chunk_name, names_member, spellings
+from simplestack.appliances.reader import ApplianceReader, DiskFile, open_archive
 from simplestack.appliances.xml_input import MAX_DESCRIPTOR_BYTES
 
 __all__ = [
@@ -33,9 +34,11 @@ __all__ = [
     "Appliance",
     "ApplianceDisk",
     "ApplianceInterface",
+    "ApplianceReader",
     "ArchiveMember",
     "ArchiveReader",
     "Bus",
+    "DiskFile",
     "Firmware",
     "ImageFormat",
     "Incoming",
@@ -49,6 +52,7 @@ __all__ = [
     "chunk_name",
     "is_archive",
     "names_member",
+    "open_archive",
     "read_descriptor",
     "spellings",
     "write_descriptor",

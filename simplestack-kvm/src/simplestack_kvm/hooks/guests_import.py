@@ -8,17 +8,13 @@ from msgspec import UNSET
 
 from simplestack import Guest, GuestImport, ImportStream, InvalidArguments, hookimpl, warn
 from simplestack.appliances import (
-    BLOCK_BYTES,
-    GZIP_MARK,
     Announced,
     Appliance,
     ApplianceDisk,
     ApplianceInterface,
-    ArchiveReader,
     Bus,
     Incoming,
-    Inflated,
-    is_archive,
+    open_archive,
 )
 from simplestack_kvm.errors import needing_parts
 from simplestack_kvm.hooks.guests import show_guest
@@ -57,7 +53,7 @@ def guest_import(
     if size is not None:
         destination.require_room(size)
     body = Incoming(stream if size is None else Announced(stream, size, "the body"))
-    archive = _archive(body, destination)
+    archive = open_archive(body, lambda: available_bytes(destination.pool))
     content: Content
     if archive is None:
         content = disk = _BareDisk(body, size)
@@ -76,19 +72,6 @@ def guest_import(
             with needing_parts("start the new guest"):
                 domain.create()
         return show_guest(session, domain)
-
-
-def _archive(body: Incoming, destination: Destination) -> ArchiveReader | None:
-    """Return the archive that a body is, compressed or not; None if it is none.
-
-    :raises InvalidArguments: it is something else, compressed
-    """
-    if body.peek(len(GZIP_MARK)) != GZIP_MARK:
-        return ArchiveReader(body) if is_archive(body.peek(BLOCK_BYTES)) else None
-    inflated = Incoming(Inflated(body, available_bytes(destination.pool)))
-    if not is_archive(inflated.peek(BLOCK_BYTES)):
-        raise InvalidArguments(f"{_WHAT} is compressed by gzip: decompress it")
-    return ArchiveReader(inflated)
 
 
 class _BareDisk:
