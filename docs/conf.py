@@ -16,7 +16,8 @@ autodoc_member_order = "bysource"
 #: What is not ours has no page here.
 nitpick_ignore_regex = [
     ("py:.*", r"(collections\.abc|pathlib|types|ipaddress|xml\.etree)\..*"),
-    ("py:class", r"simplestack\.(plugins\.description\.S|(appliances\.reader|sessions\.time_limits)\.T)"),  # type variables
+    ("py:class", r"simplestack\.(plugins\.description\.S|sessions\.time_limits\.T)"),  # type variables
+    ("py:class", r"simplestack\.appliances\.reader\.T"),  # another
 ]
 exclude_patterns = ["_build", "_extensions"]
 #: Headings of Markdown pages get anchors down to this level.
