@@ -1,4 +1,4 @@
-"""Write appliances: tar archives (OVA) whose length is known before their first byte.
+"""Write appliances: tar archives (OVA).
 
 The descriptor comes first, then the files in the order in which it lists them, and the manifest with their
 digests last, where DSP0243 allows it (5.3), too: the digests are known only when everything has been read.
@@ -6,10 +6,12 @@ digests last, where DSP0243 allows it (5.3), too: the digests are known only whe
 
 import hashlib
 import tarfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from simplestack.entities.limits import GIB
+from simplestack.appliances.members import chunk_name
+from simplestack.entities.limits import GIB, MIB
 
 DESCRIPTOR_NAME = "guest.ovf"
 _MANIFEST_NAME = "guest.mf"
@@ -24,16 +26,23 @@ class NewMember:
     """A file of an archive."""
 
     name: str
-    size_bytes: int
+    #: None for a file of unknown size, which is split into chunks.
+    size_bytes: int | None
     #: Returns the content in pieces, as many bytes as the size. It is called once.
     content: Callable[[], Iterator[bytes]]
+    #: Of a file of unknown size: that of each chunk but the last, which may be shorter. A tar archive has
+    #: the size of a file before its content, so this many bytes are kept in memory.
+    chunk_bytes: int = 8 * MIB
 
 
-def archive_bytes(descriptor: bytes, members: Sequence[NewMember]) -> int:
-    """Return the length of an archive."""
+def archive_bytes(descriptor: bytes, members: Sequence[NewMember]) -> int | None:
+    """Return the length of an archive; None if that of a member is unknown."""
+    known = [member.size_bytes for member in members if member.size_bytes is not None]
+    if len(known) < len(members):
+        return None
     names = [DESCRIPTOR_NAME, *(member.name for member in members)]
     manifest_bytes = sum(len(_line(name, hashlib.sha256().hexdigest())) for name in names)
-    sizes = [len(descriptor), *(member.size_bytes for member in members), manifest_bytes]
+    sizes = [len(descriptor), *known, manifest_bytes]
     return sum(_BLOCK_BYTES + size + len(_padding(size)) for size in sizes) + len(_END)
 
 
@@ -45,18 +54,56 @@ def archive_chunks(descriptor: bytes, members: Sequence[NewMember]) -> Generator
     yield _whole(DESCRIPTOR_NAME, descriptor)
     manifest = _line(DESCRIPTOR_NAME, hashlib.sha256(descriptor).hexdigest())
     for member in members:
-        yield _header(member.name, member.size_bytes)
-        digest, size_bytes = hashlib.sha256(), 0
-        for piece in member.content():
-            digest.update(piece)
-            size_bytes += len(piece)
-            yield piece
-        if size_bytes != member.size_bytes:
-            raise ValueError(f"{member.name} has {size_bytes} bytes, not {member.size_bytes}")
-        if padding := _padding(size_bytes):
-            yield padding
-        manifest += _line(member.name, digest.hexdigest())
+        if member.size_bytes is None:
+            files = _chunks(member)
+        else:
+            files = iter([(member.name, member.size_bytes, member.content())])
+        for name, size_bytes, content in files:
+            digest = yield from _file(name, size_bytes, content)
+            manifest += _line(name, digest)
     yield _whole(_MANIFEST_NAME, manifest) + _END
+
+
+def _file(name: str, announced_bytes: int, content: Iterable[bytes]) -> Generator[bytes, None, str]:
+    """Yield a file, and return its digest."""
+    yield _header(name, announced_bytes)
+    digest, size_bytes = hashlib.sha256(), 0
+    for piece in content:
+        digest.update(piece)
+        size_bytes += len(piece)
+        yield piece
+    if size_bytes != announced_bytes:
+        raise ValueError(f"{name} has {size_bytes} bytes, not {announced_bytes}")
+    if padding := _padding(size_bytes):
+        yield padding
+    return digest.hexdigest()
+
+
+def _chunks(member: NewMember) -> Iterator[tuple[str, int, Iterator[bytes]]]:
+    """Yield the name, the size and the content of each chunk. A content must be read before the next one."""
+    number = 0
+    held: deque[bytes] = deque()
+    held_bytes = 0
+    for piece in member.content():
+        held.append(piece)
+        held_bytes += len(piece)
+        while held_bytes >= member.chunk_bytes:
+            yield chunk_name(member.name, number), member.chunk_bytes, _taken(held, member.chunk_bytes)
+            number += 1
+            held_bytes -= member.chunk_bytes
+    if held_bytes or not number:
+        yield chunk_name(member.name, number), held_bytes, _taken(held, held_bytes)
+
+
+def _taken(held: deque[bytes], size_bytes: int) -> Iterator[bytes]:
+    """Yield the first bytes of what is held, which is released meanwhile."""
+    while size_bytes:
+        piece = held.popleft()
+        if len(piece) > size_bytes:
+            held.appendleft(piece[size_bytes:])
+            piece = piece[:size_bytes]
+        size_bytes -= len(piece)
+        yield piece
 
 
 def _whole(name: str, content: bytes) -> bytes:
