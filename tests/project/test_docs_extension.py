@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from docutils import nodes
 
-from simplestack import HypervisorSettings
+from simplestack import HypervisorSettings, TlsSettings
 from simplestack_docs.prose import inline, paragraphs
 from simplestack_docs.schemas import kind
 from simplestack_docs.settings import settings_of
@@ -20,6 +20,11 @@ class LabSettings(HypervisorSettings, frozen=True, kw_only=True):
     benches: list[str] = []  # noqa: RUF012  msgspec gives each its own copy
     #: A file.
     log: str | None = None
+
+
+class RemoteSettings(TlsSettings, frozen=True, kw_only=True):
+    #: Names of benches.
+    benches: list[str] = []  # noqa: RUF012  msgspec gives each its own copy
 
 
 class SilentSettings(HypervisorSettings, frozen=True, kw_only=True):
@@ -47,6 +52,11 @@ def test_a_plugins_settings_are_those_that_it_adds() -> None:
         ("benches", "[]", "Names of benches."),
         ("log", "", "A file."),
     ]
+
+
+def test_a_plugins_settings_are_also_those_that_it_shares_with_some_others() -> None:
+    names = [setting.name for setting in settings_of(RemoteSettings)]
+    assert names == ["tls_verify", "tls_ca_file", "tls_fingerprint", "benches"]
 
 
 def test_a_setting_without_a_comment_is_refused_by_name() -> None:

@@ -47,8 +47,19 @@ def thumbprint(certificate: Path) -> str:
 
     :raises ValueError: it has none
     """
+    return hashlib.sha1(_first(certificate), usedforsecurity=False).digest().hex(":").upper()
+
+
+def fingerprint(certificate: Path) -> str:
+    """Return the SHA-256 of the first certificate in a PEM file, as settings have it: ``0a1b...``.
+
+    :raises ValueError: it has none
+    """
+    return hashlib.sha256(_first(certificate)).hexdigest()
+
+
+def _first(certificate: Path) -> bytes:
     found = _CERTIFICATE.search(certificate.read_text())
     if found is None:
         raise ValueError(f"{certificate} has no certificate")
-    digest = hashlib.sha1(ssl.PEM_cert_to_DER_cert(found[0]), usedforsecurity=False).digest()
-    return digest.hex(":").upper()
+    return ssl.PEM_cert_to_DER_cert(found[0])

@@ -5,8 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 
-from simulators.tls import server_context
-from support.xapi import Trust
+from simulators.tls import Trust, server_context
 
 #: Gets the connection, TLS or not, and what has been read from it so far is nothing.
 Script = Callable[[socket.socket], None]

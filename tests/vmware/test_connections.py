@@ -1,14 +1,13 @@
-"""Connections: hosts that are not there, do not answer, break, cannot be trusted, or talk nonsense."""
+"""Connections: hosts that break, cannot be trusted, or talk nonsense. tests/core/https has more."""
 
-import hashlib
 import socket
-import ssl
 import time
 from pathlib import Path
 
 import pytest
 
 from simplestack import (
+    UNKNOWN_OUTCOME,
     Credentials,
     HypervisorError,
     HypervisorTimeout,
@@ -23,12 +22,11 @@ from simplestack_vmware.hooks.power import guest_start
 from simplestack_vmware.session import check, connect, disconnect
 from simplestack_vmware.settings import VmwareSettings, warnings
 from simplestack_vmware.vsphere.connection.faults import Fault
-from simplestack_vmware.vsphere.connection.transport import UNKNOWN_OUTCOME
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
-from simulators.tls import Trust, make_trust
+from simulators.tls import Trust, fingerprint, make_trust
 from simulators.vsphere.faults import Rule
 from support.peers import answer, peer, read_request
-from support.service import free_port, running_service, token
+from support.service import running_service, token
 from support.vsphere import PASSWORD, Host
 
 from .conftest import Connect
@@ -45,27 +43,6 @@ def at(port: int) -> Target:
     return Target("127.0.0.1", port)
 
 
-def fingerprint(trust: Trust) -> str:
-    pem = trust.certificate.read_text()
-    start = pem.index("-----BEGIN CERTIFICATE")
-    der = ssl.PEM_cert_to_DER_cert(pem[start : pem.index("-----END CERTIFICATE-----") + 25])
-    return hashlib.sha256(der).hexdigest()
-
-
-def test_nobody_there_is_unavailable(trust: Trust) -> None:
-    with pytest.raises(HypervisorUnavailable, match=r"cannot connect to 127.0.0.1:"):
-        connect(at(free_port()), ROOT, settings(trust))
-
-
-def test_a_host_that_accepts_and_is_silent_is_a_time_out(trust: Trust) -> None:
-    def silent(connection: socket.socket) -> None:
-        while connection.recv(65536):
-            pass
-
-    with peer(silent) as port, pytest.raises(HypervisorTimeout, match="TLS handshake"):
-        connect(at(port), ROOT, settings(trust, connect_timeout_seconds=0.3))
-
-
 def test_a_certificate_that_is_not_trusted_is_rejected_before_the_password_is_sent(
     vcenter: Host, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -78,7 +55,7 @@ def test_a_certificate_that_is_not_trusted_is_rejected_before_the_password_is_se
 
 def test_a_fingerprint_is_checked_on_every_connection(vcenter: Host, log_in: Connect) -> None:
     """Pyvmomi checks it on the first one, and then accepts any certificate."""
-    found = fingerprint(vcenter.trust)
+    found = fingerprint(vcenter.trust.certificate)
     only = VmwareSettings(tls_fingerprint=["0" * 64, found.upper()])
     session = connect(vcenter.target, Credentials(vcenter.user, PASSWORD), only)
     assert guest_list(session, IDS)
@@ -90,7 +67,7 @@ def test_a_fingerprint_is_checked_on_every_connection(vcenter: Host, log_in: Con
 def test_a_certificate_that_changes_under_a_session_is_rejected(
     vcenter: Host, log_in: Connect, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    pinned = VmwareSettings(tls_fingerprint=fingerprint(vcenter.trust))
+    pinned = VmwareSettings(tls_fingerprint=fingerprint(vcenter.trust.certificate))
     session = connect(vcenter.target, Credentials(vcenter.user, PASSWORD), pinned)
     assert guest_list(session, IDS)
     other = make_trust(tmp_path_factory.mktemp("other"))
@@ -104,21 +81,10 @@ def test_a_certificate_that_changes_under_a_session_is_rejected(
     assert vcenter.calls() == {}
 
 
-def test_fingerprints_have_64_digits() -> None:
-    for wrong in ("ab:cd", ["0" * 64, "0" * 63], "x" * 64):
-        with pytest.raises(ValueError, match="is not 64 hexadecimal digits"):
-            VmwareSettings(tls_fingerprint=wrong)
-
-
-def test_what_an_operator_should_know_is_reported(vcenter: Host) -> None:
-    off = VmwareSettings(tls_verify=False)
-    disconnect(connect(vcenter.target, Credentials(vcenter.user, PASSWORD), off))
-    assert any("tls_verify" in line for line in warnings(off))
+def test_what_an_operator_should_know_is_reported() -> None:
     assert warnings(VmwareSettings()) == []
-    assert "not a file" in warnings(VmwareSettings(tls_ca_file="/nowhere/ca.pem"))[0]
+    assert "tls_verify" in warnings(VmwareSettings(tls_verify=False))[0]
     assert "idle_timeout_seconds" in warnings(VmwareSettings(idle_timeout_seconds=1800))[0]
-    with pytest.raises(HypervisorUnavailable, match="cannot read tls_ca_file"):
-        connect(vcenter.target, ROOT, VmwareSettings(tls_ca_file="/nowhere/ca.pem"))
 
 
 def test_the_latest_version_that_both_have_is_spoken(vcenter: Host, log_in: Connect) -> None:
@@ -183,8 +149,8 @@ def test_a_change_whose_connection_breaks_is_never_sent_again(
 def test_a_connection_that_the_host_has_closed_meanwhile_is_made_again(
     vcenter: Host, session: VmwareSession
 ) -> None:
-    (kept, _), *_ = session.api._transport.soap.pool
-    kept.sock.shutdown(socket.SHUT_RDWR)
+    *_, kept = session.api._transport.client._idle
+    kept.tls.shutdown(socket.SHUT_RDWR)
     guest_start(session, vcenter.vm()["config.instanceUuid"])
     assert vcenter.calls()["PowerOnVM_Task"] == 1
 

@@ -57,7 +57,7 @@ def test_a_host_that_answers_json_with_something_else_is_asked_by_xml_rpc(
         session = connect(at(port), ROOT, settings(trust))
         for _ in range(2):
             assert session.api.read(VmRecord, "VM.get_record", "r").uuid == "u"
-        session.api._connection.close()
+        session.api._client.close()
 
 
 def test_an_address_that_two_interfaces_of_a_guest_have_is_a_conflict(

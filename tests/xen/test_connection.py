@@ -1,15 +1,14 @@
-"""Connections: hosts that are not there, do not answer, break, cannot be trusted, or talk nonsense."""
+"""Connections: hosts that break, cannot be trusted, or talk nonsense. tests/core/https has more."""
 
-import hashlib
 import re
 import socket
-import ssl
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from simplestack import (
+    UNKNOWN_OUTCOME,
     Credentials,
     EntityNotFound,
     HypervisorError,
@@ -20,12 +19,11 @@ from simplestack import (
 from simplestack_xen.hooks.guests import guest_info, guest_list
 from simplestack_xen.hooks.tags import tag_create
 from simplestack_xen.session import connect
-from simplestack_xen.settings import XenSettings, warnings
-from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME, KeptConnection
+from simplestack_xen.settings import XenSettings
 from simplestack_xen.xapi.session import XenSession
+from simulators.tls import fingerprint
 from support.peers import answer, peer, read_request, says
-from support.service import free_port
-from support.xapi import PASSWORD, USER, Pool, Trust, make_trust, running_pool
+from support.xapi import PASSWORD, USER, Pool, Trust, running_pool
 
 from .conftest import Connect
 
@@ -46,40 +44,6 @@ def at(port: int) -> Target:
     return Target("127.0.0.1", port)
 
 
-def test_nobody_there_is_unavailable(trust: Trust) -> None:
-    with pytest.raises(HypervisorUnavailable) as refused:
-        connect(at(free_port()), ROOT, settings(trust))
-    assert "cannot connect to 127.0.0.1:" in refused.value.message
-
-
-def test_a_host_that_accepts_and_is_silent_is_a_time_out(trust: Trust) -> None:
-    with peer(_wait_for_the_end) as port, pytest.raises(HypervisorTimeout) as refused:
-        connect(at(port), ROOT, settings(trust, connect_timeout_seconds=0.3))
-    assert "TLS handshake" in refused.value.message
-
-
-def test_half_a_handshake_is_unavailable(trust: Trust) -> None:
-    def half(connection: socket.socket) -> None:
-        connection.recv(65536)
-        connection.sendall(b"\x16\x03\x03\x00\x7a\x02\x00")
-
-    with peer(half) as port, pytest.raises(HypervisorUnavailable) as refused:
-        connect(at(port), ROOT, settings(trust))
-    assert "TLS handshake failed" in refused.value.message
-
-
-def test_a_host_that_does_not_speak_tls_is_unavailable_and_gets_no_password(trust: Trust) -> None:
-    got: list[bytes] = []
-
-    def plain(connection: socket.socket) -> None:
-        got.append(connection.recv(65536))
-        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    with peer(plain) as port, pytest.raises(HypervisorUnavailable):
-        connect(at(port), ROOT, settings(trust))
-    assert PASSWORD.encode() not in b"".join(got)
-
-
 def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_password_is_sent(pool: Pool) -> None:
     with pytest.raises(HypervisorUnavailable) as refused:
         connect(pool.target, ROOT, XenSettings())
@@ -87,19 +51,8 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_password_is
     assert sum(pool.simulator.counts.values()) == 0
 
 
-def test_a_certificate_of_another_name_is_refused(
-    pool: Pool, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    stranger = make_trust(tmp_path_factory.mktemp("stranger"))
-    with pytest.raises(HypervisorUnavailable):
-        connect(pool.target, ROOT, settings(stranger))
-
-
 def test_a_fingerprint_vouches_for_a_certificate_and_for_no_other(pool: Pool) -> None:
-    pem = pool.trust.certificate.read_text()
-    start = pem.index("-----BEGIN CERTIFICATE")
-    der = ssl.PEM_cert_to_DER_cert(pem[start : pem.index("-----END CERTIFICATE-----") + 25])
-    found = hashlib.sha256(der).hexdigest()
+    found = fingerprint(pool.trust.certificate)
     session = connect(pool.target, ROOT, XenSettings(tls_fingerprint=found.upper()))
     assert guest_list(session, frozenset({"id"}))
     session.api.log_out()
@@ -109,22 +62,6 @@ def test_a_fingerprint_vouches_for_a_certificate_and_for_no_other(pool: Pool) ->
             connect(pool.target, ROOT, XenSettings(tls_fingerprint=wrong))
         assert found in refused.value.message
     assert pool.simulator.counts["session.login_with_password"] == 2
-
-
-def test_fingerprints_have_64_digits() -> None:
-    for wrong in ("ab:cd", ["0" * 64, "0" * 63], "x" * 64):
-        with pytest.raises(ValueError, match="is not 64 hexadecimal digits"):
-            XenSettings(tls_fingerprint=wrong)
-
-
-def test_verification_is_turned_off_only_by_the_setting_which_is_reported(pool: Pool) -> None:
-    off = XenSettings(tls_verify=False)
-    connect(pool.target, ROOT, off).api.log_out()
-    assert any("tls_verify" in line for line in warnings(off))
-    assert warnings(XenSettings()) == []
-    assert "not a file" in warnings(XenSettings(tls_ca_file="/nowhere/ca.pem"))[0]
-    with pytest.raises(HypervisorUnavailable):
-        connect(pool.target, ROOT, XenSettings(tls_ca_file="/nowhere/ca.pem"))
 
 
 def test_a_read_whose_connection_breaks_is_asked_again(
@@ -162,7 +99,7 @@ def test_a_connection_that_the_host_has_closed_meanwhile_is_made_again(trust: Tr
     with running_pool(trust) as pool:
         session = log_in(pool)
         session.xenapi.VM.add_tags(pool.vm().ref, "web")
-        session.api._connection._open.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]  # it is open
+        session.api._client._idle[0].tls.shutdown(socket.SHUT_RDWR)
         session.xenapi.VM.add_tags(pool.vm().ref, "blue")
         assert pool.vm()["tags"] == ["web", "blue"]
 
@@ -195,7 +132,7 @@ def test_an_answer_that_trickles_in_does_not_stretch_the_time(trust: Trust) -> N
         session = connect(at(port), ROOT, settings(trust, call_timeout_seconds=0.5))
         with pytest.raises(HypervisorTimeout):
             session.xenapi.VM.add_tags("OpaqueRef:1", "web")
-        session.api._connection.close()
+        session.api._client.close()
 
 
 NONSENSE = {
@@ -277,7 +214,7 @@ def test_an_answer_that_is_no_json_rpc_is_an_error_of_the_hypervisor(
     assert not re.search("`|JSON is|truncated|codec", failed.value.message), "a library's words"
     if "the service's log says" in failed.value.message:
         assert "cannot be read: " in caplog.text
-    session.api._connection.close()
+    session.api._client.close()
 
 
 def test_a_refusal_in_the_form_of_json_rpc_1_is_a_refusal(trust: Trust) -> None:
@@ -295,7 +232,7 @@ def test_a_refusal_in_the_form_of_json_rpc_1_is_a_refusal(trust: Trust) -> None:
         session = connect(at(port), ROOT, settings(trust))
         with pytest.raises(EntityNotFound):
             guest_info(session, "00000000-0000-4000-8000-000000000000")
-        session.api._connection.close()
+        session.api._client.close()
 
 
 def test_an_answer_that_breaks_off_in_the_middle_is_asked_for_again_once(trust: Trust) -> None:
@@ -314,42 +251,15 @@ def test_an_answer_that_breaks_off_in_the_middle_is_asked_for_again_once(trust: 
         session = connect(at(port), ROOT, settings(trust))
         with pytest.raises(HypervisorUnavailable):
             guest_list(session, frozenset({"id"}))
-        session.api._connection.close()
+        session.api._client.close()
     assert len(asked) == 2
 
 
 def test_a_refusal_leaves_the_connection_in_use(pool: Pool, session: XenSession) -> None:
     tag_create(session, pool.vm()["uuid"], "web")
-    before = session.api._connection._open
+    before = list(session.api._client._idle)
     for _ in range(3):
         with pytest.raises(Exception, match="HANDLE_INVALID"):
             session.xenapi.VM.add_tags("OpaqueRef:nothing", "web")
     tag_create(session, pool.vm()["uuid"], "blue")
-    assert session.api._connection._open is before
-
-
-def _wait_for_the_end(connection: socket.socket) -> None:
-    while connection.recv(65536):
-        pass
-
-
-def test_what_a_host_sends_in_place_of_http_is_copied_into_no_message(trust: Trust) -> None:
-    """A reason phrase or a page may hold the session's reference."""
-
-    def script(connection: socket.socket) -> None:
-        read_request(connection)
-        connection.sendall(b"OpaqueRef:the-session is not HTTP\r\n\r\n")
-
-    with peer(script, trust) as port:
-        with pytest.raises(HypervisorUnavailable) as failed:
-            KeptConnection(at(port), settings(trust)).post(
-                "/",
-                b"",
-                "text/xml",
-                lambda response: response.read(),
-                message="VM.get_record",
-                limit_seconds=5,
-            )
-        assert "OpaqueRef" not in failed.value.message
-        assert "not HTTP" not in failed.value.message
-        assert "broke twice" in failed.value.message
+    assert session.api._client._idle == before

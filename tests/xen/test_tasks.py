@@ -2,9 +2,8 @@
 
 import pytest
 
-from simplestack import HypervisorError, OperationTimeout
+from simplestack import UNKNOWN_OUTCOME, HypervisorError, OperationTimeout
 from simplestack_xen.sdk import XenAPI
-from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME
 from simplestack_xen.xapi.session import XenSession
 from support.xapi import Pool
 

@@ -10,6 +10,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from simplestack import HypervisorSettings
 from simplestack.docstrings import field_comments
 from simplestack_docs.prose import inline, table
 from simplestack_docs.sections import note_anchor
@@ -46,13 +47,13 @@ class SettingsTable(SphinxDirective):
 
 
 def settings_of(kind: type[msgspec.Struct]) -> Iterator[Setting]:
-    """Yield the settings that a class adds to those of the class above it.
+    """Yield the settings that a class adds to those of every hypervisor.
 
     :raises ValueError: one has no comment that says what it means
     """
     comments = field_comments(kind)
-    structs = [above for above in kind.__mro__[1:] if issubclass(above, msgspec.Struct)]
-    inherited = {name for above in structs if above is not msgspec.Struct for name in above.__struct_fields__}
+    is_plugin = issubclass(kind, HypervisorSettings) and kind is not HypervisorSettings
+    inherited = HypervisorSettings.__struct_fields__ if is_plugin else ()
     for field in msgspec.structs.fields(kind):
         if field.name in inherited:
             continue

@@ -43,6 +43,7 @@ from simplestack.entities.snapshot import Snapshot
 from simplestack.entities.storage import Storage
 from simplestack.entities.transfer import CHUNK_BYTES, Export, ImportStream, WrappableStream
 from simplestack.errors import (
+    UNKNOWN_OUTCOME,
     Busy,
     Conflict,
     EntityNotFound,
@@ -67,6 +68,10 @@ from simplestack.errors import (
     require_state,
 )
 from simplestack.hookspecs.services import Routes
+from simplestack.https.client import HttpsClient, HttpsRequest
+from simplestack.https.connections import HttpsConnection
+from simplestack.https.settings import TlsSettings
+from simplestack.https.sockets import TlsSocket
 from simplestack.identity.accounts import check_account
 from simplestack.identity.credentials import Credentials
 from simplestack.ids import is_uuid
@@ -86,6 +91,7 @@ __all__ = [
     "MAX_DISK_GIB",
     "MAX_RATE_BITS",
     "MIB",
+    "UNKNOWN_OUTCOME",
     "AbsolutePath",
     "Busy",
     "CallContext",
@@ -107,6 +113,9 @@ __all__ = [
     "GuestUpdate",
     "Host",
     "HostNotAllowed",
+    "HttpsClient",
+    "HttpsConnection",
+    "HttpsRequest",
     "HypervisorError",
     "HypervisorNotFound",
     "HypervisorPlugin",
@@ -148,6 +157,8 @@ __all__ = [
     "Stack",
     "Storage",
     "Target",
+    "TlsSettings",
+    "TlsSocket",
     "Unauthorized",
     "WrappableStream",
     "call_or_abandon",

@@ -7,6 +7,9 @@ into them. A message says what was tried, what was wrong and what to do.
 from collections.abc import Mapping
 from typing import Self
 
+#: ``code`` of a :class:`HypervisorError` if it is unknown whether a change took effect.
+UNKNOWN_OUTCOME = "UNKNOWN_OUTCOME"
+
 
 class SimplestackError(Exception):
     """The base class of all errors that a client may see.

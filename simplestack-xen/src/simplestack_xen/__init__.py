@@ -31,7 +31,7 @@ from simplestack_xen.hooks import (
     tags,
     transfer,
 )
-from simplestack_xen.settings import XenSettings, warnings
+from simplestack_xen.settings import XenSettings
 
 #: The entry point ``xen`` of the group ``simplestack.hypervisors``.
 plugin = HypervisorPlugin(
@@ -50,7 +50,7 @@ plugin = HypervisorPlugin(
     check=session.check,
     translate=errors.translate,
     enforces_time_limits=True,
-    warnings=warnings,
+    warnings=XenSettings.tls_warnings,
     hooks=(
         pools,
         hosts,

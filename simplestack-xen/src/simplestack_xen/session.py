@@ -1,12 +1,11 @@
 """Log in to a pool and log out."""
 
-from simplestack import Credentials, HypervisorUnavailable, Target, Unauthorized
+from simplestack import Credentials, HttpsClient, HypervisorUnavailable, Target, Unauthorized
 from simplestack_xen.errors import parameter
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.settings import XenSettings
 from simplestack_xen.xapi.addresses import in_url
 from simplestack_xen.xapi.api import Api
-from simplestack_xen.xapi.connection import KeptConnection
 from simplestack_xen.xapi.session import XenSession
 from simplestack_xen.xapi.tasks import Tasks
 
@@ -50,11 +49,11 @@ def _log_in(target: Target, credentials: Credentials, settings: XenSettings) -> 
     if not credentials.username.isprintable() or not credentials.password.isprintable():
         # XML cannot contain some of these characters, and XAPI's PAM does not accept them.
         raise Unauthorized("wrong user name or password")
-    connection = KeptConnection(target, settings)
-    api = Api(connection, settings)
+    client = HttpsClient(target, settings)
+    api = Api(client, settings)
     try:
         api.log_in(credentials, settings.connect_timeout_seconds)
     except BaseException:
-        connection.close()
+        client.close()
         raise
     return XenSession(api, Tasks(api), settings, target)

@@ -13,6 +13,7 @@ import msgspec
 
 from simplestack import (
     Credentials,
+    HttpsClient,
     HypervisorError,
     HypervisorUnavailable,
     SessionExpired,
@@ -21,9 +22,8 @@ from simplestack import (
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.settings import XenSettings
 from simplestack_xen.xapi import json_rpc
-from simplestack_xen.xapi.connection import KeptConnection
 from simplestack_xen.xapi.events import Batch
-from simplestack_xen.xapi.messages import Messages
+from simplestack_xen.xapi.messages import Messages, request
 from simplestack_xen.xapi.records import CLASSES, NULL, Record
 from simplestack_xen.xapi.transport import Transport, xml_value
 
@@ -49,10 +49,10 @@ _FEW_REFS = 8
 class Api:
     """XAPI's messages on a session."""
 
-    def __init__(self, connection: KeptConnection, settings: XenSettings) -> None:
-        self._connection = connection
-        self._transport = Transport(connection)
-        self._sdk = XenAPI.Session("https://xapi/", self._transport)  # the connection knows the host
+    def __init__(self, client: HttpsClient, settings: XenSettings) -> None:
+        self._client = client
+        self._transport = Transport(client)
+        self._sdk = XenAPI.Session("https://xapi/", self._transport)  # the client knows the host
         #: Time limit for one message.
         self.limit_seconds = settings.call_timeout_seconds
         #: Whether XAPI has accepted the session since the last checkout from the pool.
@@ -91,7 +91,7 @@ class Api:
                 # the response: an error means that the session has ended already.
                 self._sdk.session.logout(self.session)
         finally:
-            self._connection.close()
+            self._client.close()
 
     @property
     def session(self) -> str:
@@ -126,13 +126,11 @@ class Api:
         limit = self._message_limit() if limit_seconds is None else limit_seconds
         with self._on_session(message):
             if self._speaks_json:
-                body = self._connection.post(
-                    json_rpc.PATH,
-                    json_rpc.write_call(message, (self.session, *parameters)),
-                    json_rpc.CONTENT_TYPE,
+                call = json_rpc.write_call(message, (self.session, *parameters))
+                body = self._client.send(
+                    request(message, json_rpc.PATH, call, json_rpc.CONTENT_TYPE),
                     lambda response: json_rpc.read_response(response, kind),
-                    message=message,
-                    limit_seconds=limit,
+                    limit,
                 )
                 if body is not None:
                     return json_rpc.result_of(body)

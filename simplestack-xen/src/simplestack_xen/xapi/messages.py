@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from simplestack import HttpsRequest
+
 _READS = re.compile(r"event\.from|\w+\.get_\w+")
 #: Messages that have no further effect when they are repeated. VM.set_is_a_template is not one of them: XAPI
 #: rejects it for a guest that is not a template.
@@ -21,6 +23,17 @@ def is_read(message: str) -> bool:
 def is_repeatable(message: str) -> bool:
     """Return whether a message may be repeated if the connection breaks before its response."""
     return is_read(message) or _SETS.fullmatch(message) is not None
+
+
+def request(message: str, path: str, body: bytes, content_type: str) -> HttpsRequest:
+    """Return the request that sends a message.
+
+    :param message: the name of the message in the body
+    """
+    headers = {"Content-Type": content_type, "User-Agent": "simplestack"}
+    return HttpsRequest(
+        message, path, body, headers, is_read=is_read(message), is_repeatable=is_repeatable(message)
+    )
 
 
 class Messages:

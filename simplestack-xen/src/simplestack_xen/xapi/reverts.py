@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from simplestack import (
+    UNKNOWN_OUTCOME,
     Busy,
     Conflict,
     HypervisorError,
@@ -13,7 +14,6 @@ from simplestack import (
 )
 from simplestack_xen.errors import translate
 from simplestack_xen.sdk import XenAPI
-from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME
 from simplestack_xen.xapi.drives import Drive, drives
 from simplestack_xen.xapi.images import of_control_domains
 from simplestack_xen.xapi.lookups import Vm

@@ -8,10 +8,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from simplestack import HypervisorError, OperationTimeout, SimplestackError, time_left_seconds
+from simplestack import (
+    UNKNOWN_OUTCOME,
+    HypervisorError,
+    OperationTimeout,
+    SimplestackError,
+    time_left_seconds,
+)
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.api import Api
-from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME
 from simplestack_xen.xapi.events import Batch
 from simplestack_xen.xapi.messages import Messages
 from simplestack_xen.xapi.records import TaskRecord

@@ -14,14 +14,15 @@ from urllib.parse import urlencode, urlsplit
 
 from simplestack import (
     CHUNK_BYTES,
+    HttpsConnection,
     HypervisorError,
     HypervisorTimeout,
     HypervisorUnavailable,
     SimplestackError,
     Target,
+    TlsSocket,
 )
 from simplestack_xen.xapi.addresses import in_url
-from simplestack_xen.xapi.connection import HttpsConnection, TimedSocket, cause_of
 from simplestack_xen.xapi.pages import failure_in
 from simplestack_xen.xapi.session import XenSession
 
@@ -40,13 +41,13 @@ class Transfer:
         """Connect.
 
         :param what: words for error messages: ``the export``
-        :raises SimplestackError: as `HttpsConnection.open` does
+        :raises SimplestackError: as `HttpsConnection.connect` does
         """
         self.target = target
         self.limit_seconds = session.settings.call_timeout_seconds
         self._what = what
         self._connection = HttpsConnection(target, session.settings)
-        self._connection.open(session.settings.connect_timeout_seconds)
+        self._connection.connect()
         self._response: http.client.HTTPResponse | None = None
         #: Whether the bytes that were read together with the response's header have been returned.
         self._is_raw = False
@@ -89,7 +90,7 @@ class Transfer:
         raise HypervisorUnavailable(f"{target} redirects {what} again, which is not followed")
 
     @property
-    def tls(self) -> TimedSocket:
+    def tls(self) -> TlsSocket:
         """The socket."""
         return self._connection.tls
 
@@ -232,7 +233,7 @@ class Transfer:
                 f"{self.target} did not continue {self._what} within {self.limit_seconds:g} s"
             ) from None
         raise HypervisorError(
-            f"the connection to {self.target} broke during {self._what}: {cause_of(error)}"
+            f"the connection to {self.target} broke during {self._what}: {self._connection.cause_of(error)}"
         ) from None
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 from xml.parsers import expat
 
-from simplestack import HypervisorError, InvalidArguments
-from simplestack_xen.xapi.connection import KeptConnection
+from simplestack import HttpsClient, HypervisorError, InvalidArguments
+from simplestack_xen.xapi.messages import request
 
 _CONTENT_TYPE = "text/xml"
 _PIECE_BYTES = 128 * 1024
@@ -33,9 +33,9 @@ class Transport(xmlrpc.client.Transport):
     The standard library's transport has no time limit, and repeats any message when the connection breaks.
     """
 
-    def __init__(self, connection: KeptConnection) -> None:
+    def __init__(self, client: HttpsClient) -> None:
         super().__init__()
-        self._kept = connection
+        self._client = client
         #: Time limit for the next message.
         self.limit_seconds = 0.0
 
@@ -43,21 +43,17 @@ class Transport(xmlrpc.client.Transport):
         """Send a message, and return its response as a tuple with a struct.
 
         :raises HypervisorError: the response is not valid
-        :raises SimplestackError: as `KeptConnection.post`
+        :raises SimplestackError: as `HttpsClient.send`
         """
         method = _METHOD.search(request_body)
-        return self._kept.post(
-            handler,
-            request_body,
-            _CONTENT_TYPE,
-            read_response,
-            message="" if method is None else method[1].decode(),
-            limit_seconds=self.limit_seconds,
+        message = "" if method is None else method[1].decode()
+        return self._client.send(
+            request(message, handler, request_body, _CONTENT_TYPE), read_response, self.limit_seconds
         )
 
     def close(self) -> None:
         """Close the connection."""
-        self._kept.close()
+        self._client.close()
 
 
 def xml_value(value: Any) -> Any:

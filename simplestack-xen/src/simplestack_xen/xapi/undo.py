@@ -6,9 +6,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from simplestack import HypervisorError, SimplestackError
+from simplestack import UNKNOWN_OUTCOME, HypervisorError, SimplestackError
 from simplestack_xen.sdk import XenAPI
-from simplestack_xen.xapi.connection import UNKNOWN_OUTCOME
 from simplestack_xen.xapi.messages import Messages
 
 _log = logging.getLogger(__name__)

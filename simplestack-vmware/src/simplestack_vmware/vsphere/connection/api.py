@@ -11,6 +11,7 @@ from xml.parsers.expat import ExpatError
 
 from simplestack import (
     Credentials,
+    HttpsRequest,
     HypervisorError,
     HypervisorUnavailable,
     SessionExpired,
@@ -24,7 +25,7 @@ from simplestack_vmware.vsphere.connection import versions
 from simplestack_vmware.vsphere.connection.faults import Fault, local_name, soap_fault
 from simplestack_vmware.vsphere.connection.refs import Ref, managed_type
 from simplestack_vmware.vsphere.connection.stub import Stub, is_repeatable
-from simplestack_vmware.vsphere.connection.transport import Request, Transport
+from simplestack_vmware.vsphere.connection.transport import Transport
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class Api:
         :raises SimplestackError: the connection failed, or the response is not valid
         """
         offered = self._transport.send(
-            Request("the list of versions", versions.PATH, None, {}, is_repeatable=True),
+            HttpsRequest("the list of versions", versions.PATH, is_read=True),
             lambda response: response.read() if response.status == http.HTTPStatus.OK else None,
             self._call_limit(),
         )
@@ -159,12 +160,12 @@ class Api:
         :raises SimplestackError: the connection failed, or the session has ended
         """
         headers = {"Content-Type": "text/xml; charset=UTF-8", "SOAPAction": self._transport.soap.versionId}
-        request = Request(method, _SOAP_PATH, body, headers, is_repeatable(method))
+        request = HttpsRequest(method, _SOAP_PATH, body, headers, is_read=is_repeatable(method))
         self._thread.last_method = method
         with self._on_session(method):
             return self.send(request, lambda response: read(_checked(response, method)), limit_seconds)
 
-    def send(self, request: Request, read: Read[T], limit_seconds: float | None = None) -> T:
+    def send(self, request: HttpsRequest, read: Read[T], limit_seconds: float | None = None) -> T:
         """Send a request of any kind, with the session's cookie.
 
         :raises SimplestackError: the connection failed

@@ -2,12 +2,12 @@
 
 from typing import TypeVar
 
+from simplestack import HttpsRequest
 from simplestack_vmware.sdk import vmodl
 from simplestack_vmware.vsphere.connection import versions
 from simplestack_vmware.vsphere.connection.api import Api
 from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.connection.refs import Ref
-from simplestack_vmware.vsphere.connection.transport import Request
 from simplestack_vmware.vsphere.reading import soap, vi_json
 from simplestack_vmware.vsphere.reading.pages import Page
 from simplestack_vmware.vsphere.reading.queries import Query
@@ -93,5 +93,5 @@ class Reader:
         version = versions.number_of(self._api.stub.version)
         path = f"/sdk/vim25/{version}/PropertyCollector/{self._collector._GetMoId()}/{method}"  # noqa: SLF001  public in pyvmomi, in spite of its name
         headers = {"Content-Type": "application/json", vi_json.SESSION_HEADER: self._api.session_id}
-        request = Request(method, path, body, headers, is_repeatable=True)
+        request = HttpsRequest(method, path, body, headers, is_read=True)
         return self._api.send(request, lambda response: vi_json.read_page(response, query))

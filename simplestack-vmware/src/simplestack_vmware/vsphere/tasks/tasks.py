@@ -7,11 +7,17 @@ from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from simplestack import Conflict, HypervisorError, OperationTimeout, SimplestackError, time_left_seconds
+from simplestack import (
+    UNKNOWN_OUTCOME,
+    Conflict,
+    HypervisorError,
+    OperationTimeout,
+    SimplestackError,
+    time_left_seconds,
+)
 from simplestack_vmware.vsphere.connection.api import Api
 from simplestack_vmware.vsphere.connection.faults import Fault, localized_fault, text_of
 from simplestack_vmware.vsphere.connection.refs import Ref
-from simplestack_vmware.vsphere.connection.transport import UNKNOWN_OUTCOME
 from simplestack_vmware.vsphere.tasks.watching import Gone, Values, Watcher
 
 _log = logging.getLogger(__name__)
