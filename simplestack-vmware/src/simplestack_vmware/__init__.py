@@ -18,6 +18,7 @@ from simplestack_vmware import errors, session
 from simplestack_vmware.hooks import (
     disks,
     guests,
+    guests_update,
     hosts,
     interfaces,
     media,
@@ -49,6 +50,7 @@ plugin = HypervisorPlugin(
         hosts,
         storages,
         guests,
+        guests_update,
         power,
         disks,
         media,

@@ -49,8 +49,7 @@ def guest_list(session: VmwareSession, fields: frozenset[str]) -> list[Guest]:
 @hookimpl
 def guest_info(session: VmwareSession, guest_id: str) -> Guest:
     """Show one guest: one round trip, two if it was not looked up before."""
-    vm, others = find_guest_with(session, guest_id, VmSummary, [TO_THEIR_HOSTS], [HostName])
-    return _shown(vm, _host_names(others))
+    return show_guest(session, guest_id)
 
 
 @hookimpl
@@ -59,6 +58,12 @@ def guest_delete(session: VmwareSession, guest_id: str) -> None:
     vm = find_guest(session, guest_id, VmDisks)
     require_guest_state(vm, "delete", GuestState.STOPPED)
     delete_vm(session, vm)
+
+
+def show_guest(session: VmwareSession, guest_id: str) -> Guest:
+    """Show a guest as `guest_info`."""
+    vm, others = find_guest_with(session, guest_id, VmSummary, [TO_THEIR_HOSTS], [HostName])
+    return _shown(vm, _host_names(others))
 
 
 def _shown(vm: VmSummary, hosts: dict[str, str]) -> Guest:

@@ -2,8 +2,8 @@
 
 Each package imports those below it in this list:
 
-- `guests`: tags in the notes; deletion without the disks of others
-- `disks`: units on controllers; disks, their files, and which other VMs use them
+- `guests`: tags in the notes; names, sizes, templates; deletion without the disks of others
+- `disks`: units on controllers; disks, their growth, their files, and which other VMs use them
 - `networks`: networks on VLANs
 - `changes`: reconfigurations that lose no change of others; what a failed operation undoes
 - `sessions`: what hooks get; lookups of guests, hosts, datastores and networks

@@ -1,0 +1,45 @@
+"""Let the last disk of a guest grow, so that the sum of its disks is the wanted one."""
+
+from typing import TYPE_CHECKING
+
+from simplestack import Conflict, InvalidArguments, gib
+from simplestack_vmware.vsphere.disks.changes import grown_disk
+from simplestack_vmware.vsphere.disks.files import DiskUsage
+from simplestack_vmware.vsphere.inventory.devices import disks
+from simplestack_vmware.vsphere.inventory.records import VmDevices
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
+
+if TYPE_CHECKING:
+    from simplestack_vmware.sdk import vim
+
+#: The sum in GiB may be rounded by less.
+_SECTOR_BYTES = 512
+
+
+def grown_sum(
+    session: VmwareSession, vm: VmDevices, sum_bytes: int
+) -> "list[vim.vm.device.VirtualDeviceSpec]":
+    """Return the changes that let the disks of a VM have a sum; none if they have it.
+
+    :raises InvalidArguments: the VM has no disk, or the sum would shrink
+    :raises Conflict: a size is unknown, or the last disk cannot grow, or another VM uses its file
+    """
+    all_disks = disks(vm.devices)
+    if not all_disks:
+        raise InvalidArguments("hdd: the guest has no disk to grow: add one first")
+    sizes = [disk.size_bytes for disk in all_disks if disk.size_bytes is not None]
+    if len(sizes) < len(all_disks):
+        raise Conflict(f"hdd: vSphere does not know the size of each disk of guest {vm.name!r}")
+    last, more = all_disks[-1], sum_bytes - sum(sizes)
+    if abs(more) < _SECTOR_BYTES:
+        return []
+    if more < 0:
+        raise InvalidArguments(
+            f"hdd: {gib(sum_bytes):g} GiB is less than the guest's disks have ({gib(sum(sizes)):g} GiB): "
+            "disks can only grow"
+        )
+    changes = grown_disk(vm, last, sizes[-1] + more)
+    # The disks of linked clones do not fit a file below them that has grown.
+    attempt = f"grow {last.description.label!r} of guest {vm.name!r}"
+    DiskUsage.read(session, vm.ref).require_own([last.backing.file_name or ""], attempt)
+    return changes
