@@ -132,6 +132,12 @@ def test_an_uplink_port_group_is_known_by_its_tag(client: Client) -> None:
     assert group.config.uplink is True
 
 
+def test_a_distributed_switch_controls_bandwidth(client: Client) -> None:
+    switch = client.find(vim.dvs.VmwareDistributedVirtualSwitch, "dvs-1")
+    assert switch.config.networkResourceManagementEnabled is True
+    assert switch.config.networkResourceControlVersion == "version3"
+
+
 @pytest.mark.parametrize("product", [ESXI])
 def test_a_lone_host_lacks_what_needs_vcenter(client: Client, simulator: Simulator) -> None:
     vm = client.vm("vm-0")

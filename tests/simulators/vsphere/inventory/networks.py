@@ -77,6 +77,8 @@ def add_switch(database: Database, name: str, folder: Object, hosts: list[Object
         contact=vim.DistributedVirtualSwitch.ContactInfo(),
         createTime=datetime.now(UTC),
         maxMtu=1_500,
+        networkResourceManagementEnabled=True,
+        networkResourceControlVersion="version3",
     )
     made = add_entity(
         database,
