@@ -79,6 +79,14 @@ class Surroundings:
     #: The network below a VLAN, where it is another one.
     trunk: str | None = None
     iso: str | None = None
+    #: Changes of a network interface.
+    interface: Mapping[str, Any] = field(
+        default_factory=lambda: {
+            "ratelimit": 100_000_000,
+            "locking_mode": "locked",
+            "ipv4_allowed": ["192.0.2.10"],
+        }
+    )
     #: Further fields of the clone.
     clone: Mapping[str, Any] = field(default_factory=dict)
 
@@ -141,8 +149,7 @@ def _devices(recorder: Recorder, surroundings: Surroundings, identity: Mapping[s
     if interface is not None:
         its = {"interface_id": interface["id"], **identity}
         perform("network_interface_info", **its)
-        limits = {"ratelimit": 100_000_000, "locking_mode": "locked", "ipv4_allowed": ["192.0.2.10"]}
-        perform("network_interface_update", limits, **its)
+        perform("network_interface_update", dict(surroundings.interface), **its)
         perform("network_interface_delete", **its)
 
 

@@ -23,7 +23,9 @@ def test_the_examples_are_what_it_answers(vcenter: Host, tmp_path: Path) -> None
         operations = frozenset(make_hypervisor(plugin, "simplestack-vmware", "0").operations)
         replacements = {"127.0.0.1": "vcenter.example"}
         recorder = Recorder(service, f"/vmware/{vcenter.name}", operations, replacements)
-        surroundings = Surroundings(create={}, storage="shared-1", network="VM Network")
+        surroundings = Surroundings(
+            create={}, storage="shared-1", network="VM Network", interface={"ratelimit": 100_000_000}
+        )
         tell(recorder, surroundings, booted=lambda _guest: None)
     assert plugin.examples is not None
     compare(recorder, plugin.examples)

@@ -37,12 +37,11 @@ from simplestack_vmware.vsphere.inventory.records import (
     SnapshotTree,
     VmSummary,
 )
+from simplestack_vmware.vsphere.networks.cards import BITS_IN_MBIT
 
 if TYPE_CHECKING:
     from simplestack_vmware.sdk import vim
 
-#: vSphere's rates are in Mbit/s, the contract's in bit/s.
-BITS_IN_MBIT = 1_000_000
 _CONNECTED = "connected"
 #: States of VMware Tools, with whether they are up to date. vSphere does not manage tools that the guest's
 #: own distribution keeps up to date.

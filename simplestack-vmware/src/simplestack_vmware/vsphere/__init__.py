@@ -4,7 +4,7 @@ Each package imports those below it in this list:
 
 - `guests`: tags in the notes; names, sizes, templates; deletion without the disks of others
 - `disks`: units on controllers; disks, their growth, their files, and which other VMs use them
-- `networks`: networks on VLANs
+- `networks`: networks on VLANs; network interfaces of guests, and their addresses
 - `changes`: reconfigurations that lose no change of others; what a failed operation undoes
 - `sessions`: what hooks get; lookups of guests, hosts, datastores and networks
 - `tasks`: start a task, wait for it, cancel it at the time limit

@@ -38,6 +38,7 @@ class Connectable(Struct, frozen=True):
 
     connected: bool = False
     start_connected: bool = field(name="startConnected", default=False)
+    allow_guest_control: bool = field(name="allowGuestControl", default=True)
 
 
 class Description(Struct, frozen=True):
@@ -47,11 +48,21 @@ class Description(Struct, frozen=True):
     summary: str = ""
 
 
+class Shares(Struct, frozen=True):
+    """What a device gets of a resource that is scarce, in proportion to others."""
+
+    shares: int = 50
+    level: str = "normal"
+
+
 class Allocation(Struct, frozen=True):
     """The bandwidth of a network interface."""
 
     #: In Mbit/s; -1 or None is unlimited.
     limit: int | None = None
+    #: In Mbit/s.
+    reservation: int | None = None
+    share: Shares = Shares()
 
 
 class ListedDevice(Struct, frozen=True, gc=False):
@@ -85,6 +96,8 @@ class Device(ListedDevice, frozen=True, gc=False):
     connectable: Connectable | None = None
     #: Of network interfaces, whatever their type.
     mac: str | None = field(name="macAddress", default=None)
+    #: Of network interfaces: who chose the address: ``manual``; ``generated`` (ESXi), ``assigned`` (vCenter).
+    address_type: str | None = field(name="addressType", default=None)
     allocation: Allocation | None = field(name="resourceAllocation", default=None)
 
 

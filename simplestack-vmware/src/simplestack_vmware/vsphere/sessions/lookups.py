@@ -149,12 +149,21 @@ def find_datastore(session: VmwareSession, id_or_name: str) -> DatastoreRecord:
 
 def all_networks(session: VmwareSession) -> list[NetworkRecord]:
     """Return the networks that guests can connect to, without uplinks of distributed switches."""
+    kinds = [NetworkRecord, PortGroupRecord]
+    query = Query([session.root], kinds, TO_NETWORKS, {PortGroupRecord: port_group_fields(session)})
+    return networks_for_guests(session.reader.read(query))
+
+
+def port_group_fields(session: VmwareSession) -> frozenset[str]:
+    """Return the fields of `PortGroupRecord` that the host's version has."""
     fields = frozenset(each.name for each in schema_of(PortGroupRecord).properties.values())
     if not is_at_least(session.api.stub.version, _UPLINK_SINCE):
         fields -= {"has_uplinks"}
-    kinds = [NetworkRecord, PortGroupRecord]
-    query = Query([session.root], kinds, TO_NETWORKS, {PortGroupRecord: fields})
-    records = session.reader.read(query)
+    return fields
+
+
+def networks_for_guests(records: Iterable[Record]) -> list[NetworkRecord]:
+    """Return the networks among records, without uplinks of distributed switches."""
     return [
         record
         for record in records
@@ -204,7 +213,8 @@ def _read(
     kinds: Iterable[type[Record]],
 ) -> tuple[V, list[Record]] | None:
     try:
-        records = session.reader.read(Query([ref], [kind, *kinds], walks))
+        fields: dict[type[Record], frozenset[str]] = {PortGroupRecord: port_group_fields(session)}
+        records = session.reader.read(Query([ref], [kind, *kinds], walks, fields))
     except Fault as fault:
         if not fault.is_a("ManagedObjectNotFound"):
             raise

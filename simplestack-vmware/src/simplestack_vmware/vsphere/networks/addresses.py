@@ -1,0 +1,57 @@
+"""MAC addresses that clients choose. vSphere accepts one twice, and some that no guest can start with."""
+
+import re
+from typing import ClassVar
+
+from msgspec import Struct, field
+
+from simplestack import Conflict, InvalidArguments
+from simplestack_vmware.vsphere.inventory.records import Named
+from simplestack_vmware.vsphere.inventory.walks import TO_VMS
+from simplestack_vmware.vsphere.reading.queries import Query
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
+
+#: The addresses that VMware generates. A guest with a manual one of these does not start. Of the prefix
+#: 00:50:56, only those up to 00:50:56:3f:ff:ff are for manual ones.
+_GENERATED = re.compile("00:50:56:[4-9a-f]|00:0c:29:")
+
+
+class _Address(Struct, frozen=True):
+    mac: str | None = field(name="macAddress", default=None)
+
+
+class _Addresses(Named, frozen=True, kw_only=True):
+    """The MAC addresses of a VM's devices."""
+
+    TYPE: ClassVar[str] = "VirtualMachine"
+
+    devices: list[_Address] = field(name="config.hardware.device", default_factory=list)
+
+
+def checked_mac(mac: str) -> str:
+    """Return a MAC address in lower case, as vSphere has it.
+
+    :raises InvalidArguments: no interface can have it
+    """
+    mac = mac.lower()
+    if int(mac[:2], 16) & 1:
+        raise InvalidArguments(f"mac: {mac} is a multicast address: use a unicast address")
+    if not mac.strip("0:"):
+        raise InvalidArguments(f"mac: {mac} is not the address of a device: use another, or leave it out")
+    if _GENERATED.match(mac):
+        raise InvalidArguments(
+            f"mac: VMware generates {mac} itself, and no guest starts with it: use 00:50:56:00:00:00 to "
+            "00:50:56:3f:ff:ff, or an address with another prefix, or leave it out"
+        )
+    return mac
+
+
+def require_free_mac(session: VmwareSession, mac: str) -> None:
+    """Check that no guest has a MAC address: one round trip, and one for each further 1,000 guests.
+
+    :param mac: in lower case
+    :raises Conflict: one has it
+    """
+    for record in session.reader.read(Query([session.root], [_Addresses], TO_VMS)):
+        if isinstance(record, _Addresses) and any((each.mac or "").lower() == mac for each in record.devices):
+            raise Conflict(f"guest {record.name!r} has the MAC address {mac}: choose another one")
