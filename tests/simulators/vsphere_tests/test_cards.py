@@ -63,6 +63,16 @@ def test_a_card_goes_into_a_network_that_is_there(client: Client, vm: Any) -> No
     assert isinstance(fault, vim.fault.InvalidDeviceBacking)
 
 
+def test_a_manual_address_becomes_a_generated_one(client: Client, vm: Any) -> None:
+    result(client, vm.Reconfigure(change(add(new_card(mac="00:50:56:00:00:01", kind="manual")))))
+    changed = of_kind(vm, Card)[1]
+    for _ in range(2):
+        changed.macAddress, changed.addressType = "", "assigned"
+        result(client, vm.Reconfigure(change(edit(changed))))
+        assert of_kind(vm, Card)[1].macAddress.startswith("00:50:56:b")
+        assert of_kind(vm, Card)[1].addressType == "assigned"
+
+
 def test_a_card_is_disconnected_and_removed_while_the_vm_runs(client: Client, vm: Any) -> None:
     result(client, vm.PowerOn())
     changed = card(vm)
