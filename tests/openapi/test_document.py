@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from simplestack import GuestCreate
 from simplestack.identity.tokens import new_token, token_hash
 from simplestack.operations.optional_fields import OPTIONAL_FIELDS
 from simplestack.operations.table import OPERATIONS
@@ -80,13 +81,13 @@ def test_optional_fields_say_who_supports_them_and_are_left_out_where_nobody_doe
         query = {its["name"] for its in create["parameters"] if its.get("in") == "query"}
         return set(document["components"]["schemas"]["GuestCreate"]["properties"]), query
 
-    user_data = document["components"]["schemas"]["GuestCreate"]["properties"]["user_data"]
-    supporting = {
-        name for name, its in hypervisors.items() if "user_data" in its.optional_fields["guest_create"]
-    }
-    assert set(user_data["x-simplestack-hypervisors"]) == supporting
-    creating = [name for name, its in hypervisors.items() if its.implements("guest_create")]
-    assert ("Supported by: `" in user_data["description"]) == (len(supporting) < len(creating))
+    creating = {name: its for name, its in hypervisors.items() if its.implements("guest_create")}
+    for kind in {its.bodies.get("guest_create", GuestCreate) for its in creating.values()}:
+        having = [its for its in creating.values() if its.bodies.get("guest_create", GuestCreate) is kind]
+        supporting = {its.name for its in having if "user_data" in its.optional_fields["guest_create"]}
+        user_data = document["components"]["schemas"][kind.__name__]["properties"]["user_data"]
+        assert set(user_data["x-simplestack-hypervisors"]) == supporting
+        assert ("Supported by: `" in user_data["description"]) == (len(supporting) < len(having))
     described = {"name", "memory", "cpus", "network", "firmware", "paravirtualized", "start"}
     properties, query = names(openapi_document([hypervisors["mock"]]))
     assert properties >= {"user_data", "network_config", "hostname", "ssh_keys", "firmware"}

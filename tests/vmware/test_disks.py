@@ -66,6 +66,16 @@ def test_a_disk_that_another_guest_uses_stays_and_a_warning_says_so(
     assert f"stays in its datastore as {file.fileName!r}: guest 'vm-2'" in caplog.text
 
 
+@pytest.mark.parametrize("use", [share, link])
+def test_a_disk_that_another_guest_uses_does_not_grow(host: Host, log_in: Connect, use: Any) -> None:
+    session, guest = log_in(host), id_of(host)
+    use(host, "vm-2", devices(host.vm())[0].backing)
+    before = disk_list(session, guest)
+    with pytest.raises(Conflict, match="guest 'vm-2' uses a file that this would change"):
+        disk_update(session, guest, "2000", DiskUpdate(size=100))
+    assert disk_list(session, guest) == before
+
+
 def test_a_disk_that_a_snapshot_needs_stays(
     host: Host, log_in: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -187,7 +197,7 @@ def test_changes_take_few_calls(vcenter: Host, session: VmwareSession) -> None:
     hooks.disk_list(session, guest)
     changes: list[tuple[Callable[[], object], int]] = [
         (lambda: disk_create(session, guest, DiskCreate(size=1)), 2),
-        (lambda: disk_update(session, guest, "2002", DiskUpdate(size=2)), 2),
+        (lambda: disk_update(session, guest, "2002", DiskUpdate(size=2)), 3),
         (lambda: disk_delete(session, guest, "2002"), 2),
     ]
     for change, reads in changes:

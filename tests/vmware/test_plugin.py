@@ -24,7 +24,18 @@ def test_the_examples_are_what_it_answers(vcenter: Host, tmp_path: Path) -> None
         replacements = {"127.0.0.1": "vcenter.example"}
         recorder = Recorder(service, f"/vmware/{vcenter.name}", operations, replacements)
         surroundings = Surroundings(
-            create={}, storage="shared-1", network="VM Network", interface={"ratelimit": 100_000_000}
+            create={
+                "memory": 1024,
+                "template": "debian-12",
+                "network_interfaces": [{"network": "VM Network"}],
+                "firmware": "uefi",
+                "user_data": "#cloud-config\npackages: [nginx]\n",
+                "hostname": "web-1",
+                "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample admin@example.com"],
+            },
+            storage="shared-1",
+            network="VM Network",
+            interface={"ratelimit": 100_000_000},
         )
         tell(recorder, surroundings, booted=lambda _guest: None)
     assert plugin.examples is not None

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 try:
-    from simplestack import HypervisorPlugin
+    from simplestack import CloudInit, HypervisorPlugin
 except ImportError as error:
     if error.name != "simplestack":  # something that core itself lacks
         raise
@@ -18,6 +18,7 @@ from simplestack_vmware import errors, session
 from simplestack_vmware.hooks import (
     disks,
     guests,
+    guests_create,
     guests_update,
     hosts,
     interfaces,
@@ -36,6 +37,7 @@ plugin = HypervisorPlugin(
     name="vmware",
     title="VMware vSphere (vCenter, ESXi)",
     tested_against="vSphere simulators; not against a real vCenter",
+    optional_fields={"guest_create": ("firmware", *CloudInit.__struct_fields__)},
     settings=VmwareSettings,
     connect=session.connect,
     disconnect=session.disconnect,
@@ -50,6 +52,7 @@ plugin = HypervisorPlugin(
         hosts,
         storages,
         guests,
+        guests_create,
         guests_update,
         power,
         disks,

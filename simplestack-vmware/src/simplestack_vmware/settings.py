@@ -17,6 +17,14 @@ class VmwareSettings(TlsSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     port: Annotated[int, Meta(ge=1, le=65535)] = 443
     #: Name or ID of the cluster of a vCenter that is the pool. Default: all clusters are.
     cluster: str | None = None
+    #: Name or ID of the resource pool for new guests if the request names none. Default: the cluster's own.
+    resource_pool: str | None = None
+    #: Name or ID of the folder for new guests if the request names none. Default: the datacenter's own, and
+    #: for clones that of the original.
+    folder: str | None = None
+    #: Name or ID of the datastore for new guests if the request names none. Default: that of the template,
+    #: else one that most hosts can use, with the most free space.
+    default_storage: str | None = None
     #: How long a guest may take to shut down.
     shutdown_timeout_seconds: Annotated[float, Meta(gt=0, le=3600)] = 40
 

@@ -5,8 +5,9 @@ from msgspec import UNSET
 from simplestack import Busy, Disk, DiskCreate, DiskUpdate, EntityNotFound, gib_to_bytes, hookimpl
 from simplestack_vmware.entities import disk_entity
 from simplestack_vmware.vsphere.changes.reconfiguring import reconfigure
-from simplestack_vmware.vsphere.disks.changes import added_disk, find_disk, grown_disk
+from simplestack_vmware.vsphere.disks.changes import added_disk, find_disk
 from simplestack_vmware.vsphere.disks.files import VmDisks
+from simplestack_vmware.vsphere.disks.growth import grown_alone
 from simplestack_vmware.vsphere.disks.removal import remove_disk
 from simplestack_vmware.vsphere.inventory.devices import disks
 from simplestack_vmware.vsphere.inventory.records import VmDevices, VmHardware
@@ -56,7 +57,7 @@ def disk_update(session: VmwareSession, guest_id: str, disk_id: str, changes: Di
     require_not_template(vm, "change a disk of")
     disk = find_disk(vm, disk_id)
     if changes.size is not UNSET:
-        reconfigure(session, vm, grown_disk(vm, disk, gib_to_bytes(changes.size)))
+        reconfigure(session, vm, grown_alone(session, vm, disk, gib_to_bytes(changes.size)))
     return disk_info(session, vm.id, disk_id)
 
 

@@ -2,7 +2,8 @@
 
 Each package imports those below it in this list:
 
-- `guests`: tags in the notes; names, sizes, templates; deletion without the disks of others
+- `guests`: places, hardware and cloud-init data of new guests; copies; tags in the notes; names, sizes,
+  templates; deletion without the disks of others
 - `disks`: units on controllers; disks, their growth, their files, and which other VMs use them
 - `networks`: networks on VLANs; network interfaces of guests, and their addresses
 - `changes`: reconfigurations that lose no change of others; what a failed operation undoes

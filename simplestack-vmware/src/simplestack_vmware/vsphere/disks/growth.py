@@ -1,11 +1,11 @@
-"""Let the last disk of a guest grow, so that the sum of its disks is the wanted one."""
+"""Let disks grow whose files no other guest uses: those of linked clones do not fit a file that has grown."""
 
 from typing import TYPE_CHECKING
 
 from simplestack import Conflict, InvalidArguments, gib
 from simplestack_vmware.vsphere.disks.changes import grown_disk
-from simplestack_vmware.vsphere.disks.files import DiskUsage
-from simplestack_vmware.vsphere.inventory.devices import disks
+from simplestack_vmware.vsphere.disks.usage import DiskUsage
+from simplestack_vmware.vsphere.inventory.devices import Device, disks
 from simplestack_vmware.vsphere.inventory.records import VmDevices
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
@@ -14,6 +14,22 @@ if TYPE_CHECKING:
 
 #: The sum in GiB may be rounded by less.
 _SECTOR_BYTES = 512
+
+
+def grown_alone(
+    session: VmwareSession, vm: VmDevices, disk: Device, size_bytes: int
+) -> "list[vim.vm.device.VirtualDeviceSpec]":
+    """Return the changes that let a disk grow, after a look at all guests; none if it has this size.
+
+    :raises InvalidArguments: it would shrink
+    :raises Conflict: it cannot grow, or another guest uses its file
+    """
+    changes = grown_disk(vm, disk, size_bytes)
+    if changes:
+        usage = DiskUsage.read(session, vm)
+        attempt = f"grow {disk.description.label!r} of guest {vm.name!r}"
+        usage.require_own([each.backing for each in usage.own if each.key == disk.key], attempt)
+    return changes
 
 
 def grown_sum(
@@ -38,8 +54,4 @@ def grown_sum(
             f"hdd: {gib(sum_bytes):g} GiB is less than the guest's disks have ({gib(sum(sizes)):g} GiB): "
             "disks can only grow"
         )
-    changes = grown_disk(vm, last, sizes[-1] + more)
-    # The disks of linked clones do not fit a file below them that has grown.
-    attempt = f"grow {last.description.label!r} of guest {vm.name!r}"
-    DiskUsage.read(session, vm.ref).require_own([last.backing.file_name or ""], attempt)
-    return changes
+    return grown_alone(session, vm, last, sizes[-1] + more)

@@ -46,12 +46,13 @@ class Place(NamedTuple):
     changes: "list[vim.vm.device.VirtualDeviceSpec]"
 
 
-def free_place(devices: "Sequence[Device]") -> Place:
+def free_place(devices: "Sequence[Device]", new_key: int = _NEW_CONTROLLER_KEY) -> Place:
     """Return the first free unit on a controller of the type that the guest's first disk is on.
 
     If there is none, a further controller of this type is made. Controllers that share their disks with
     other VMs are left out.
 
+    :param new_key: key of the further controller, which is its alone among the changes
     :raises Conflict: the guest has no free unit
     """
     by_key = {device.key: device for device in devices}
@@ -77,10 +78,15 @@ def free_place(devices: "Sequence[Device]") -> Place:
     numbers = set(range(_MAX_CONTROLLERS)) - {each.bus_number or 0 for each in controllers}
     if not numbers:
         raise Conflict("the guest has no free place for another disk: delete a disk first")
-    return Place(_NEW_CONTROLLER_KEY, 0, [_new_controller(kind, min(numbers))])
+    return Place(new_key, 0, [new_controller(kind, min(numbers), new_key)])
 
 
-def _new_controller(kind: str, number: int) -> "vim.vm.device.VirtualDeviceSpec":
+def new_controller(kind: str, number: int, key: int) -> "vim.vm.device.VirtualDeviceSpec":
+    """Return the change that adds a controller.
+
+    :param number: of the bus
+    :param key: negative, and the controller's alone among the changes
+    """
     types = {
         PARAVIRTUAL_SCSI: vim.vm.device.ParaVirtualSCSIController,
         "VirtualLsiLogicController": vim.vm.device.VirtualLsiLogicController,
@@ -89,7 +95,7 @@ def _new_controller(kind: str, number: int) -> "vim.vm.device.VirtualDeviceSpec"
         "VirtualAHCIController": vim.vm.device.VirtualAHCIController,
         "VirtualNVMEController": vim.vm.device.VirtualNVMEController,
     }
-    made = types[kind](key=_NEW_CONTROLLER_KEY, busNumber=number)  # type: ignore[no-untyped-call]  # pyVmomi's constructors have no types
+    made = types[kind](key=key, busNumber=number)  # type: ignore[no-untyped-call]  # pyVmomi's constructors have no types
     if kind in _SCSI:
         made.sharedBus = vim.vm.device.VirtualSCSIController.Sharing.noSharing
     return vim.vm.device.VirtualDeviceSpec(

@@ -11,6 +11,7 @@ from simplestack import Busy, Conflict
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.disks.files import AnyVmDisks, DiskBacking, FileDisk, SnapshotDisks, VmDisks
 from simplestack_vmware.vsphere.disks.volumes import Datastore, Place, Volumes, may_be_same
+from simplestack_vmware.vsphere.inventory.records import VmDevices
 from simplestack_vmware.vsphere.inventory.walks import TO_THEIR_SNAPSHOTS, TO_VMS, WITH_DATASTORES
 from simplestack_vmware.vsphere.reading.queries import Query
 from simplestack_vmware.vsphere.reading.schemas import Record
@@ -47,13 +48,15 @@ class DiskUsage:
     def __init__(self, volumes: Volumes) -> None:
         #: The disks of the VM's snapshots, by managed object ID; None if they cannot be read.
         self.snapshots: dict[str, list[FileDisk] | None] = {}
+        #: The VM's own disks.
+        self.own: list[FileDisk] = []
         self._volumes = volumes
         self._by_path: dict[str, list[tuple[Place, str]]] = {}
         self._by_object: dict[str, str] = {}
         self._unreadable: list[_Unreadable] = []
 
     @classmethod
-    def read(cls, session: VmwareSession, vm: VmDisks) -> Self:
+    def read(cls, session: VmwareSession, vm: VmDisks | VmDevices) -> Self:
         """Read the disks of all VMs and their snapshots: one round trip, and one for each further page.
 
         :param vm: the VM, as it was read
@@ -75,6 +78,8 @@ class DiskUsage:
             )
         elif own.change_version != vm.change_version:
             raise Busy("others are changing the guest: try again later")
+        else:
+            usage.own = own.disks or []
         for each in vms.values():
             usage._add(each)
         for snapshot in (each for each in records if isinstance(each, SnapshotDisks)):

@@ -29,6 +29,8 @@ class Backing(Struct, frozen=True):
     port: Port | None = None
     #: Of disks: how they are written to.
     disk_mode: str = field(name="diskMode", default="persistent")
+    #: Of disks: whether other VMs may write to them.
+    sharing: str | None = None
     #: Of disks: what they are based on, such as a snapshot or the original of a linked clone.
     parent: "Backing | None" = None
 

@@ -162,6 +162,8 @@ class DatastoreRecord(Named, frozen=True, kw_only=True):
     #: What thin disks may still take.
     uncommitted_bytes: int = field(name="summary.uncommitted", default=0)
     is_accessible: bool = field(name="summary.accessible", default=True)
+    #: Whether several hosts can use it.
+    is_shared: bool = field(name="summary.multipleHostAccess", default=False)
     maintenance_mode: str = field(name="summary.maintenanceMode", default="normal")
 
 
