@@ -3,6 +3,7 @@
 import contextlib
 
 from simplestack import GuestState, OperationTimeout, hookimpl, time_left_seconds
+from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.inventory.records import VmState
 from simplestack_vmware.vsphere.sessions.lookups import find_guest, require_guest_state
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
@@ -24,7 +25,7 @@ def guest_shutdown(session: VmwareSession, guest_id: str, force: bool) -> None:
     vm = find_guest(session, guest_id, VmState)
     if force:
         require_guest_state(vm, "cut the power of", _STARTED, _PAUSED)
-        session.tasks.run(session.vm(vm).PowerOffVM_Task)
+        _cut_power(session, vm)
         return
     require_guest_state(vm, "shut down", _STARTED)
     session.vm(vm).ShutdownGuest()
@@ -56,6 +57,17 @@ def guest_reboot(session: VmwareSession, guest_id: str, force: bool) -> None:
         session.tasks.run(session.vm(vm).ResetVM_Task)
     else:
         session.vm(vm).RebootGuest()
+
+
+def _cut_power(session: VmwareSession, vm: VmState) -> None:
+    """Power a VM off. If vSphere does not do this to suspended VMs, as documented, resume it first."""
+    try:
+        session.tasks.run(session.vm(vm).PowerOffVM_Task)
+    except Fault as fault:
+        if vm.state != _PAUSED or not fault.is_a("InvalidPowerState"):
+            raise
+        session.tasks.run(session.vm(vm).PowerOnVM_Task, of=vm.ref)
+        session.tasks.run(session.vm(vm).PowerOffVM_Task)
 
 
 def _wait_until_off(session: VmwareSession, vm: VmState) -> None:

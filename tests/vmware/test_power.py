@@ -1,0 +1,35 @@
+"""Power of guests."""
+
+import pytest
+from pyVmomi import vim
+
+from simplestack import GuestState
+from simplestack_vmware.hooks.guests import guest_info
+from simplestack_vmware.hooks.power import guest_shutdown, guest_start, guest_suspend
+from simplestack_vmware.vsphere.connection.faults import Fault
+from simulators.vsphere.behavior.power import switch
+from simulators.vsphere.faults import Rule
+from support.vsphere import Host
+
+from .conftest import Connect
+
+
+def test_the_power_of_a_suspended_guest_is_cut(host: Host, log_in: Connect) -> None:
+    """VSphere rejects this, as documented: the guest is resumed first."""
+    session, guest = log_in(host), host.vm()["config.instanceUuid"]
+    guest_start(session, guest)
+    guest_suspend(session, guest)
+    guest_shutdown(session, guest, force=True)
+    assert guest_info(session, guest).state == GuestState.STOPPED
+
+
+def test_a_suspended_guest_is_not_resumed_if_another_fault_keeps_it_from_being_cut(
+    host: Host, log_in: Connect
+) -> None:
+    session, guest = log_in(host), host.vm()["config.instanceUuid"]
+    with host.simulator.database.lock:
+        switch(host.simulator, host.vm(), vim.VirtualMachine.PowerState.suspended)
+    host.simulator.faults.add(Rule(method="PowerOffVM_Task", effect="fail task", fault="InvalidState"))
+    with pytest.raises(Fault, match="InvalidState"):
+        guest_shutdown(session, guest, force=True)
+    assert host.calls()["PowerOnVM_Task"] == 0
