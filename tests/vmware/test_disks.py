@@ -66,16 +66,6 @@ def test_a_disk_that_another_guest_uses_stays_and_a_warning_says_so(
     assert f"stays in its datastore as {file.fileName!r}: guest 'vm-2'" in caplog.text
 
 
-@pytest.mark.parametrize("use", [share, link])
-def test_a_disk_that_another_guest_uses_does_not_grow(host: Host, log_in: Connect, use: Any) -> None:
-    session, guest = log_in(host), id_of(host)
-    use(host, "vm-2", devices(host.vm())[0].backing)
-    before = disk_list(session, guest)
-    with pytest.raises(Conflict, match="guest 'vm-2' uses a file that this would change"):
-        disk_update(session, guest, "2000", DiskUpdate(size=100))
-    assert disk_list(session, guest) == before
-
-
 def test_a_disk_that_a_snapshot_needs_stays(
     host: Host, log_in: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -180,6 +170,17 @@ def test_a_disk_of_a_guest_with_snapshots_or_of_a_linked_clone_does_not_grow(
         with pytest.raises(Conflict, match=reason):
             disk_update(session, id_of(host, name), "2000", DiskUpdate(size=50))
     assert host.calls()["ReconfigVM_Task"] == 0
+
+
+@pytest.mark.parametrize("use", [share, link])
+def test_a_disk_that_another_guest_uses_does_not_grow(host: Host, log_in: Connect, use: Any) -> None:
+    """A linked clone would be damaged: its disk does not fit the file any more."""
+    session, guest = log_in(host), id_of(host)
+    use(host, "vm-2", devices(host.vm())[0].backing)
+    before = disk_list(session, guest)
+    with pytest.raises(Conflict, match="guest 'vm-2' uses a file that this would change"):
+        disk_update(session, guest, "2000", DiskUpdate(size=100))
+    assert disk_list(session, guest) == before
 
 
 def test_names_of_disks_are_not_supported(vcenter: Host, session: VmwareSession) -> None:

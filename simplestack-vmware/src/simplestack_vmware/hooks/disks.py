@@ -50,7 +50,10 @@ def disk_create(session: VmwareSession, guest_id: str, disk: DiskCreate) -> Disk
 
 @hookimpl
 def disk_update(session: VmwareSession, guest_id: str, disk_id: str, changes: DiskUpdate) -> Disk:
-    """Grow a disk, also while the guest runs. vSphere cannot grow disks of guests with snapshots."""
+    """Grow a disk, also while the guest runs. vSphere cannot grow disks of guests with snapshots.
+
+    :raises Conflict: another VM uses the file, or may use it
+    """
     if changes.name is not UNSET:
         raise NotImplementedError(_NO_NAMES)
     vm = find_guest(session, guest_id, VmDevices)

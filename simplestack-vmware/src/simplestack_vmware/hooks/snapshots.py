@@ -54,8 +54,12 @@ def snapshot_revert(session: VmwareSession, guest_id: str, snapshot_id: str) -> 
     DiskUsage.read(session, vm).require_own(newest(vm.disks), attempt)
     session.tasks.run(session.api.object(ref).RevertToSnapshot_Task, of=vm.ref)
     now = session.reader.read_one(VmDisks, vm.ref)
-    kept = set() if now is None else {disk.backing.chain[-1].file_name for disk in now.disks}
-    for disk in vm.disks if now is not None else []:
+    kept = (
+        set()
+        if now is None or now.devices is None
+        else {disk.backing.chain[-1].file_name for disk in now.disks}
+    )
+    for disk in vm.disks if now is not None and now.devices is not None else []:
         if disk.backing.chain[-1].file_name not in kept:
             warn(
                 f"{disk.label} was detached, because the snapshot does not have it: it stays in its "

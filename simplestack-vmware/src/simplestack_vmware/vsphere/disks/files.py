@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, field
 
+from simplestack import Conflict
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.disks.units import CONTROLLERS
 from simplestack_vmware.vsphere.inventory.devices import DISK, Description
@@ -76,8 +77,13 @@ class VmDisks(VmSnapshots, frozen=True, kw_only=True):
 
     @property
     def disks(self) -> list[FileDisk]:
-        """The disks."""
-        return [each for each in self.devices or [] if each.type_name == DISK]
+        """The disks.
+
+        :raises Conflict: they cannot be read
+        """
+        if self.devices is None:
+            raise Conflict(f"vSphere does not show the disks of guest {self.name!r}: look at it in vSphere")
+        return [each for each in self.devices if each.type_name == DISK]
 
     def may_share(self, disk: FileDisk) -> bool:
         """Return whether a disk is made for several VMs, which may be those of another vCenter."""

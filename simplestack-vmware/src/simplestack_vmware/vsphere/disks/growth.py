@@ -26,9 +26,8 @@ def grown_alone(
     """
     changes = grown_disk(vm, disk, size_bytes)
     if changes:
-        usage = DiskUsage.read(session, vm)
         attempt = f"grow {disk.description.label!r} of guest {vm.name!r}"
-        usage.require_own([each.backing for each in usage.own if each.key == disk.key], attempt)
+        DiskUsage.read(session, vm).require_own([disk.backing], attempt)
     return changes
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import NamedTuple, Self
 
 from simplestack import Busy, Conflict
+from simplestack_vmware.vsphere.changes.reconfiguring import Versioned
 from simplestack_vmware.vsphere.connection.refs import Ref
-from simplestack_vmware.vsphere.disks.files import AnyVmDisks, DiskBacking, FileDisk, SnapshotDisks, VmDisks
-from simplestack_vmware.vsphere.disks.volumes import Datastore, Place, Volumes, may_be_same
-from simplestack_vmware.vsphere.inventory.records import VmDevices
+from simplestack_vmware.vsphere.disks.files import AnyVmDisks, FileDisk, SnapshotDisks
+from simplestack_vmware.vsphere.disks.volumes import Datastore, FileBacking, Place, Volumes, may_be_same
 from simplestack_vmware.vsphere.inventory.walks import TO_THEIR_SNAPSHOTS, TO_VMS, WITH_DATASTORES
 from simplestack_vmware.vsphere.reading.queries import Query
 from simplestack_vmware.vsphere.reading.schemas import Record
@@ -48,23 +48,18 @@ class DiskUsage:
     def __init__(self, volumes: Volumes) -> None:
         #: The disks of the VM's snapshots, by managed object ID; None if they cannot be read.
         self.snapshots: dict[str, list[FileDisk] | None] = {}
-        #: The VM's own disks.
-        self.own: list[FileDisk] = []
         self._volumes = volumes
         self._by_path: dict[str, list[tuple[Place, str]]] = {}
         self._by_object: dict[str, str] = {}
         self._unreadable: list[_Unreadable] = []
 
     @classmethod
-    def read(cls, session: VmwareSession, vm: VmDisks | VmDevices) -> Self:
+    def read(cls, session: VmwareSession, vm: Versioned) -> Self:
         """Read the disks of all VMs and their snapshots: one round trip, and one for each further page.
 
         :param vm: the VM, as it was read
         :raises Busy: others have changed the VM since then
-        :raises Conflict: its own disks cannot be read
         """
-        if vm.devices is None:
-            raise Conflict(f"vSphere does not show the disks of guest {vm.name!r}: look at it in vSphere")
         kinds: list[type[Record]] = [AnyVmDisks, SnapshotDisks, Datastore]
         records = session.reader.read(
             Query([session.root], kinds, (*TO_VMS, *TO_THEIR_SNAPSHOTS, WITH_DATASTORES))
@@ -78,8 +73,6 @@ class DiskUsage:
             )
         elif own.change_version != vm.change_version:
             raise Busy("others are changing the guest: try again later")
-        else:
-            usage.own = own.disks or []
         for each in vms.values():
             usage._add(each)
         for snapshot in (each for each in records if isinstance(each, SnapshotDisks)):
@@ -89,7 +82,7 @@ class DiskUsage:
                 usage._add_snapshot(snapshot, vms)
         return usage
 
-    def find(self, backings: Iterable[DiskBacking]) -> Use | None:
+    def find(self, backings: Iterable[FileBacking]) -> Use | None:
         """Return the use of one of these files by another VM, or None. One that is certain comes first."""
         places = []
         for backing in backings:
@@ -107,7 +100,7 @@ class DiskUsage:
                 return unreadable.use
         return None
 
-    def require_own(self, backings: Iterable[DiskBacking], attempt: str) -> None:
+    def require_own(self, backings: Iterable[FileBacking], attempt: str) -> None:
         """Check that no other VM uses files that would be changed.
 
         :param attempt: what would change them

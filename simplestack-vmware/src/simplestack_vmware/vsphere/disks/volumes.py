@@ -2,16 +2,31 @@
 
 import re
 from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 
 from msgspec import field
 
 from simplestack_vmware.vsphere.connection.refs import Ref
-from simplestack_vmware.vsphere.disks.files import DiskBacking
 from simplestack_vmware.vsphere.inventory.records import Named
 
 _BELOW_VOLUMES = re.compile(r"(?:\[\]\s*|ds://)?/vmfs/volumes/([^/]+)/(.*)", re.DOTALL)
 _BELOW_NAME = re.compile(r"\[([^\]]*)\](.*)", re.DOTALL)
+
+
+class FileBacking(Protocol):
+    """The file of a disk."""
+
+    @property
+    def file_name(self) -> str | None:
+        """Its path, with the datastore's name."""
+
+    @property
+    def datastore(self) -> Ref | None:
+        """The datastore."""
+
+    @property
+    def object_id(self) -> str | None:
+        """On storages of objects, such as vSAN: the same for all paths of the file."""
 
 
 class Datastore(Named, frozen=True, kw_only=True):
@@ -53,9 +68,9 @@ class Volumes:
         """Return the storage of a datastore; None if it is not known."""
         return self._by_ref.get(datastore.value)
 
-    def place(self, backing: DiskBacking) -> Place:
+    def place(self, backing: FileBacking) -> Place:
         """Return where the file of a disk is."""
-        name = backing.file_name
+        name = backing.file_name or ""
         below = _BELOW_VOLUMES.fullmatch(name)
         if below is not None:
             known = below[1] if below[1] in self._by_ref.values() else self._named(below[1])

@@ -27,6 +27,9 @@ class Backing(Struct, frozen=True):
     device_name: str | None = field(name="deviceName", default=None)
     network: Ref | None = None
     port: Port | None = None
+    datastore: Ref | None = None
+    #: On storages of objects, such as vSAN: the same for all paths of a file.
+    object_id: str | None = field(name="backingObjectId", default=None)
     #: Of disks: how they are written to.
     disk_mode: str = field(name="diskMode", default="persistent")
     #: Of disks: whether other VMs may write to them.
