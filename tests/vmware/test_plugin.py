@@ -36,6 +36,7 @@ def test_the_examples_are_what_it_answers(vcenter: Host, tmp_path: Path) -> None
             storage="shared-1",
             network="VM Network",
             interface={"ratelimit": 100_000_000},
+            clone={"hostname": "web-2"},
         )
         tell(recorder, surroundings, booted=lambda _guest: None)
     assert plugin.examples is not None

@@ -37,7 +37,10 @@ plugin = HypervisorPlugin(
     name="vmware",
     title="VMware vSphere (vCenter, ESXi)",
     tested_against="vSphere simulators; not against a real vCenter",
-    optional_fields={"guest_create": ("firmware", *CloudInit.__struct_fields__)},
+    optional_fields={
+        "guest_create": ("firmware", *CloudInit.__struct_fields__),
+        "guest_clone": CloudInit.__struct_fields__,
+    },
     settings=VmwareSettings,
     connect=session.connect,
     disconnect=session.disconnect,

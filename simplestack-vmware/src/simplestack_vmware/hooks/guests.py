@@ -1,9 +1,19 @@
-"""List, show and delete guests."""
+"""List, show, clone and delete guests."""
 
-from simplestack import Guest, GuestState, hookimpl
+import uuid
+
+from simplestack import CloudInit, Guest, GuestState, hookimpl
 from simplestack_vmware.entities import guest_entity
+from simplestack_vmware.sdk import vim
+from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.disks.files import VmDisks
+from simplestack_vmware.vsphere.guests.cloud_init import cloud_init_options
+from simplestack_vmware.vsphere.guests.copying import copy_vm, find_copyable
+from simplestack_vmware.vsphere.guests.hardware import Hardware
+from simplestack_vmware.vsphere.guests.placement import Wishes, choose_place
 from simplestack_vmware.vsphere.guests.removal import delete_vm
+from simplestack_vmware.vsphere.guests.topology import Topology
+from simplestack_vmware.vsphere.inventory.names import encoded
 from simplestack_vmware.vsphere.inventory.records import HostName, VmSummary
 from simplestack_vmware.vsphere.inventory.walks import TO_THEIR_HOSTS, TO_VMS
 from simplestack_vmware.vsphere.reading.queries import Query
@@ -50,6 +60,25 @@ def guest_list(session: VmwareSession, fields: frozenset[str]) -> list[Guest]:
 def guest_info(session: VmwareSession, guest_id: str) -> Guest:
     """Show one guest: one round trip, two if it was not looked up before."""
     return show_guest(session, guest_id)
+
+
+@hookimpl
+def guest_clone(session: VmwareSession, guest_id: str, name: str, cloud_init: CloudInit | None) -> Guest:
+    """Clone a guest, also one that runs: its disks are copied as after a power failure.
+
+    A lone ESXi host does not clone. There, a guest with the same hardware and copies of the disks is created,
+    and the original must be stopped.
+    """
+    origin = find_copyable(session, guest_id)
+    copy_id = str(uuid.uuid4())
+    options = cloud_init_options(copy_id, cloud_init, [option.key for option in origin.options])
+    config = vim.vm.ConfigSpec(name=encoded(name), instanceUuid=copy_id, extraConfig=options)
+    topology = Topology.read(session)
+    topology.require_free_name(name)
+    place = choose_place(topology, Wishes(), origin.place(keeps_networks=True, keeps_folder=True))
+    with Undo() as undo:
+        copy_vm(session, undo, origin, place, config=config, hardware=Hardware())
+        return show_guest(session, copy_id)
 
 
 @hookimpl

@@ -8,17 +8,12 @@ from simplestack_vmware.hooks.guests import show_guest
 from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.disks.additions import NewDisk
-from simplestack_vmware.vsphere.guests.cloning import clone_vm
+from simplestack_vmware.vsphere.guests.assembly import create_vm
 from simplestack_vmware.vsphere.guests.cloud_init import cloud_init_options
-from simplestack_vmware.vsphere.guests.creation import make_vm, start_vm
-from simplestack_vmware.vsphere.guests.hardware import (
-    Hardware,
-    changed_devices,
-    check_cpus,
-    check_memory,
-    new_devices,
-)
-from simplestack_vmware.vsphere.guests.origins import VmOrigin, changes_of_identity, find_origin
+from simplestack_vmware.vsphere.guests.copying import copy_vm, find_copyable
+from simplestack_vmware.vsphere.guests.creation import start_vm
+from simplestack_vmware.vsphere.guests.hardware import Hardware, check_cpus, check_memory, new_devices
+from simplestack_vmware.vsphere.guests.origins import VmOrigin
 from simplestack_vmware.vsphere.guests.placement import Place, Wishes, choose_place
 from simplestack_vmware.vsphere.guests.topology import Topology
 from simplestack_vmware.vsphere.inventory.names import encoded
@@ -61,7 +56,7 @@ def guest_create(session: VmwareSession, guest: VmwareGuestCreate) -> Guest:
     if guest.memory is not None:
         check_memory(guest.memory)
     guest_id = str(uuid.uuid4())
-    origin = None if guest.template is None else find_origin(session, guest.template)
+    origin = None if guest.template is None else find_copyable(session, guest.template)
     if origin is not None:
         _check_fits(guest, origin)
     options = () if origin is None else [option.key for option in origin.options]
@@ -70,17 +65,10 @@ def guest_create(session: VmwareSession, guest: VmwareGuestCreate) -> Guest:
     place, hardware = _plan(session, guest, origin)
     with Undo() as undo:
         if origin is not None:
-            cards = not guest.network_interfaces
-            identity = changes_of_identity(origin, is_vcenter=session.api.is_vcenter, keeps_cards=cards)
-            config.deviceChange = [*identity, *changed_devices(origin.devices, hardware)]
-            vm = clone_vm(session, undo, origin, place, config)
+            vm = copy_vm(session, undo, origin, place, config=config, hardware=hardware)
         else:
-            assert place.datastore is not None  # noqa: S101  for the type checker: there is no origin
-            config.files = vim.vm.FileInfo(vmPathName=f"[{place.datastore.stored_name}]")
             config.deviceChange = new_devices(hardware)
-            folder = session.api.object(place.folder)
-            targets = {"pool": session.api.object(place.pool), "host": session.api.object(place.host)}
-            vm = make_vm(session, undo, guest_id, folder.CreateVM_Task, config, **targets)
+            vm = create_vm(session, undo, place, config)
         if guest.start:
             start_vm(session, vm)
         return show_guest(session, guest_id)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from simplestack_vmware.sdk import vim
-from simplestack_vmware.vsphere.disks.units import free_place, new_controller
+from simplestack_vmware.vsphere.disks.units import Place, free_place, new_controller
 from simplestack_vmware.vsphere.inventory.devices import DISK, PARAVIRTUAL_SCSI, Device
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ class NewDisk(NamedTuple):
     size_bytes: int = 0
     #: Of an empty one: ``[datastore]``; an empty string for that of the guest's configuration. Else its file.
     path: str = ""
+    #: Key of its controller and its unit; None for the first free ones.
+    place: tuple[int, int] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -45,7 +47,10 @@ def added_disks(
         changes.append(new_controller(kind, 0, _FIRST_CONTROLLER_KEY))
         devices += map(_device, changes)
     for number, disk in enumerate(wanted):
-        place = free_place(devices, _FIRST_CONTROLLER_KEY - 1 - number)
+        if disk.place is None:
+            place = free_place(devices, _FIRST_CONTROLLER_KEY - 1 - number)
+        else:
+            place = Place(*disk.place, [])
         changes += place.changes
         devices += map(_device, place.changes)
         key = _FIRST_DISK_KEY - number

@@ -1,19 +1,35 @@
-"""Copies of VMs and templates, with disks of their own. vCenter makes them in one task."""
+"""Clones of VMs and templates by vCenter: one task, which also changes the clone."""
+
+from typing import TYPE_CHECKING
 
 from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.disks.additions import added_disks
+from simplestack_vmware.vsphere.guests.cd_drives import medium_for_copy, new_drive, with_medium
 from simplestack_vmware.vsphere.guests.creation import make_vm
+from simplestack_vmware.vsphere.guests.hardware import Hardware, new_cards
 from simplestack_vmware.vsphere.guests.origins import VmOrigin
 from simplestack_vmware.vsphere.guests.placement import Place
+from simplestack_vmware.vsphere.inventory.devices import CD_DRIVE, ISO_BACKING, interfaces
+from simplestack_vmware.vsphere.networks.copied_cards import removed_cards, renewed_cards
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
+
+if TYPE_CHECKING:
+    Changes = list[vim.vm.device.VirtualDeviceSpec]
 
 #: Copies all files that disks are based on, too, and shares none.
 _WHOLE = "moveAllDiskBackingsAndDisallowSharing"
 
 
 def clone_vm(
-    session: VmwareSession, undo: Undo, origin: VmOrigin, place: Place, config: "vim.vm.ConfigSpec"
+    session: VmwareSession,
+    undo: Undo,
+    origin: VmOrigin,
+    place: Place,
+    *,
+    config: "vim.vm.ConfigSpec",
+    hardware: Hardware,
 ) -> Ref:
     """Copy a VM with its current disks, without snapshots.
 
@@ -26,8 +42,26 @@ def clone_vm(
     )
     if place.datastore is not None:
         location.datastore = api.object(place.datastore.ref)
+    config.deviceChange = _changes(origin, hardware)
     spec = vim.vm.CloneSpec(location=location, config=config, template=False, powerOn=False)
     clone = session.vm(origin).CloneVM_Task
     return make_vm(
         session, undo, config.instanceUuid or "", clone, api.object(place.folder), config.name, spec
     )
+
+
+def _changes(origin: VmOrigin, hardware: Hardware) -> "Changes":
+    """Return how the devices differ. Networks that are wanted take the place of those of the original."""
+    cards = interfaces(origin.devices)
+    changes = [*removed_cards(cards), *new_cards(hardware)] if hardware.networks else renewed_cards(cards)
+    if hardware.disks:
+        changes += added_disks(origin.devices, hardware.disks)
+    drives = [device for device in origin.devices if device.type_name == CD_DRIVE]
+    if hardware.iso is not None and not drives:
+        return changes + new_drive(hardware.iso, origin.devices)
+    for drive in sorted(drives, key=lambda each: each.key):
+        if hardware.iso is not None and drive.key == min(each.key for each in drives):
+            changes.append(with_medium(drive, hardware.iso))
+        elif drive.backing.type_name == ISO_BACKING and medium_for_copy(drive, origin.files) is None:
+            changes.append(with_medium(drive, None))
+    return changes

@@ -1,24 +1,20 @@
 """VMs and templates that are copied, and what of them a copy cannot have."""
 
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from msgspec import Struct, field
 
-from simplestack import Conflict, GuestState, InvalidState
-from simplestack_vmware.sdk import VmomiSupport, vim
+from simplestack import Conflict, GuestState, InvalidState, PermissionDenied
 from simplestack_vmware.vsphere.connection.refs import Ref
-from simplestack_vmware.vsphere.guests.hardware import drives_with, with_medium
 from simplestack_vmware.vsphere.guests.placement import Origin
-from simplestack_vmware.vsphere.inventory.devices import PARAVIRTUAL_SCSI, Device, disks, interfaces
+from simplestack_vmware.vsphere.inventory.devices import PARAVIRTUAL_SCSI, disks
 from simplestack_vmware.vsphere.inventory.records import VmDevices
 from simplestack_vmware.vsphere.sessions.lookups import find_guest, require_changeable
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
-if TYPE_CHECKING:
-    Changes = list[vim.vm.device.VirtualDeviceSpec]
-
-_FLAT = "VirtualDiskFlatVer2BackingInfo"
 _RAW = "RawDiskMapping"
+#: What must be known of an original, so that a copy shares nothing with it.
+_REQUIRED = ("config.hardware.device", "config.extraConfig", "config.files.vmPathName")
 _NOT_SHARED = (None, "", "sharingNone")
 
 
@@ -41,6 +37,16 @@ class VmOrigin(VmDevices, frozen=True, kw_only=True):
     networks: list[Ref] = field(name="network", default_factory=list)
 
     @property
+    def files(self) -> str:
+        """Its folder of files, ``[datastore] folder/``."""
+        return f"{self.path.rpartition('/')[0]}/"
+
+    @property
+    def home(self) -> str:
+        """The name of the datastore of its configuration, as vSphere stores it."""
+        return self.path.partition("]")[0].removeprefix("[")
+
+    @property
     def is_paravirtualized(self) -> bool:
         """Whether it has a paravirtual SCSI controller."""
         return any(device.type_name == PARAVIRTUAL_SCSI for device in self.devices)
@@ -59,17 +65,27 @@ class VmOrigin(VmDevices, frozen=True, kw_only=True):
         )
 
 
-def find_origin(session: VmwareSession, id_or_name: str) -> VmOrigin:
+V = TypeVar("V", bound=VmOrigin)
+
+
+def find_origin(session: VmwareSession, id_or_name: str, kind: type[V]) -> V:
     """Find what is to be copied, and check that a copy is independent of it.
 
+    :param kind: `VmOrigin`, or one with more fields
     :raises EntityNotFound: ``Guest``
     :raises Conflict: vSphere has lost its files; or a disk is shared or independent
     :raises InvalidState: it is suspended
+    :raises PermissionDenied: the user may not see what a copy would share
     :raises NotImplementedError: a disk is a device of the storage
     """
-    vm = find_guest(session, id_or_name, VmOrigin)
+    vm = find_guest(session, id_or_name, kind)
     attempt = f"copy guest {vm.name!r}"
     require_changeable(vm, attempt)
+    if not vm.lacks.isdisjoint(_REQUIRED):
+        raise PermissionDenied(
+            f"cannot {attempt}: the user may not read its devices and its options, so nobody can tell what a "
+            "copy would share"
+        )
     if vm.state == GuestState.PAUSED:
         raise InvalidState(attempt, vm.state, f"{GuestState.STOPPED} or {GuestState.STARTED}")
     buses = {device.key: device.shared_bus for device in vm.devices}
@@ -89,42 +105,3 @@ def find_origin(session: VmwareSession, id_or_name: str) -> VmOrigin:
                 "dependent in vSphere first"
             )
     return vm
-
-
-def changes_of_identity(vm: VmOrigin, *, is_vcenter: bool, keeps_cards: bool) -> "Changes":
-    """Return the changes of devices that a copy needs, so that it has nothing of the original's alone.
-
-    MAC addresses that people have chosen are replaced. Drives with an ISO image in the original's folder are
-    emptied: it may have data for cloud-init, and is deleted with the original.
-    """
-    changes = []
-    if keeps_cards:
-        chosen = [card for card in interfaces(vm.devices) if card.address_type == "manual"]
-        changes += [_with_new_address(card, "assigned" if is_vcenter else "generated") for card in chosen]
-    folder = f"{vm.path.rpartition('/')[0]}/"
-    return changes + [with_medium(drive, None) for drive in drives_with(vm.devices, folder)]
-
-
-def _with_new_address(card: Device, kind: str) -> "vim.vm.device.VirtualDeviceSpec":
-    device = VmomiSupport.GetWsdlType("urn:vim25", card.type_name)(
-        key=card.key,
-        controllerKey=card.controller_key,
-        unitNumber=card.unit_number,
-        backing=_backing_of(card),
-        addressType=kind,
-        macAddress="",
-    )
-    return vim.vm.device.VirtualDeviceSpec(operation="edit", device=device)
-
-
-def _backing_of(card: Device) -> "vim.vm.device.VirtualDevice.BackingInfo | None":
-    backing, kinds = card.backing, vim.vm.device.VirtualEthernetCard
-    if backing.port is not None:
-        return kinds.DistributedVirtualPortBackingInfo(
-            port=vim.dvs.PortConnection(
-                switchUuid=backing.port.switch_uuid, portgroupKey=backing.port.portgroup_key
-            )
-        )
-    if backing.network is not None and backing.device_name is not None:
-        return kinds.NetworkBackingInfo(deviceName=backing.device_name)
-    return None  # as it is

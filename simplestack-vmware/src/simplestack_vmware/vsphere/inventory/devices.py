@@ -32,6 +32,8 @@ class Backing(Struct, frozen=True):
     object_id: str | None = field(name="backingObjectId", default=None)
     #: Of disks: how they are written to.
     disk_mode: str = field(name="diskMode", default="persistent")
+    #: Of disks.
+    is_thin: bool = field(name="thinProvisioned", default=False)
     #: Of disks: whether other VMs may write to them.
     sharing: str | None = None
     #: Of disks: what they are based on, such as a snapshot or the original of a linked clone.
