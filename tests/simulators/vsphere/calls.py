@@ -70,12 +70,17 @@ class Call:
         """
         check(self.session, privilege, subject.ref)
 
-    def start(self, work: Work, entity: Object | None = None) -> Any:
+    def start(self, work: Work, entity: Object | None = None, *, is_shared: bool = False) -> Any:
         """Start a task, and return its reference.
 
         :param work: what it does, with the database locked; called with `Running`, returns the task's result
         :param entity: that the task is shown with; by default the target
+        :param is_shared: whether others that are shared may run on it meanwhile
         """
         return self.simulator.tasks.start(
-            self.method, self.target if entity is None else entity, self.session, work
+            self.method,
+            self.target if entity is None else entity,
+            self.session,
+            work,
+            is_shared=is_shared,
         ).ref

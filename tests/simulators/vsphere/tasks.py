@@ -31,6 +31,7 @@ class Running:
         self.cancelled = threading.Event()
         #: Until its work takes effect.
         self.can_be_cancelled = True
+        self.is_shared = False
 
     def step(self, percent: int) -> None:
         """Show progress, and stop if the task is cancelled.
@@ -107,8 +108,8 @@ class Tasks:
         self._id_format = id_format
         self._number = 0
         self._running: dict[str, Running] = {}
-        #: The task that each busy entity has, by the entity's ID.
-        self._busy: dict[str, Object] = {}
+        #: The tasks that each busy entity has, by the entity's ID: one, or several that only read it.
+        self._busy: dict[str, list[Running]] = {}
         self._ended: deque[str] = deque()
 
     def start(
@@ -119,15 +120,18 @@ class Tasks:
         work: Work,
         *,
         is_cancelable: bool = True,
+        is_shared: bool = False,
     ) -> Object:
         """Start a task.
 
         :param entity: what it is shown with, and busy with if the method declares ``TaskInProgress``
         :param is_cancelable: whether it can be cancelled until it takes effect
+        :param is_shared: whether others that are shared may run meanwhile
         """
         self._number += 1
         task = self._add(method, entity, session)
         running = self._running[task.id] = Running(self, task)
+        running.is_shared = is_shared
         if not is_cancelable:
             running.commit()
         self._show_recent(task, entity)
@@ -157,7 +161,8 @@ class Tasks:
 
     def busy_with(self, entity: Object) -> Object | None:
         """Return the task that an entity is busy with."""
-        return self._busy.get(entity.id)
+        found = self._busy.get(entity.id)
+        return found[0].task if found else None
 
     def release(self, entity: Object) -> None:
         """Let an entity be busy no more, before its task has ended."""
@@ -198,7 +203,7 @@ class Tasks:
         is_exclusive = method.declares(vim.fault.TaskInProgress())
         try:
             with self._database.lock:
-                self._begin(task, entity, is_exclusive=is_exclusive)
+                self._begin(running, entity, is_exclusive=is_exclusive)
             self._faults.hold(method.name, task.id, lambda percent: self.show_progress(task, percent))
             running.cancelled.wait(self.seconds)
             with self._database.lock:
@@ -214,15 +219,16 @@ class Tasks:
             self._report(f"{method.name}: {error!r}")
             self._fail(running, entity, vmodl.fault.SystemError(reason=repr(error)))
 
-    def _begin(self, task: Object, entity: Object, *, is_exclusive: bool) -> None:
+    def _begin(self, running: Running, entity: Object, *, is_exclusive: bool) -> None:
+        task = running.task
         task["info.state"] = State.running
         task["info.startTime"] = datetime.now(UTC)
         if is_exclusive:
             check_connected(entity)
-            other = self._busy.get(entity.id)
-            if other is not None:
-                raise vim.fault.TaskInProgress(task=other.ref)
-            self._busy[entity.id] = task
+            others = self._busy.setdefault(entity.id, [])
+            if others and not (running.is_shared and others[0].is_shared):
+                raise vim.fault.TaskInProgress(task=others[0].task.ref)
+            others.append(running)
 
     def _fail(self, running: Running, entity: Object, fault: vmodl.MethodFault) -> None:
         with self._database.lock:
@@ -232,8 +238,11 @@ class Tasks:
     def _end(self, running: Running, entity: Object, **outcome: Any) -> None:
         task = running.task
         del self._running[task.id]
-        if self._busy.get(entity.id) is task:
-            del self._busy[entity.id]
+        others = self._busy.get(entity.id, [])
+        if running in others:
+            others.remove(running)
+        if not others:
+            self._busy.pop(entity.id, None)
         info = task["info"]
         for name, value in outcome.items():
             setattr(info, name, value)

@@ -12,9 +12,9 @@ from simulators.vsphere_tests.clients import Client
 from simulators.vsphere_tests.waiting import error, result, wait_until
 
 
-def _clone(client: Client, vm: Any) -> Any:
+def _clone(client: Client, vm: Any, name: str = "a") -> Any:
     place = vim.vm.RelocateSpec(pool=vm.resourcePool)
-    return vm.Clone(client.content.rootFolder.childEntity[0].vmFolder, "a", vim.vm.CloneSpec(location=place))
+    return vm.Clone(client.content.rootFolder.childEntity[0].vmFolder, name, vim.vm.CloneSpec(location=place))
 
 
 TASKS: dict[str, Callable[[Client, Any], Any]] = {
@@ -63,6 +63,21 @@ def test_a_task_fails_while_another_one_runs(
 def test_a_call_fails_while_a_task_runs(vm: Any, busy: Any, name: str) -> None:
     with pytest.raises(vim.fault.TaskInProgress):
         CALLS[name](vm)
+
+
+def test_a_vm_is_cloned_twice_at_once_but_not_changed_meanwhile(
+    client: Client, vm: Any, simulator: Simulator
+) -> None:
+    for _ in range(2):
+        simulator.faults.add(Rule(method="CloneVM_Task", effect="hold", progress=10))
+    tasks = [_clone(client, vm, name) for name in ("a", "b")]
+    for task in tasks:
+        wait_until(client, task, "info.progress", 10)
+    for change in (vm.PowerOn(), vm.Destroy()):
+        assert isinstance(error(client, change), vim.fault.TaskInProgress)
+    simulator.faults.clear()
+    assert [result(client, task).name for task in tasks] == ["a", "b"]
+    result(client, vm.PowerOn())
 
 
 def test_other_vms_are_not_busy(client: Client, busy: Any) -> None:

@@ -79,7 +79,7 @@ def clone(call: Call, folder: Object, name: str, spec: Any) -> Any:
     # vCenter fails with faults that the method does not declare.
     more = (vim.fault.DuplicateName, vim.fault.InvalidName)
     declared = call.method._replace(faults=(*call.method.faults, *more))
-    return replace(call, method=declared).start(work)
+    return replace(call, method=declared).start(work, is_shared=True)
 
 
 def _check_privileges(call: Call, folder: Object, spec: Any, store: Object) -> None:
