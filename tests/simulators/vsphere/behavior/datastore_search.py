@@ -39,7 +39,7 @@ def search(call: Call, datastore_path: str, search_spec: Any) -> Any:
 
     def work(_running: Running) -> Any:
         _need_folder(call, store, folder)
-        return _results(call, spec, store, folder)
+        return _results(spec, store, folder, _contents(call, store, folder)[folder])
 
     return call.start(work, store)
 
@@ -51,8 +51,8 @@ def search_sub_folders(call: Call, datastore_path: str, search_spec: Any) -> Any
 
     def work(_running: Running) -> Any:
         _need_folder(call, store, folder)
-        folders = _folders(call.simulator.files.tree(store.id, folder), folder)
-        results = [_results(call, spec, store, each) for each in sorted(folders)]
+        contents = _contents(call, store, folder)
+        results = [_results(spec, store, each, contents[each]) for each in sorted(contents)]
         return array(Browser.SearchResults, results)
 
     return call.start(work, store)
@@ -97,25 +97,24 @@ def _need_folder(call: Call, store: Object, folder: str) -> None:
         raise vim.fault.FileNotFound(file=full_name(store, folder))
 
 
-def _folders(tree: dict[str, File], start: str) -> set[str]:
-    """Return a folder and those in it."""
-    found = {start}
-    for path, file in tree.items():
-        folder = path if file.kind == "folder" else path.rpartition("/")[0]
-        while len(folder) > len(start):
-            found.add(folder)
-            folder = folder.rpartition("/")[0]
+def _contents(call: Call, store: Object, start: str) -> dict[str, dict[str, File]]:
+    """Return what is in a folder and in each folder in it, by name."""
+    found: dict[str, dict[str, File]] = {start: {}}
+    for path, file in call.simulator.files.tree(store.id, start).items():
+        if path == start:
+            continue
+        if file.kind == "folder":
+            found.setdefault(path, {})
+        own, name = file, path
+        while name != start:
+            folder, _, last = name.rpartition("/")
+            found.setdefault(folder, {})[last] = own
+            own, name = File("folder"), folder
     return found
 
 
-def _results(call: Call, spec: Any, store: Object, folder: str) -> Any:
+def _results(spec: Any, store: Object, folder: str, found: dict[str, File]) -> Any:
     path = f"[{store['name']}] {folder}/" if folder else f"[{store['name']}]"
-    start = f"{folder}/" if folder else ""
-    found: dict[str, File] = {}
-    for each, file in call.simulator.files.tree(store.id, folder).items():
-        name, _, rest = each.removeprefix(start).partition("/")
-        if each != folder:
-            found[name] = File("folder") if rest else file
     is_last = spec.sortFoldersFirst or False
     names = sorted(found, key=lambda name: (is_last and found[name].kind != "folder", name))
     shown = [_described(spec, path, name, found[name]) for name in names if _matches(spec, name)]
