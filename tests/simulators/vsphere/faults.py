@@ -9,6 +9,7 @@ from pyVmomi import vmodl
 from simulators import rules
 from simulators.rules import Drop
 from simulators.vsphere.json_reader import read_properties
+from simulators.vsphere.messages import message_of
 from simulators.vsphere.products import VCENTER
 from simulators.vsphere.schema import MethodFault, find_method, type_by_name
 from simulators.vsphere.versions import find_version
@@ -64,7 +65,7 @@ class Rule(rules.Rule, kw_only=True, forbid_unknown_fields=True):
         try:
             made = kind(**read_properties(kind, self.properties, find_version(VCENTER.api_version)))
         except vmodl.fault.InvalidRequest as error:
-            raise ValueError(f"{self.fault} with {self.properties}: {error.msg}") from error  # type: ignore[attr-defined]  # pyVmomi's optional field, which is set here
+            raise ValueError(f"{self.fault} with {self.properties}: {message_of(error)}") from error
         made.msg = self.text
         return made
 

@@ -84,8 +84,8 @@ def upload(handler: "Handler") -> None:
         with simulator.database.lock:
             store, path = _locate(handler, _FILES)
             old = _check_target(simulator, store, path)
-            kind = next((own for suffix, own in _KINDS.items() if path.endswith(suffix)), "other")
-            _replace(simulator, store, path, old, File(kind, len(content), content=content))  # type: ignore[arg-type]  # pyVmomi's optional field, which is set here
+            kind: Kind = next((own for suffix, own in _KINDS.items() if path.endswith(suffix)), "other")
+            _replace(simulator, store, path, old, File(kind, len(content), content=content))
     except vmodl.MethodFault as fault:
         _fail(handler, fault)
         return

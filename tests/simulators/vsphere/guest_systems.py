@@ -13,6 +13,7 @@ from pyVmomi import vim
 
 from simulators.vsphere.data import make
 from simulators.vsphere.database import Database, Object
+from simulators.vsphere.inventory.devices import cards_of
 from simulators.vsphere.inventory.guests import off_guest
 
 State = vim.VirtualMachine.PowerState
@@ -133,10 +134,7 @@ def _without_tools(*, is_up: bool) -> vim.vm.GuestInfo:
 
 
 def _running(vm: Object) -> vim.vm.GuestInfo:
-    cards = [
-        each for each in vm["config.hardware.device"] if isinstance(each, vim.vm.device.VirtualEthernetCard)
-    ]
-    shown = [_card(card) for card in cards]
+    shown = [_card(card) for card in cards_of(vm["config"])]
     return make(
         vim.vm.GuestInfo,
         toolsStatus=vim.vm.GuestInfo.ToolsStatus.toolsOk,

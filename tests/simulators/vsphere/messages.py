@@ -11,6 +11,8 @@ _TEXTS: Mapping[str, str] = {
     "vim.fault.NoPermission": "Permission to perform this operation was denied.",
     "vim.fault.TaskInProgress": "Another task is already in progress.",
     "vim.fault.InvalidPowerState": "The attempted operation cannot be performed in the current state.",
+    "vim.fault.InvalidState": "The operation is not allowed in the current state.",
+    "vim.fault.InvalidHostState": "The operation is not allowed in the current state of the host.",
     "vim.fault.ToolsUnavailable": "Cannot complete operation because VMware Tools is not running in this "
     "virtual machine.",
     "vim.fault.NotFound": "The object or item referred to could not be found.",

@@ -147,8 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _entry(file: LeaseFile, sha1: str, size: int) -> Any:
-    made = vim.HttpNfcLease.ManifestEntry(key=file.key, sha1=sha1, size=size, disk=file.is_disk)
+    made: Any = vim.HttpNfcLease.ManifestEntry(key=file.key, sha1=sha1, size=size, disk=file.is_disk)
     if file.is_disk:
-        made.capacity = file.chain[0].capacity_bytes  # type: ignore[assignment]  # pyVmomi's optional field, which is set here
-        made.populatedSize = len(merged_grains(file.chain)) * vmdk.GRAIN_BYTES  # type: ignore[assignment]  # pyVmomi's optional field, which is set here
+        made.capacity = file.chain[0].capacity_bytes
+        made.populatedSize = len(merged_grains(file.chain)) * vmdk.GRAIN_BYTES
     return made

@@ -42,9 +42,9 @@ def transfer(device: Any, method: str = "GET", body: Any = None, path: str = "")
     with contextlib.closing(connection):
         connection.connect()
         der = connection.sock.getpeercert(binary_form=True)
-        assert hashlib.sha1(der, usedforsecurity=False).hexdigest().upper() == device.sslThumbprint.replace(  # type: ignore[arg-type]  # pyVmomi's optional field, which is set here
-            ":", ""
-        )
+        assert der is not None
+        digest = hashlib.sha1(der, usedforsecurity=False).hexdigest().upper()
+        assert digest == device.sslThumbprint.replace(":", "")
         connection.request(method, path or url.path, body)
         response = connection.getresponse()
         return response.status, response.read()

@@ -1,5 +1,6 @@
 """``FileManager`` of the vSphere simulator: it never takes a file from a VM."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from simulators.vsphere.simulator import Simulator
 from simulators.vsphere_tests.clients import Client
 from simulators.vsphere_tests.waiting import error, result
 
+Act = Callable[[], Any]
 TIB = 1_024**4
 DISK, ISO, COPY = "[shared-1] vm-0/vm-0.vmdk", "[isos] debian-12.iso", "[isos] copy.iso"
 OTHER, CONFIGURATION = "[isos] guest-tools.iso", "[shared-1] vm-1/vm-1.vmx"
@@ -142,13 +144,14 @@ def test_what_is_not_there(client: Client, manager: Any, datacenter: Any, source
 
 
 def test_vcenter_needs_the_datacenter(manager: Any) -> None:
-    for act in (
+    acts: tuple[Act, ...] = (
         lambda: manager.DeleteFile(ISO),
         lambda: manager.MakeDirectory("[isos] a"),
         lambda: manager.CopyFile(ISO, None, COPY),
-    ):
+    )
+    for act in acts:
         with pytest.raises(vmodl.fault.InvalidArgument):
-            act()  # type: ignore[no-untyped-call]  # pyVmomi's constructors have no types
+            act()
 
 
 @pytest.mark.parametrize("product", [ESXI])
@@ -171,11 +174,12 @@ def test_a_folder_goes_with_its_files(client: Client, manager: Any, simulator: S
 def test_a_reader_may_not_touch_files(connect: Any) -> None:
     client = connect("reader@vsphere.local")
     manager, datacenter = client.content.fileManager, client.content.rootFolder.childEntity[0]
-    for act in (
+    acts: tuple[Act, ...] = (
         lambda: manager.DeleteFile(ISO, datacenter),
         lambda: manager.MakeDirectory("[isos] a", datacenter),
         lambda: manager.MoveFile(ISO, datacenter, COPY),
         lambda: manager.CopyFile(ISO, datacenter, COPY),
-    ):
+    )
+    for act in acts:
         with pytest.raises(vim.fault.NoPermission):
-            act()  # type: ignore[no-untyped-call]  # pyVmomi's constructors have no types
+            act()

@@ -7,6 +7,7 @@ import pytest
 from pyVmomi import vim, vmodl
 
 from simulators.vsphere.database import Object
+from simulators.vsphere.inventory.devices import cards_of
 from simulators.vsphere.inventory.networks import add_port_group
 from simulators.vsphere.products import ESXI, VCENTER, Product
 from simulators.vsphere.schema import DataObject, MethodFault, fields
@@ -81,10 +82,9 @@ def test_10_000_vms_are_there_soon_and_have_their_own_uuids(product: Product) ->
 def test_each_card_has_its_own_address(product: Product) -> None:
     simulator = Simulator(product, vms=300)
     vms = list(simulator.database.all(vim.VirtualMachine))
-    devices = [each for vm in vms for each in vm["config"].hardware.device]
-    macs = [each.macAddress for each in devices if isinstance(each, vim.vm.device.VirtualEthernetCard)]
+    macs = [card.macAddress for vm in vms for card in cards_of(vm["config"])]
     assert len(set(macs)) == len(macs) > 400
-    assert macs[0].startswith("00:50:56:8")  # type: ignore[union-attr]  # pyVmomi's optional field, which is set here
+    assert macs[0].startswith("00:50:56:8")
 
 
 @pytest.fixture

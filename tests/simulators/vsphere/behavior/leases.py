@@ -40,10 +40,11 @@ def import_vapp(call: Call, spec: Any, folder: Object | None, host: Object | Non
             raise vmodl.fault.InvalidArgument(invalidProperty="folder")
         folder = call.resolve(call.database.one(vim.Datacenter)["vmFolder"])
     call.need("VirtualMachine.Inventory.Create", folder)
-    check_spec(folder, spec.configSpec)
-    check_name(folder, stored_name(spec.configSpec.name))  # type: ignore[arg-type]  # pyVmomi's optional field, which is set here
+    config: Any = spec.configSpec
+    check_spec(folder, config)
+    check_name(folder, stored_name(config.name))
     try:
-        vm, plan = make_vm(call, folder, spec.configSpec, call.target, host)
+        vm, plan = make_vm(call, folder, config, call.target, host)
     except vim.fault.InvalidState as fault:
         return call.simulator.leases.refuse(call, fault)
     except vim.fault.AlreadyExists as fault:

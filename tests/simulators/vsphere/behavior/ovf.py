@@ -8,13 +8,13 @@ from simulators.vsphere.behavior.leases import disk_key
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
 from simulators.vsphere.disk_chains import disks_of
+from simulators.vsphere.inventory.devices import cards_of
 from simulators.vsphere.methods import method
 from simulators.vsphere.ovf.reading import InvalidDescriptorError, read, size_in_bytes
 from simulators.vsphere.ovf.specs import Import
 from simulators.vsphere.ovf.writing import Source, write
 from simulators.vsphere.schema import Long
 
-Card = vim.vm.device.VirtualEthernetCard
 _Iso = vim.vm.device.VirtualCdrom.IsoBackingInfo
 
 
@@ -79,7 +79,6 @@ def create_descriptor(call: Call, obj: Object, cdp: Any) -> Any:
     if any(each.deviceId not in keys and not each.deviceId.endswith("/nvram") for each in cdp.ovfFiles):
         result.error.append(vim.fault.OvfExportFailed())
         return result
-    cards: list[Any] = [each for each in config.hardware.device if isinstance(each, Card)]
     name = obj["name"]
     result.ovfDescriptor = write(
         Source(
@@ -89,7 +88,7 @@ def create_descriptor(call: Call, obj: Object, cdp: Any) -> Any:
             config=config,
             files=files,
             disks=frozenset(files if cdp.ovfFiles else keys.values()),
-            networks={card.key: _network_name(call, card) for card in cards},
+            networks={card.key: _network_name(call, card) for card in cards_of(config)},
         )
     )
     return result

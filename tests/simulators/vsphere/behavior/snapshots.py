@@ -12,6 +12,7 @@ from simulators.vsphere.calls import Call
 from simulators.vsphere.data import copy, make
 from simulators.vsphere.database import Object
 from simulators.vsphere.derived import derived
+from simulators.vsphere.inventory.devices import cards_of
 from simulators.vsphere.methods import method
 from simulators.vsphere.snapshot_files import add_state, remove_state
 from simulators.vsphere.snapshot_trees import configs_of, find_node, nodes_of, path_of, walk, without
@@ -214,10 +215,8 @@ def _datastores(simulator: "Simulator", config: Any) -> list[Any]:
 
 def _networks(vm: Object, config: Any) -> list[Any]:
     """Return the networks that are left of those that the cards of a configuration are in."""
-    cards = [each for each in config.hardware.device if isinstance(each, vim.vm.device.VirtualEthernetCard)]
-    backings: list[Any] = [card.backing for card in cards]
     ids = []
-    for backing in backings:
+    for backing in (card.backing for card in cards_of(config)):
         port = getattr(backing, "port", None)
         ids.append(backing.network._moId if port is None else port.portgroupKey)
     return [found.ref for each in dict.fromkeys(ids) if (found := vm.database.find(each)) is not None]

@@ -9,6 +9,7 @@ from pyVmomi import vim
 from simulators.vsphere.hardware.drives import connect
 from simulators.vsphere.hardware.placement import label
 from simulators.vsphere.hardware.plan import Plan
+from simulators.vsphere.inventory.devices import cards_of
 
 Card = vim.vm.device.VirtualEthernetCard
 _MAX_CARDS, _FIRST_KEY, _FIRST_UNIT, _PCI_KEY = 10, 4_000, 7, 100
@@ -67,11 +68,9 @@ def check_addresses(config: Any) -> None:
     :raises GenericVmConfigFault: one is, and ``ethernet0.checkMACAddress`` is not FALSE
     """
     options = {option.key: str(option.value).lower() for option in config.extraConfig}
-    for card in config.hardware.device:
-        if not isinstance(card, Card) or card.addressType != "manual":
-            continue
+    for card in (each for each in cards_of(config) if each.addressType == "manual"):
         is_checked = options.get(f"ethernet{card.key - _FIRST_KEY}.checkMACAddress") != "false"
-        if is_checked and _RESERVED.match(card.macAddress):  # type: ignore[arg-type]  # pyVmomi's optional field, which is set here
+        if is_checked and _RESERVED.match(card.macAddress):
             reason = f"{card.macAddress} is not an allowed static Ethernet address. It conflicts with VMware"
             raise vim.fault.GenericVmConfigFault(reason=f"{reason} reserved MACs for other usage.")
 
@@ -139,6 +138,5 @@ def _generate(plan: Plan, card: Any, wanted: str = "") -> None:
 
 def _all_cards(plan: Plan) -> list[Any]:
     """Return the cards of all VMs, and those of the plan."""
-    vms = plan.simulator.database.all(vim.VirtualMachine)
-    devices = itertools.chain(plan.devices, *(vm["config"].hardware.device for vm in vms))
-    return [each for each in devices if isinstance(each, Card)]
+    configs = [vm["config"] for vm in plan.simulator.database.all(vim.VirtualMachine)]
+    return [card for config in (plan.config, *configs) for card in cards_of(config)]

@@ -127,6 +127,11 @@ def network_card(index: int, network: Object, mac: str) -> Any:
     )
 
 
+def cards_of(config: Any) -> list[Any]:
+    """Return the network cards of a configuration."""
+    return [each for each in config.hardware.device if isinstance(each, device.VirtualEthernetCard)]
+
+
 def network_backing(network: Object) -> Any:
     """Return what a card in a network is connected to."""
     if issubclass(network.kind, vim.dvs.DistributedVirtualPortgroup):
