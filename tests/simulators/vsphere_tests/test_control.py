@@ -4,11 +4,13 @@ import contextlib
 import http.client
 import json
 import threading
+import time
 from typing import Any
 
 import pytest
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
+from simulators.vsphere.json_reader import JsonRequest
 from simulators.vsphere.simulator import Simulator
 from simulators.vsphere_tests.clients import Client, Fetch
 from simulators.vsphere_tests.test_tasks import ended, until
@@ -129,6 +131,32 @@ def test_options_are_set_while_it_runs(fetch: Fetch, simulator: Simulator) -> No
     assert (simulator.latency_seconds, simulator.tasks.seconds) == (0.001, 0.002)
     assert (simulator.sessions.idle.total_seconds(), simulator.sessions.limit) == (3, 4)
     assert fetch("POST", "/simulator/options", {"nothing": 1})[0] == 400
+
+
+def test_each_call_takes_its_time(client: Client, fetch: Fetch) -> None:
+    assert fetch("POST", "/simulator/options", {"latency_seconds": 0.05})[0] == 204
+    start = time.monotonic()
+    client.service.CurrentTime()
+    assert time.monotonic() - start >= 0.05
+
+
+def test_a_journal_has_all_calls_as_they_came(
+    client: Client, connect: Any, fetch: Fetch, simulator: Simulator
+) -> None:
+    old = connect(version="6.5")
+    simulator.journal = []
+    client.service.CurrentTime()
+    old.service.CurrentTime()
+    with pytest.raises(vmodl.fault.ManagedObjectNotFound):
+        _ = vim.Task("gone", client.stub).info
+    path = "/sdk/vim25/8.0.1.0/ServiceInstance/ServiceInstance/CurrentTime"
+    session = client.cookie.partition('"')[2].partition('"')[0]
+    assert fetch("POST", path, {}, **{"vmware-api-session-id": session})[0] == 200
+    versions = [version for version, _ in simulator.journal]
+    assert [call.method for _, call in simulator.journal] == [*["CurrentTime"] * 2, "Fetch", "CurrentTime"]
+    assert versions[0] == versions[2] == versions[3] != versions[1]
+    assert isinstance(simulator.journal[3][1], JsonRequest)
+    assert simulator.rejections == []
 
 
 def test_the_state_tells_what_is_left(client: Client, fetch: Fetch, vm: Any) -> None:
