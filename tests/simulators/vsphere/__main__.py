@@ -2,30 +2,25 @@
 
 import argparse
 import contextlib
-import signal
-import socket
-import tempfile
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 
-from simulators.https import running
-from simulators.tls import Trust, make_trust, server_context, thumbprint
+from simulators.commands import Identity, block_signals, identify, serve_until_signal
+from simulators.https import HttpsServer, running
+from simulators.tls import make_trust, server_context, thumbprint
 from simulators.vsphere.nfc_server import NfcServer
 from simulators.vsphere.products import ESXI, VCENTER
 from simulators.vsphere.server import Server
 from simulators.vsphere.simulator import Simulator
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 def main() -> None:
     """Serve until a signal ends it."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # threads inherit it: the signals wait for `sigwait`
+    block_signals()
     parser = _parser()
     options = parser.parse_args()
-    host = socket.gethostname() if options.address == "0.0.0.0" else options.address  # noqa: S104  if asked to
     product = ESXI if options.esx else VCENTER
     if options.no_json:
         product = msgspec.structs.replace(product, speaks_json=False)
@@ -36,45 +31,29 @@ def main() -> None:
         task_seconds=options.task_seconds,
         session_idle=timedelta(seconds=options.session_idle),
     )
-    lines: list[str] = []
     with contextlib.ExitStack() as stack:
-        trust = None
-        if options.certificate is None and not options.no_tls:
-            folder = options.tls_folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="vsphere-"))
-            try:
-                trust = make_trust(Path(folder).resolve(), host)
-            except ImportError:
-                parser.error("trustme, which makes a certificate, is not installed: or use --certificate")
-        certificate = options.certificate if trust is None else trust.certificate
-        context = None if certificate is None else server_context(certificate)
-        scheme = "http" if context is None else "https"
-        server = Server(simulator, context, (options.address, options.port))
-        stack.enter_context(running(server))
-        leases = _lease_server(simulator, options, host, certificate, trust)
-        stack.enter_context(running(leases))
-        lines.append(f"server {scheme}://{host}:{server.port}")
-        lines.append(f"leases {scheme}://{host}:{leases.port}")
-        if trust is not None:
-            lines.append(f"ca {trust.ca_file}")
-        print("\n".join([*lines, "ready"]), flush=True)  # noqa: T201  whoever started it reads it
-        signal.sigwait(_SIGNALS)
+        identity = identify(parser, options, stack, "vsphere-")
+        context = None if identity.certificate is None else server_context(identity.certificate)
+        servers: dict[str, HttpsServer] = {
+            "server": Server(simulator, context, (options.address, options.port)),
+            "leases": _lease_server(simulator, options, identity),
+        }
+        for server in servers.values():
+            stack.enter_context(running(server))
+        address = f"{identity.scheme}://{identity.host}"
+        serve_until_signal(identity, [f"{what} {address}:{server.port}" for what, server in servers.items()])
 
 
-def _lease_server(
-    simulator: Simulator,
-    options: argparse.Namespace,
-    host: str,
-    certificate: Path | None,
-    trust: Trust | None,
-) -> NfcServer:
+def _lease_server(simulator: Simulator, options: argparse.Namespace, identity: Identity) -> NfcServer:
     """Return the server of leases, whose certificate is of an authority that nobody is told of."""
-    if trust is not None:
-        certificate = make_trust(trust.certificate.parent / "leases", host).certificate
+    certificate = identity.certificate
+    if identity.trust is not None:
+        certificate = make_trust(identity.trust.certificate.parent / "leases", identity.host).certificate
     return NfcServer(
         simulator,
         None if certificate is None else server_context(certificate),
         (options.address, options.lease_port),
-        host="*" if options.esx else host,
+        host="*" if options.esx else identity.host,
         thumbprint="" if certificate is None else thumbprint(certificate),
     )
 

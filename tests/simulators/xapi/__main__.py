@@ -2,26 +2,21 @@
 
 import argparse
 import contextlib
-import signal
-import socket
-import tempfile
 from datetime import timedelta
 from pathlib import Path
 
+from simulators.commands import block_signals, identify, serve_until_signal
 from simulators.https import running
-from simulators.tls import make_trust, server_context
+from simulators.tls import server_context
 from simulators.xapi.server import Server
 from simulators.xapi.simulator import Simulator
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> None:
     """Serve until a signal ends it."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # threads inherit it: the signals wait for `sigwait`
+    block_signals()
     parser = _parser()
     options = parser.parse_args()
-    host = socket.gethostname() if options.address == "0.0.0.0" else options.address  # noqa: S104  if asked to
     simulator = Simulator(
         vms=options.vms,
         latency_seconds=options.latency,
@@ -38,32 +33,21 @@ def main() -> None:
     )
     lines: list[str] = []
     with contextlib.ExitStack() as stack:
-        trust = None
-        if options.certificate is None and not options.no_tls:
-            folder = options.tls_folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="xapi-"))
-            try:
-                trust = make_trust(Path(folder).resolve(), host)
-            except ImportError:
-                parser.error("trustme, which makes a certificate, is not installed: or use --certificate")
-        certificate = options.certificate if trust is None else trust.certificate
-        context = None if certificate is None else server_context(certificate)
-        scheme = "http" if context is None else "https"
+        identity = identify(parser, options, stack, "xapi-")
+        context = None if identity.certificate is None else server_context(identity.certificate)
 
         def serve(what: str, port: int = 0) -> Server:
             server = Server(simulator, context, (options.address, port), speaks_json=not options.no_json)
             stack.enter_context(running(server))
-            lines.append(f"{what} {scheme}://{host}:{server.port}")
+            lines.append(f"{what} {identity.scheme}://{identity.host}:{server.port}")
             return server
 
         master = serve("master", options.port)
         if options.slave:
-            serve("slave").master_address = f"{host}:{master.port}"
+            serve("slave").master_address = f"{identity.host}:{master.port}"
         if options.redirect:
-            master.redirect_to = f"{scheme}://{host}:{serve('images').port}"
-        if trust is not None:
-            lines.append(f"ca {trust.ca_file}")
-        print("\n".join([*lines, "ready"]), flush=True)  # noqa: T201  whoever started it reads it
-        signal.sigwait(_SIGNALS)
+            master.redirect_to = f"{identity.scheme}://{identity.host}:{serve('images').port}"
+        serve_until_signal(identity, lines)
 
 
 def _parser() -> argparse.ArgumentParser:
