@@ -1,6 +1,5 @@
 """HTTP requests of a connection: SOAP calls, and other paths in `routes`."""
 
-import re
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler
@@ -11,6 +10,7 @@ from simulators.rules import Drop
 from simulators.vsphere import control, folder_requests, routes, vi_json  # noqa: F401  they register routes
 from simulators.vsphere.answers import answer_soap
 from simulators.vsphere.calls import Client
+from simulators.vsphere.request_bodies import Body, CutOffError
 from simulators.vsphere.simulator import Simulator
 from simulators.vsphere.versions import service_versions
 
@@ -18,7 +18,6 @@ _COOKIE = "vmware_soap_session"
 #: vCenter accepts no longer SOAP requests.
 _MAX_CALL_BYTES = 20 * 1024**2
 _XML = "text/xml; charset=utf-8"
-_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}")
 
 
 class Place(Protocol):
@@ -85,15 +84,24 @@ class Handler(BaseHTTPRequestHandler):
         """Print nothing: the counts tell more."""
 
     def read_body(self, limit: int) -> bytes | None:
-        """Return the body; None if it has no length or is too long, which was answered already."""
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            return self._read_chunks(limit)
-        length = self.headers.get("Content-Length", "")
-        if length.isdigit() and int(length) <= limit:
-            return self.rfile.read(int(length))
-        self.close_connection = True
-        self.send(413 if length.isdigit() else 411, b"")
-        return None
+        """Return the body; None if it is incomplete, has no length or is too long, which was answered."""
+        try:
+            body = Body(self.rfile, self.headers)
+        except ValueError:
+            self._reject(411)
+            return None
+        try:
+            data = b"" if body.announced > limit else body.read(limit + 1)
+        except CutOffError:
+            self.drop()
+            return None
+        except ValueError:
+            self._reject(400)
+            return None
+        if max(len(data), body.announced) > limit:
+            self._reject(413)
+            return None
+        return data
 
     def answer_soap(self, body: bytes) -> None:
         """Answer a SOAP request, unless the connection is to be closed."""
@@ -104,19 +112,6 @@ class Handler(BaseHTTPRequestHandler):
             self.drop()
             return
         self.send(found.status, found.body, found.content_type, found.cookie)
-
-    def _read_chunks(self, limit: int) -> bytes | None:
-        body = bytearray()
-        while True:
-            size = self.rfile.readline(32).partition(b";")[0].strip()
-            if not _CHUNK.fullmatch(size) or len(body) + int(size, 16) > limit:
-                self.close_connection = True
-                self.send(400, b"")
-                return None
-            body += self.rfile.read(int(size, 16))
-            self.rfile.readline(32)
-            if not int(size, 16):
-                return bytes(body)
 
     def send(
         self,
@@ -144,6 +139,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
+    def _reject(self, status: int) -> None:
+        """Answer a request whose body was not read."""
+        self.close_connection = True
+        self.send(status, b"")
+
     def drop(self) -> None:
         """Close the connection without a response."""
         self.close_connection = True
@@ -157,7 +157,6 @@ class Handler(BaseHTTPRequestHandler):
             return
         found = routes.find(self.command, path)
         if found is None:
-            self.close_connection = True  # its body was not read
-            self.send(404, b"")
+            self._reject(404)
         else:
             found(self)

@@ -1,4 +1,4 @@
-"""Bodies of requests that are too long for memory."""
+"""Bodies of requests, which may be too long for memory."""
 
 import re
 from email.message import Message
@@ -6,6 +6,10 @@ from io import BufferedIOBase
 
 _CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}")
 _PIECE_BYTES = 64 * 1024
+
+
+class CutOffError(ValueError):
+    """The client has sent less than it has announced."""
 
 
 class Body:
@@ -19,16 +23,19 @@ class Body:
         self._source = source
         self._is_chunked = headers.get("Transfer-Encoding", "").lower() == "chunked"
         length = headers.get("Content-Length", "")
-        if not self._is_chunked and not length.isdigit():
+        if not self._is_chunked and not length.isdecimal():
             raise ValueError("the body has no length")
+        #: How many bytes the client has announced; 0 if it comes in chunks.
+        self.announced = 0 if self._is_chunked else int(length)
         #: Of the body, or of the chunk.
-        self._left = 0 if self._is_chunked else int(length)
+        self._left = self.announced
         self._has_begun = self._has_ended = False
 
     def read(self, size: int) -> bytes:
         """Return so many bytes; fewer at the end only.
 
-        :raises ValueError: the client has sent less than it has announced
+        :raises CutOffError: the client has sent less than it has announced
+        :raises ValueError: it has sent no chunks
         """
         found = bytearray()
         while len(found) < size:
@@ -36,7 +43,7 @@ class Body:
                 break
             piece = self._source.read(min(size - len(found), self._left))
             if not piece:
-                raise ValueError("the connection has ended before the body")
+                raise CutOffError("the connection has ended before the body")
             found += piece
             self._left -= len(piece)
         return bytes(found)
@@ -44,7 +51,8 @@ class Body:
     def finish(self) -> None:
         """Read the rest.
 
-        :raises ValueError: the client has sent less than it has announced
+        :raises CutOffError: the client has sent less than it has announced
+        :raises ValueError: it has sent no chunks
         """
         while self.read(_PIECE_BYTES):
             pass
@@ -55,9 +63,12 @@ class Body:
         if self._has_begun:
             self._source.readline(32)
         self._has_begun = True
-        size = self._source.readline(32).partition(b";")[0].strip()
+        line = self._source.readline(32)
+        if not line:
+            raise CutOffError("the connection has ended before the body")
+        size = line.partition(b";")[0].strip()
         if not _CHUNK.fullmatch(size):
-            raise ValueError("the connection has ended before the body")
+            raise ValueError("the body is not in chunks")
         self._left = int(size, 16)
         if not self._left:
             self._source.readline(32)

@@ -60,13 +60,10 @@ def clone(call: Call, folder: Object, name: str, spec: Any) -> Any:
         origin = _origin(call, spec)
         running.commit()
         plan = Plan(call.simulator, copy(origin), host=call.resolve(host))
-        try:
+        with plan.all_or_nothing():
             _copy(plan, store, stored, is_template=spec.template)
             _change(plan, origin, spec)
             datastores, networks = plan.relations()
-        except vmodl.MethodFault:
-            plan.roll_back()
-            raise
         made = _add(call, folder, stored, plan.config)
         made["datastore"], made["network"] = datastores, networks
         made["resourcePool"] = None if spec.template else pool.ref

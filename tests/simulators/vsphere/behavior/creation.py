@@ -64,15 +64,12 @@ def make_vm(
     store, inside = plan.locate(config.files.vmPathName)
     guest = Guest(name, store, [], place, pool, disk_bytes=())
     plan.config = _defaults(guest)
-    try:
+    with plan.all_or_nothing():
         path = _add_files(plan, store, inside, name)
         plan.config.files = _files(store, path)
         _configure(plan, config)
         change_devices(plan, config.deviceChange)
         datastores, networks = plan.relations()
-    except vmodl.MethodFault:
-        plan.roll_back()
-        raise
     made = add_vm(call.database, guest, folder, plan.config)
     made["datastore"], made["network"] = datastores, networks
     call.simulator.guests.stop(made)

@@ -59,7 +59,7 @@ def reconfigure(call: Call, spec: Any) -> Any:
             has_snapshots=vm["snapshot"] is not None,
             kept_files=frozenset(all_file_names(configs_of(vm)[1:])),
         )
-        try:
+        with plan.all_or_nothing():
             if spec.name is not None:
                 plan.config.name = stored_name(spec.name)
                 if vm["parent"] is not None:
@@ -67,9 +67,6 @@ def reconfigure(call: Call, spec: Any) -> Any:
             configure(plan, spec)
             change_devices(plan, spec.deviceChange)
             datastores, networks = plan.relations()
-        except vmodl.MethodFault:
-            plan.roll_back()
-            raise
         vm["config"] = plan.config
         vm["name"] = plan.config.name
         vm["datastore"], vm["network"] = datastores, networks

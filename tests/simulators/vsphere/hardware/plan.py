@@ -1,6 +1,7 @@
 """A change of a VM that is under way: a copy of its configuration, and how to undo what happened to files."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -128,6 +129,15 @@ class Plan:
             self._undo.append(lambda: files.resize(store.id, path, used))
         file.capacity_bytes = size
         self._undo.append(lambda: setattr(file, "capacity_bytes", capacity))
+
+    @contextlib.contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Undo what happened to files if the block fails."""
+        try:
+            yield
+        except Exception:
+            self.roll_back()
+            raise
 
     def roll_back(self) -> None:
         """Undo what happened to files."""
