@@ -12,13 +12,14 @@ from simplestack import Target
 from simplestack.sessions.targets import AllowList
 from simplestack_vmware.settings import VmwareSettings
 from simulators.https import running
-from simulators.tls import Trust, server_context
+from simulators.tls import Trust, server_context, thumbprint
 from simulators.vsphere.database import Object
+from simulators.vsphere.nfc_server import NfcServer
 from simulators.vsphere.products import VCENTER, Product
 from simulators.vsphere.server import Server
 from simulators.vsphere.simulator import Simulator
 
-__all__ = ["PASSWORD", "Host", "administrator", "running_host"]
+__all__ = ["PASSWORD", "Host", "administrator", "running_host", "running_leases"]
 
 PASSWORD = "secret"
 
@@ -92,3 +93,20 @@ def running_host(
     with running(Server(simulator, server_context(trust.certificate))) as server:
         yield Host(simulator, server, trust)
     assert simulator.defects == [], "the simulator did what its own types do not allow"
+
+
+@contextlib.contextmanager
+def running_leases(
+    host: Host, trust: Trust, *, name: str | None = None, digest: str | None = None
+) -> Iterator[NfcServer]:
+    """Serve the files of a host's leases until the block ends.
+
+    :param trust: the certificate
+    :param name: the host in the addresses. Default: as vCenter and ESXi have it
+    :param digest: the thumbprint of the certificate. Default: the right one
+    """
+    name = name or ("127.0.0.1" if host.simulator.product.is_vcenter else "*")
+    digest = thumbprint(trust.certificate) if digest is None else digest
+    server = NfcServer(host.simulator, server_context(trust.certificate), host=name, thumbprint=digest)
+    with running(server):
+        yield server

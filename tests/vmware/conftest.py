@@ -13,8 +13,9 @@ from simplestack_vmware.session import connect, disconnect
 from simplestack_vmware.settings import VmwareSettings
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simulators.tls import Trust, make_trust
+from simulators.vsphere.nfc_server import NfcServer
 from simulators.vsphere.products import ESXI, VCENTER, Product
-from support.vsphere import PASSWORD, Host, running_host
+from support.vsphere import PASSWORD, Host, running_host, running_leases
 
 from .counterparts import vcsim
 
@@ -62,6 +63,19 @@ def esxi(trust: Trust) -> Iterator[Host]:
 def host(request: pytest.FixtureRequest, trust: Trust) -> Iterator[Host]:
     """Give a vCenter, then an ESXi host."""
     with running_host(trust, request.param) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def lease_trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
+    """Give the certificate of the server of leases, which is of an authority that nobody trusts."""
+    return make_trust(tmp_path_factory.mktemp("leases"))
+
+
+@pytest.fixture
+def leases(host: Host, lease_trust: Trust) -> Iterator[NfcServer]:
+    """Give the address of the files of the host's leases."""
+    with running_leases(host, lease_trust) as made:
         yield made
 
 

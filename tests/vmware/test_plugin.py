@@ -7,9 +7,10 @@ from pathlib import Path
 
 from simplestack.plugins.hypervisor import make_hypervisor
 from simplestack_vmware import plugin
+from simulators.tls import Trust
 from support.examples import Recorder, Surroundings, compare, tell
 from support.service import running_service, token
-from support.vsphere import PASSWORD, Host
+from support.vsphere import PASSWORD, Host, running_leases
 
 
 def test_the_entry_point_is_the_plugin() -> None:
@@ -17,8 +18,8 @@ def test_the_entry_point_is_the_plugin() -> None:
     assert found.load() is plugin
 
 
-def test_the_examples_are_what_it_answers(vcenter: Host, tmp_path: Path) -> None:
-    with running_service(tmp_path, vcenter.toml) as service:
+def test_the_examples_are_what_it_answers(vcenter: Host, lease_trust: Trust, tmp_path: Path) -> None:
+    with running_leases(vcenter, lease_trust), running_service(tmp_path, vcenter.toml) as service:
         service.default_headers["X-Simplestack-Hypervisor-Token"] = token(vcenter.user, PASSWORD)
         operations = frozenset(make_hypervisor(plugin, "simplestack-vmware", "0").operations)
         replacements = {"127.0.0.1": "vcenter.example"}

@@ -2,6 +2,7 @@
 
 Each package imports those below it in this list:
 
+- `transfer`: exports and imports: leases, their files, and descriptors
 - `guests`: places, hardware and cloud-init data of new guests; copies; tags in the notes; names, sizes,
   templates; deletion without the disks of others
 - `disks`: units on controllers; disks, their growth, their files, and which other VMs use them

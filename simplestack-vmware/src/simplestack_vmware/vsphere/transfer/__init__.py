@@ -1,0 +1,1 @@
+"""Exports and imports of guests: leases, their files, and descriptors."""
