@@ -13,6 +13,7 @@ import pytest
 from simplestack import GIB, Conflict, Disk, DiskCreate, DiskUpdate
 from simplestack_kvm.hooks import disks
 from simplestack_kvm.hooks.disks import disk_create, disk_delete, disk_list, disk_update
+from simplestack_kvm.libvirtd.connection.abandoned import Abandoned
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.libvirtd.guests.records import DISK_NAMES
 from simplestack_kvm.libvirtd.networks import plugging
@@ -86,7 +87,7 @@ def test_a_disk_that_cannot_be_attached_leaves_no_name(session: KvmSession, libv
 def another(session: KvmSession, libvirtd: Libvirtd) -> Iterator[KvmSession]:
     """Give a session of another client."""
     with closing(libvirt.open(libvirtd.uri)) as connection:
-        yield replace(session, connection=connection, abandoned=threading.Event())
+        yield replace(session, connection=connection, abandoned=Abandoned())
 
 
 @pytest.mark.parametrize("names", [("mine", "theirs"), ("data", "data")])

@@ -1,7 +1,6 @@
 """Growing disks on a real libvirtd: what a guest wrote into its raw disk is data, not a header to follow."""
 
 import subprocess
-import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from simplestack_kvm.hooks.disks import disk_info, disk_update
 from simplestack_kvm.hooks.guests import guest_info, guest_list
 from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.libvirtd.changes import turns
+from simplestack_kvm.libvirtd.connection.abandoned import Abandoned
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
@@ -177,7 +177,7 @@ def test_a_raw_disk_is_as_large_as_its_file_whatever_its_guest_wrote_into_it(
 def another(session: KvmSession, libvirtd: Libvirtd) -> Iterator[KvmSession]:
     """Give a session of another client."""
     with closing(libvirt.open(libvirtd.uri)) as connection:
-        yield replace(session, connection=connection, abandoned=threading.Event())
+        yield replace(session, connection=connection, abandoned=Abandoned())
 
 
 def test_of_two_growths_at_once_the_smaller_one_does_not_cut_the_disk(

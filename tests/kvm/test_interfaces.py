@@ -1,6 +1,5 @@
 """Network interfaces on a real libvirtd: whose traffic changes, and what is left alone."""
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
@@ -27,6 +26,7 @@ from simplestack_kvm.hooks.interfaces import (
     network_interface_list,
     network_interface_update,
 )
+from simplestack_kvm.libvirtd.connection.abandoned import Abandoned
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.libvirtd.networks import plugging
 
@@ -46,7 +46,7 @@ Until = Callable[[Callable[[], bool], float, str], None]
 def other(session: KvmSession, libvirtd: Libvirtd) -> Iterator[KvmSession]:
     """Give a session of another client."""
     with closing(libvirt.open(libvirtd.uri)) as connection:
-        yield replace(session, connection=connection, abandoned=threading.Event())
+        yield replace(session, connection=connection, abandoned=Abandoned())
 
 
 def test_interfaces_that_simplestack_did_not_make_are_shown_as_they_are(

@@ -1,6 +1,5 @@
 """Tags on a real libvirtd: none is lost, and nothing else of a guest's metadata changes."""
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -12,6 +11,7 @@ import pytest
 from simplestack import DiskCreate, EntityNotFound
 from simplestack_kvm.hooks.disks import disk_create, disk_delete, disk_list
 from simplestack_kvm.hooks.tags import tag_create, tag_delete, tag_list
+from simplestack_kvm.libvirtd.connection.abandoned import Abandoned
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 
 from .counterparts.libvirtd import Libvirtd
@@ -29,7 +29,7 @@ def clients(session: KvmSession, libvirtd: Libvirtd, number: int) -> Iterator[li
     """Give sessions of several clients."""
     with ExitStack() as stack:
         connections = [stack.enter_context(closing(libvirt.open(libvirtd.uri))) for _ in range(number)]
-        yield [replace(session, connection=each, abandoned=threading.Event()) for each in connections]
+        yield [replace(session, connection=each, abandoned=Abandoned()) for each in connections]
 
 
 @pytest.mark.parametrize("running", [False, True])

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _LOOKUP, _FORGET, _GETATTR, _SETATTR, _OPEN, _READ, _WRITE, _STATFS, _RELEASE = 1, 2, 3, 4, 14, 15, 16, 17, 18
+_MKNOD, _UNLINK = 8, 10
 _FSYNC, _FLUSH, _INIT, _OPENDIR, _READDIR, _RELEASEDIR, _ACCESS, _BATCH_FORGET = (
     20,
     25,
@@ -43,6 +44,8 @@ class _Files:
             _LOOKUP: self._lookup,
             _GETATTR: lambda node, _: struct.pack("<QII", 0, 0, 0) + self._attributes(node),
             _SETATTR: lambda node, _: struct.pack("<QII", 0, 0, 0) + self._attributes(node),
+            _MKNOD: self._make,
+            _UNLINK: self._remove,
             _OPEN: lambda _node, _: bytes(16),
             _OPENDIR: lambda _node, _: bytes(16),
             _READ: self._read,
@@ -74,6 +77,16 @@ class _Files:
         number = self._number(name)
         # Nothing is valid for any time, so that the kernel asks again each time.
         return struct.pack("<QQQQII", number, 0, 0, 0, 0, 0) + self._attributes(number)
+
+    def _make(self, node: int, body: bytes) -> bytes:
+        name = body[16:]  # after the mode, the device, the mask and what fills up
+        (self._folder / name.rstrip(b"\0").decode()).touch()
+        return self._lookup(node, name)
+
+    def _remove(self, _node: int, body: bytes) -> bytes:
+        name = body.rstrip(b"\0").decode()
+        (self._folder / name).unlink()
+        return b""
 
     def _attributes(self, node: int) -> bytes:
         found = self._path(node).stat()

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -44,7 +44,7 @@ class Leftovers:
     ) -> None:
         if error is None:
             return
-        named = with_remains(error, self._remove())
+        named = with_remains(error, self._remains())
         if named is not error:
             raise named from error
 
@@ -104,13 +104,25 @@ class Leftovers:
 
     def discard(self) -> None:
         """Remove everything, without an error to name what stays in: the log names it."""
-        for sentence in self._remove():
-            _log.warning("%s", sentence)
+        _warn(self._remains())
 
-    def _remove(self) -> list[str]:
-        """Remove everything; return sentences about what stays."""
-        remaining, in_use = self._removals, []
-        with contextlib.closing(self._connections()) as connections:
+    def _remains(self) -> list[str]:
+        """Remove everything; return sentences about what stays.
+
+        What has the connection, and hangs, does it as soon as it no longer does.
+        """
+        removals, self._removals = self._removals, []
+        abandoned = self._session.abandoned
+        if not removals or not abandoned.is_set():
+            return self._remove(removals)
+        sentences = [f"{what} is removed when the host responds again" for what, _ in reversed(removals)]
+        abandoned.afterwards(lambda: _warn(self._remove(removals)))
+        return sentences
+
+    def _remove(self, remaining: list[tuple[str, Removal]]) -> list[str]:
+        """Remove things, and them from the list; return sentences about what stays."""
+        in_use = []
+        with contextlib.closing(self._connections(remaining)) as connections:
             for connection in connections:
                 # The volumes of a domain that stays are still its own.
                 while remaining:
@@ -125,8 +137,8 @@ class Leftovers:
                     break
         return in_use + [f"{what} may be left: remove it by hand" for what, _ in reversed(remaining)]
 
-    def _connections(self) -> "Generator[libvirt.virConnect]":
-        if not self._removals:
+    def _connections(self, removals: Sequence[object]) -> "Generator[libvirt.virConnect]":
+        if not removals:
             return
         yield self._session.connection
         fresh = self._reconnect()
@@ -150,6 +162,11 @@ class Leftovers:
                     _log.warning("cannot connect to remove leftovers: %s", error.message)
                     return None
                 time.sleep(_RETRY_SECONDS)
+
+
+def _warn(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        _log.warning("%s", sentence)
 
 
 def _mentions(connection: "libvirt.virConnect", domain_id: str, name: str) -> bool:

@@ -114,3 +114,4 @@ class _Turn:
         with self._place.changed:
             self._place.overdue -= 1
         self.end()
+        self._session.abandoned.end()

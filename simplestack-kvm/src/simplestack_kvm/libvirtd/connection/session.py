@@ -1,10 +1,10 @@
 """A connection that is open, as hooks and what is below them use it."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simplestack import Target
+from simplestack_kvm.libvirtd.connection.abandoned import Abandoned
 from simplestack_kvm.sdk import libvirt
 from simplestack_kvm.settings import KvmSettings
 
@@ -23,4 +23,4 @@ class KvmSession:
     #: Connects anew. None where the other end asks for the caller's password, which no session keeps.
     reopen: "Callable[[], libvirt.virConnect] | None" = field(default=None, repr=False)
     #: Set when a call on the connection was given up. It may hang for ever: do not use the connection.
-    abandoned: threading.Event = field(default_factory=threading.Event, repr=False)
+    abandoned: Abandoned = field(default_factory=Abandoned, repr=False)

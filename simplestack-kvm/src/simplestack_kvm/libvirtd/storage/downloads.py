@@ -6,12 +6,13 @@ more than one of them can be in memory however slowly a client reads.
 """
 
 import contextlib
-import threading
 from collections.abc import Generator, Iterator
 from queue import Empty, Queue
 from typing import Any, Self
 
-from simplestack import CHUNK_BYTES, MIB, Busy, HypervisorError
+from simplestack import CHUNK_BYTES, MIB, Busy, HypervisorError, HypervisorTimeout
+from simplestack_kvm.libvirtd.connection.abandoned import Abandoned
+from simplestack_kvm.libvirtd.connection.own_thread import OwnThread, wait_seconds
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.sdk import libvirt
 
@@ -24,7 +25,6 @@ _ZEROS = bytes(CHUNK_BYTES)
 #: To look for holes costs libvirtd a tenth of its work, so holes must be more than one part in so many.
 _WORTHWHILE = 16
 _PIECES_AHEAD = 4
-_JOIN_SECONDS = 0.01
 
 
 def download(session: KvmSession, volume: "libvirt.virStorageVol", size_bytes: int) -> "ReadAhead":
@@ -34,27 +34,37 @@ def download(session: KvmSession, volume: "libvirt.virStorageVol", size_bytes: i
 
     :param size_bytes: the volume's present length
     :raises Busy: from the iterator: the volume is shorter meanwhile
+    :raises HypervisorTimeout: from the iterator: libvirt sends no more of it
     """
-    return ReadAhead(_windows(session, volume, size_bytes))
+    return ReadAhead(_windows(session, volume, size_bytes), session.abandoned)
 
 
 class ReadAhead:
-    """Reads a few pieces ahead in a thread, while others are checked and sent: libvirtd need not wait."""
+    """Reads a few pieces ahead in a thread, while others are checked and sent: libvirtd need not wait.
 
-    def __init__(self, pieces: Generator[bytes]) -> None:
+    If libvirt hangs, the thread is given up at the operation's time limit.
+    """
+
+    def __init__(self, pieces: Generator[bytes], abandoned: Abandoned) -> None:
+        """Begin to read.
+
+        :param abandoned: that of the session whose connection the pieces come from
+        """
         self._pieces = pieces
         #: Pieces, and at the end None or an error.
         self._read: Queue[bytes | BaseException | None] = Queue(_PIECES_AHEAD)
-        self._is_closed = threading.Event()
-        #: Daemon: a host that hangs must not keep the process.
-        self._thread = threading.Thread(target=self._run, name="simplestack-kvm-download", daemon=True)
-        self._thread.start()
+        self._is_closed = False
+        self._thread = OwnThread("simplestack-kvm-download", self._run, abandoned)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
-        piece = self._read.get()
+        try:
+            piece = self._read.get(timeout=wait_seconds())
+        except Empty:
+            self._is_closed = True
+            piece = self._thread.give_up()
         if isinstance(piece, bytes):
             return piece
         self._read.put(piece)  # for whoever asks again
@@ -63,24 +73,24 @@ class ReadAhead:
         raise piece
 
     def close(self) -> None:
-        """Stop reading. Returns when the connection is free again."""
-        self._is_closed.set()
-        while self._thread.is_alive():
-            with contextlib.suppress(Empty):  # the thread may wait for a place
-                self._read.get_nowait()
-            self._thread.join(_JOIN_SECONDS)
+        """Stop reading. Returns when the connection is free again, or was given up."""
+        self._is_closed = True
+        with contextlib.suppress(Empty):  # the thread may wait for a place: one is enough
+            self._read.get_nowait()
+        with contextlib.suppress(HypervisorTimeout):  # what matters is on its way already
+            self._thread.wait()
 
     def _run(self) -> None:
         end: BaseException | None = None
         try:
             with contextlib.closing(self._pieces) as pieces:
                 for piece in pieces:
-                    self._read.put(piece)
-                    if self._is_closed.is_set():
+                    if self._is_closed:
                         return
+                    self._read.put(piece)
         except BaseException as error:  # for the thread that reads
             end = error
-        if not self._is_closed.is_set():
+        if not self._is_closed:
             self._read.put(end)
 
 
