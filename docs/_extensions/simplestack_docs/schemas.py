@@ -32,23 +32,17 @@ _PATTERNS = {
 def fields_table(schema: Schema, *, is_body: bool, link: Link = no_link) -> nodes.table:
     """Return a table of an object's fields.
 
-    :param is_body: whether it is a request body: then the table says which fields are required, and the
-        defaults
+    :param is_body: whether it is a request body: then the table says which fields are required
     """
     required = set(schema.get("required", ()))
     rows: list[list[Cell]] = []
     for name, field in schema["properties"].items():
         row: list[Cell] = [[nodes.literal(name, name)], inline(kind(field), link)]
         if is_body:
-            row.append([nodes.Text("required")] if name in required else inline(_default(field)))
+            row.append([nodes.Text("yes" if name in required else "no")])
         rows.append([*row, inline(field.get("description", ""), link)])
-    heads = ("field", "type", "default", "meaning") if is_body else ("field", "type", "meaning")
+    heads = ("field", "type", "required", "meaning") if is_body else ("field", "type", "meaning")
     return table(heads, rows)
-
-
-def _default(field: Schema) -> str:
-    default = field.get("default")
-    return "" if default in (None, "", [], {}) else f"`{json.dumps(default)}`"
 
 
 def kind(schema: Schema) -> str:

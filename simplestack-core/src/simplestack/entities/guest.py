@@ -1,7 +1,7 @@
 """Guests: virtual machines."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -74,7 +74,8 @@ class GuestCreate(HidesSecrets, Struct, frozen=True, kw_only=True, forbid_unknow
     cpus: Cpus | None = None
     #: ID or name of the guest or template to copy.
     template: Name | None = None
-    #: Name of a volume in a storage. The guest boots from a copy of it, its first disk.
+    #: Name of a volume in a storage, instead of ``template``. The guest boots from a copy of it, its first
+    #: disk.
     image: Name | None = None
     #: Empty disks. They come after the disk from ``image``.
     disks: list[NewDisk] = []
@@ -102,20 +103,11 @@ class GuestCreate(HidesSecrets, Struct, frozen=True, kw_only=True, forbid_unknow
     #: Whether to start the guest after it is created.
     start: bool = False
 
-    #: The checks of `__post_init__` as JSON Schema.
-    schema_rules: ClassVar[dict[str, object]] = {
-        "anyOf": [
-            {"required": [field], "properties": {field: {"not": {"type": "null"}}}}
-            for field in ("memory", "template")
-        ],
-        "not": {
-            "required": ["template", "image"],
-            "properties": {"template": {"type": "string"}, "image": {"type": "string"}},
-        },
-    }
-
     def __post_init__(self) -> None:
-        """Reject combinations of fields that no hypervisor supports."""
+        """Reject combinations of fields that no hypervisor supports.
+
+        The JSON Schema does not have these rules: generated clients cannot make an object with them.
+        """
         if self.memory is None and self.template is None:
             raise ValueError("`memory` is missing: send a whole number of MiB, or the `template` to copy")
         if self.template is not None and self.image is not None:

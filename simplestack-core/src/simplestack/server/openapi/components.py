@@ -20,6 +20,16 @@ def components(
         "schemas": {
             **dict(sorted(schemas.components.items())),
             "Error": ERROR_SCHEMA,
+            "Hypervisor": {
+                "title": "Hypervisor",
+                "description": "Name or alias of a hypervisor.",
+                "type": "string",
+                "enum": [
+                    word
+                    for hypervisor in hypervisors
+                    for word in (hypervisor.name, *hypervisor.plugin.aliases)
+                ],
+            },
             "Id": {
                 "title": "Id",
                 "description": "The ID from a response, percent-encoded. `.` and `..` are not valid IDs.",
@@ -35,14 +45,7 @@ def components(
                 "in": "path",
                 "required": True,
                 "description": "Name or alias of the hypervisor.",
-                "schema": {
-                    "type": "string",
-                    "enum": [
-                        word
-                        for hypervisor in hypervisors
-                        for word in (hypervisor.name, *hypervisor.plugin.aliases)
-                    ],
-                },
+                "schema": {"$ref": "#/components/schemas/Hypervisor"},
             },
             "host": {
                 "name": "host",

@@ -127,14 +127,10 @@ def _response(status: int, reasons: dict[str, str]) -> dict[str, Any]:
     headers = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
     if status in _RETRIED:
         headers["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
-    schema = {
-        "allOf": [
-            {"$ref": "#/components/schemas/Error"},
-            {"type": "object", "properties": {"error": {"enum": sorted(reasons)}}},
-        ]
-    }
     return {
         "description": "\n".join([f"{HTTPStatus(status).phrase}.", "", *lines]),
         "headers": headers,
-        "content": {"application/json": {"schema": schema}},
+        # Generators of clients make a class for each schema that is not a reference.
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        "x-simplestack-errors": sorted(reasons),
     }

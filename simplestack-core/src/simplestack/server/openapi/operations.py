@@ -21,7 +21,8 @@ from simplestack.server.openapi.schemas import Schema, Schemas
 
 BINARY = "application/octet-stream"
 JSON = "application/json"
-_STREAM: Schema = {"type": "string", "contentMediaType": BINARY, "minLength": 1}
+#: `format` is for generators of clients, which take a stream for a text otherwise.
+_STREAM: Schema = {"type": "string", "format": "binary", "contentMediaType": BINARY, "minLength": 1}
 
 SPECS: Mapping[str, Callable[..., Any]] = {
     name: vars(module)[name] for module in SPEC_MODULES for name in SPEC_PARAMETERS if name in vars(module)
@@ -98,7 +99,8 @@ class Describer:
             for field in entity.__struct_fields__
         }
         if fields:
-            all_parameters.append(_fields(sorted(fields)))
+            reference = self.schemas.add(f"{_entity_name(rows)}Field", _field_names(sorted(fields)))
+            all_parameters.append(_fields(reference))
         all_parameters += [its for row in rows for its in query_parameters(row, self.hypervisors)]
         return [*all_parameters, _parameter("request_id")]
 
@@ -166,7 +168,17 @@ def _parameter(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/parameters/{name}"}
 
 
-def _fields(names: list[str]) -> dict[str, Any]:
+def _entity_name(rows: Sequence[Operation]) -> str:
+    """Return the name of core's entity that rows with the same method and path return."""
+    (name,) = {entity.__name__ for row in rows if (entity := entity_of(row.result)) is not None}
+    return name
+
+
+def _field_names(names: list[str]) -> Schema:
+    return {"description": "Name of a field for `?fields=`.", "type": "string", "enum": names}
+
+
+def _fields(name: Schema) -> dict[str, Any]:
     return {
         "name": "fields",
         "in": "query",
@@ -174,7 +186,7 @@ def _fields(names: list[str]) -> dict[str, Any]:
         "Fewer fields can make the response faster.",
         "style": "form",
         "explode": False,
-        "schema": {"type": "array", "items": {"type": "string", "enum": names}, "minItems": 1},
+        "schema": {"type": "array", "items": name, "minItems": 1},
     }
 
 

@@ -1,5 +1,6 @@
 """JSON Schemas of request and response bodies."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -18,7 +19,8 @@ class Schemas:
     """The schemas of all types in the document, and references to them.
 
     In a response, all fields are required; a response to ``?fields=`` has its own schema. In a request,
-    fields with a default are optional.
+    fields with a default are optional. Descriptions say the default: where a schema has it, generated clients
+    have the field as required.
     """
 
     def __init__(self, bodies: Iterable[Any], results: Iterable[Any]) -> None:
@@ -49,18 +51,23 @@ class Schemas:
         component: Schema = self.components[self._name(struct)]
         return component
 
+    def add(self, name: str, schema: Schema) -> Schema:
+        """Add a schema with a name, and return the reference to it."""
+        self.components[name] = {"title": name, **schema}
+        return {"$ref": f"{_REFERENCE}{name}"}
+
     def trimmed(self, struct: type[Struct]) -> Schema:
         """Return the schema of an entity with only the fields that ``?fields=`` lists."""
-        name = f"{self._name(struct)}Fields"
         whole = self.components[self._name(struct)]
-        self.components[name] = {
-            "title": name,
-            "description": f"The fields of {self._name(struct)} that `?fields=` lists.",
-            "type": "object",
-            "properties": whole["properties"],
-            "required": ["id"] if "id" in whole["properties"] else [],
-        }
-        return {"$ref": f"{_REFERENCE}{name}"}
+        return self.add(
+            f"{self._name(struct)}Fields",
+            {
+                "description": f"The fields of {self._name(struct)} that `?fields=` lists.",
+                "type": "object",
+                "properties": whole["properties"],
+                "required": ["id"] if "id" in whole["properties"] else [],
+            },
+        )
 
     def _name(self, struct: type[Struct]) -> str:
         return str(self._by_type[struct]["$ref"]).removeprefix(_REFERENCE)
@@ -69,13 +76,14 @@ class Schemas:
         schema = self.components[self._name(struct)]
         comments = field_comments(struct)
         for field, its in schema["properties"].items():
-            if is_response:
-                its.pop("default", None)
-            if field in comments:
-                schema["properties"][field] = {**its, "description": comments[field]}
+            default = its.pop("default", None)
+            words = [comments[field]] if field in comments else []
+            if default not in (None, "", [], {}) and not is_response:
+                words.append(f"Default: `{json.dumps(default)}`.")
+            if words:
+                schema["properties"][field] = {**its, "description": " ".join(words)}
         if is_response:
             schema["required"] = list(schema["properties"])
-        schema.update(getattr(struct, "schema_rules", {}))
 
 
 def ecma_pattern(pattern: str) -> str:
