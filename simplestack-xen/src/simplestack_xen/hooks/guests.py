@@ -107,14 +107,16 @@ def show_guest(session: XenSession, ref: str) -> Guest:
     return _shown(session, Vm(ref, session.api.read(VmRecord, "VM.get_record", ref)))
 
 
-def show_copy(session: XenSession, ref: str) -> Guest:
+def show_copy(session: XenSession, ref: str, *, is_imported: bool = False) -> Guest:
     """Return the entity of a VM that is cloned or imported.
 
     It loses the marks of its original, and the original's data for cloud-init.
+
+    :param is_imported: whether its disks may have marks although the VM has none
     """
     vm = Vm(ref, session.api.read(VmRecord, "VM.get_record", ref))
     remove_marks(session, *vm)
-    if has_data(vm):
+    if is_imported or has_data(vm):
         remove_copied_data(session, vm)
         return show_guest(session, ref)
     return _shown(session, vm)

@@ -88,7 +88,7 @@ def guest_import(
         for ref in made:
             undo.do("VM.destroy", discard_vm, session, ref)
         # `guest_export` writes only one VM. Of an archive with several VMs, return the first one.
-        guest, *_ = [show_copy(session, ref) for ref in made]
+        guest, *_ = [show_copy(session, ref, is_imported=True) for ref in made]
         if description is None:
             return guest
         vm = Vm(made[0], session.api.read(VmRecord, "VM.get_record", made[0]))

@@ -7,7 +7,7 @@ and images of it, which must not keep the data, and to snapshots, which need it 
 
 import io
 
-from simplestack import MIB, CloudInit, nocloud_image
+from simplestack import MIB, CloudInit, nocloud_image, warn
 from simplestack_xen.xapi.drives import (
     CLOUD_INIT_KEY,
     Drive,
@@ -64,22 +64,28 @@ def remove_copied_data(session: XenSession, vm: Vm, copied: list[Drive] | None =
     """Remove the data for cloud-init that a new VM has from what it was copied from.
 
     An image is destroyed if it was made for another guest, and is in no drive but the new VM's. If another
-    drive has it, only the new VM's drive is removed.
+    drive has it, only the new VM's drive is removed. If the VM is not marked, the image may be a disk with
+    other data: it is kept and loses its mark, so that clients see it.
 
-    :param copied: drives of the VM; None reads them, if the VM has data
+    :param copied: drives of the VM. None reads them
     :return: references of the destroyed disk images
     """
-    if copied is None:
-        copied = drives(session, vm.record) if has_data(vm) else []
     destroyed = []
-    for drive in copied:
-        if not is_for_cloud_init(drive.image) or drive.image.other_config[CLOUD_INIT_KEY] == vm.record.uuid:
+    for drive in drives(session, vm.record) if copied is None else copied:
+        image, ref = drive.image, drive.record.VDI
+        if not is_for_cloud_init(image) or image.other_config[CLOUD_INIT_KEY] == vm.record.uuid:
             continue
-        if set(drive.image.VBDs) <= {drive.ref}:  # its drive goes with it
-            session.tasks.run.VDI.destroy(drive.record.VDI)
-            destroyed.append(drive.record.VDI)
-        else:
+        if not set(image.VBDs) <= {drive.ref}:
             session.xenapi.VBD.destroy(drive.ref)
+        elif has_data(vm):
+            session.tasks.run.VDI.destroy(ref)  # its drive goes with it
+            destroyed.append(ref)
+        else:
+            session.xenapi.VDI.remove_from_other_config(ref, CLOUD_INIT_KEY)
+            warn(
+                f"disk {image.name_label!r} ({image.uuid}) is kept as a disk of the guest: it is marked as "
+                "data for cloud-init, but the guest that it is from is not"
+            )
     if has_data(vm):
         session.xenapi.VM.remove_from_other_config(vm.ref, CLOUD_INIT_KEY)
     return destroyed
