@@ -248,7 +248,10 @@ class Own(GuestUpdate, frozen=True, kw_only=True, forbid_unknown_fields=True, re
             {"source": {"type": "other"}},
             '`source` is an object: send an object whose `type` is "local" (fields: path) or an object whose',
         ),
-        ({"code": "A"}, "`code` is the string 'A': send a string that matches `^[a-z]+$`"),
+        (
+            {"code": "A"},
+            "`code` is the string 'A': send a string in the form that GET /openapi.json describes",
+        ),
         (
             {"windows": [{"start": 1, "end": 2}, {"start": 2, "end": 1}]},
             "`windows[1]`: `end` is before `start`: ",

@@ -92,7 +92,7 @@ class Client(ABC):
     def unknown(self, entity: str, operation: str, *ids: str, body: Any = None) -> None:
         """Perform an operation on an entity that does not exist, and check the error."""
         error = self.rejected("EntityNotFound", operation, *ids, body=body)
-        assert re.match(rf"{entity}:.+ not found\Z", error.message), (
+        assert re.match(rf"{entity}:.+ not found(: .+)?\Z", error.message), (
             f"{operation} of an unknown {entity} says {error.message!r}; expected '{entity}:ID not found'"
         )
 

@@ -74,8 +74,8 @@ class GuestCreate(HidesSecrets, Struct, frozen=True, kw_only=True, forbid_unknow
     cpus: Cpus | None = None
     #: ID or name of the guest or template to copy.
     template: Name | None = None
-    #: Name of a volume in a storage, instead of ``template``. The guest boots from a copy of it, its first
-    #: disk.
+    #: Name of a volume in a storage. The guest boots from a copy of it, its first disk. It cannot have a
+    #: ``template`` then.
     image: Name | None = None
     #: Empty disks. They come after the disk from ``image``.
     disks: list[NewDisk] = []

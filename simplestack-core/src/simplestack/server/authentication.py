@@ -62,7 +62,8 @@ class ServiceTokens:
         if not self.are_asked_for:
             return None
         scheme, _, bearer = request.env.get("HTTP_AUTHORIZATION", "").partition(" ")
-        given = bearer.strip() if scheme.lower() == "bearer" else ""
+        has_other_scheme = scheme.lower() not in ("", "bearer")
+        given = "" if has_other_scheme else bearer.strip()
         header = request.env.get("HTTP_X_SIMPLESTACK_TOKEN", "")
         if not given and header != _PLACEHOLDER:
             given = header
@@ -71,8 +72,12 @@ class ServiceTokens:
         for name, known in self._hashes.items():
             if hmac.compare_digest(hashed, known):
                 holder = name
-        if not given or holder is None:
+        if not given:
+            found = "the Authorization header is not Bearer" if has_other_scheme else "it is missing"
             raise Unauthorized(
-                "the service token is missing or unknown; send it as Authorization: Bearer TOKEN"
+                f"this service needs a service token, and {found}: send Authorization: Bearer TOKEN, with a "
+                "token from the operator"
             )
+        if holder is None:
+            raise Unauthorized("the service token is unknown to this service: ask its operator for one")
         return holder

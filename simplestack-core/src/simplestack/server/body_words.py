@@ -137,8 +137,13 @@ def _phrase(info: Type, name: str | None) -> str:
             kind = "a whole number" if isinstance(info, IntType) else "a number"
             phrase = (name or kind) + _range(info)
         case StrType():
-            matching = "a string" if info.pattern is None else f"a string that matches `{info.pattern}`"
-            phrase = (name or matching) + _length(info, "characters")
+            # Not the pattern: most people cannot read it.
+            form = (
+                "a string"
+                if info.pattern is None
+                else "a string in the form that GET /openapi.json describes"
+            )
+            phrase = (name or form) + _length(info, "characters")
         case CollectionType(item_type=item):
             phrase = f"an array{_length(info, 'items')} in which each item is {_listed(_words(item))}"
         case DictType(key_type=key, value_type=value):

@@ -9,6 +9,7 @@ from simplestack import errors
 from simplestack.errors import SimplestackError
 from simplestack.server.json_text import json_text
 from simplestack.server.request_id import HEADER, request_id
+from simplestack.server.route_hints import unknown_path, unsupported_method, without_host
 
 _log = logging.getLogger("simplestack.server")
 
@@ -112,7 +113,10 @@ def _on_error(
     status = status_of(type(error))
     if status == 401:
         response.set_header("WWW-Authenticate", 'Simplestack realm="hypervisor", Bearer realm="simplestack"')
-    _respond(request, response, status, error.name, error.message, details=error.details)
+    message = error.message
+    if isinstance(error, errors.HypervisorNotFound):
+        message += without_host(request.path)
+    _respond(request, response, status, error.name, message, details=error.details)
 
 
 def _on_http_error(
@@ -123,6 +127,11 @@ def _on_http_error(
     name, message = http_problem(error.status_code)
     if isinstance(error, HttpProblem):
         message = error.message
+    elif isinstance(error, falcon.HTTPRouteNotFound):
+        message = unknown_path(request.path)
+    elif isinstance(error, falcon.HTTPMethodNotAllowed):
+        allowed = dict(error.headers or {}).get("Allow", "")
+        message = unsupported_method(request.method, filter(None, allowed.split(", ")))
     _respond(request, response, error.status_code, name, message)
 
 

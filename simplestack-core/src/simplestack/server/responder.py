@@ -6,15 +6,17 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import falcon
+from msgspec import Struct
 
 from simplestack.dispatch.call import Call, make_call
 from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.dispatch.streams import WatchedChunks
 from simplestack.dispatch.warnings import current_warnings
 from simplestack.entities.call_context import CallContext
+from simplestack.entities.guest import Guest
 from simplestack.entities.texts import check_text
 from simplestack.entities.transfer import Export
-from simplestack.errors import InvalidArguments
+from simplestack.errors import EntityNotFound, InvalidArguments
 from simplestack.hookspecs import SPEC_PARAMETERS
 from simplestack.operations.model import JsonBody, Operation, StreamBody
 from simplestack.plugins.hypervisor import Hypervisor
@@ -30,6 +32,7 @@ from simplestack.server.bodies import (
 )
 from simplestack.server.fields import parse_fields, trimmed
 from simplestack.server.json_text import json_text
+from simplestack.server.missing_entities import explain
 from simplestack.server.queries import decode_query, list_fields, read_repeatable_query
 from simplestack.server.request_id import HEADER, request_id
 from simplestack.server.warning_header import WARNING_HEADER, warning_header
@@ -75,6 +78,10 @@ class Responder:
         token = current_warnings.set(warnings)
         try:
             result = self._service.dispatcher.call(asked.call, hook, arguments)
+        except EntityNotFound as error:
+            sent = body if isinstance(body, Struct) else description.get("description")
+            explain(error, asked.ids, sent, asked.base, lambda: self._guests(asked))
+            raise
         finally:
             current_warnings.reset(token)
         if warnings:
@@ -82,6 +89,12 @@ class Responder:
         if operation.response is not None:
             result = operation.response(body)
         _write(response, asked, body, result, fields)
+
+    def _guests(self, asked: "_Request") -> list[Guest]:
+        """List the guests with their names, for a client that does not know a guest's ID."""
+        fields = frozenset({"id", "name"}) & asked.hypervisor.fields.get("guest_list", frozenset())
+        found: list[Guest] = self._service.dispatcher.call(asked.call, "guest_list", {"fields": fields})
+        return found
 
     def _read_head(self, request: falcon.Request, segments: dict[str, str]) -> "_Request":
         """Read the path and the credentials."""
