@@ -15,9 +15,8 @@ nitpicky = True
 autodoc_member_order = "bysource"
 #: What is not ours has no page here.
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections\.abc|pathlib|types|ipaddress|xml\.etree)\..*"),
-    ("py:class", r"simplestack\.(plugins\.description\.S|sessions\.time_limits\.T)"),  # type variables
-    ("py:class", r"simplestack\.appliances\.reader\.T"),  # another
+    ("py:.*", r"(collections\.abc|http\.client|pathlib|types|ipaddress|xml\.etree)\..*"),
+    ("py:class", r"simplestack\..*\.[ST]"),  # type variables
 ]
 exclude_patterns = ["_build", "_extensions"]
 #: Headings of Markdown pages get anchors down to this level.

@@ -20,7 +20,7 @@ class HttpsConnection(http.client.HTTPConnection):
     """A connection to a host, whose certificate or fingerprint is verified each time it connects.
 
     Use it where :class:`HttpsClient` is not enough, for example to send or receive an image in pieces:
-    `connect`, `set_deadline`, and then as any connection of :mod:`http.client`. It raises OSError and
+    `connect`, `set_deadline`, and then as any connection of ``http.client``. It raises OSError and
     ``http.client.HTTPException`` if it breaks, and TimeoutError at the deadline.
     """
 
