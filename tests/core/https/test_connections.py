@@ -4,6 +4,7 @@ import re
 import socket
 import time
 from collections.abc import Callable
+from http.client import IncompleteRead
 
 import msgspec
 import pytest
@@ -181,7 +182,8 @@ def test_a_cause_has_no_words_of_the_host(trust: Trust, settings: TlsSettings) -
         connection.close()
     cause = connection.cause_of(broken.value)
     assert re.fullmatch(r"the host did not speak HTTP \(BadStatusLine\)", cause)
-    assert (
-        connection.cause_of(ConnectionResetError(104, "Connection reset by peer"))
-        == "Connection reset by peer"
-    )
+    for error, words in (
+        (ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer"),
+        (IncompleteRead(b"the-secret"), "the host closed the connection before the end of its response"),
+    ):
+        assert connection.cause_of(error) == words

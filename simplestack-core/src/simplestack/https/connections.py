@@ -86,6 +86,8 @@ class HttpsConnection(http.client.HTTPConnection):
         """Return why a connection broke, in no words of the host's: those may hold the session's secret."""
         if isinstance(error, OSError):
             return error.strerror or type(error).__name__
+        if isinstance(error, http.client.IncompleteRead):
+            return "the host closed the connection before the end of its response"
         return f"the host did not speak HTTP ({type(error).__name__})"
 
     def _check_fingerprint(self) -> None:
