@@ -223,6 +223,7 @@ class Tasks:
         task = running.task
         task["info.state"] = State.running
         task["info.startTime"] = datetime.now(UTC)
+        self._database.get(entity.ref)  # an earlier task may have removed it
         if is_exclusive:
             check_connected(entity)
             others = self._busy.setdefault(entity.id, [])

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
 from simulators.vsphere.faults import Rule
+from simulators.vsphere.schema import find_method
 from simulators.vsphere.simulator import Simulator
 from simulators.vsphere_tests.clients import Client
 from simulators.vsphere_tests.waiting import error, result, wait_until
@@ -82,3 +83,15 @@ def test_a_vm_is_cloned_twice_at_once_but_not_changed_meanwhile(
 
 def test_other_vms_are_not_busy(client: Client, busy: Any) -> None:
     result(client, client.vm("vm-1").PowerOn())
+
+
+def test_a_task_of_a_vm_that_an_earlier_task_has_removed_fails(
+    client: Client, vm: Any, simulator: Simulator
+) -> None:
+    method = find_method("Destroy_Task")
+    assert method is not None
+    with simulator.database.lock:
+        removed = simulator.database.get(vim.VirtualMachine(vm._moId))
+        simulator.database.remove(removed)
+        task = simulator.tasks.start(method, removed, None, lambda _running: None)
+    assert isinstance(error(client, vim.Task(task.id, client.stub)), vmodl.fault.ManagedObjectNotFound)
