@@ -20,6 +20,7 @@ from simulators.vsphere.database import Object
 from support.vsphere import Host
 
 from .conftest import Connect
+from .interference import before_call
 from .linked_clones import disk_files, link, share
 
 Disk = vim.vm.device.VirtualDisk
@@ -98,6 +99,16 @@ def test_a_disk_that_took_the_key_of_another_one_is_not_deleted(host: Host, log_
     with pytest.raises(Busy):
         remove_disk(session, vm, "2001")
     assert disk_files(host) == before
+
+
+def test_a_disk_that_others_add_right_after_is_not_taken_for_the_new_one(host: Host, log_in: Connect) -> None:
+    session, guest = log_in(host), id_of(host)
+    others = log_in(host)
+    # The first read is of the guest, the second shows the new disk.
+    before_call(host, READ, lambda: disk_create(others, guest, DiskCreate(size=4)), after=1)
+    made = disk_create(session, guest, DiskCreate(size=3))
+    assert (made.size, made.number) == (3, "0:2")
+    assert [disk.size for disk in disk_list(session, guest)] == [8, 2, 3, 4]
 
 
 def test_disks_of_other_guests_and_templates_are_not_changed(vcenter: Host, session: VmwareSession) -> None:

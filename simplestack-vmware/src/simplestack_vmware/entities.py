@@ -248,7 +248,8 @@ def walk_snapshots(roots: Iterable[SnapshotTree]) -> Iterator[tuple[SnapshotTree
 
 def _snapshot_entity(tree: SnapshotTree, path: str) -> Snapshot:
     moment = _moment(tree.create_time)
-    state = STATES.get(tree.state)
+    # A snapshot without memory says poweredOff, also of a guest that ran: then nobody knows.
+    state = None if tree.state == "poweredOff" else STATES.get(tree.state)
     return Snapshot(
         id=tree.snapshot.value,
         name=decoded(tree.name),

@@ -2,13 +2,14 @@
 
 from msgspec import UNSET
 
-from simplestack import Busy, Disk, DiskCreate, DiskUpdate, EntityNotFound, gib_to_bytes, hookimpl
+from simplestack import Disk, DiskCreate, DiskUpdate, EntityNotFound, gib_to_bytes, hookimpl
 from simplestack_vmware.entities import disk_entity
 from simplestack_vmware.vsphere.changes.reconfiguring import reconfigure
 from simplestack_vmware.vsphere.disks.changes import added_disk, find_disk
 from simplestack_vmware.vsphere.disks.files import VmDisks
 from simplestack_vmware.vsphere.disks.growth import grown_alone
 from simplestack_vmware.vsphere.disks.removal import remove_disk
+from simplestack_vmware.vsphere.disks.units import free_place
 from simplestack_vmware.vsphere.inventory.devices import disks
 from simplestack_vmware.vsphere.inventory.records import VmDevices, VmHardware
 from simplestack_vmware.vsphere.sessions.lookups import find_datastore, find_guest, require_not_template
@@ -40,12 +41,14 @@ def disk_create(session: VmwareSession, guest_id: str, disk: DiskCreate) -> Disk
     vm = find_guest(session, guest_id, VmDevices)
     require_not_template(vm, "add a disk to")
     datastore = None if disk.storage_id is None else find_datastore(session, disk.storage_id)
-    reconfigure(session, vm, added_disk(vm.devices, gib_to_bytes(disk.size), datastore))
+    place = free_place(vm.devices)
+    reconfigure(session, vm, added_disk(place, gib_to_bytes(disk.size), datastore))
     before = {each.key for each in disks(vm.devices)}
-    made = [each for each in _shown(find_guest(session, vm.id, VmHardware)) if int(each.id) not in before]
-    if len(made) != 1:
-        raise Busy("others are changing the guest: list its disks")
-    return made[0]
+    # Others may have added more since.
+    for each in _shown(find_guest(session, vm.id, VmHardware)):
+        if int(each.id) not in before and each.number == f"{place.bus}:{place.unit}":
+            return each
+    raise EntityNotFound("Disk", f"{place.bus}:{place.unit}")  # somebody has just deleted it
 
 
 @hookimpl

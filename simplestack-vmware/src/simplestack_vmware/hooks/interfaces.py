@@ -22,7 +22,7 @@ from simplestack_vmware.vsphere.inventory.records import (
     VmHardware,
 )
 from simplestack_vmware.vsphere.inventory.walks import TO_THEIR_NETWORKS
-from simplestack_vmware.vsphere.networks.addresses import checked_mac, require_free_mac
+from simplestack_vmware.vsphere.networks.addresses import checked_mac, require_free_mac, require_other_mac
 from simplestack_vmware.vsphere.networks.cards import (
     changed_card,
     find_card,
@@ -63,9 +63,11 @@ def network_interface_create(
     :raises Conflict: another guest has the MAC address, or the guest has ten interfaces
     :raises Busy: others change the guest at the same time
     """
-    mac = None if interface.mac is None else checked_mac(interface.mac)
     vm, others = find_guest_with(session, guest_id, VmDevices, TO_ITS_HOSTS_NETWORKS, NETWORK_KINDS)
     require_not_template(vm, "add a network interface to")
+    # First, since it may be an address that vSphere has generated.
+    require_other_mac(vm, interface.mac)
+    mac = None if interface.mac is None else checked_mac(interface.mac)
     require_free_card(vm)
     networks = HostNetworks(session, others)
     network = networks.find(interface.network)

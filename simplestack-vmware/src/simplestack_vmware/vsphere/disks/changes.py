@@ -1,15 +1,10 @@
 """Changes of a guest's disks, as vSphere's specs."""
 
-from typing import TYPE_CHECKING
-
 from simplestack import Conflict, EntityNotFound, InvalidArguments, gib
 from simplestack_vmware.sdk import vim
-from simplestack_vmware.vsphere.disks.units import free_place
+from simplestack_vmware.vsphere.disks.units import Place
 from simplestack_vmware.vsphere.inventory.devices import Device, disks
 from simplestack_vmware.vsphere.inventory.records import DatastoreRecord, VmDevices
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _NEW_DISK_KEY = -102
 _FLAT = "VirtualDiskFlatVer2BackingInfo"
@@ -28,14 +23,12 @@ def find_disk(vm: VmDevices, disk_id: str) -> Device:
 
 
 def added_disk(
-    devices: "Sequence[Device]", size_bytes: int, datastore: DatastoreRecord | None
+    place: Place, size_bytes: int, datastore: DatastoreRecord | None
 ) -> "list[vim.vm.device.VirtualDeviceSpec]":
-    """Return the changes that make a new, thin disk on the first free unit.
+    """Return the changes that make a new, thin disk.
 
     :param datastore: None for the one with the guest's configuration
-    :raises Conflict: the guest has no free unit
     """
-    place = free_place(devices)
     backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
         fileName="" if datastore is None else f"[{datastore.stored_name}]",
         diskMode="persistent",

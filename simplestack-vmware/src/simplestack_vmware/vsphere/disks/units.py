@@ -44,6 +44,8 @@ class Place(NamedTuple):
     unit: int
     #: Changes that make its controller, if it is a new one.
     changes: "list[vim.vm.device.VirtualDeviceSpec]"
+    #: Bus number of the controller.
+    bus: int
 
 
 def free_place(devices: "Sequence[Device]", new_key: int = _NEW_CONTROLLER_KEY) -> Place:
@@ -74,11 +76,11 @@ def free_place(devices: "Sequence[Device]", new_key: int = _NEW_CONTROLLER_KEY) 
         taken = {device.unit_number for device in devices if device.controller_key == controller.key}
         free = family.units - taken
         if free and controller.shared_bus == "noSharing":
-            return Place(controller.key, min(free), [])
+            return Place(controller.key, min(free), [], controller.bus_number or 0)
     numbers = set(range(_MAX_CONTROLLERS)) - {each.bus_number or 0 for each in controllers}
     if not numbers:
         raise Conflict("the guest has no free place for another disk: delete a disk first")
-    return Place(new_key, 0, [new_controller(kind, min(numbers), new_key)])
+    return Place(new_key, 0, [new_controller(kind, min(numbers), new_key)], min(numbers))
 
 
 def new_controller(kind: str, number: int, key: int) -> "vim.vm.device.VirtualDeviceSpec":

@@ -6,7 +6,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from simplestack import Conflict, InvalidArguments
-from simplestack_vmware.vsphere.inventory.records import Named
+from simplestack_vmware.vsphere.inventory.records import Named, VmHardware
 from simplestack_vmware.vsphere.inventory.walks import TO_VMS
 from simplestack_vmware.vsphere.reading.queries import Query
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
@@ -44,6 +44,15 @@ def checked_mac(mac: str) -> str:
             "00:50:56:3f:ff:ff, or an address with another prefix, or leave it out"
         )
     return mac
+
+
+def require_other_mac(vm: VmHardware, mac: str | None) -> None:
+    """Check that a guest itself does not have a MAC address.
+
+    :raises Conflict: it has
+    """
+    if mac is not None and any((each.mac or "").lower() == mac.lower() for each in vm.devices):
+        raise Conflict(f"guest {vm.name!r} already has the MAC address {mac.lower()}: choose another one")
 
 
 def require_free_mac(session: VmwareSession, mac: str) -> None:
