@@ -173,7 +173,7 @@ def test_rates_connections_and_media_are_shown(vcenter: Host, session: VmwareSes
     guest = vm["config.instanceUuid"]
     first, _ = network_interface_list(session, guest)
     assert (first.ratelimit, first.active) == (80_000_000, False)
-    assert media_info(session, guest).name == "[isos] a/b.iso"
+    assert media_info(session, guest).name == "[isos] a%2fb.iso"  # paths are not escaped
 
 
 def test_lists_and_what_is_in_a_guest_take_one_call(either: Host, log_in: Connect) -> None:

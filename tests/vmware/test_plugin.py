@@ -36,6 +36,7 @@ def test_the_examples_are_what_it_answers(vcenter: Host, lease_trust: Trust, tmp
             },
             storage="shared-1",
             network="VM Network",
+            iso="debian-12.iso",
             interface={"ratelimit": 100_000_000},
             clone={"hostname": "web-2"},
         )

@@ -26,7 +26,7 @@ from simplestack_vmware.vsphere.inventory.devices import (
     Device,
     ListedDevice,
 )
-from simplestack_vmware.vsphere.inventory.names import decoded
+from simplestack_vmware.vsphere.inventory.names import decoded, shown_path
 from simplestack_vmware.vsphere.inventory.records import (
     STATES,
     ClusterName,
@@ -222,7 +222,7 @@ def media_entity(drive: Device | None) -> Media:
         return Media(name=None)
     is_in = drive.connectable.connected or drive.connectable.start_connected
     name = drive.backing.file_name
-    return Media(name=decoded(name) if is_in and name else None)
+    return Media(name=shown_path(name) if is_in and name else None)
 
 
 def snapshot_entities(roots: Iterable[SnapshotTree]) -> dict[str, Snapshot]:

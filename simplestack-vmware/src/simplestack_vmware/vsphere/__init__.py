@@ -6,10 +6,11 @@ Each package imports those below it in this list:
 - `guests`: places, hardware and cloud-init data of new guests; copies; tags in the notes; names, sizes,
   templates; deletion without the disks of others
 - `disks`: units on controllers; disks, their growth, their files, and which other VMs use them
+- `media`: CD drives; ISO images in datastores
 - `networks`: networks on VLANs; network interfaces of guests, and their addresses
 - `changes`: reconfigurations that lose no change of others; what a failed operation undoes
 - `sessions`: what hooks get; lookups of guests, hosts, datastores and networks
-- `tasks`: start a task, wait for it, cancel it at the time limit
+- `tasks`: start a task, answer questions about it, wait for it, cancel it at the time limit
 - `inventory`: the walks to all guests, hosts, datastores and networks, and what is read of each
 - `reading`: which properties a record reads, and how they come: by VI-JSON or SOAP, in pages
 - `connection`: TLS with deadlines, the API's version, faults, login, and calls of methods

@@ -8,6 +8,7 @@ from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
+from simplestack_vmware.vsphere.tasks.questions import Answer
 
 if TYPE_CHECKING:
     DeviceChanges = Sequence[vim.vm.device.VirtualDeviceSpec]
@@ -29,6 +30,7 @@ def reconfigure(
     session: VmwareSession,
     vm: Versioned,
     changes: "DeviceChanges" = (),
+    answer: Answer | None = None,
     **fields: Any,
 ) -> None:
     """Change a VM, in one task.
@@ -38,6 +40,7 @@ def reconfigure(
 
     :param vm: as it was read
     :param changes: of devices
+    :param answer: answers questions of vSphere's about the change. Default: the change is cancelled
     :param fields: further fields of the ``ConfigSpec``
     :raises Busy: others have changed the VM
     :raises Fault: vSphere rejects the change
@@ -46,7 +49,7 @@ def reconfigure(
         return
     spec = vim.vm.ConfigSpec(deviceChange=list(changes), changeVersion=vm.change_version, **fields)
     try:
-        session.tasks.run(session.api.object(vm.ref).ReconfigVM_Task, spec, of=vm.ref)
+        session.tasks.run(session.api.object(vm.ref).ReconfigVM_Task, spec, of=vm.ref, answer=answer)
     except Fault as fault:
         if not fault.is_a("ConcurrentAccess"):
             raise

@@ -13,6 +13,15 @@ def decoded(name: str) -> str:
     return re.sub("%(2f|5c|25)", lambda match: _ESCAPED[match[0].lower()], name, flags=re.IGNORECASE)
 
 
+def shown_path(path: str) -> str:
+    """Return the path of a file, ``[datastore] path``, with the datastore's name as people write it.
+
+    Only the names of objects in the inventory are stored escaped.
+    """
+    store, bracket, file = path.partition("]")
+    return decoded(store) + bracket + file
+
+
 def encoded(name: str) -> str:
     """Return a name as vSphere stores it."""
     return re.sub(r"[%/\\]", lambda match: _ESCAPES[match[0]], name)

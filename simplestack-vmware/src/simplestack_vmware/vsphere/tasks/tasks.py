@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -18,6 +18,7 @@ from simplestack import (
 from simplestack_vmware.vsphere.connection.api import Api
 from simplestack_vmware.vsphere.connection.faults import Fault, localized_fault, text_of
 from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.tasks.questions import Answer, read_question
 from simplestack_vmware.vsphere.tasks.watching import Gone, Values, Watcher
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Tasks:
         method: Callable[..., Any],
         *arguments: Any,
         of: Ref | None = None,
+        answer: Answer | None = None,
         limit_seconds: float | None = None,
         **named: Any,
     ) -> Ref | None:
@@ -49,25 +51,59 @@ class Tasks:
 
         :param method: pyvmomi's, such as ``vm.PowerOnVM_Task``; the further arguments are its own
         :param of: the VM that vSphere may ask a question about meanwhile
+        :param answer: answers the questions that it knows
         :param limit_seconds: time limit. Default: the remaining time of the operation
         :raises Fault: the task failed
-        :raises Conflict: the VM has a question, which blocks the task
+        :raises Conflict: the VM has a question that is not answered, which blocks the task: it was cancelled
         :raises OperationTimeout: the task did not end in time, and was cancelled
         """
-        task = method(*arguments, **named)
-        return self.outcome(Ref("Task", task._GetMoId()), self._api.last_method, of, limit_seconds)  # noqa: SLF001  public in pyvmomi, in spite of its name
+        task = self.start(method, *arguments, **named)
+        return self.outcome(task, self._api.last_method, of, limit_seconds, answer)
+
+    def start(self, method: Callable[..., Any], *arguments: Any, **named: Any) -> Ref:
+        """Call a method that returns a task, as `run`, and return the task."""
+        return Ref("Task", method(*arguments, **named)._GetMoId())  # noqa: SLF001  public in pyvmomi, in spite of its name
+
+    def results(self, tasks: Sequence[Ref], what: str) -> list[Element | Fault | None]:
+        """Wait for tasks that change nothing, and return the result or the fault of each.
+
+        :param what: what they do, for messages
+        :raises OperationTimeout: they did not all end in time, and were cancelled
+        """
+        if not tasks:
+            return []
+        limit_seconds = self._limit_seconds()
+        values = self._wait_for(dict.fromkeys(tasks, _PATHS), limit_seconds, tasks)
+        late = [task for task in tasks if _state(values, task) not in _ENDED]
+        for task in late:
+            self._cancel(task)
+        if late:
+            raise OperationTimeout(f"{what} did not end within {limit_seconds:.3g} s")
+        return [
+            values.get((task.value, "info.result"))
+            if _state(values, task) == "success"
+            else _fault(values, task, what)
+            for task in tasks
+        ]
 
     def outcome(
-        self, task: Ref, what: str, of: Ref | None = None, limit_seconds: float | None = None
+        self,
+        task: Ref,
+        what: str,
+        of: Ref | None = None,
+        limit_seconds: float | None = None,
+        answer: Answer | None = None,
     ) -> Ref | None:
         """Wait for a task, and return the object that it made, as `run`.
 
         :param what: what it does, for messages
         """
         if limit_seconds is None:
-            left = time_left_seconds()
-            limit_seconds = self._api.limit_seconds if math.isinf(left) else max(0.0, left)
-        values = self._wait(task, of, limit_seconds)
+            limit_seconds = self._limit_seconds()
+        watched: dict[Ref, tuple[str, ...]] = {task: _PATHS}
+        if of is not None:
+            watched[of] = ("runtime.question",)
+        values = self._wait_for(watched, limit_seconds, [task], of, answer)
         if _state(values, task) not in _ENDED:
             question = None if of is None else values.get((of.value, "runtime.question"))
             values = self._cancelled(task)
@@ -81,21 +117,35 @@ class Tasks:
                 raise OperationTimeout(f"{what} did not end within {limit_seconds:.3g} s{goes_on}")
         if _state(values, task) == "success":
             return _reference(values.get((task.value, "info.result")))
-        error = values.get((task.value, "info.error"))
-        raise Fault("MethodFault", f"{what} failed") if error is None else localized_fault(error)
+        raise _fault(values, task, what)
 
-    def _wait(self, task: Ref, of: Ref | None, limit_seconds: float) -> Values:
-        """Return the properties of a task when it has ended, when a question blocks it, or at the limit."""
-        watched: dict[Ref, tuple[str, ...]] = {task: _PATHS}
-        if of is not None:
-            watched[of] = ("runtime.question",)
+    def _limit_seconds(self) -> float:
+        left = time_left_seconds()
+        return self._api.limit_seconds if math.isinf(left) else max(0.0, left)
+
+    def _wait_for(
+        self,
+        watched: Mapping[Ref, Iterable[str]],
+        limit_seconds: float,
+        tasks: Sequence[Ref],
+        of: Ref | None = None,
+        answer: Answer | None = None,
+    ) -> Values:
+        """Return the properties of tasks when all have ended, when a question blocks one, or at the limit."""
         values: Values = {}
+        answered: set[str] = set()
         try:
             changes = self.watcher.changes(watched, limit_seconds)
             with contextlib.closing(changes):
                 for values in changes:
-                    is_asked = of is not None and values.get((of.value, "runtime.question")) is not None
-                    if is_asked or _state(values, task) in _ENDED:
+                    if all(_state(values, task) in _ENDED for task in tasks):
+                        break
+                    asked = None if of is None else values.get((of.value, "runtime.question"))
+                    if (
+                        of is not None
+                        and asked is not None
+                        and not self._is_answered(of, asked, answer, answered)
+                    ):
                         break
         except Gone:
             raise HypervisorError(
@@ -103,17 +153,46 @@ class Tasks:
             ) from None
         return values
 
+    def _is_answered(self, vm: Ref, element: Element, answer: Answer | None, answered: set[str]) -> bool:
+        """Answer a question, and return whether it is answered.
+
+        :param answered: the IDs of those that have been, which vSphere may still show
+        """
+        question = read_question(element)
+        if question.id in answered:
+            return True
+        choice = None if answer is None else answer(question)
+        if choice is None:
+            return False
+        try:
+            self._api.object(vm).AnswerVM(question.id, choice)
+        except Fault as fault:
+            if not fault.is_a("ConcurrentAccess"):  # somebody else has just answered it
+                _log.warning("a question about a VM cannot be answered: %s", fault)
+                return False
+        answered.add(question.id)
+        return True
+
     def _cancelled(self, task: Ref) -> Values:
         """Cancel a task, and return its properties a little later."""
+        self._cancel(task)
+        try:
+            return self._wait_for({task: _PATHS}, CANCEL_SECONDS, [task])
+        except SimplestackError:
+            return {}
+
+    def _cancel(self, task: Ref) -> None:
         try:
             self._api.object(task).CancelTask()
         except (Fault, SimplestackError) as error:
             # It has just ended, or cannot be cancelled.
             _log.info("a task cannot be cancelled: %s", error)
-        try:
-            return self._wait(task, None, CANCEL_SECONDS)
-        except SimplestackError:
-            return {}
+
+
+def _fault(values: Values, task: Ref, what: str) -> Fault:
+    """Return why a task failed."""
+    error = values.get((task.value, "info.error"))
+    return Fault("MethodFault", f"{what} failed") if error is None else localized_fault(error)
 
 
 def _state(values: Values, task: Ref) -> str:

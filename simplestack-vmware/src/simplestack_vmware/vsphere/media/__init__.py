@@ -1,0 +1,1 @@
+"""CD drives, and the ISO images in datastores."""
