@@ -195,6 +195,8 @@ def test_a_guest_goes_to_a_host_that_takes_guests(vcenter: Host, session: Vmware
         ("Network", {"network_interfaces": interfaces("nowhere")}),
         ("Storage", {"disks": [NewDisk(size=1), NewDisk(size=1, storage="nowhere")]}),
         ("Storage", {"storage": "nowhere"}),
+        ("ISO", {"iso": "nowhere"}),
+        ("ISO", {"iso": "[isos] nowhere.iso"}),
         ("Cluster", {"cluster": "nowhere"}),
         ("ResourcePool", {"resource_pool": "nowhere"}),
         ("Folder", {"folder": "nowhere"}),
@@ -206,7 +208,7 @@ def test_what_is_unknown_is_said_before_anything_is_created(
 ) -> None:
     before = everything(vcenter)
     for wanted in (EMPTY, COPY):
-        with pytest.raises(EntityNotFound, match=f"{entity}:nowhere"):
+        with pytest.raises(EntityNotFound, match=f"{entity}:.*nowhere"):
             guest_create(session, replace(wanted, **wrong))
     assert everything(vcenter) == before
     assert vcenter.calls()["CreateVM_Task"] == vcenter.calls()["CloneVM_Task"] == 0

@@ -1,22 +1,26 @@
-"""Create guests from templates or with empty disks. A failed creation leaves nothing behind."""
+"""Create guests from templates, from images or with empty disks. A failed creation leaves nothing behind."""
 
 import uuid
 from typing import Any
+
+from msgspec.structs import replace
 
 from simplestack import Guest, GuestCreate, Name, gib_to_bytes, hookimpl
 from simplestack_vmware.hooks.guests import show_guest
 from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.disks.additions import NewDisk
-from simplestack_vmware.vsphere.guests.assembly import create_vm
+from simplestack_vmware.vsphere.disks.copies import DiskFile
+from simplestack_vmware.vsphere.guests.assembly import add_copies, create_vm
 from simplestack_vmware.vsphere.guests.cloud_init import cloud_init_options
 from simplestack_vmware.vsphere.guests.copying import copy_vm, find_copyable
 from simplestack_vmware.vsphere.guests.creation import start_vm
 from simplestack_vmware.vsphere.guests.hardware import Hardware, check_cpus, check_memory, new_devices
 from simplestack_vmware.vsphere.guests.origins import VmOrigin
-from simplestack_vmware.vsphere.guests.placement import Place, Wishes, choose_place
+from simplestack_vmware.vsphere.guests.placement import Place, Wishes, choose_place, stores_near
 from simplestack_vmware.vsphere.guests.topology import Topology
-from simplestack_vmware.vsphere.inventory.names import encoded
+from simplestack_vmware.vsphere.inventory.names import datastore_in, encoded
+from simplestack_vmware.vsphere.media.images import find_disk_image, find_iso
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 #: Linux 3 or later: vSphere has paravirtual devices for it, and other operating systems start with it, too.
@@ -44,15 +48,13 @@ def guest_create(session: VmwareSession, guest: VmwareGuestCreate) -> Guest:
     """Create a guest on the host with the most free memory that has its storages and networks.
 
     A template gives all that the request does not: its disks come first, and interfaces that the request
-    names take the place of the template's. Without one, the guest has a CD drive.
+    names take the place of the template's. An image is a VMDK file in a datastore: the guest's first disk is
+    a copy of it. Without a template, the guest has a CD drive.
 
     :raises NotImplementedError: a disk has a name, or ``paravirtualized`` is not that of the template
     """
     if any(disk.name is not None for disk in guest.disks):
         raise NotImplementedError("vSphere names disks itself: leave out `name`")
-    for name in ("image", "iso"):
-        if getattr(guest, name) is not None:
-            raise NotImplementedError(f"the plugin cannot create a guest with `{name}`: leave it out")
     if guest.memory is not None:
         check_memory(guest.memory)
     guest_id = str(uuid.uuid4())
@@ -62,10 +64,14 @@ def guest_create(session: VmwareSession, guest: VmwareGuestCreate) -> Guest:
     options = () if origin is None else [option.key for option in origin.options]
     config = _config(guest, guest_id)
     config.extraConfig = cloud_init_options(guest_id, guest.cloud_init, options)
-    place, hardware = _plan(session, guest, origin)
+    place, hardware, image = _plan(session, guest, origin)
     with Undo() as undo:
         if origin is not None:
             vm = copy_vm(session, undo, origin, place, config=config, hardware=hardware)
+        elif image is not None:
+            config.deviceChange = new_devices(hardware._replace(disks=()))
+            vm = create_vm(session, undo, place, config)
+            add_copies(session, vm, place, [DiskFile(image)], more=hardware.disks)
         else:
             config.deviceChange = new_devices(hardware)
             vm = create_vm(session, undo, place, config)
@@ -86,8 +92,11 @@ def _check_fits(guest: VmwareGuestCreate, origin: VmOrigin) -> None:
 
 def _plan(
     session: VmwareSession, guest: VmwareGuestCreate, origin: VmOrigin | None
-) -> tuple[Place, Hardware]:
-    """Look up all that a request names, and choose a place."""
+) -> tuple[Place, Hardware, str | None]:
+    """Look up all that a request names, and choose a place.
+
+    :return: the place, what is added to the guest, and the path of the image of its first disk
+    """
     topology = Topology.read(session)
     topology.require_free_name(guest.name)
     wishes = Wishes(
@@ -98,6 +107,10 @@ def _plan(
         networks=[new.network for new in guest.network_interfaces],
         storages=[disk.storage for disk in guest.disks if disk.storage is not None],
     ).or_settings(session.settings)
+    stores = stores_near(topology, wishes)
+    iso = None if guest.iso is None else find_iso(session, stores, guest.iso)
+    image = None if guest.image is None else find_disk_image(session, stores, guest.image)
+    wishes = replace(wishes, images=[datastore_in(path) for path in (iso, image) if path is not None])
     source = None
     if origin is not None:
         source = origin.place(keeps_networks=not guest.network_interfaces, keeps_folder=False)
@@ -112,9 +125,10 @@ def _plan(
         disks=disks,
         networks=place.networks,
         switch_uuids=topology.switch_uuids,
+        iso=iso,
         paravirtualized=is_paravirtualized,
     )
-    return place, hardware
+    return place, hardware, image
 
 
 def _config(guest: VmwareGuestCreate, guest_id: str) -> "vim.vm.ConfigSpec":

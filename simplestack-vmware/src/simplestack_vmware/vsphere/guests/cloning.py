@@ -6,12 +6,13 @@ from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.disks.additions import added_disks
-from simplestack_vmware.vsphere.guests.cd_drives import medium_for_copy, new_drive, with_medium
+from simplestack_vmware.vsphere.guests.cd_drives import medium_for_copy
 from simplestack_vmware.vsphere.guests.creation import make_vm
 from simplestack_vmware.vsphere.guests.hardware import Hardware, new_cards
 from simplestack_vmware.vsphere.guests.origins import VmOrigin
 from simplestack_vmware.vsphere.guests.placement import Place
-from simplestack_vmware.vsphere.inventory.devices import CD_DRIVE, ISO_BACKING, interfaces
+from simplestack_vmware.vsphere.inventory.devices import CD_DRIVE, interfaces
+from simplestack_vmware.vsphere.media.drives import added, ejected, has_iso, inserted
 from simplestack_vmware.vsphere.networks.copied_cards import removed_cards, renewed_cards
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
@@ -56,12 +57,14 @@ def _changes(origin: VmOrigin, hardware: Hardware) -> "Changes":
     changes = [*removed_cards(cards), *new_cards(hardware)] if hardware.networks else renewed_cards(cards)
     if hardware.disks:
         changes += added_disks(origin.devices, hardware.disks)
-    drives = [device for device in origin.devices if device.type_name == CD_DRIVE]
+    drives = sorted(
+        (each for each in origin.devices if each.type_name == CD_DRIVE), key=lambda each: each.key
+    )
+    for drive in drives:
+        if hardware.iso is not None and drive is drives[0]:
+            changes += inserted(drive, hardware.iso)
+        elif has_iso(drive) and medium_for_copy(drive, origin.files) is None:
+            changes += ejected(drive)
     if hardware.iso is not None and not drives:
-        return changes + new_drive(hardware.iso, origin.devices)
-    for drive in sorted(drives, key=lambda each: each.key):
-        if hardware.iso is not None and drive.key == min(each.key for each in drives):
-            changes.append(with_medium(drive, hardware.iso))
-        elif drive.backing.type_name == ISO_BACKING and medium_for_copy(drive, origin.files) is None:
-            changes.append(with_medium(drive, None))
+        changes += added(origin, hardware.iso)
     return changes

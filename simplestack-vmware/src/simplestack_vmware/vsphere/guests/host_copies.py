@@ -16,11 +16,12 @@ from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.disks.copies import DiskFile
 from simplestack_vmware.vsphere.disks.units import CONTROLLERS, new_controller
 from simplestack_vmware.vsphere.guests.assembly import add_copies, create_vm
-from simplestack_vmware.vsphere.guests.cd_drives import copied_drive, medium_for_copy, new_drive
+from simplestack_vmware.vsphere.guests.cd_drives import copied_drive, medium_for_copy
 from simplestack_vmware.vsphere.guests.hardware import Hardware, new_cards
 from simplestack_vmware.vsphere.guests.origins import VmOrigin
 from simplestack_vmware.vsphere.guests.placement import Place
 from simplestack_vmware.vsphere.inventory.devices import CD_DRIVE, DISK, Device, disks, interfaces
+from simplestack_vmware.vsphere.media.drives import added
 from simplestack_vmware.vsphere.networks.copied_cards import copied_card
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
@@ -140,6 +141,7 @@ def _devices(origin: HostOrigin, hardware: Hardware) -> "Changes":
     for number, device in enumerate(controllers):
         if device.type_name == _IDE:
             keys[device.key] = device.key  # vSphere makes it
+            planned.append(device)
             continue
         keys[device.key] = _FIRST_KEY - number
         changes.append(new_controller(device.type_name, device.bus_number or 0, keys[device.key]))
@@ -153,7 +155,7 @@ def _devices(origin: HostOrigin, hardware: Hardware) -> "Changes":
             iso = hardware.iso or iso
         changes.append(copied_drive(drive, _FIRST_KEY - len(controllers) - number, iso))
     if hardware.iso is not None and not drives:
-        changes += new_drive(hardware.iso, planned)
+        changes += added(replace(origin, devices=planned), hardware.iso)
     if hardware.networks:
         return changes + new_cards(hardware)
     return changes + [

@@ -8,6 +8,7 @@ from simplestack import Conflict, GuestState, InvalidState, PermissionDenied
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.guests.placement import Origin
 from simplestack_vmware.vsphere.inventory.devices import PARAVIRTUAL_SCSI, disks
+from simplestack_vmware.vsphere.inventory.names import datastore_in
 from simplestack_vmware.vsphere.inventory.records import VmDevices
 from simplestack_vmware.vsphere.sessions.lookups import find_guest, require_changeable
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
@@ -44,7 +45,7 @@ class VmOrigin(VmDevices, frozen=True, kw_only=True):
     @property
     def home(self) -> str:
         """The name of the datastore of its configuration, as vSphere stores it."""
-        return self.path.partition("]")[0].removeprefix("[")
+        return datastore_in(self.path)
 
     @property
     def is_paravirtualized(self) -> bool:

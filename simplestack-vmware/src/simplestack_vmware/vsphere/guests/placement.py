@@ -11,6 +11,7 @@ from simplestack_vmware.settings import VmwareSettings
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.guests.topology import PlaceHost, ResourcePool, Topology
 from simplestack_vmware.vsphere.inventory.records import DatastoreRecord, Named, NetworkRecord
+from simplestack_vmware.vsphere.media.images import IsoStore
 from simplestack_vmware.vsphere.sessions.lookups import only
 
 N = TypeVar("N", bound=Named)
@@ -26,6 +27,8 @@ class Wishes(Struct, frozen=True, kw_only=True):
     networks: Sequence[str] = ()
     #: Storages of further disks.
     storages: Sequence[str] = ()
+    #: Stored names of the datastores with images.
+    images: Sequence[str] = ()
 
     def or_settings(self, settings: VmwareSettings) -> "Wishes":
         """Return these, completed by the settings."""
@@ -69,17 +72,16 @@ def choose_place(topology: Topology, wishes: Wishes, origin: Origin | None = Non
     :raises EntityNotFound: ``Cluster``, ``ResourcePool``, ``Folder``, ``Storage`` or ``Network``
     :raises Conflict: a name is ambiguous, or no host has all that is wanted
     """
-    hosts, pool = _hosts_in(topology, wishes)
-    folder = None if wishes.folder is None else only(topology.folders, wishes.folder, "Folder").ref
-    if folder is not None:
-        hosts = [host for host in hosts if topology.datacenter_of(host.ref) == topology.datacenter_of(folder)]
+    hosts, pool, folder = _hosts_in(topology, wishes)
     networks = [
         _on_hosts(topology.networks, name, "Network", [ref for host in hosts for ref in host.networks])
         for name in wishes.networks
     ]
     reachable = [ref for host in hosts for ref in host.datastores]
-    datastores = [_on_hosts(topology.datastores, name, "Storage", reachable) for name in wishes.storages]
-    datastore = None
+    datastores: list[DatastoreRecord] = [
+        _on_hosts(topology.datastores, name, "Storage", reachable) for name in wishes.storages
+    ]
+    datastore: DatastoreRecord | None = None
     if wishes.storage is not None:
         datastore = _on_hosts(topology.datastores, wishes.storage, "Storage", reachable)
     needed = {each.ref for each in (*networks, *datastores)}
@@ -90,7 +92,14 @@ def choose_place(topology: Topology, wishes: Wishes, origin: Origin | None = Non
         needed |= set(origin.datastores)
     for each in filter(None, (datastore, *datastores)):
         _require_usable(each)
-    hosts = [host for host in hosts if host.takes_guests and needed <= {*host.datastores, *host.networks}]
+    names = {each.ref: each.stored_name for each in topology.datastores}
+    hosts = [
+        host
+        for host in hosts
+        if host.takes_guests
+        and needed <= {*host.datastores, *host.networks}
+        and set(wishes.images) <= {names.get(ref) for ref in host.datastores}
+    ]
     if not hosts:
         raise Conflict(
             "no host can take the guest: a host of its cluster must be connected, not be in maintenance "
@@ -104,17 +113,29 @@ def choose_place(topology: Topology, wishes: Wishes, origin: Origin | None = Non
     )
 
 
-def _hosts_in(topology: Topology, wishes: Wishes) -> tuple[list[PlaceHost], ResourcePool | None]:
-    """Return the hosts of the cluster and the resource pool that are wanted."""
+def stores_near(topology: Topology, wishes: Wishes) -> list[IsoStore]:
+    """Return the datastores of the hosts that are considered, where images may be."""
+    hosts = _hosts_in(topology, wishes)[0]
+    reachable = {ref for host in hosts if host.takes_guests for ref in host.datastores}
+    return [store for store in topology.datastores if store.ref in reachable]
+
+
+def _hosts_in(topology: Topology, wishes: Wishes) -> tuple[list[PlaceHost], ResourcePool | None, Ref | None]:
+    """Return the hosts that the wishes leave, and the resource pool and the folder that are wanted."""
     hosts, pools = topology.hosts, topology.pools
     if wishes.cluster is not None:
         cluster = only(topology.computes, wishes.cluster, "Cluster").ref
         hosts = [host for host in hosts if host.parent == cluster]
         pools = [pool for pool in pools if pool.owner == cluster]
-    if wishes.resource_pool is None:
-        return hosts, None
-    pool = only(pools, wishes.resource_pool, "ResourcePool")
-    return [host for host in hosts if host.parent == pool.owner], pool
+    pool = folder = None
+    if wishes.resource_pool is not None:
+        pool = only(pools, wishes.resource_pool, "ResourcePool")
+        hosts = [host for host in hosts if host.parent == pool.owner]
+    if wishes.folder is not None:
+        folder = only(topology.folders, wishes.folder, "Folder").ref
+        datacenter = topology.datacenter_of(folder)
+        hosts = [host for host in hosts if topology.datacenter_of(host.ref) == datacenter]
+    return hosts, pool, folder
 
 
 def _on_hosts(records: Sequence[N], id_or_name: str, entity: str, reachable: Iterable[Ref]) -> N:

@@ -8,13 +8,13 @@ from simplestack import Conflict
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.inventory.records import (
     ClusterName,
-    DatastoreRecord,
     HostRecord,
     Named,
     NetworkRecord,
     PortGroupRecord,
 )
 from simplestack_vmware.vsphere.inventory.walks import TO_DATASTORES, TO_HOSTS, TO_NETWORKS, TO_VMS
+from simplestack_vmware.vsphere.media.images import IsoStore
 from simplestack_vmware.vsphere.reading.queries import Query, Walk
 from simplestack_vmware.vsphere.reading.schemas import Record
 from simplestack_vmware.vsphere.sessions.lookups import networks_for_guests, port_group_fields
@@ -106,7 +106,7 @@ class Topology:
         self.datacenters = _of(Datacenter, records)
         self.computes = _of(Compute, records)
         self.hosts = _of(PlaceHost, records)
-        self.datastores = _of(DatastoreRecord, records)
+        self.datastores = _of(IsoStore, records)
         self.networks = networks_for_guests(records)
         #: UUIDs of distributed switches.
         self.switch_uuids = {switch.ref: switch.uuid for switch in _of(Switch, records)}
@@ -123,7 +123,7 @@ class Topology:
         """Read it: one round trip, and one for each further page."""
         kinds: list[type[Record]] = [
             *(Datacenter, Folder, Compute, ResourcePool, PlaceHost, Switch, _VmName),
-            *(DatastoreRecord, NetworkRecord, PortGroupRecord),
+            *(IsoStore, NetworkRecord, PortGroupRecord),
         ]
         walks = dict.fromkeys((*TO_VMS, *TO_HOSTS, *TO_DATASTORES, *_TO_NETWORKS, *_TO_POOLS))
         fields: dict[type[Record], frozenset[str]] = {PortGroupRecord: port_group_fields(session)}

@@ -22,6 +22,11 @@ def shown_path(path: str) -> str:
     return decoded(store) + bracket + file
 
 
+def datastore_in(path: str) -> str:
+    """Return the name of the datastore in the path of a file, ``[datastore] path``, as it is in the path."""
+    return path.partition("]")[0].removeprefix("[")
+
+
 def encoded(name: str) -> str:
     """Return a name as vSphere stores it."""
     return re.sub(r"[%/\\]", lambda match: _ESCAPES[match[0]], name)

@@ -1,11 +1,12 @@
-"""Find ISO images in the datastores of a guest's host.
+"""Find ISO images and images of disks in datastores.
 
-Only files that end in ``.iso`` are found: any other file, such as another guest's disk, would be shown to the
-guest as it is.
+Of ISO images, only files that end in ``.iso`` are found: any other file, such as another guest's disk, would
+be shown to the guest as it is.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from simplestack import Conflict, EntityNotFound
@@ -19,7 +20,6 @@ from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 _PATH = re.compile(r"\[([^\]]+)\] ?/?(.+)", re.DOTALL)
 _ROOT = re.compile(r"\[[^\]]+\] ?")
-_SUFFIX = ".iso"
 _SHOWN_PATHS = 10
 #: Faults for what is not there, or not for this user.
 _HIDDEN = ("FileNotFound", "InvalidDatastorePath", "NoPermission")
@@ -28,6 +28,20 @@ TO_ITS_HOSTS_DATASTORES = (
     Walk("VirtualMachine", "runtime.host", ("HostSystem",)),
     Walk("HostSystem", "datastore"),
 )
+
+
+class _Kind(NamedTuple):
+    """A kind of images."""
+
+    entity: str
+    words: str
+    suffix: str
+    #: vSphere's type of it, in searches.
+    query: str
+
+
+_ISO = _Kind("ISO", "ISO image", ".iso", "IsoImageQuery")
+_DISK = _Kind("Image", "disk image", ".vmdk", "VmDiskQuery")
 
 
 class IsoStore(DatastoreRecord, frozen=True, kw_only=True):
@@ -46,26 +60,39 @@ def find_iso(session: VmwareSession, stores: Iterable[IsoStore], name: str) -> s
     :raises EntityNotFound: ``ISO``
     :raises Conflict: several images have the name
     """
+    return _find(session, stores, name, _ISO)
+
+
+def find_disk_image(session: VmwareSession, stores: Iterable[IsoStore], name: str) -> str:
+    """Return the path of the image of a disk, as `find_iso` does for ISO images.
+
+    :raises EntityNotFound: ``Image``
+    :raises Conflict: several images have the name
+    """
+    return _find(session, stores, name, _DISK)
+
+
+def _find(session: VmwareSession, stores: Iterable[IsoStore], name: str, kind: _Kind) -> str:
     stores = [store for store in stores if store.is_accessible and store.browser is not None]
     match = _PATH.fullmatch(name)
     path = name if match is None else match[2]
     *folders, file = path.split("/")
-    if not file.lower().endswith(_SUFFIX) or not all(each.strip(".") for each in (*folders, file)):
-        raise EntityNotFound("ISO", name)
+    if not file.lower().endswith(kind.suffix) or not all(each.strip(".") for each in (*folders, file)):
+        raise EntityNotFound(kind.entity, name)
     if match is not None:
         chosen = _called(stores, match[1])
         places = [f"[{store.stored_name}] {'/'.join(folders)}".rstrip() for store in chosen]
-        found = _search(session, chosen, places, file, with_sub_folders=False)
+        found = _search(session, chosen, places, file, kind, with_sub_folders=False)
     elif folders:
         found = []  # no file has such a name
     else:
         places = [f"[{store.stored_name}]" for store in stores]
-        found = _search(session, stores, places, file, with_sub_folders=True)
+        found = _search(session, stores, places, file, kind, with_sub_folders=True)
     if not found:
-        raise EntityNotFound("ISO", name)
+        raise EntityNotFound(kind.entity, name)
     if len(found) > 1:
         paths = ", ".join(sorted(map(shown_path, found))[:_SHOWN_PATHS])
-        raise Conflict(f"several ISO images are called {name!r}: use one of these paths: {paths}")
+        raise Conflict(f"several {kind.words}s are called {name!r}: use one of these paths: {paths}")
     return found[0]
 
 
@@ -80,6 +107,7 @@ def _search(
     stores: Sequence[IsoStore],
     places: Sequence[str],
     file: str,
+    kind: _Kind,
     *,
     with_sub_folders: bool,
 ) -> list[str]:
@@ -90,7 +118,7 @@ def _search(
     browser = vim.host.DatastoreBrowser
     # A name may have `*` and `?` in it, which are patterns here: so compare what is found.
     spec = browser.SearchSpec(
-        matchPattern=[file], query=[browser.IsoImageQuery()], searchCaseInsensitive=True
+        matchPattern=[file], query=[getattr(browser, kind.query)()], searchCaseInsensitive=True
     )
     tasks = []
     for store, place in zip(stores, places, strict=True):
@@ -102,7 +130,7 @@ def _search(
         except Fault as fault:
             _raise_unless_hidden(fault)
     found: list[str] = []
-    for result in session.tasks.results(tasks, "the search for the ISO image"):
+    for result in session.tasks.results(tasks, f"the search for the {kind.words}"):
         if isinstance(result, Fault):
             _raise_unless_hidden(result)
         elif result is not None:
