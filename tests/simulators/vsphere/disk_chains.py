@@ -24,8 +24,16 @@ def disks_of(config: Any) -> list[Any]:
 
 
 def snapshot_disks(config: Any) -> list[Any]:
-    """Return the disks of a configuration that take part in snapshots: those that are not independent."""
-    return [disk for disk in disks_of(config) if not disk.backing.diskMode.startswith("independent")]
+    """Return the disks of a configuration that take part in snapshots.
+
+    Independent disks do not, nor do physical LUNs.
+    """
+    return [
+        disk
+        for disk in disks_of(config)
+        if not (disk.backing.diskMode or "").startswith("independent")
+        and getattr(disk.backing, "compatibilityMode", None) != "physicalMode"
+    ]
 
 
 def chain(backing: Any) -> Iterator[Any]:

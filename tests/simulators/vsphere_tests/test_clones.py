@@ -189,6 +189,18 @@ def test_a_clone_needs_privileges(connect: Any, simulator: Simulator, missing: s
     assert result(allowed, vm.CloneVM_Task(vm.parent, "new", spec())).name == "new"
 
 
+def test_what_the_simulator_does_not_have_is_not_ignored(client: Client, vm: Any) -> None:
+    for name, value in (("transform", "flat"), ("folder", vm.parent)):
+        wanted = spec()
+        setattr(wanted.location, name, value)
+        with pytest.raises(vmodl.fault.NotImplemented):
+            vm.CloneVM_Task(vm.parent, "new", wanted)
+    changed = add(new_card())
+    changed.profile = [vim.vm.EmptyProfileSpec()]
+    fault = error(client, vm.CloneVM_Task(vm.parent, "new", config(deviceChange=[changed])))
+    assert isinstance(fault, vmodl.fault.NotImplemented)
+
+
 @pytest.mark.parametrize("product", [ESXI])
 def test_a_lone_host_does_not_clone(vm: Any) -> None:
     with pytest.raises(vmodl.fault.NotSupported):

@@ -84,6 +84,11 @@ def test_a_host_that_is_not_connected(client: Client, vm: Any, simulator: Simula
     with simulator.database.lock:
         host = simulator.database.get(vim.HostSystem(moid))
         host["runtime.connectionState"] = vim.HostSystem.ConnectionState.notResponding
+    group = vim.host.PortGroup.Specification(
+        name="new", vlanId=1, vswitchName="vSwitch0", policy=vim.host.NetworkPolicy()
+    )
+    with pytest.raises(vmodl.fault.HostNotConnected):
+        vm.runtime.host.configManager.networkSystem.AddPortGroup(group)
     fault = error(client, vm.PowerOn())
     assert (type(fault), fault.host) == (vim.fault.InvalidHostState, vm.runtime.host)
     assert isinstance(error(client, vm.runtime.host.EnterMaintenanceMode_Task(0)), vim.fault.InvalidState)

@@ -105,3 +105,28 @@ def test_a_revert_on_a_host_without_the_datastore(client: Client, vm: Any) -> No
     elsewhere = client.find(vim.HostSystem, "esx-12.example")
     result(client, made.RevertToSnapshot_Task(elsewhere))
     assert (list(vm.datastore), len(of_kind(vm, Disk))) == (stores, 3)
+
+
+@pytest.mark.parametrize("sharing", ["virtualSharing", "physicalSharing"])
+def test_a_vm_that_shares_a_bus_has_no_snapshots_while_it_runs(client: Client, vm: Any, sharing: str) -> None:
+    controller = vim.vm.device.ParaVirtualSCSIController(key=-10, busNumber=1, sharedBus=sharing)
+    result(client, vm.Reconfigure(change(add(controller))))
+    result(client, vm.PowerOn())
+    fault = error(client, vm.CreateSnapshot_Task("a", None, False, False))
+    assert (type(fault), fault.device) == (vim.fault.SharedBusControllerNotSupported, "SCSI controller 1")
+    result(client, vm.PowerOff())
+    snap(client, vm)
+
+
+def test_a_physical_lun_takes_no_part_in_snapshots(client: Client, vm: Any, simulator: Simulator) -> None:
+    with simulator.database.lock:
+        stored = simulator.database.get(vim.VirtualMachine(vm._moId))
+        first: Any = next(each for each in stored["config"].hardware.device if isinstance(each, Disk))
+        first.backing = Disk.RawDiskMappingVer1BackingInfo(
+            fileName=first.backing.fileName, deviceName="vml.1", lunUuid="1", compatibilityMode="physicalMode"
+        )
+        stored.touch()
+    snap(client, vm)
+    raw, other = (each.backing for each in of_kind(vm, Disk))
+    assert (raw.fileName, raw.parent) == ("[shared-1] vm-0/vm-0.vmdk", None)
+    assert other.parent.fileName == "[shared-1] vm-0/vm-0_1.vmdk"

@@ -17,7 +17,7 @@ from simulators.vsphere.disk_chains import chain, copied, disks_of, locate
 from simulators.vsphere.files import File
 from simulators.vsphere.hardware.cards import give_addresses
 from simulators.vsphere.hardware.changes import change_devices
-from simulators.vsphere.hardware.plan import Plan
+from simulators.vsphere.hardware.plan import Plan, check_known
 from simulators.vsphere.inventory.entities import add_entity
 from simulators.vsphere.methods import method
 from simulators.vsphere.names import stored_name
@@ -31,6 +31,9 @@ _PRIVILEGES = {
     (True, False): "VirtualMachine.Provisioning.DeployTemplate",
     (True, True): "VirtualMachine.Provisioning.CloneTemplate",
 }
+#: What the simulator has of a specification, and of the place in it.
+_CLONE = frozenset({"location", "template", "config", "customization", "powerOn", "snapshot", "memory"})
+_LOCATION = frozenset({"service", "datastore", "diskMoveType", "pool", "host", "disk", "deviceChange"})
 #: Ways of copying disks that leave no delta of the source's; others are `NotSupported`.
 _WHOLE_COPIES = (None, "", "moveAllDiskBackingsAndDisallowSharing", "moveAllDiskBackingsAndConsolidate")
 
@@ -48,6 +51,8 @@ def clone(call: Call, folder: Object, name: str, spec: Any) -> Any:
         raise vmodl.fault.NotSupported
     if location.diskMoveType not in _WHOLE_COPIES:
         raise vmodl.fault.NotSupported
+    for part, known in ((spec, _CLONE), (location, _LOCATION)):
+        check_known(part, known)
     if spec.template and spec.powerOn:
         raise vmodl.fault.InvalidArgument(invalidProperty="spec.powerOn")
     if vim.VirtualMachine not in folder["childType"]:

@@ -9,6 +9,7 @@ from simulators.vsphere.behavior.entities import check_name
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
 from simulators.vsphere.disk_chains import chain, disks_of, locate
+from simulators.vsphere.hardware.plan import check_known
 from simulators.vsphere.inventory.entities import remove_entity
 from simulators.vsphere.leases import Lease, LeaseFile, State
 from simulators.vsphere.methods import method
@@ -40,6 +41,7 @@ def import_vapp(call: Call, spec: Any, folder: Object | None, host: Object | Non
             raise vmodl.fault.InvalidArgument(invalidProperty="folder")
         folder = call.resolve(call.database.one(vim.Datacenter)["vmFolder"])
     call.need("VirtualMachine.Inventory.Create", folder)
+    check_known(spec, ("configSpec",))
     config: Any = spec.configSpec
     check_spec(folder, config)
     check_name(folder, stored_name(config.name))

@@ -121,8 +121,15 @@ def _join(call: Call, host: Object, name: str) -> Object:
 
 
 def _host(call: Call) -> Object:
+    """Return the host whose networks these are.
+
+    :raises HostNotConnected: vCenter does not reach it
+    """
     hosts = call.database.all(vim.HostSystem)
-    return next(host for host in hosts if host["configManager.networkSystem"] == call.target.ref)
+    host = next(each for each in hosts if each["configManager.networkSystem"] == call.target.ref)
+    if host["runtime.connectionState"] != vim.HostSystem.ConnectionState.connected:
+        raise vmodl.fault.HostNotConnected
+    return host
 
 
 def _folder(host: Object) -> Object:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 State = vim.VirtualMachine.PowerState
 _MAX_LEVELS, _MAX_NAME = 32, 80
+_Sharing = vim.vm.device.VirtualSCSIController.Sharing
 _Tree = vim.vm.SnapshotTree
 
 
@@ -144,6 +145,8 @@ def _create(call: Call, name: str, description: str | None, memory: bool, *, is_
     if len(parents) >= _MAX_LEVELS:
         raise vim.fault.TooManySnapshotLevels
     state = vm["runtime.powerState"]
+    if state != State.poweredOff:
+        _check_buses(vm["config"])
     has_memory = state == State.suspended or (memory and state == State.poweredOn)
     config = vm["config"]
     if has_memory and len(disk_chains.snapshot_disks(config)) != len(disk_chains.disks_of(config)):
@@ -179,6 +182,16 @@ def _create(call: Call, name: str, description: str | None, memory: bool, *, is_
     info.currentSnapshot = made.ref
     _show(vm, info)
     return made.ref
+
+
+def _check_buses(config: Any) -> None:
+    """Check that no other VM can write to the disks of a VM that runs.
+
+    :raises SharedBusControllerNotSupported: one can, on another host or on the same
+    """
+    for each in config.hardware.device:
+        if getattr(each, "sharedBus", _Sharing.noSharing) != _Sharing.noSharing:
+            raise vim.fault.SharedBusControllerNotSupported(device=each.deviceInfo.label)
 
 
 def _revert(call: Call, vm: Object, snapshot: Object, host: Object | None, suppresses: bool) -> None:

@@ -6,7 +6,7 @@ from pyVmomi import vim, vmodl
 
 from simulators.vsphere.data import copy
 from simulators.vsphere.hardware import cards, disks, drives, placement
-from simulators.vsphere.hardware.plan import Plan
+from simulators.vsphere.hardware.plan import Plan, check_known
 from simulators.vsphere.schema import name_of
 
 device = vim.vm.device
@@ -28,6 +28,7 @@ def _is_new_controller(change: Any) -> bool:
 
 
 def _change(plan: Plan, index: int, change: Any) -> None:
+    check_known(change, ("operation", "fileOperation", "device"))
     plan.need_not_suspended()
     wanted, file_operation = copy(change.device), change.fileOperation
     is_disk = isinstance(wanted, device.VirtualDisk)

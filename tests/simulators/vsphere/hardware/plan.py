@@ -1,15 +1,15 @@
 """A change of a VM that is under way: a copy of its configuration, and how to undo what happened to files."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
 from simulators.vsphere.database import Object
 from simulators.vsphere.files import File, split_path
-from simulators.vsphere.schema import fields
+from simulators.vsphere.schema import fields, name_of
 
 if TYPE_CHECKING:
     from simulators.vsphere.simulator import Simulator
@@ -171,7 +171,22 @@ def given(value: Any) -> dict[str, Any]:
     """Return the properties of a data object that are set."""
     kind: Any = type(value)
     own = {each.name: getattr(value, each.name) for each in fields(kind)}
-    return {name: each for name, each in own.items() if each is not None and each != []}
+    return {
+        name: each
+        for name, each in own.items()
+        if each is not None and not (isinstance(each, list) and not each)
+    }
+
+
+def check_known(value: Any, known: Collection[str]) -> None:
+    """Check that the simulator has all properties of a data object that are set.
+
+    :raises NotImplemented: it does not
+    """
+    for name in given(value):
+        if name not in known:
+            kind = name_of(type(value))
+            raise vmodl.fault.NotImplemented(msg=f"The simulator does not have {kind}.{name}.")
 
 
 def _named(store: Object, path: str, act: Callable[[], T]) -> T:
