@@ -1,11 +1,13 @@
 """What the vSphere simulator rejects: SOAP that the types do not allow."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pyVmomi import vim, vmodl
 
+import simulators.vsphere
 from simulators.vsphere_tests.clients import Client, Raw
 
 SPEC = "<propSet><type>Folder</type><pathSet>name</pathSet></propSet>"
@@ -182,3 +184,10 @@ def test_versions_are_told(fetch: Any) -> None:
     assert found[0] == "8.0.3.0"
     assert {"8.0.1.0", "7.0.0.0", "6.5", "5.5"} < set(found)
     assert not {"8.0.3.1", "9.0.0.0"} & set(found)
+
+
+def test_soap_is_never_read_or_written_by_pyvmomi() -> None:
+    sources = Path(simulators.vsphere.__file__).parent.rglob("*.py")
+    assert [
+        each.name for each in sources if re.search(r"Soap(Adapter|Stub)|Serialize", each.read_text())
+    ] == []
