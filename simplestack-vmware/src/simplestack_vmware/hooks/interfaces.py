@@ -22,7 +22,7 @@ from simplestack_vmware.vsphere.inventory.records import (
     VmHardware,
 )
 from simplestack_vmware.vsphere.inventory.walks import TO_THEIR_NETWORKS
-from simplestack_vmware.vsphere.networks.addresses import checked_mac, require_free_mac, require_other_mac
+from simplestack_vmware.vsphere.networks.addresses import checked_mac, require_usable_mac
 from simplestack_vmware.vsphere.networks.cards import (
     changed_card,
     find_card,
@@ -65,15 +65,13 @@ def network_interface_create(
     """
     vm, others = find_guest_with(session, guest_id, VmDevices, TO_ITS_HOSTS_NETWORKS, NETWORK_KINDS)
     require_not_template(vm, "add a network interface to")
-    # First, since it may be an address that vSphere has generated.
-    require_other_mac(vm, interface.mac)
     mac = None if interface.mac is None else checked_mac(interface.mac)
     require_free_card(vm)
     networks = HostNetworks(session, others)
     network = networks.find(interface.network)
     added = new_card(network, networks.switch_uuids, _NEW_CARD_KEY, paravirtualized=True)
     if mac is not None:
-        require_free_mac(session, mac)
+        require_usable_mac(session, mac)
     reconfigure(session, vm, [with_mac(added, mac)])
     before = {card.key for card in interfaces(vm.devices)}
     # Nobody changed the guest before, so its card has the first free key; others may have added more since.

@@ -6,7 +6,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from simplestack import Conflict, InvalidArguments
-from simplestack_vmware.vsphere.inventory.records import Named, VmHardware
+from simplestack_vmware.vsphere.inventory.records import Named
 from simplestack_vmware.vsphere.inventory.walks import TO_VMS
 from simplestack_vmware.vsphere.reading.queries import Query
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
@@ -38,29 +38,23 @@ def checked_mac(mac: str) -> str:
         raise InvalidArguments(f"mac: {mac} is a multicast address: use a unicast address")
     if not mac.strip("0:"):
         raise InvalidArguments(f"mac: {mac} is not the address of a device: use another, or leave it out")
+    return mac
+
+
+def require_usable_mac(session: VmwareSession, mac: str) -> None:
+    """Check that a guest can have a MAC address, and that none has it yet.
+
+    This takes one round trip, and one for each further 1,000 guests.
+
+    :param mac: in lower case
+    :raises Conflict: a guest has it
+    :raises InvalidArguments: VMware generates it, so no guest starts with it
+    """
+    for record in session.reader.read(Query([session.root], [_Addresses], TO_VMS)):
+        if isinstance(record, _Addresses) and any((each.mac or "").lower() == mac for each in record.devices):
+            raise Conflict(f"guest {record.name!r} has the MAC address {mac}: choose another one")
     if _GENERATED.match(mac):
         raise InvalidArguments(
             f"mac: VMware generates {mac} itself, and no guest starts with it: use 00:50:56:00:00:00 to "
             "00:50:56:3f:ff:ff, or an address with another prefix, or leave it out"
         )
-    return mac
-
-
-def require_other_mac(vm: VmHardware, mac: str | None) -> None:
-    """Check that a guest itself does not have a MAC address.
-
-    :raises Conflict: it has
-    """
-    if mac is not None and any((each.mac or "").lower() == mac.lower() for each in vm.devices):
-        raise Conflict(f"guest {vm.name!r} already has the MAC address {mac.lower()}: choose another one")
-
-
-def require_free_mac(session: VmwareSession, mac: str) -> None:
-    """Check that no guest has a MAC address: one round trip, and one for each further 1,000 guests.
-
-    :param mac: in lower case
-    :raises Conflict: one has it
-    """
-    for record in session.reader.read(Query([session.root], [_Addresses], TO_VMS)):
-        if isinstance(record, _Addresses) and any((each.mac or "").lower() == mac for each in record.devices):
-            raise Conflict(f"guest {record.name!r} has the MAC address {mac}: choose another one")
