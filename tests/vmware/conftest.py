@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import msgspec
@@ -18,6 +19,8 @@ from simulators.vsphere.products import ESXI, VCENTER, Product
 from support.vsphere import PASSWORD, Host, running_host, running_leases
 
 from .counterparts import vcsim
+from .transfers import stream_optimized
+from .uploads import FIRST, SECOND, described, disk, packed
 
 Connect = Callable[..., VmwareSession]
 
@@ -73,6 +76,13 @@ def lease_trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
 
 
 @pytest.fixture
+def with_leases(vcenter: Host, lease_trust: Trust) -> Iterator[Host]:
+    """Give a vCenter with an address for the files of leases."""
+    with running_leases(vcenter, lease_trust):
+        yield vcenter
+
+
+@pytest.fixture
 def leases(host: Host, lease_trust: Trust) -> Iterator[NfcServer]:
     """Give the address of the files of the host's leases."""
     with running_leases(host, lease_trust) as made:
@@ -125,3 +135,18 @@ def _govmomi_session(trust: Trust, *, esx: bool) -> Iterator[VmwareSession]:
         session = connect(Target("127.0.0.1", port), Credentials(vcsim.USER, vcsim.PASSWORD), settings)
         yield session
         disconnect(session)
+
+
+@pytest.fixture
+def disks(tmp_path: Path) -> dict[str, bytes]:
+    """Give two disks as VMDKs."""
+    return {
+        "disk-1.vmdk": stream_optimized(tmp_path, FIRST),
+        "disk-2.vmdk": stream_optimized(tmp_path, SECOND),
+    }
+
+
+@pytest.fixture
+def archive(disks: dict[str, bytes]) -> bytes:
+    """Give an appliance with two disks."""
+    return packed(described(disk(1, FIRST), disk(2, SECOND)), disks)

@@ -19,7 +19,7 @@ from simulators.vsphere.products import ESXI, VCENTER, Product
 from simulators.vsphere.soap import read_request
 from simulators.vsphere.versions import find_version
 from support.conformance import run_kit
-from support.vsphere import PASSWORD, Host, running_host
+from support.vsphere import PASSWORD, Host, running_host, running_leases
 
 from .replay import paths, wrong
 
@@ -78,10 +78,10 @@ def products() -> list[Any]:
 
 @pytest.mark.parametrize("product", products())
 def test_vmware_passes_the_kit_and_sends_only_what_the_tables_have(
-    trust: Trust, tmp_path: Path, product: Product
+    trust: Trust, lease_trust: Trust, tmp_path: Path, product: Product
 ) -> None:
     journal: list[tuple[str, Any]] = []
-    with running_host(trust, product) as host:
+    with running_host(trust, product) as host, running_leases(host, lease_trust):
         options = prepared(host)
         host.simulator.journal = journal
         done = run_kit(

@@ -2,7 +2,6 @@
 
 import os
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,10 @@ from simplestack_vmware.hooks.guests_export import guest_export
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simulators.tls import Trust
 from simulators.vsphere import nfc_server
+from simulators.vsphere.behavior import ovf
 from simulators.vsphere.faults import Rule
 from simulators.vsphere.nfc_server import NfcServer
+from simulators.vsphere.ovf.writing import write
 from simulators.vsphere.products import VCENTER
 from support.vsphere import Host, running_host, running_leases
 
@@ -35,13 +36,6 @@ from .conftest import Connect
 from .transfers import Everything, fill, random_disk, raw_content, received, unpacked
 
 DISK = "vm-1/vm-1.vmdk"
-
-
-@pytest.fixture
-def exporting(vcenter: Host, lease_trust: Trust) -> Iterator[Host]:
-    """Give a vCenter with an address for the files of leases."""
-    with running_leases(vcenter, lease_trust):
-        yield vcenter
 
 
 # The worst: a disk of somebody else or a secret is revealed, or data is lost with the guest that is deleted
@@ -90,22 +84,30 @@ def test_without_a_thumbprint_the_certificate_is_verified(
     "url", ["http://127.0.0.1/a", "file:///etc/passwd", "https://a b/c", "https://u@*/c", "https://*:0x/", ""]
 )
 def test_an_address_that_is_none_is_not_used(
-    exporting: Host, log_in: Connect, monkeypatch: pytest.MonkeyPatch, url: str
+    with_leases: Host, log_in: Connect, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    before = Everything.of(exporting)
-    address = exporting.simulator.leases.address
+    before = Everything.of(with_leases)
+    address = with_leases.simulator.leases.address
     assert address is not None
-    monkeypatch.setattr(exporting.simulator.leases, "address", address.__class__(url + "\n#", ""))
+    monkeypatch.setattr(with_leases.simulator.leases, "address", address.__class__(url + "\n#", ""))
     with pytest.raises((HypervisorError, HypervisorUnavailable)):
-        guest_export(log_in(exporting), "vm-1")
-    assert Everything.of(exporting) == before
+        guest_export(log_in(with_leases), "vm-1")
+    assert Everything.of(with_leases) == before
 
 
-def test_what_cloud_init_reads_is_not_exported(exporting: Host, log_in: Connect) -> None:
-    vm = exporting.vm("vm-1")
-    with exporting.simulator.database.lock:
+def test_what_cloud_init_reads_is_not_exported(
+    with_leases: Host, log_in: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm = with_leases.vm("vm-1")
+    with with_leases.simulator.database.lock:
         vm["config"].extraConfig.append(vim.option.OptionValue(key="guestinfo.userdata", value="hunter2"))
-    archive = received(guest_export(log_in(exporting), "vm-1"))
+
+    def with_settings(source: Any) -> str:  # as vSphere writes them where somebody asks for them
+        setting = '<vmw:ExtraConfig vmw:key="guestinfo.userdata" vmw:value="hunter2"/>'
+        return write(source).replace("</VirtualHardwareSection>", f"{setting}</VirtualHardwareSection>")
+
+    monkeypatch.setattr(ovf, "write", with_settings)
+    archive = received(guest_export(log_in(with_leases), "vm-1"))
     assert b"hunter2" not in archive
     assert b"guestinfo" not in archive
 
@@ -126,10 +128,10 @@ def test_a_guest_that_is_not_stopped_is_409(
 
 
 def test_a_disk_that_vsphere_does_not_export_is_an_error(
-    exporting: Host, log_in: Connect, monkeypatch: pytest.MonkeyPatch
+    with_leases: Host, log_in: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = log_in(exporting)
-    leases = exporting.simulator.leases
+    session = log_in(with_leases)
+    leases = with_leases.simulator.leases
     info = leases._info
 
     def without_the_last(lease: Any) -> Any:
@@ -144,30 +146,29 @@ def test_a_disk_that_vsphere_does_not_export_is_an_error(
 
 
 def test_a_disk_that_is_cut_off_ends_the_export_without_its_end(
-    exporting: Host, log_in: Connect, monkeypatch: pytest.MonkeyPatch
+    with_leases: Host, log_in: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(exporting, DISK, random_disk())
-    session = log_in(exporting)
+    fill(with_leases, DISK, random_disk())
+    session = log_in(with_leases)
     made = nfc_server._entry
     monkeypatch.setattr(nfc_server, "_entry", lambda file, sha1, size: made(file, sha1, size + 1))
     export = guest_export(session, "vm-1")
     with pytest.raises(HypervisorError, match="only"):
         received(export)
-    assert exporting.simulator.leases.held() == []
+    assert with_leases.simulator.leases.held() == []
 
 
-def test_a_lease_that_ends_ends_the_export(exporting: Host, log_in: Connect) -> None:
-    fill(exporting, DISK, random_disk(40_000_000))
-    export = guest_export(log_in(exporting), "vm-1")
-    simulator = exporting.simulator
+def test_a_lease_that_ends_ends_the_export(with_leases: Host, log_in: Connect) -> None:
+    fill(with_leases, DISK, random_disk(40_000_000))
+    export = guest_export(log_in(with_leases), "vm-1")
+    simulator = with_leases.simulator
     with simulator.database.lock:
         for lease in list(simulator.leases._leases.values()):
             simulator.leases.fail(lease, vim.fault.Timedout())
     with (
-        closing(export.chunks),
         pytest.raises((HypervisorError, HypervisorUnavailable), match=r"does not send|before the end"),
     ):
-        list(export.chunks)
+        received(export)
 
 
 # How they are
@@ -192,49 +193,49 @@ def test_a_guest_is_exported_with_its_disks(
 
 
 def test_a_disk_is_split_into_chunks_that_qemu_reads_when_they_are_joined(
-    exporting: Host, log_in: Connect, tmp_path: Path
+    with_leases: Host, log_in: Connect, tmp_path: Path
 ) -> None:
     disk = bytes(40 * MIB) + os.urandom(20 * MIB) + bytes(4 * MIB)
-    fill(exporting, DISK, disk)
-    found = unpacked(received(guest_export(log_in(exporting), "vm-1")))
+    fill(with_leases, DISK, disk)
+    found = unpacked(received(guest_export(log_in(with_leases), "vm-1")))
     chunks = [name for name in found.names if name.startswith("disk-1.vmdk.")]
     assert len(chunks) > 1
     assert raw_content(tmp_path, found.disks["disk-1.vmdk"]) == disk
 
 
-def test_names_are_as_people_write_them(exporting: Host, log_in: Connect) -> None:
-    session = log_in(exporting)
+def test_names_are_as_people_write_them(with_leases: Host, log_in: Connect) -> None:
+    session = log_in(with_leases)
     name = 'a/b "100%" <\'&>'
-    vm = session.api.object(_ref(exporting))
+    vm = session.api.object(_ref(with_leases))
     session.tasks.run(vm.Rename_Task, 'a%2fb "100%25" <\'&>')
     assert unpacked(received(guest_export(session, name))).appliance.name == name
 
 
-def test_a_guest_without_disks_is_exported(exporting: Host, log_in: Connect) -> None:
-    with exporting.simulator.database.lock:
-        config = exporting.vm()["config"]
+def test_a_guest_without_disks_is_exported(with_leases: Host, log_in: Connect) -> None:
+    with with_leases.simulator.database.lock:
+        config = with_leases.vm()["config"]
         config.hardware.device = [
             each for each in config.hardware.device if not isinstance(each, vim.vm.device.VirtualDisk)
         ]
-    found = unpacked(received(guest_export(log_in(exporting), "vm-1")))
+    found = unpacked(received(guest_export(log_in(with_leases), "vm-1")))
     assert (found.names, found.disks) == (["guest.ovf", "guest.mf"], {})
-    assert exporting.simulator.leases.held() == []
+    assert with_leases.simulator.leases.held() == []
 
 
 def test_a_slow_client_does_not_lose_the_lease(
-    exporting: Host, log_in: Connect, monkeypatch: pytest.MonkeyPatch
+    with_leases: Host, log_in: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exporting.simulator.leases.seconds = 1
+    with_leases.simulator.leases.seconds = 1
     renewed = threading.Event()
-    renew = exporting.simulator.leases.renew
+    renew = with_leases.simulator.leases.renew
 
     def seen(lease: Any) -> None:
         if lease.object["state"] == "ready":
             renewed.set()
         renew(lease)
 
-    monkeypatch.setattr(exporting.simulator.leases, "renew", seen)
-    export = guest_export(log_in(exporting), "vm-1")
+    monkeypatch.setattr(with_leases.simulator.leases, "renew", seen)
+    export = guest_export(log_in(with_leases), "vm-1")
     first = next(export.chunks)
     for _ in range(15):
         renewed.clear()
@@ -244,32 +245,32 @@ def test_a_slow_client_does_not_lose_the_lease(
 
 
 @pytest.mark.parametrize("pieces", [0, 1, 3])
-def test_a_client_that_goes_away_leaves_no_lease(exporting: Host, log_in: Connect, pieces: int) -> None:
-    fill(exporting, DISK, random_disk(64 * MIB))
-    export = guest_export(log_in(exporting), "vm-1")
-    assert len(exporting.simulator.leases.held()) == 1
+def test_a_client_that_goes_away_leaves_no_lease(with_leases: Host, log_in: Connect, pieces: int) -> None:
+    fill(with_leases, DISK, random_disk(64 * MIB))
+    export = guest_export(log_in(with_leases), "vm-1")
+    assert len(with_leases.simulator.leases.held()) == 1
     for _ in range(pieces):
         next(export.chunks)
     _close(export)
-    assert exporting.simulator.leases.held() == []
+    assert with_leases.simulator.leases.held() == []
 
 
 @pytest.mark.parametrize("method", ["CreateDescriptor", "HttpNfcLeaseComplete", "HttpNfcLeaseGetManifest"])
-def test_a_call_that_fails_leaves_no_lease(exporting: Host, log_in: Connect, method: str) -> None:
-    session = log_in(exporting)
-    exporting.simulator.faults.add(Rule(method=method, fault="SystemError"))
+def test_a_call_that_fails_leaves_no_lease(with_leases: Host, log_in: Connect, method: str) -> None:
+    session = log_in(with_leases)
+    with_leases.simulator.faults.add(Rule(method=method, fault="SystemError"))
     with pytest.raises(Exception, match="SystemError"):
         received(guest_export(session, "vm-1"))
-    assert exporting.simulator.leases.held() == []
+    assert with_leases.simulator.leases.held() == []
 
 
-def test_an_export_takes_few_calls(exporting: Host, log_in: Connect) -> None:
-    session = log_in(exporting)
+def test_an_export_takes_few_calls(with_leases: Host, log_in: Connect) -> None:
+    session = log_in(with_leases)
     guest = guest_info(session, "vm-1")
     received(guest_export(session, guest.id))
-    exporting.calls()
+    with_leases.calls()
     received(guest_export(session, guest.id))
-    calls = exporting.calls()
+    calls = with_leases.calls()
     calls.pop("WaitForUpdatesEx")
     assert calls == {
         "RetrievePropertiesEx": 1,

@@ -15,6 +15,7 @@ from pyVmomi import vim
 
 from simplestack import MIB, Export
 from simplestack.appliances import Appliance, ApplianceReader, ArchiveReader, DiskFile
+from simulators.vsphere.disk_chains import disks_of
 from simulators.vsphere.vmdk import GRAIN_BYTES
 from support.vsphere import Host
 
@@ -28,12 +29,16 @@ def random_disk(size_bytes: int = 4 * MIB) -> bytes:
 
 
 def fill(host: Host, path: str, disk: bytes) -> None:
-    """Let a file of the simulator have the content of a disk."""
+    """Let a disk of the simulator have some content, and its size."""
     simulator = host.simulator
     with simulator.database.lock:
         stores = [each.id for each in simulator.database.all(vim.Datastore)]
         (file,) = filter(None, (simulator.files.find(store, path) for store in stores))
         file.capacity_bytes = len(disk)
+        for vm in simulator.database.all(vim.VirtualMachine):
+            for device in disks_of(vm["config"]):
+                if device.backing.fileName.endswith(f"] {path}"):
+                    device.capacityInBytes, device.capacityInKB = len(disk), len(disk) // 1024
         pieces = {at: disk[at : at + GRAIN_BYTES] for at in range(0, len(disk), GRAIN_BYTES)}
         file.grains = {at // GRAIN_BYTES: zlib.compress(each) for at, each in pieces.items() if any(each)}
 

@@ -20,6 +20,7 @@ from simplestack_vmware.hooks import (
     guests,
     guests_create,
     guests_export,
+    guests_import,
     guests_update,
     hosts,
     interfaces,
@@ -41,6 +42,7 @@ plugin = HypervisorPlugin(
     optional_fields={
         "guest_create": ("firmware", *CloudInit.__struct_fields__),
         "guest_clone": CloudInit.__struct_fields__,
+        "guest_import": ("name", "memory", "cpus", "network", "firmware", "start"),
     },
     settings=VmwareSettings,
     connect=session.connect,
@@ -58,6 +60,7 @@ plugin = HypervisorPlugin(
         guests,
         guests_create,
         guests_export,
+        guests_import,
         guests_update,
         power,
         disks,

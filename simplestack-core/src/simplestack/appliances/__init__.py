@@ -23,7 +23,7 @@ from simplestack.appliances.incoming import Announced, Incoming, Source
 from simplestack.appliances.inflating import GZIP_MARK, Inflated
 from simplestack.appliances.members import chunk_name, names_member, spellings
 from simplestack.appliances.reader import ApplianceReader, DiskFile, open_archive
-from simplestack.appliances.xml_input import MAX_DESCRIPTOR_BYTES
+from simplestack.appliances.xml_input import MAX_DESCRIPTOR_BYTES, descriptor_text
 
 __all__ = [
     "BLOCK_BYTES",
@@ -50,6 +50,7 @@ __all__ = [
     "archive_bytes",
     "archive_chunks",
     "chunk_name",
+    "descriptor_text",
     "is_archive",
     "names_member",
     "open_archive",

@@ -21,17 +21,25 @@ def parse_descriptor(document: bytes) -> ET.Element:
 
     :raises InvalidArguments: it is too long, no XML, or has a document type declaration
     """
-    if len(document) > MAX_DESCRIPTOR_BYTES:
-        raise invalid(f"has more than {MAX_DESCRIPTOR_BYTES} bytes: remove what is not needed")
-    is_utf_16 = document.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = document.decode("utf-16" if is_utf_16 else "utf-8-sig")
-    except UnicodeDecodeError:
-        raise invalid("is neither UTF-8 nor UTF-16") from None
+    text = descriptor_text(document)
     try:
         return parse_xml(text, "the OVF descriptor")
     except HypervisorError as error:
         raise InvalidArguments(error.message) from None
+
+
+def descriptor_text(document: bytes) -> str:
+    """Return the text of an OVF descriptor, which may be UTF-8 or UTF-16.
+
+    :raises InvalidArguments: it is neither, or too long
+    """
+    if len(document) > MAX_DESCRIPTOR_BYTES:
+        raise invalid(f"has more than {MAX_DESCRIPTOR_BYTES} bytes: remove what is not needed")
+    is_utf_16 = document.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return document.decode("utf-16" if is_utf_16 else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise invalid("is neither UTF-8 nor UTF-16") from None
 
 
 def invalid(what: str) -> InvalidArguments:

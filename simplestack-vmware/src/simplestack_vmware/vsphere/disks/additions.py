@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from simplestack_vmware.sdk import vim
-from simplestack_vmware.vsphere.disks.units import Place, free_place, new_controller
+from simplestack_vmware.vsphere.disks.units import free_place, new_controller
 from simplestack_vmware.vsphere.inventory.devices import DISK, PARAVIRTUAL_SCSI, Device
 
 if TYPE_CHECKING:
@@ -49,15 +49,14 @@ def added_disks(
     for number, disk in enumerate(wanted):
         if disk.place is None:
             place = free_place(devices, _FIRST_CONTROLLER_KEY - 1 - number)
+            changes += place.changes
+            devices += map(_device, place.changes)
+            controller_key, unit = place.controller_key, place.unit
         else:
-            place = Place(*disk.place, [])
-        changes += place.changes
-        devices += map(_device, place.changes)
+            controller_key, unit = disk.place
         key = _FIRST_DISK_KEY - number
-        devices.append(
-            Device(type_name=DISK, key=key, controller_key=place.controller_key, unit_number=place.unit)
-        )
-        changes.append(_added(disk, key, place.controller_key, place.unit))
+        devices.append(Device(type_name=DISK, key=key, controller_key=controller_key, unit_number=unit))
+        changes.append(_added(disk, key, controller_key, unit))
     return changes
 
 

@@ -1,5 +1,6 @@
 """What a new VM's place is chosen from: clusters, hosts, folders, datastores, networks. One read."""
 
+import itertools
 from typing import ClassVar, Self, TypeVar
 
 from msgspec import field
@@ -21,6 +22,9 @@ from simplestack_vmware.vsphere.sessions.lookups import networks_for_guests, por
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 R = TypeVar("R", bound=Record)
+
+#: vSphere's limit for names, in characters.
+_MAX_NAME = 80
 
 _TO_NETWORKS = (
     *(walk for walk in TO_NETWORKS if walk.type != "Datacenter"),
@@ -136,6 +140,20 @@ class Topology:
         """
         if name in self._names:
             raise Conflict(f"another guest or template has the name {name!r}: choose another name")
+
+    def free_name(self, name: str) -> str:
+        """Return the name, or ``NAME (2)`` or the next free name if a VM or a template has it."""
+        candidate = name
+        for number in itertools.count(2):
+            if candidate not in self._names:
+                break
+            suffix = f" ({number})"
+            candidate = name[: _MAX_NAME - len(suffix)] + suffix
+        return candidate
+
+    def take_name(self, name: str) -> None:
+        """Count a name as taken, which another client has just given to a VM."""
+        self._names.add(name)
 
     def datacenter_of(self, ref: Ref) -> Ref | None:
         """Return the datacenter that a folder, a cluster or a host is in."""

@@ -1,6 +1,7 @@
 """MAC addresses that clients choose. vSphere accepts one twice, and some that no guest can start with."""
 
 import re
+from collections.abc import Iterable
 from typing import ClassVar
 
 from msgspec import Struct, field
@@ -58,3 +59,18 @@ def require_usable_mac(session: VmwareSession, mac: str) -> None:
             f"mac: VMware generates {mac} itself, and no guest starts with it: use 00:50:56:00:00:00 to "
             "00:50:56:3f:ff:ff, or an address with another prefix, or leave it out"
         )
+
+
+def usable_macs(session: VmwareSession, macs: Iterable[str]) -> frozenset[str]:
+    """Return those addresses that a new guest can have: no guest has them, and VMware generates none of them.
+
+    This takes a round trip, and one for each further 1,000 guests, unless VMware generates all.
+
+    :param macs: in lower case
+    """
+    manual = {mac for mac in macs if not _GENERATED.match(mac)}
+    if manual:
+        records = session.reader.read(Query([session.root], [_Addresses], TO_VMS))
+        vms = [record for record in records if isinstance(record, _Addresses)]
+        manual -= {(device.mac or "").lower() for vm in vms for device in vm.devices}
+    return frozenset(manual)

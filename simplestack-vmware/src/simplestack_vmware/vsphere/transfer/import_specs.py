@@ -1,0 +1,142 @@
+"""Specifications of guests that are imported, as vSphere makes them of descriptors.
+
+A descriptor may come from anybody. What it says of settings that OVF has no words for, and of files and
+devices of hosts, is left out.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from simplestack import InvalidArguments, OperationNotSupported, warn
+from simplestack.appliances import Appliance
+from simplestack_vmware.sdk import vim
+from simplestack_vmware.vsphere.guests.placement import Place
+from simplestack_vmware.vsphere.inventory.names import encoded
+from simplestack_vmware.vsphere.inventory.records import NetworkRecord
+from simplestack_vmware.vsphere.networks.addresses import usable_macs
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
+from simplestack_vmware.vsphere.transfer.descriptors import texts_of
+
+_MAX_NAMED = 5
+
+
+class Specification(NamedTuple):
+    """What is imported."""
+
+    spec: Any
+    #: The device of each disk's file, without the guest's name.
+    devices: dict[str, str]
+
+    @property
+    def config(self) -> Any:
+        """The configuration of the VM."""
+        return self.spec.configSpec
+
+
+def specify(
+    session: VmwareSession,
+    document: str,
+    name: str,
+    place: Place,
+    mapping: Sequence[tuple[str, NetworkRecord]],
+) -> Specification:
+    """Let vSphere make a specification of a descriptor.
+
+    :param mapping: the networks of the descriptor by their names there; all of them, since vSphere puts
+        others somewhere
+    :raises InvalidArguments: vSphere cannot import it
+    """
+    manager = session.api.content.ovfManager
+    if manager is None:
+        raise OperationNotSupported("this host has no OVF manager")
+    datastore = place.datastore
+    assert datastore is not None  # noqa: S101  for the type checker: it is not that of a copy
+    networks = [
+        vim.OvfManager.NetworkMapping(name=text, network=session.api.object(network.ref))
+        for text, network in mapping
+    ]
+    wanted = vim.OvfManager.CreateImportSpecParams(
+        locale="",
+        deploymentOption="",
+        entityName=encoded(name),
+        hostSystem=session.api.object(place.host),
+        networkMapping=networks,
+        diskProvisioning="thin",
+    )
+    pool, store = session.api.object(place.pool), session.api.object(datastore.ref)
+    result = manager.CreateImportSpec(document, pool, store, wanted)
+    if result.error:
+        raise InvalidArguments(f"vSphere cannot import the appliance: {texts_of(result.error)}")
+    if result.warning:
+        warn(f"vSphere says of the appliance: {texts_of(result.warning)}")
+    if not isinstance(result.importSpec, vim.vm.VmImportSpec):
+        raise InvalidArguments("the appliance has several guests: export them one by one")
+    config = result.importSpec.configSpec
+    config.name = encoded(name)
+    config.uuid = None
+    config.files = vim.vm.FileInfo(vmPathName=f"[{datastore.stored_name}]")
+    _leave_out_settings(config)
+    _leave_out_devices(config)
+    devices = {item.path: device_of(item.deviceId) for item in result.fileItem}
+    return Specification(result.importSpec, devices)
+
+
+def device_of(key: str) -> str:
+    """Return the device in a key of a lease or a descriptor: ``ParaVirtualSCSIController0:0``."""
+    return key.rpartition("/")[2]
+
+
+def keep_macs(session: VmwareSession, config: Any, appliance: Appliance) -> None:
+    """Let the network cards keep the addresses in a descriptor that are free. A warning names the others."""
+    cards = cards_of(config)
+    macs = [interface.mac for interface in appliance.interfaces]
+    if len(cards) != len(macs):
+        return
+    usable = usable_macs(session, [mac for mac in macs if mac is not None])
+    given: set[str] = set()
+    for card, mac in zip(cards, macs, strict=True):
+        card.macAddress, card.addressType = None, "generated"
+        if mac in usable and mac not in given:
+            card.macAddress, card.addressType = mac, "manual"
+            given.add(mac)
+        elif mac is not None:
+            warn(f"an interface gets a new MAC address, since others have {mac}, or VMware generates it")
+
+
+def cards_of(config: Any) -> list[Any]:
+    """Return the network cards of a configuration, in their order."""
+    card = vim.vm.device.VirtualEthernetCard
+    return [each.device for each in config.deviceChange if isinstance(each.device, card)]
+
+
+def _leave_out_settings(config: Any) -> None:
+    names = [option.key for option in config.extraConfig]
+    config.extraConfig = []
+    if names:
+        some = ", ".join(map(repr, names[:_MAX_NAMED]))
+        warn(f"not imported: {len(names)} settings that OVF has no words for, such as {some}")
+
+
+def _leave_out_devices(config: Any) -> None:
+    """Leave out what is of a host, such as serial ports in files, and empty the drives."""
+    device = vim.vm.device
+    outside = (
+        *(device.VirtualSerialPort, device.VirtualParallelPort, device.VirtualPCIPassthrough),
+        *(device.VirtualSCSIPassthrough, device.VirtualUSB),
+    )
+    kept = []
+    for change in config.deviceChange:
+        found = change.device
+        if isinstance(found, outside):
+            warn(f"not imported: a {type(found).__name__.rpartition('.')[2]}, which is of a host")
+            continue
+        if isinstance(found, device.VirtualDisk):
+            if not isinstance(found.backing, device.VirtualDisk.FlatVer2BackingInfo):
+                raise InvalidArguments("the appliance has a disk that is no file")
+            found.backing.fileName = ""
+        elif isinstance(found, device.VirtualCdrom):
+            found.backing = device.VirtualCdrom.RemotePassthroughBackingInfo(deviceName="", exclusive=False)
+        elif isinstance(found, device.VirtualFloppy):
+            found.backing = device.VirtualFloppy.RemoteDeviceBackingInfo(deviceName="")
+        kept.append(change)
+    config.deviceChange = kept

@@ -1,0 +1,241 @@
+"""Import guests: vSphere makes the VM of a descriptor, and takes its disks as the client sends them.
+
+The VM exists from the begin, held by a lease. It stays if the lease is completed; vSphere removes it with
+its files if the lease is aborted, or is not renewed.
+"""
+
+import uuid
+from typing import Any, NamedTuple
+
+from msgspec import UNSET
+
+from simplestack import (
+    Conflict,
+    GuestImport,
+    HypervisorError,
+    HypervisorTimeout,
+    InsufficientStorage,
+    InvalidArguments,
+    gib,
+    time_left_seconds,
+    warn,
+)
+from simplestack.appliances import Appliance, ApplianceDisk, Incoming, Source, spellings
+from simplestack_vmware.sdk import vim
+from simplestack_vmware.vsphere.changes.undo import Undo
+from simplestack_vmware.vsphere.connection.faults import Fault
+from simplestack_vmware.vsphere.guests.creation import remove_new_vm, start_vm
+from simplestack_vmware.vsphere.guests.placement import Place, Wishes, choose_place
+from simplestack_vmware.vsphere.guests.topology import Topology
+from simplestack_vmware.vsphere.inventory.names import decoded, encoded
+from simplestack_vmware.vsphere.inventory.records import DatastoreRecord, NetworkRecord
+from simplestack_vmware.vsphere.networks.new_cards import new_card
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
+from simplestack_vmware.vsphere.transfer.files import RejectedUploadError, address_of, upload
+from simplestack_vmware.vsphere.transfer.images import Image
+from simplestack_vmware.vsphere.transfer.import_specs import (
+    Specification,
+    cards_of,
+    device_of,
+    keep_macs,
+    specify,
+)
+from simplestack_vmware.vsphere.transfer.leases import Lease
+from simplestack_vmware.vsphere.transfer.vmdk import check_vmdk
+
+_FIRMWARE = {"bios": "bios", "uefi": "efi"}
+_FIRST_CARD_KEY = -401
+#: How often another name is tried when others take it meanwhile.
+_ATTEMPTS = 3
+
+
+class Order(NamedTuple):
+    """What is wanted, and what there is."""
+
+    session: VmwareSession
+    topology: Topology
+    wanted: GuestImport
+    #: ID or name; None leaves the choice.
+    storage_id: str | None
+    #: Of the image, in bytes; None if unknown.
+    size: int | None
+
+
+def import_guest(order: Order, image: Image) -> str:
+    """Create a guest of an image, and return its ID. Its disks are read when all else has been checked.
+
+    :raises InvalidArguments: vSphere cannot import it, or lacks its networks
+    :raises EntityNotFound: ``Storage``, or ``Network`` in the query
+    :raises Conflict: another guest has the name in the query
+    :raises InsufficientStorage: the storage is too small
+    """
+    session, topology, wanted = order.session, order.topology, order.wanted
+    appliance = image.appliance
+    if wanted.name is not UNSET:
+        topology.require_free_name(wanted.name)
+    name = _free_name(topology, appliance.name) if wanted.name is UNSET else wanted.name
+    networks = list(wanted.network) or _networks_of(topology, appliance)
+    wishes = Wishes(storage=order.storage_id, networks=networks).or_settings(session.settings)
+    place = choose_place(topology, wishes)
+    assert place.datastore is not None  # noqa: S101  for the type checker: there is no origin
+    _require_room(place.datastore, appliance, order.size)
+    mapping = _mapping(appliance, wanted, place)
+    made = specify(session, image.document, name, place, mapping)
+    guest_id = made.config.instanceUuid = str(uuid.uuid4())
+    _change(order, made.config, appliance, place)
+    with Undo() as undo:
+        lease = _begin(order, made, place, name)
+        undo.do("the end of the lease", lease.abort)
+        image.read_disks(_Uploads(session, lease, made).take)
+        if time_left_seconds() <= 0:
+            raise HypervisorTimeout("the import took too long: everything that it created is removed")
+        undo.do("the removal of the new guest", remove_new_vm, session, guest_id)
+        lease.complete()
+        if wanted.start:
+            assert lease.vm is not None  # noqa: S101  for the type checker: leases of imports have it
+            start_vm(session, lease.vm)
+    return guest_id
+
+
+def _free_name(topology: Topology, name: str) -> str:
+    """Return a name that no other guest has. A warning tells it, if it is another one."""
+    free = topology.free_name(name)
+    if free != name:
+        warn(f"the guest is named {free!r}, since another one has the name {name!r}")
+    return free
+
+
+def _networks_of(topology: Topology, appliance: Appliance) -> list[str]:
+    """Return the names of the networks of this host that an appliance names. vSphere escapes them there.
+
+    :raises InvalidArguments: there is none of the name
+    """
+    there = {network.name for network in topology.networks}
+    named = dict.fromkeys(each.network for each in appliance.interfaces if each.network is not None)
+    missing = [text for text in named if text not in there and decoded(text) not in there]
+    if missing:
+        raise InvalidArguments(
+            f"the host does not have these networks of the image: {', '.join(map(repr, missing))}; name one "
+            "for each network interface in the query, such as `?network=lan&network=lan`"
+        )
+    return [text if text in there else decoded(text) for text in named]
+
+
+def _mapping(appliance: Appliance, wanted: GuestImport, place: Place) -> list[tuple[str, NetworkRecord]]:
+    """Return which network each name in the descriptor means."""
+    named = list(dict.fromkeys(each.network for each in appliance.interfaces if each.network is not None))
+    if wanted.network:  # these cards are replaced
+        return [(text, place.networks[0]) for text in named]
+    return list(zip(named, place.networks, strict=True))
+
+
+def _require_room(datastore: DatastoreRecord, appliance: Appliance, size: int | None) -> None:
+    """Check that the disks can be in a datastore. They take only the space that they use.
+
+    :raises InsufficientStorage: they cannot
+    """
+    free, capacity = datastore.free_bytes or 0, datastore.capacity_bytes or 0
+    known = sum(disk.populated_bytes or 0 for disk in appliance.disks)
+    if max(size or 0, known) > free:
+        raise InsufficientStorage(
+            f"the image needs {gib(max(size or 0, known)):.4g} GiB, and storage {datastore.name!r} has "
+            f"{gib(free):.4g} GiB left: name another storage"
+        )
+    for disk in appliance.disks:
+        if disk.capacity_bytes > capacity:
+            raise InsufficientStorage(
+                f"a disk of the image has {gib(disk.capacity_bytes):.4g} GiB, and storage {datastore.name!r} "
+                f"only {gib(capacity):.4g} GiB: name a larger storage"
+            )
+
+
+def _change(order: Order, config: Any, appliance: Appliance, place: Place) -> None:
+    """Change a configuration to what the query says of the guest."""
+    wanted = order.wanted
+    if wanted.memory is not UNSET:
+        config.memoryMB = wanted.memory
+    if wanted.cpus is not UNSET:
+        config.numCPUs = wanted.cpus
+        if config.numCoresPerSocket and wanted.cpus % config.numCoresPerSocket:
+            config.numCoresPerSocket = 1
+    if wanted.firmware is not UNSET:
+        config.firmware = _FIRMWARE[wanted.firmware]
+    if not wanted.network:
+        keep_macs(order.session, config, appliance)
+        return
+    cards = cards_of(config)
+    is_fast = all(isinstance(card, vim.vm.device.VirtualVmxnet3) for card in cards)
+    config.deviceChange = [each for each in config.deviceChange if each.device not in cards]
+    config.deviceChange += [
+        new_card(network, order.topology.switch_uuids, _FIRST_CARD_KEY - number, paravirtualized=is_fast)
+        for number, network in enumerate(place.networks)
+    ]
+
+
+def _begin(order: Order, made: Specification, place: Place, name: str) -> Lease:
+    """Make the VM, and return the lease that holds it.
+
+    :raises Conflict: another guest has got the name in the query
+    """
+    session, topology = order.session, order.topology
+    pool, folder = session.api.object(place.pool), session.api.object(place.folder)
+    for attempt in range(_ATTEMPTS):
+        try:
+            lease = Lease.begin(session, pool.ImportVApp, made.spec, folder, session.api.object(place.host))
+        except Fault as fault:
+            if not fault.is_a("DuplicateName") or attempt == _ATTEMPTS - 1:
+                raise
+            if order.wanted.name is not UNSET:
+                raise Conflict(f"another guest has the name {name!r}: choose another name") from None
+            topology.take_name(name)
+            name = _free_name(topology, name)
+            made.config.name = encoded(name)
+        else:
+            break
+    return lease
+
+
+class _Uploads:
+    """Sends the disks of an image to a lease, in the order in which they come."""
+
+    def __init__(self, session: VmwareSession, lease: Lease, made: Specification) -> None:
+        self._session = session
+        self._lease = lease
+        self._devices = made.devices
+        self._files = {device_of(file.import_key): file for file in lease.files if file.is_disk}
+        self._sent = 0
+
+    def take(self, disk: ApplianceDisk, file: Source, size_bytes: int | None) -> None:
+        """Send a disk.
+
+        :raises InvalidArguments: it is none that vSphere imports, or another one than the descriptor says
+        """
+        what = f"disk {disk.href!r}"
+        image = Incoming(file)
+        disk_bytes = check_vmdk(image, what)
+        if disk_bytes > disk.capacity_bytes:
+            raise InvalidArguments(
+                f"{what} has {disk_bytes} bytes, and its descriptor says {disk.capacity_bytes}"
+            )
+        named = (self._devices.get(name) for name in spellings(disk.href or ""))
+        target = self._files.get(next(filter(None, named), ""))
+        if target is None:
+            raise HypervisorError(f"vSphere's lease has no place for {what}")
+        settings = self._session.settings
+        address = address_of(target.url, target.thumbprint, self._session.target, settings)
+        try:
+            upload(address, settings, image, size_bytes)
+        except RejectedUploadError as error:
+            raise self._reason(what, error) from None
+        self._sent += 1
+        self._lease.percent = 100 * self._sent // len(self._files)
+
+    def _reason(self, what: str, error: RejectedUploadError) -> Exception:
+        """Return why vSphere did not take a disk."""
+        fault = self._lease.failure()
+        if fault is not None and not fault.is_a("SystemError"):
+            return fault
+        says = f"{error}" if fault is None else fault.message or fault.fields.get("reason") or f"{error}"
+        return InvalidArguments(
+            f"vSphere cannot read {what}: {says}; send all of a stream-optimized VMDK with grains of 64 KiB"
+        )
