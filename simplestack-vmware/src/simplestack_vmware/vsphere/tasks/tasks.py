@@ -11,6 +11,8 @@ from simplestack import (
     UNKNOWN_OUTCOME,
     Conflict,
     HypervisorError,
+    HypervisorTimeout,
+    HypervisorUnavailable,
     OperationTimeout,
     SimplestackError,
     time_left_seconds,
@@ -103,7 +105,11 @@ class Tasks:
         watched: dict[Ref, tuple[str, ...]] = {task: _PATHS}
         if of is not None:
             watched[of] = ("runtime.question",)
-        values = self._wait_for(watched, limit_seconds, [task], of, answer)
+        try:
+            values = self._wait_for(watched, limit_seconds, [task], of, answer)
+        except (HypervisorTimeout, HypervisorUnavailable) as error:
+            error.message += f"; {what} may still take effect: check before you try again"
+            raise
         if _state(values, task) not in _ENDED:
             question = None if of is None else values.get((of.value, "runtime.question"))
             values = self._cancelled(task)
