@@ -1,13 +1,20 @@
 """Copies of guests: nothing that is the original's alone, and no disk that both use."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from pyVmomi import vim
 
-from simplestack import CloudInit, Conflict, Guest, InvalidState, SimplestackError
+from simplestack import (
+    CloudInit,
+    Conflict,
+    Guest,
+    InvalidState,
+    SimplestackError,
+)
 from simplestack_vmware.hooks.disks import disk_list
 from simplestack_vmware.hooks.guests import guest_clone, guest_info, guest_list
 from simplestack_vmware.hooks.guests_create import VmwareGuestCreate, guest_create
@@ -17,10 +24,12 @@ from simplestack_vmware.hooks.snapshots import snapshot_create, snapshot_list
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simulators.vsphere.database import Object
 from simulators.vsphere.disk_chains import locate
-from support.vsphere import Host
+from simulators.vsphere.sessions import READING, Account
+from support.vsphere import PASSWORD, Host
 
 from .conftest import Connect
 from .copied import MANUAL, choose_mac, insert, options_of, set_options
+from .interference import before_call
 from .linked_clones import disk_files, link
 
 Card, Disk = vim.vm.device.VirtualEthernetCard, vim.vm.device.VirtualDisk
@@ -252,3 +261,28 @@ def test_a_device_that_a_lone_host_cannot_copy_is_said(esxi: Host, log_in: Conne
     with pytest.raises(NotImplementedError, match="VirtualTPM cannot be copied"):
         copy(session, "new")
     assert esxi.calls()["CreateVM_Task"] == 0
+
+
+def test_an_original_that_vsphere_does_not_show_is_not_copied(
+    vcenter: Host, log_in: Connect, copy: Copy
+) -> None:
+    """Nobody could tell which disks a copy would share."""
+    hidden = {vcenter.vm().id: frozenset({"System.Anonymous", "System.View"})}
+    vcenter.simulator.sessions.accounts["tenant"] = Account(PASSWORD, READING, hidden)
+    with pytest.raises(Conflict, match="cannot read its configuration"):
+        copy(log_in(vcenter, "tenant"), "new")
+    with vcenter.simulator.database.lock:
+        vcenter.vm()["config.hardware.device"] = []
+    with pytest.raises(Conflict, match="does not show what a copy would share"):
+        copy(log_in(vcenter), "new")
+    assert vcenter.calls()["CloneVM_Task"] == 0
+
+
+def test_data_for_cloud_init_that_vsphere_does_not_show_is_not_copied(
+    vcenter: Host, session: VmwareSession
+) -> None:
+    secret = {f"guestinfo__{name}": "old" for name in ("userdata", "metadata", "vendordata")}
+    add = partial(set_options, vcenter, "vm-1", **secret)
+    before_call(vcenter, "CloneVM_Task", add)  # after the options were read
+    guest = guest_clone(session, "vm-1", "new", None)
+    assert "old" not in options_of(made_vm(vcenter, guest.id)).values()

@@ -15,12 +15,14 @@ from simplestack_vmware.vsphere.guests.assembly import add_copies, create_vm
 from simplestack_vmware.vsphere.guests.cloud_init import cloud_init_options
 from simplestack_vmware.vsphere.guests.copying import copy_vm, find_copyable
 from simplestack_vmware.vsphere.guests.creation import start_vm
-from simplestack_vmware.vsphere.guests.hardware import Hardware, check_cpus, check_memory, new_devices
+from simplestack_vmware.vsphere.guests.hardware import Hardware, new_devices
 from simplestack_vmware.vsphere.guests.origins import VmOrigin
 from simplestack_vmware.vsphere.guests.placement import Place, Wishes, choose_place, stores_near
+from simplestack_vmware.vsphere.guests.sizes import check_cpus, check_memory, sized_kind
 from simplestack_vmware.vsphere.guests.topology import Topology
 from simplestack_vmware.vsphere.inventory.names import datastore_in, encoded
 from simplestack_vmware.vsphere.media.images import find_disk_image, find_iso
+from simplestack_vmware.vsphere.sessions.lookups import find_guest
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 #: Linux 3 or later: vSphere has paravirtual devices for it, and other operating systems start with it, too.
@@ -60,8 +62,8 @@ def guest_create(session: VmwareSession, guest: VmwareGuestCreate) -> Guest:
     guest_id = str(uuid.uuid4())
     origin = None if guest.template is None else find_copyable(session, guest.template)
     if origin is not None:
-        _check_fits(guest, origin)
-    options = () if origin is None else [option.key for option in origin.options]
+        _check_fits(session, guest, origin)
+    options = None if origin is None else [option.key for option in origin.options]
     config = _config(guest, guest_id)
     config.extraConfig = cloud_init_options(guest_id, guest.cloud_init, options)
     place, hardware, image = _plan(session, guest, origin)
@@ -80,14 +82,14 @@ def guest_create(session: VmwareSession, guest: VmwareGuestCreate) -> Guest:
         return show_guest(session, guest_id)
 
 
-def _check_fits(guest: VmwareGuestCreate, origin: VmOrigin) -> None:
+def _check_fits(session: VmwareSession, guest: VmwareGuestCreate, origin: VmOrigin) -> None:
     if guest.paravirtualized not in (None, origin.is_paravirtualized):
         raise NotImplementedError(
             "`paravirtualized` cannot differ from that of the `template`, since the guest may lack the "
             "drivers to boot from another disk controller: leave it out"
         )
-    if guest.cpus is not None:
-        check_cpus(guest.cpus, origin.cores_per_socket)
+    if guest.cpus is not None and guest.cpus % max(1, origin.cores_per_socket):
+        check_cpus(find_guest(session, origin.id, sized_kind(session)), guest.cpus)
 
 
 def _plan(

@@ -17,23 +17,29 @@ if TYPE_CHECKING:
 
 _PREFIX = "guestinfo."
 _ENCODING = "gzip+base64"
+#: All that cloud-init reads.
+_NAMES = ("metadata", "userdata", "vendordata")
+_KEYS = tuple(f"{_PREFIX}{name}{suffix}" for name in _NAMES for suffix in ("", ".encoding"))
 #: A guest reads an option in a message of at most 64 KiB (``GUESTMSG_MAX_IN_SIZE`` of open-vm-tools).
 _MAX_VALUE_BYTES = 64_000
 
 
-def cloud_init_options(guest_id: str, data: CloudInit | None, copied: Iterable[str] = ()) -> "Options":
+def cloud_init_options(
+    guest_id: str, data: CloudInit | None, copied: Iterable[str] | None = None
+) -> "Options":
     """Return the options for a new VM. Those that are copied from another VM are cleared.
 
     The values are secret.
 
     :param guest_id: what cloud-init tells a new guest by
-    :param copied: keys of all options of the VM that is copied
+    :param copied: keys of all options of the VM that is copied, if one is
     :raises InvalidArguments: the data is too long for the guest to read
     """
     values = {} if data is None else _values(guest_id, data)
-    # vSphere ignores the case of keys. An option with an empty value is removed.
-    old = {key.lower(): key for key in copied if key.lower().startswith(_PREFIX)}
-    values = dict.fromkeys(old, "") | values
+    # vSphere ignores the case of keys, and may show none to this user. An empty value removes an option.
+    old = {key.lower(): key for key in copied or () if key.lower().startswith(_PREFIX)}
+    if copied is not None:
+        values = dict.fromkeys((*_KEYS, *old), "") | values
     return [vim.option.OptionValue(key=old.get(key, key), value=value) for key, value in values.items()]
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from simplestack import InvalidArguments
 from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.disks.additions import NewDisk, added_disks
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     Changes = list[vim.vm.device.VirtualDeviceSpec]
 
 _FIRST_CARD_KEY = -401
-#: vSphere's memory sizes are multiples of this.
-_MEMORY_STEP_MIB = 4
 
 
 class Hardware(NamedTuple):
@@ -29,30 +26,6 @@ class Hardware(NamedTuple):
     #: Path of the ISO image in the CD drive, ``[datastore] path``.
     iso: str | None = None
     paravirtualized: bool = True
-
-
-def check_memory(memory_mib: int) -> None:
-    """Check that vSphere has a size of memory.
-
-    :raises InvalidArguments: it does not
-    """
-    if memory_mib % _MEMORY_STEP_MIB:
-        raise InvalidArguments(
-            f"memory: {memory_mib} MiB is not a multiple of {_MEMORY_STEP_MIB} MiB, as vSphere needs: use "
-            f"{memory_mib - memory_mib % _MEMORY_STEP_MIB + _MEMORY_STEP_MIB}"
-        )
-
-
-def check_cpus(cpus: int, cores_per_socket: int) -> None:
-    """Check that a number of CPUs fits the sockets of a VM that is copied.
-
-    :raises InvalidArguments: it does not
-    """
-    if cpus % cores_per_socket:
-        raise InvalidArguments(
-            f"cpus: {cpus} is not a multiple of {cores_per_socket}, the cores in each socket of the "
-            f"template: use {cpus - cpus % cores_per_socket + cores_per_socket}"
-        )
 
 
 def new_devices(wanted: Hardware) -> "Changes":

@@ -49,14 +49,10 @@ _LEFT_OUT = frozenset(
 class HostOrigin(VmOrigin, frozen=True, kw_only=True):
     """A VM with all that a copy on a lone host is built from."""
 
-    cpus: int = field(name="config.hardware.numCPU", default=1)
-    memory_mib: int = field(name="config.hardware.memoryMB", default=0)
     guest_os: str = field(name="config.guestId", default="")
     firmware: str = field(name="config.firmware", default="bios")
     version: str = field(name="config.version", default="")
     annotation: str = field(name="config.annotation", default="")
-    has_memory_hot_add: bool = field(name="config.memoryHotAddEnabled", default=False)
-    has_cpu_hot_add: bool = field(name="config.cpuHotAddEnabled", default=False)
     shows_disk_uuids: bool = field(name="config.flags.diskUuidEnabled", default=False)
 
 

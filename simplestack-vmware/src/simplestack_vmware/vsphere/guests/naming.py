@@ -1,5 +1,6 @@
 """Names of guests. vSphere only rejects a name that another object in the same folder has."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from simplestack import Conflict
@@ -7,10 +8,13 @@ from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.inventory.records import Named
 from simplestack_vmware.vsphere.inventory.walks import TO_VMS
 from simplestack_vmware.vsphere.reading.queries import Query
+from simplestack_vmware.vsphere.reading.schemas import Record
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 
-class _VmName(Named, frozen=True, kw_only=True):
+class VmName(Named, frozen=True, kw_only=True):
+    """A VM or a template."""
+
     TYPE: ClassVar[str] = "VirtualMachine"
 
 
@@ -22,6 +26,10 @@ def require_free_name(session: VmwareSession, name: str, besides: Ref | None = N
     :param besides: the VM that may have it
     :raises Conflict: another one has it
     """
-    records = session.reader.read(Query([session.root], [_VmName], TO_VMS))
-    if any(isinstance(each, _VmName) and each.name == name and each.ref != besides for each in records):
+    require_unused(name, session.reader.read(Query([session.root], [VmName], TO_VMS)), besides)
+
+
+def require_unused(name: str, records: Iterable[Record], besides: Ref | None = None) -> None:
+    """Check that none of the VMs among records has a name, as `require_free_name`."""
+    if any(isinstance(each, VmName) and each.name == name and each.ref != besides for each in records):
         raise Conflict(f"another guest or template has the name {name!r}: choose another name")

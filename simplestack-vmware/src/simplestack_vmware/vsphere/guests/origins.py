@@ -4,18 +4,16 @@ from typing import TypeVar
 
 from msgspec import Struct, field
 
-from simplestack import Conflict, GuestState, InvalidState, PermissionDenied
+from simplestack import Conflict, GuestState, InvalidState
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.guests.placement import Origin
+from simplestack_vmware.vsphere.guests.sizes import SizedVm
 from simplestack_vmware.vsphere.inventory.devices import PARAVIRTUAL_SCSI, disks
 from simplestack_vmware.vsphere.inventory.names import datastore_in
-from simplestack_vmware.vsphere.inventory.records import VmDevices
 from simplestack_vmware.vsphere.sessions.lookups import find_guest, require_changeable
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 _RAW = "RawDiskMapping"
-#: What must be known of an original, so that a copy shares nothing with it.
-_REQUIRED = ("config.hardware.device", "config.extraConfig", "config.files.vmPathName")
 _NOT_SHARED = (None, "", "sharingNone")
 
 
@@ -25,11 +23,10 @@ class Option(Struct, frozen=True):
     key: str = ""
 
 
-class VmOrigin(VmDevices, frozen=True, kw_only=True):
+class VmOrigin(SizedVm, frozen=True, kw_only=True):
     """A VM or a template with all that a copy depends on."""
 
     path: str = field(name="config.files.vmPathName", default="")
-    cores_per_socket: int = field(name="config.hardware.numCoresPerSocket", default=1)
     options: list[Option] = field(name="config.extraConfig", default_factory=list)
     folder: Ref | None = field(name="parent", default=None)
     pool: Ref | None = field(name="resourcePool", default=None)
@@ -76,16 +73,14 @@ def find_origin(session: VmwareSession, id_or_name: str, kind: type[V]) -> V:
     :raises EntityNotFound: ``Guest``
     :raises Conflict: vSphere has lost its files; or a disk is shared or independent
     :raises InvalidState: it is suspended
-    :raises PermissionDenied: the user may not see what a copy would share
     :raises NotImplementedError: a disk is a device of the storage
     """
     vm = find_guest(session, id_or_name, kind)
     attempt = f"copy guest {vm.name!r}"
     require_changeable(vm, attempt)
-    if not vm.lacks.isdisjoint(_REQUIRED):
-        raise PermissionDenied(
-            f"cannot {attempt}: the user may not read its devices and its options, so nobody can tell what a "
-            "copy would share"
+    if not vm.devices:  # every VM has some
+        raise Conflict(
+            f"cannot {attempt}: vSphere does not show what a copy would share: look at it in vSphere"
         )
     if vm.state == GuestState.PAUSED:
         raise InvalidState(attempt, vm.state, f"{GuestState.STOPPED} or {GuestState.STARTED}")

@@ -47,6 +47,31 @@ def sized_kind(session: VmwareSession) -> type[SizedVm]:
     return SelfSizedVm if is_at_least(session.api.stub.version, _CHOOSES_CORES_SINCE) else SizedVm
 
 
+def check_memory(memory_mib: int) -> None:
+    """Check that vSphere has a size of memory.
+
+    :raises InvalidArguments: it has not
+    """
+    if memory_mib % _MEMORY_STEP_MIB:
+        raise InvalidArguments(
+            f"memory: {memory_mib} MiB is not a multiple of {_MEMORY_STEP_MIB} MiB, as vSphere needs: use "
+            f"{memory_mib - memory_mib % _MEMORY_STEP_MIB + _MEMORY_STEP_MIB}"
+        )
+
+
+def check_cpus(vm: SizedVm, cpus: int) -> None:
+    """Check that a number of processors fits the sockets of a VM, or of the VM that it is a copy of.
+
+    :raises InvalidArguments: it does not
+    """
+    cores = vm.cores_per_socket
+    if cores > 1 and cpus % cores and not vm.chooses_cores:
+        raise InvalidArguments(
+            f"cpus: {cpus} is not a multiple of {cores}, the cores in each socket of the guest: use "
+            f"{cpus - cpus % cores + cores}"
+        )
+
+
 def memory_change(vm: SizedVm, memory_mib: int) -> dict[str, int]:
     """Return the fields of the ``ConfigSpec`` that change a VM's memory; none if it has this much.
 
@@ -55,11 +80,7 @@ def memory_change(vm: SizedVm, memory_mib: int) -> dict[str, int]:
     """
     if memory_mib == vm.memory_mib:
         return {}
-    if memory_mib % _MEMORY_STEP_MIB:
-        raise InvalidArguments(
-            f"memory: {memory_mib} MiB is not a multiple of {_MEMORY_STEP_MIB} MiB, as vSphere needs: use "
-            f"{memory_mib - memory_mib % _MEMORY_STEP_MIB + _MEMORY_STEP_MIB}"
-        )
+    check_memory(memory_mib)
     limit, step = vm.hot_memory_limit_mib, vm.hot_memory_step_mib
     if memory_mib < vm.memory_mib:
         _require_stopped(vm, f"reduce the memory of guest {vm.name!r}")
@@ -81,12 +102,7 @@ def cpus_change(vm: SizedVm, cpus: int) -> dict[str, int]:
     """
     if cpus == vm.cpus:
         return {}
-    cores = vm.cores_per_socket
-    if cores > 1 and cpus % cores and not vm.chooses_cores:
-        raise InvalidArguments(
-            f"cpus: {cpus} is not a multiple of {cores}, the cores in each socket of the guest: use "
-            f"{cpus - cpus % cores + cores}"
-        )
+    check_cpus(vm, cpus)
     if cpus < vm.cpus:
         _require_stopped(vm, f"reduce the CPUs of guest {vm.name!r}")
     elif not vm.has_cpu_hot_add:

@@ -5,8 +5,8 @@ from typing import ClassVar, Self, TypeVar
 
 from msgspec import field
 
-from simplestack import Conflict
 from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.guests.naming import VmName, require_unused
 from simplestack_vmware.vsphere.inventory.records import (
     ClusterName,
     HostRecord,
@@ -96,17 +96,11 @@ class Switch(Record, frozen=True, kw_only=True):
     uuid: str = ""
 
 
-class _VmName(Named, frozen=True, kw_only=True):
-    """A VM or a template."""
-
-    TYPE: ClassVar[str] = "VirtualMachine"
-
-
 class Topology:
     """What is in the inventory, as far as places of VMs depend on it."""
 
     def __init__(self, records: list[Record]) -> None:
-        self._names = {record.name for record in _of(_VmName, records)}
+        self._vms = _of(VmName, records)
         self.datacenters = _of(Datacenter, records)
         self.computes = _of(Compute, records)
         self.hosts = _of(PlaceHost, records)
@@ -126,7 +120,7 @@ class Topology:
     def read(cls, session: VmwareSession) -> Self:
         """Read it: one round trip, and one for each further page."""
         kinds: list[type[Record]] = [
-            *(Datacenter, Folder, Compute, ResourcePool, PlaceHost, Switch, _VmName),
+            *(Datacenter, Folder, Compute, ResourcePool, PlaceHost, Switch, VmName),
             *(IsoStore, NetworkRecord, PortGroupRecord),
         ]
         walks = dict.fromkeys((*TO_VMS, *TO_HOSTS, *TO_DATASTORES, *_TO_NETWORKS, *_TO_POOLS))
@@ -138,8 +132,7 @@ class Topology:
 
         :raises Conflict: one has
         """
-        if name in self._names:
-            raise Conflict(f"another guest or template has the name {name!r}: choose another name")
+        require_unused(name, self._vms)
 
     def free_name(self, name: str) -> str:
         """Return the name, or ``NAME (2)`` or the next free name if a VM or a template has it."""
