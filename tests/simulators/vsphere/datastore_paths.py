@@ -6,8 +6,10 @@ from pyVmomi import vim, vmodl
 
 from simulators.vsphere.database import Object
 from simulators.vsphere.disk_chains import chain, disks_of
-from simulators.vsphere.files import split_path
+from simulators.vsphere.disk_chains import locate as place
+from simulators.vsphere.files import File, split_path
 from simulators.vsphere.inventory.descent import datacenter_of
+from simulators.vsphere.inventory.usage import disk_names_of
 
 if TYPE_CHECKING:
     from simulators.vsphere.simulator import Simulator
@@ -70,11 +72,25 @@ def check_unused(simulator: "Simulator", name: str) -> None:
     :raises FileLocked: one has
     """
     for vm in simulator.database.all(vim.VirtualMachine):
-        if name == vm["config.files.vmPathName"] or name in disk_names(vm["config"], with_parents=True):
+        if name == vm["config.files.vmPathName"] or name in disk_names_of(vm):
             raise vim.fault.FileLocked(file=name)
     for snapshot in simulator.database.all(vim.vm.Snapshot):
         if name in disk_names(snapshot["config"], with_parents=True):
             raise vim.fault.FileLocked(file=name)
+
+
+def files_of(simulator: "Simulator", name: str) -> list[File]:
+    """Return the files of a disk's chain, the newest first, as VMs and snapshots have it.
+
+    :raises FileNotFound: one is not there
+    """
+    vms = [vm for vm in simulator.database.all(vim.VirtualMachine) if name in disk_names_of(vm)]
+    for each in (*vms, *simulator.database.all(vim.vm.Snapshot)):
+        for disk in disks_of(each["config"]):
+            for backing in chain(disk.backing):
+                if backing.fileName == name:
+                    return [simulator.files.get(*place(simulator, own.fileName)) for own in chain(backing)]
+    return [simulator.files.get(*place(simulator, name))]
 
 
 def check_disks(simulator: "Simulator", vm: Object) -> None:
@@ -122,14 +138,6 @@ def _locks(config: Any) -> dict[str, str]:
         is_shared = getattr(disk.backing, "sharing", None) == "sharingMultiWriter"
         found[disk.backing.fileName] = _SHARING if is_shared else _WRITING
     return found
-
-
-def configurations(vm: Object) -> list[Any]:
-    """Return the configurations of a VM and of its snapshots."""
-    if vm["snapshot"] is None:
-        return [vm["config"]]
-    snapshots = [each for each in vm.database.all(vim.vm.Snapshot) if each["vm"] == vm.ref]
-    return [vm["config"], *(each["config"] for each in snapshots)]
 
 
 def disk_names(config: Any, *, with_parents: bool) -> set[str]:

@@ -102,22 +102,6 @@ def copied(files: list[File], *, is_thin: bool) -> File:
     return File("disk", size, capacity, is_thin, grains=merged_grains(files))
 
 
-def files_of(simulator: "Simulator", name: str) -> list[File]:
-    """Return the files of a disk's chain, the newest first, as VMs and snapshots have it.
-
-    :raises FileNotFound: one is not there
-    """
-    for kind in (vim.VirtualMachine, vim.vm.Snapshot):
-        for each in simulator.database.all(kind):
-            for disk in disks_of(each["config"]):
-                for backing in chain(disk.backing):
-                    if backing.fileName == name:
-                        return [
-                            simulator.files.get(*locate(simulator, own.fileName)) for own in chain(backing)
-                        ]
-    return [simulator.files.get(*locate(simulator, name))]
-
-
 def check_files(simulator: "Simulator", config: Any) -> None:
     """Check that the disks of a configuration are there.
 

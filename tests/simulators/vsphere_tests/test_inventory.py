@@ -8,11 +8,14 @@ from pyVmomi import vim, vmodl
 
 from simulators.vsphere.database import Object
 from simulators.vsphere.inventory.devices import cards_of
+from simulators.vsphere.inventory.guests import UnreadConfig
 from simulators.vsphere.inventory.networks import add_port_group
 from simulators.vsphere.products import ESXI, VCENTER, Product
 from simulators.vsphere.schema import DataObject, MethodFault, fields
 from simulators.vsphere.simulator import Simulator
 from simulators.vsphere_tests.clients import Client
+from simulators.vsphere_tests.devices import add, change, new_card
+from simulators.vsphere_tests.waiting import error, result
 
 PRODUCTS = pytest.mark.parametrize("product", [VCENTER, ESXI], ids=["vcenter", "esxi"])
 
@@ -75,7 +78,7 @@ def test_10_000_vms_are_there_soon_and_have_their_own_uuids(product: Product) ->
     assert len(vms) == 10_002
     assert len({vm["config.instanceUuid"] for vm in vms}) == len(vms)
     first, last = vms[0], vms[9_999]
-    assert {type(vm.values["config"]).__name__ for vm in vms} == {"Later"}
+    assert {type(vm.values["config"]).__name__ for vm in vms} == {"UnreadConfig"}
     assert first["config.hardware.device[4000]"].macAddress != last["config.hardware.device[4000]"].macAddress
 
 
@@ -175,3 +178,28 @@ def test_an_orphaned_vm_has_no_configuration(client: Client, simulator: Simulato
     (found,) = client.retrieve(vim.VirtualMachine, "config.name", "runtime.connectionState", obj=vm).objects
     assert [(each.name, each.val) for each in found.propSet] == [("runtime.connectionState", "orphaned")]
     assert vm.summary.config.name == "vm-0"
+    other = client.vm("vm-1")
+    result(client, other.Reconfigure(change(add(new_card()))))
+    datacenter = client.content.rootFolder.childEntity[0]
+    own = client.content.virtualDiskManager.DeleteVirtualDisk_Task("[shared-1] vm-1/vm-1.vmdk", datacenter)
+    assert isinstance(error(client, own), vim.fault.FileLocked)
+
+
+def test_configurations_are_not_made_to_see_what_vms_use(
+    client: Client, simulator: Simulator, vm: Any
+) -> None:
+    group = client.find(vim.dvs.DistributedVirtualPortgroup, "production")
+    switch = group.config.distributedVirtualSwitch.uuid
+    taken = simulator.database.by_name(vim.VirtualMachine, "shop-db").values["config"].guest.macs[0]
+    card = new_card(mac=taken, kind="assigned")
+    port = vim.dvs.PortConnection(portgroupKey=group.key, switchUuid=switch)
+    card.backing = vim.vm.device.VirtualEthernetCard.DistributedVirtualPortBackingInfo(port=port)
+    result(client, vm.Reconfigure(change(add(card))))
+    made = vm.config.hardware.device[-1]
+    assert (made.macAddress != taken, made.backing.port.portKey) == (True, "2")
+    datacenter = client.content.rootFolder.childEntity[0]
+    task = client.content.virtualDiskManager.DeleteVirtualDisk_Task("[shared-1] vm-2/vm-2_1.vmdk", datacenter)
+    assert isinstance(error(client, task), vim.fault.FileLocked)
+    vms = {each["name"]: each.values["config"] for each in simulator.database.all(vim.VirtualMachine)}
+    unread = {name for name, config in vms.items() if isinstance(config, UnreadConfig)}
+    assert unread == {"vm-1", "vm-2", "shop-db", "debian-12"}

@@ -6,10 +6,11 @@ from pyVmomi import vim
 
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
-from simulators.vsphere.datastore_paths import check_unlocked_by_others, configurations, disk_names, full_name
+from simulators.vsphere.datastore_paths import check_unlocked_by_others, disk_names, full_name
 from simulators.vsphere.disk_chains import locate
 from simulators.vsphere.files import Files
 from simulators.vsphere.inventory.entities import remove_entity
+from simulators.vsphere.inventory.usage import disk_names_of
 from simulators.vsphere.methods import method
 from simulators.vsphere.snapshot_files import remove_state
 from simulators.vsphere.snapshot_trees import nodes_of
@@ -90,7 +91,8 @@ def _bases(vm: Object, disks: set[str]) -> set[str]:
 
 
 def _all_names(vm: Object) -> set[str]:
-    return set().union(*(disk_names(config, with_parents=True) for config in configurations(vm)))
+    snapshots = (disk_names(each["config"], with_parents=True) for each in _snapshots(vm))
+    return disk_names_of(vm).union(*snapshots)
 
 
 def _remove_empty_folder(files: Files, store: str, path: str) -> None:

@@ -6,8 +6,8 @@ from pyVmomi import vim, vmodl
 
 from simulators.vsphere.calls import Call
 from simulators.vsphere.database import Object
-from simulators.vsphere.datastore_paths import check_unlocked, check_unused, full_name, locate
-from simulators.vsphere.disk_chains import copied, files_of
+from simulators.vsphere.datastore_paths import check_unlocked, check_unused, files_of, full_name, locate
+from simulators.vsphere.disk_chains import copied
 from simulators.vsphere.files import File
 from simulators.vsphere.methods import method
 from simulators.vsphere.tasks import Running

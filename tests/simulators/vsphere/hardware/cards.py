@@ -10,6 +10,7 @@ from simulators.vsphere.hardware.drives import connect
 from simulators.vsphere.hardware.placement import label
 from simulators.vsphere.hardware.plan import Plan
 from simulators.vsphere.inventory.devices import cards_of
+from simulators.vsphere.inventory.usage import addresses_of, ports_of
 
 Card = vim.vm.device.VirtualEthernetCard
 _MAX_CARDS, _FIRST_KEY, _FIRST_UNIT, _PCI_KEY = 10, 4_000, 7, 100
@@ -100,9 +101,10 @@ def _port_group(plan: Plan, port: Any) -> Any:
 
 
 def _free_port(plan: Plan, group: Any) -> str:
-    ports = [getattr(card.backing, "port", None) for card in _all_cards(plan)]
-    taken = {port.portKey for port in ports if port is not None and port.portgroupKey == group.id}
-    return next(key for key in map(str, itertools.count(1)) if key not in taken)
+    ports = [getattr(card.backing, "port", None) for card in cards_of(plan.config)]
+    taken = {(port.portgroupKey, port.portKey) for port in ports if port is not None}
+    taken = taken.union(*map(ports_of, plan.simulator.database.all(vim.VirtualMachine)))
+    return next(key for key in map(str, itertools.count(1)) if (group.id, key) not in taken)
 
 
 def _set_address(plan: Plan, index: int, card: Any, wanted: Any) -> None:
@@ -127,16 +129,11 @@ def _generate(plan: Plan, card: Any, wanted: str = "") -> None:
     prefix = "00:50:56:b" if is_vcenter else "00:0c:29:f"
     own = _VCENTER_RANGE if is_vcenter else _ESXI_RANGE
     card.addressType = "assigned" if is_vcenter else "generated"
-    taken = {each.macAddress for each in _all_cards(plan) if each is not card}
+    taken = {each.macAddress for each in cards_of(plan.config) if each is not card}
+    taken = taken.union(*map(addresses_of, plan.simulator.database.all(vim.VirtualMachine)))
     if own.match(wanted) and wanted not in taken:
         card.macAddress = wanted
         return
     digits = (f"{number:05x}" for number in range(16**5))
     addresses = (f"{prefix}{each[0]}:{each[1:3]}:{each[3:]}" for each in digits)
     card.macAddress = next(address for address in addresses if address not in taken)
-
-
-def _all_cards(plan: Plan) -> list[Any]:
-    """Return the cards of all VMs, and those of the plan."""
-    configs = [vm["config"] for vm in plan.simulator.database.all(vim.VirtualMachine)]
-    return [card for config in (plan.config, *configs) for card in cards_of(config)]

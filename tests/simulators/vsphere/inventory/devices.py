@@ -11,6 +11,8 @@ device = vim.vm.device
 IDE_KEY, SCSI_KEY, CD_KEY, DISK_KEY, NIC_KEY = 200, 1000, 3000, 2000, 4000
 _PCI_KEY, _SUPER_IO_KEY = 100, 400
 _KIB = 1024
+#: The key of the port that VMs have with which the simulator begins.
+FIRST_PORT = "1"
 #: pyVmomi looks nested types up each time that they are named, which is slow.
 _Description = vim.Description
 _ConnectInfo = device.VirtualDevice.ConnectInfo
@@ -137,7 +139,7 @@ def network_backing(network: Object) -> Any:
     if issubclass(network.kind, vim.dvs.DistributedVirtualPortgroup):
         switch = network.database.get(network["config.distributedVirtualSwitch"])
         port = make(
-            vim.dvs.PortConnection, switchUuid=switch["uuid"], portgroupKey=network["key"], portKey="1"
+            vim.dvs.PortConnection, switchUuid=switch["uuid"], portgroupKey=network["key"], portKey=FIRST_PORT
         )
         return make(_PortBacking, port=port)
     return make(_NetworkBacking, deviceName=network["name"], network=network.ref)

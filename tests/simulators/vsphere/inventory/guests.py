@@ -51,9 +51,32 @@ class Guest:
         suffix = ".vmtx" if self.is_template else ".vmx"
         return f"[{self.datastore['name']}] {self.path(suffix)}"
 
+    @property
+    def disk_names(self) -> list[str]:
+        """The paths of its disks, with the datastore's name."""
+        units = range(len(self.disk_bytes))
+        return [f"[{self.datastore['name']}] {self.disk_path(unit)}" for unit in units]
+
     def disk_path(self, unit: int) -> str:
         """Return the path of a disk in the datastore."""
         return self.path(".vmdk" if unit == 0 else f"_{unit}.vmdk")
+
+
+class UnreadConfig(Later):
+    """The configuration of a VM that the simulator began with, which nobody has read or changed yet."""
+
+    __slots__ = ("guest",)
+
+    def __init__(self, guest: Guest) -> None:
+        super().__init__(
+            lambda: configuration(guest),
+            name=guest.name,
+            uuid=guest.uuid,
+            instanceUuid=guest.instance_uuid,
+            template=guest.is_template,
+            **{"files.vmPathName": guest.configuration_file},
+        )
+        self.guest = guest
 
 
 def add_guest(simulator: "Simulator", guest: Guest, folder: Object | None, moid: str | None = None) -> Object:
@@ -62,15 +85,7 @@ def add_guest(simulator: "Simulator", guest: Guest, folder: Object | None, moid:
     :param folder: None if it is in a vApp
     """
     _add_files(simulator, guest)
-    config = Later(
-        lambda: configuration(guest),
-        name=guest.name,
-        uuid=guest.uuid,
-        instanceUuid=guest.instance_uuid,
-        template=guest.is_template,
-        **{"files.vmPathName": guest.configuration_file},
-    )
-    return add_vm(simulator.database, guest, folder, config, moid)
+    return add_vm(simulator.database, guest, folder, UnreadConfig(guest), moid)
 
 
 def add_vm(
