@@ -152,3 +152,13 @@ def test_a_template_cannot_be_started(client: Client) -> None:
 @pytest.mark.parametrize("options", [{"vm": "nothing", "has_tools": True}, {"more": 1}, {"has_tools": True}])
 def test_guests_that_are_not_there_cannot_be_set(fetch: Any, options: Any) -> None:
     assert fetch("POST", "/simulator/guests", options)[0] == 400
+
+
+def test_a_host_needs_as_many_processors_as_a_vm_has(client: Client, vm: Any) -> None:
+    threads = vm.runtime.host.hardware.cpuInfo.numCpuThreads
+    result(client, vm.Reconfigure(vim.vm.ConfigSpec(numCPUs=threads + 1)))
+    fault = error(client, vm.PowerOn())
+    assert isinstance(fault, vim.fault.NotEnoughLogicalCpus)
+    assert (fault.numCpuDest, fault.numCpuVm) == (threads, threads + 1)
+    result(client, vm.Reconfigure(vim.vm.ConfigSpec(numCPUs=threads)))
+    result(client, vm.PowerOn())

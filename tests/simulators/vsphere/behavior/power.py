@@ -27,14 +27,15 @@ def power_on(call: Call, host: Object | None) -> Any:
 
     def work(running: Running) -> None:
         _need_other(call, State.poweredOn)
-        check_host(call, host or call.resolve(call.target["runtime.host"]))
+        place = host or call.resolve(call.target["runtime.host"])
+        check_host(call, place)
+        _check_processors(call.target, place)
         ask_ordered(call, running)
         check_addresses(call.target["config"])
         check_disks(call.simulator, call.target)
         check_lockable(call.target)
         running.commit()
-        if host is not None:
-            call.target["runtime.host"] = host.ref
+        call.target["runtime.host"] = place.ref
         switch(call.simulator, call.target, State.poweredOn)
 
     return _start(call, work)
@@ -74,6 +75,16 @@ def reboot(call: Call) -> None:
 def stand_by(call: Call) -> None:
     """Ask the guest to prepare for standby, which suspends the VM."""
     _ask_guest(call, State.suspended, lambda: switch(call.simulator, call.target, State.suspended))
+
+
+def _check_processors(vm: Object, host: Object) -> None:
+    """Check that a host has as many logical processors as a VM has.
+
+    :raises NotEnoughLogicalCpus: it has fewer
+    """
+    wanted, there = vm["config.hardware.numCPU"], host["hardware.cpuInfo.numCpuThreads"]
+    if wanted > there:
+        raise vim.fault.NotEnoughLogicalCpus(numCpuDest=there, numCpuVm=wanted, host=host.ref)
 
 
 def _start(call: Call, work: Callable[[Running], None]) -> Any:
