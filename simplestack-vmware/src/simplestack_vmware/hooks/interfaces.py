@@ -75,7 +75,8 @@ def network_interface_create(
     reconfigure(session, vm, [with_mac(added, mac)])
     before = {card.key for card in interfaces(vm.devices)}
     # Nobody changed the guest before, so its card has the first free key; others may have added more since.
-    made = {key: entity for key, entity in _shown(session, vm.id).items() if key not in before}
+    shown = _shown(session, vm.id).items()
+    made = {key: entity for key, entity in shown if key not in before and mac in (None, entity.mac)}
     if not made:
         raise EntityNotFound("NetworkInterface", mac or "new")  # somebody has just removed it
     return made[min(made)]
