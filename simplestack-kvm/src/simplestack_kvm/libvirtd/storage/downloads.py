@@ -17,8 +17,8 @@ from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.sdk import libvirt
 
 WINDOW_BYTES = 16 * MIB
-#: libvirt's messages have less.
-_RECEIVE_BYTES = 256 * 1024
+#: libvirtd reads so much at once, and sends it in two messages, since one has at most 24 bytes less.
+_READ_BYTES = 256 * 1024
 #: What `recvFlags` returns before a hole.
 _AT_HOLE = -3
 _ZEROS = bytes(CHUNK_BYTES)
@@ -130,15 +130,20 @@ def _window(
 def _pieces(stream: "libvirt.virStream") -> Iterator[bytes]:
     """Yield what a stream sends, its holes as zeros."""
     gathered: list[bytes] = []
+    gathered_bytes = 0
     while True:
-        received = stream.recvFlags(_RECEIVE_BYTES, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
+        # No more than what is left of a read: the binding makes a buffer of this size, and clears it.
+        wanted_bytes = _READ_BYTES - gathered_bytes % _READ_BYTES
+        received = stream.recvFlags(wanted_bytes, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
         if isinstance(received, bytes) and received:
             gathered.append(received)
-            if sum(map(len, gathered)) + _RECEIVE_BYTES <= CHUNK_BYTES:
+            gathered_bytes += len(received)
+            if gathered_bytes < CHUNK_BYTES:
                 continue
         if gathered:
             yield b"".join(gathered)
             gathered.clear()
+            gathered_bytes = 0
         if isinstance(received, bytes):
             if not received:
                 return

@@ -13,6 +13,8 @@ from simplestack_kvm.sdk import libvirt
 
 #: What libvirt sends in one message. Longer pieces are not faster, and it copies them more often.
 _MESSAGE_BYTES = 262120
+#: Whole messages: a rest would cost as much as one. It is a little less than `CHUNK_BYTES`.
+_PIECE_BYTES = CHUNK_BYTES // _MESSAGE_BYTES * _MESSAGE_BYTES
 _PIECES_BEHIND = 4
 
 
@@ -28,7 +30,7 @@ def upload(session: KvmSession, volume: "libvirt.virStorageVol", source: Source,
     written_bytes = 0
     sender = _Sender(session, volume)
     try:
-        while piece := source.read(CHUNK_BYTES):
+        while piece := source.read(_PIECE_BYTES):
             written_bytes += len(piece)
             if written_bytes > most_bytes:
                 break
