@@ -2,25 +2,23 @@
 
 Nothing of the machine's libvirt is read or changed, and nothing is left: the kernel ends everything in the
 PID namespace with its init. Only the bridge of the network and a pool's file system live outside; stopping
-takes them down.
+takes them down, or the next start if the process was killed.
 """
 
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import libvirt
 import psutil
 
+from . import reservations
 from .open_vswitch import OpenVSwitch
 
 HERE = Path(__file__).parent
@@ -85,6 +83,8 @@ class Libvirtd:
     """A running libvirtd and how to reach it."""
 
     folder: Path
+    #: Locked until the daemon is stopped.
+    owner: IO[bytes] = field(repr=False)
     tcp_port: int
     tls_port: int
     ssh_port: int
@@ -171,10 +171,8 @@ class Libvirtd:
         finally:
             self.process.kill()
             self.process.wait()
-            if self.pool_folder.is_mount():
-                subprocess.run(["umount", "--lazy", str(self.pool_folder)], check=False, capture_output=True)
-            shutil.rmtree(self.folder, ignore_errors=True)
-        subprocess.run(["ip", "link", "delete", self.bridge], check=False, capture_output=True)
+            reservations.remove(self.folder)
+            self.owner.close()
 
     def _take_down(self) -> None:
         connection = libvirt.open(self.uri)
@@ -213,22 +211,39 @@ def start(
     :param pool_in_memory: give the pool a file system of its own, so that what others write on this machine
         does not show in its free space
     """
-    folder = Path(tempfile.mkdtemp(prefix="simplestack-libvirtd-"))
-    folder.chmod(0o755)  # QEMU runs as another user and reads disks below it
-    number = _free_subnet()
-    tcp_port, tls_port, ssh_port = _free_ports(3)
-    daemon = Libvirtd(
-        folder=folder,
-        tcp_port=tcp_port,
-        tls_port=tls_port,
-        ssh_port=ssh_port,
-        network="simplestack-test",
-        bridge=f"sstest{number}",
-    )
-    _write_configuration(daemon, auth_tcp, auth_tls)
-    make_certificates(folder / "pki", server_names)
-    if pool_in_memory:
-        _mount_pool(daemon)
+    with reservations.alone():
+        reservations.remove_left_folders()
+        folder, owner = reservations.make_folder()
+        number = reservations.free_subnet()
+        tcp_port, tls_port, ssh_port = reservations.free_ports(3)
+        daemon = Libvirtd(
+            folder=folder,
+            owner=owner,
+            tcp_port=tcp_port,
+            tls_port=tls_port,
+            ssh_port=ssh_port,
+            network="simplestack-test",
+            bridge=f"sstest{number}",
+        )
+        _write_configuration(daemon, auth_tcp, auth_tls)
+        make_certificates(folder / "pki", server_names)
+        if pool_in_memory:
+            _mount_pool(daemon)
+        _run(daemon, open_vswitch=open_vswitch)
+        try:
+            connection = _wait_for_connection(daemon)
+            _define_pool(connection, daemon)
+            if network:
+                _define_network(connection, daemon, number)
+            connection.close()
+        except BaseException:
+            daemon.stop()
+            raise
+    return daemon
+
+
+def _run(daemon: Libvirtd, *, open_vswitch: bool) -> None:
+    folder = daemon.folder
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if open_vswitch:
         command.append("--net")
@@ -240,16 +255,6 @@ def start(
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    try:
-        connection = _wait_for_connection(daemon)
-        _define_pool(connection, daemon)
-        if network:
-            _define_network(connection, daemon, number)
-        connection.close()
-    except BaseException:
-        daemon.stop()
-        raise
-    return daemon
 
 
 def _write_configuration(daemon: Libvirtd, auth_tcp: str, auth_tls: str) -> None:
@@ -331,20 +336,6 @@ def _make_ssh(daemon: Libvirtd) -> None:
     (folder / "passwd").write_text(Path("/etc/passwd").read_text() + users)
     (folder / "shadow").write_text(Path("/etc/shadow").read_text() + shadows)
     (folder / "shadow").chmod(0o600)
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as probes:
-        opened = [probes.enter_context(socket.socket()) for _ in range(count)]
-        for probe in opened:  # all of them before the first is closed, so that none is given twice
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in opened]
-
-
-def _free_subnet() -> int:
-    taken = {name for _, name in socket.if_nameindex()}
-    # At random: two runs of the tests that start at once hardly meet.
-    return secrets.choice([number for number in range(130, 250) if f"sstest{number}" not in taken])
 
 
 def _wait_for_connection(daemon: Libvirtd) -> "libvirt.virConnect":
