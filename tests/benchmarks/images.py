@@ -10,17 +10,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
-from benchmarks.comparisons import Comparison, Goal, take_turns
+from benchmarks.comparisons import Comparison, take_turns
 from benchmarks.requirements import path_of
 from benchmarks.scale import Scale
 from benchmarks.services import nginx, raw_sink
+from benchmarks.transfers import Worker, rates
 from simplestack.mock.store.archive import write_archive
 from simplestack.mock.store.records import Content, DiskRecord, GuestRecord, Hardware
 from support.service import Service, running_service, token
 
-_MIB = 1024 * 1024
 #: One worker, so that it is known whose memory to look at.
 _CONFIG = "[server]\nworkers = 1\n"
 
@@ -34,8 +32,7 @@ def run(scale: Scale) -> Iterator[Comparison]:
         service = stack.enter_context(running_service(folder / "service", _CONFIG))
         file_server = stack.enter_context(nginx(folder))
         sink = stack.enter_context(raw_sink())
-        worker = psutil.Process(service.process.pid).children()[0].pid
-        before = peak_mib(worker)
+        worker = Worker(service)
         _, guest = _import(service, image)
         size = f"{scale.image_bytes / 1024**3:g} GiB"
         exports = take_turns(
@@ -45,16 +42,8 @@ def run(scale: Scale) -> Iterator[Comparison]:
                 "nginx": lambda: download(file_server, "/image"),
             },
         )
-        after_exports = peak_mib(worker)
-        yield Comparison(
-            benchmark="images",
-            what=f"export of {size}",
-            beside="nginx, sendfile",
-            unit="MB/s",
-            ours=exports["ours"],
-            other=exports["nginx"],
-            goal=Goal(of="ratio", at_least=0.85),
-        )
+        after_exports = worker.memory("images", "exports", most_mib=24)
+        yield rates("images", f"export of {size}", "nginx, sendfile", exports, least=0.85)
         imports = take_turns(
             scale.rounds,
             {
@@ -62,26 +51,10 @@ def run(scale: Scale) -> Iterator[Comparison]:
                 "sink": lambda: _upload(sink, "/", image)[0],
             },
         )
-        after_imports = peak_mib(worker)
-        yield Comparison(
-            benchmark="images",
-            what=f"import of {size}",
-            beside="a raw socket sink",
-            unit="MB/s",
-            ours=imports["ours"],
-            other=imports["sink"],
-            goal=Goal(of="ratio", at_least=0.75),
-        )
-        for what, peak in (("exports", after_exports), ("imports", after_imports)):
-            yield Comparison(
-                benchmark="images",
-                what=f"the worker's peak memory after {what}",
-                beside="before the first of them",
-                unit="MiB",
-                ours=[peak],
-                other=[before],
-                goal=Goal(of="difference", at_most=24),
-            )
+        after_imports = worker.memory("images", "imports", most_mib=24)
+        yield rates("images", f"import of {size}", "a raw socket sink", imports, least=0.75)
+        yield after_exports
+        yield after_imports
 
 
 def _make_image(path: Path, size: int) -> None:
@@ -131,10 +104,3 @@ def _curl(port: int, path: str, figure: str, *options: str) -> tuple[float, str]
         raise SystemExit(f"{path}: {done.stderr}")
     rate, _, location = done.stdout.partition(" ")
     return float(rate) / 1e6, location
-
-
-def peak_mib(pid: int) -> float:
-    """Return the most memory that a process has had at once: VmHWM of proc(5)."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    (found,) = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
-    return int(found) * 1024 / _MIB

@@ -4,36 +4,23 @@ curl and virsh both throw away what they read. The files are in the page cache.
 """
 
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
 import libvirt
-import psutil
 
-from benchmarks.comparisons import Comparison, Goal, take_turns
-from benchmarks.images import download, peak_mib
+from benchmarks.comparisons import Comparison, take_turns
+from benchmarks.images import download
+from benchmarks.kvm_service import KvmService, kvm_service
 from benchmarks.requirements import path_of
 from benchmarks.scale import Scale
-from kvm.counterparts import libvirtd as counterpart
+from benchmarks.transfers import rates
 from kvm.counterparts.libvirtd import Libvirtd
 from kvm.domains import file_disk, foreign
-from simplestack.identity.accounts import hash_password
-from support.service import Service, running_service
 
-_SETTINGS = """
-[server]
-workers = 1
-[hypervisors.kvm]
-allowed_hosts = ["localhost"]
-transport = "unix"
-socket = "{socket}"
-[hypervisors.kvm.accounts]
-admin = '{hashed}'
-"""
 #: How much of the raw disk has data; the rest is a hole.
 _SHARE_OF_DATA = 16
 #: Only the service computes digests, on the two processors that libvirtd and the clients use, too.
@@ -42,22 +29,14 @@ _GOALS = {"qcow2": 0.6, "raw": 0.8}
 
 def run(scale: Scale) -> Iterator[Comparison]:
     """Compare exports of a full qcow2 disk and of a sparse raw one, and look at the worker's memory."""
-    libvirt.registerErrorHandler(lambda *_: None, None)
-    daemon = counterpart.start(network=False)
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            config = _SETTINGS.format(socket=daemon.socket, hashed=hash_password("secret"))
-            with running_service(Path(name), config) as service:
-                yield from _compare(daemon, service, scale)
-    finally:
-        daemon.stop()
+    with kvm_service() as kvm:
+        yield from _compare(kvm, scale)
 
 
-def _compare(daemon: Libvirtd, service: Service, scale: Scale) -> Iterator[Comparison]:
+def _compare(kvm: KvmService, scale: Scale) -> Iterator[Comparison]:
+    daemon, service = kvm.daemon, kvm.service
     size_bytes = scale.image_bytes // 2
-    connection = libvirt.open(daemon.uri)
-    worker = psutil.Process(service.process.pid).children()[0].pid
-    with ExitStack() as stack:
+    with closing(libvirt.open(daemon.uri)) as connection, ExitStack() as stack:
         paths = {}
         for image_format, data_bytes in (("qcow2", size_bytes), ("raw", size_bytes // _SHARE_OF_DATA)):
             image = daemon.pool_folder / f"disk.{image_format}"
@@ -66,10 +45,6 @@ def _compare(daemon: Libvirtd, service: Service, scale: Scale) -> Iterator[Compa
             domain = stack.enter_context(foreign(connection, disk))
             paths[image_format] = f"/kvm/localhost/guests/{domain.UUIDString()}/export"
         connection.storagePoolLookupByName(daemon.pool).refresh()
-        service.get("/kvm/localhost")
-        # Without the check of the password, which took 32 MiB: proc(5).
-        Path(f"/proc/{worker}/clear_refs").write_text("5")
-        before = peak_mib(worker)
         for image_format, what in (("qcow2", "full"), ("raw", f"1/{_SHARE_OF_DATA} full")):
             exports = take_turns(
                 scale.rounds,
@@ -78,25 +53,14 @@ def _compare(daemon: Libvirtd, service: Service, scale: Scale) -> Iterator[Compa
                     "virsh": partial(_virsh, daemon, f"disk.{image_format}", size_bytes),
                 },
             )
-            yield Comparison(
-                benchmark="kvm-exports",
-                what=f"export of {size_bytes / 1024**3:g} GiB, {image_format}, {what}",
-                beside="virsh vol-download",
-                unit="MB/s",
-                ours=exports["ours"],
-                other=exports["virsh"],
-                goal=Goal(of="ratio", at_least=_GOALS[image_format]),
+            yield rates(
+                "kvm-exports",
+                f"export of {size_bytes / 1024**3:g} GiB, {image_format}, {what}",
+                "virsh vol-download",
+                exports,
+                least=_GOALS[image_format],
             )
-        yield Comparison(
-            benchmark="kvm-exports",
-            what="the worker's peak memory after exports",
-            beside="before the first of them",
-            unit="MiB",
-            ours=[peak_mib(worker)],
-            other=[before],
-            goal=Goal(of="difference", at_most=32),
-        )
-    connection.close()
+        yield kvm.worker.memory("kvm-exports", "exports", most_mib=32)
 
 
 def _make_image(path: Path, image_format: str, size_bytes: int, data_bytes: int) -> None:

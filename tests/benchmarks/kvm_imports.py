@@ -9,65 +9,36 @@ import json
 import os
 import subprocess
 import tarfile
-import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 
-import libvirt
-import psutil
-
-from benchmarks.comparisons import Comparison, Goal, take_turns
-from benchmarks.images import peak_mib
+from benchmarks.comparisons import Comparison, take_turns
+from benchmarks.kvm_service import TOKEN, KvmService, kvm_service
 from benchmarks.requirements import path_of
 from benchmarks.scale import Scale
-from kvm.counterparts import libvirtd as counterpart
+from benchmarks.transfers import rates
 from kvm.counterparts.libvirtd import Libvirtd
 from simplestack.appliances import Appliance, ApplianceDisk, write_descriptor
-from simplestack.identity.accounts import hash_password
-from support.service import Service, running_service, token
+from support.service import Service
 
-_SETTINGS = """
-[server]
-workers = 1
-[hypervisors.kvm]
-allowed_hosts = ["localhost"]
-transport = "unix"
-socket = "{socket}"
-[hypervisors.kvm.accounts]
-admin = '{hashed}'
-"""
 _PIECE_BYTES = 16 * 1024**2
-_TOKEN = f"X-Simplestack-Hypervisor-Token: {token('admin', 'secret')}"
 
 
 def run(scale: Scale) -> Iterator[Comparison]:
     """Compare imports of a qcow2 image and of an appliance, and look at the worker's memory."""
-    libvirt.registerErrorHandler(lambda *_: None, None)
-    daemon = counterpart.start(network=False)
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            config = _SETTINGS.format(socket=daemon.socket, hashed=hash_password("secret"))
-            with running_service(folder / "service", config) as service:
-                yield from _compare(daemon, service, folder, scale)
-    finally:
-        daemon.stop()
+    with kvm_service() as kvm:
+        yield from _compare(kvm, scale)
 
 
-def _compare(daemon: Libvirtd, service: Service, folder: Path, scale: Scale) -> Iterator[Comparison]:
+def _compare(kvm: KvmService, scale: Scale) -> Iterator[Comparison]:
     size_bytes = scale.image_bytes // 2
-    image, appliance = folder / "disk.qcow2", folder / "appliance.ova"
+    image, appliance = kvm.folder / "disk.qcow2", kvm.folder / "appliance.ova"
     _make_image(image, size_bytes)
     _make_appliance(appliance, image, size_bytes)
-    worker = psutil.Process(service.process.pid).children()[0].pid
-    service.get("/kvm/localhost", headers=dict([_TOKEN.split(": ")]))
-    # The check of the password took more memory than an import may, so the peak begins anew.
-    Path(f"/proc/{worker}/clear_refs").write_text("5")
-    before = peak_mib(worker)
-    for what, body, query, goal in (
+    for what, body, query, least in (
         ("qcow2", image, "?name=imported&memory=64", 0.8),
         # Only the service computes digests, on the two processors that libvirtd and the client use, too.
         ("OVA of our own", appliance, "", 0.6),
@@ -75,28 +46,18 @@ def _compare(daemon: Libvirtd, service: Service, folder: Path, scale: Scale) -> 
         imports = take_turns(
             scale.rounds,
             {
-                "ours": partial(_import, service, body, query),
-                "virsh": partial(_virsh, daemon, image, size_bytes),
+                "ours": partial(_import, kvm.service, body, query),
+                "virsh": partial(_virsh, kvm.daemon, image, size_bytes),
             },
         )
-        yield Comparison(
-            benchmark="kvm-imports",
-            what=f"import of {size_bytes / 1024**3:g} GiB, {what}",
-            beside="virsh vol-upload",
-            unit="MB/s",
-            ours=imports["ours"],
-            other=imports["virsh"],
-            goal=Goal(of="ratio", at_least=goal),
+        yield rates(
+            "kvm-imports",
+            f"import of {size_bytes / 1024**3:g} GiB, {what}",
+            "virsh vol-upload",
+            imports,
+            least=least,
         )
-    yield Comparison(
-        benchmark="kvm-imports",
-        what="the worker's peak memory after imports",
-        beside="before the first of them",
-        unit="MiB",
-        ours=[peak_mib(worker)],
-        other=[before],
-        goal=Goal(of="difference", at_most=32),
-    )
+    yield kvm.worker.memory("kvm-imports", "imports", most_mib=32)
 
 
 def _make_image(path: Path, size_bytes: int) -> None:
@@ -132,7 +93,7 @@ def _import(service: Service, body: Path, query: str) -> float:
     url = f"http://127.0.0.1:{service.port}/kvm/localhost/guests"
     headers = (
         "--header",
-        _TOKEN,
+        TOKEN,
         "--header",
         "Content-Type: application/octet-stream",
         "--header",

@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
-import psutil
-
-from benchmarks.comparisons import Comparison, Goal, take_turns
-from benchmarks.images import peak_mib
+from benchmarks.comparisons import Comparison, take_turns
 from benchmarks.requirements import path_of
 from benchmarks.scale import Scale
+from benchmarks.transfers import Worker, rates
 from benchmarks.xapi import Host, hang_up, xapi
 from support.service import running_service, token
 from support.xapi import PASSWORD, USER
 
+_BESIDE = "curl straight to XAPI"
 _CONFIG = "[server]\nworkers = 1\n"
 
 
@@ -38,11 +37,10 @@ def run(scale: Scale) -> Iterator[Comparison]:
             ours = f"http://127.0.0.1:{service.port}/xen/{host.place}"
             image = folder / "image"
             _curl(host, f"{direct}/export?{query}", "speed_download", "--output", str(image))
-            worker = psutil.Process(service.process.pid).children()[0].pid
             service.get(
                 f"/xen/{host.place}", headers={"X-Simplestack-Hypervisor-Token": token(USER, PASSWORD)}
             )
-            before = peak_mib(worker)
+            worker = Worker(service)
             size = f"{scale.image_bytes / 1024**3:g} GiB"
             exports = take_turns(
                 scale.rounds,
@@ -51,8 +49,8 @@ def run(scale: Scale) -> Iterator[Comparison]:
                     "direct": lambda: _curl(host, f"{direct}/export?{query}", "speed_download"),
                 },
             )
-            after_exports = peak_mib(worker)
-            yield _comparison(f"export of {size}", exports["ours"], exports["direct"], 0.8)
+            after_exports = worker.memory("xen-images", "exports", most_mib=24)
+            yield rates("xen-images", f"export of {size}", _BESIDE, exports, least=0.8)
             upload = ("--upload-file", str(image), "--header", "Expect:")
             post = ("--request", "POST", "--header", "Content-Type: application/octet-stream")
             imports = take_turns(
@@ -62,19 +60,11 @@ def run(scale: Scale) -> Iterator[Comparison]:
                     "direct": lambda: _curl(host, f"{direct}/import?{query}", "speed_upload", *upload),
                 },
             )
-            after_imports = peak_mib(worker)
-            yield _comparison(f"import of {size}", imports["ours"], imports["direct"], 0.7)
+            after_imports = worker.memory("xen-images", "imports", most_mib=24)
+            yield rates("xen-images", f"import of {size}", _BESIDE, imports, least=0.7)
+            yield after_exports
+            yield after_imports
             hang_up(session)
-        for what, peak in (("exports", after_exports), ("imports", after_imports)):
-            yield Comparison(
-                benchmark="xen-images",
-                what=f"the worker's peak memory after {what}",
-                beside="before the first of them",
-                unit="MiB",
-                ours=[peak],
-                other=[before],
-                goal=Goal(of="difference", at_most=24),
-            )
 
 
 def _curl(host: Host, url: str, figure: str, *options: str) -> float:
@@ -88,15 +78,3 @@ def _curl(host: Host, url: str, figure: str, *options: str) -> float:
     if done.returncode != 0:
         raise SystemExit(f"{url}: {done.stderr}")
     return float(done.stderr) / 1e6
-
-
-def _comparison(what: str, ours: list[float], other: list[float], least: float) -> Comparison:
-    return Comparison(
-        benchmark="xen-images",
-        what=what,
-        beside="curl straight to XAPI",
-        unit="MB/s",
-        ours=ours,
-        other=other,
-        goal=Goal(of="ratio", at_least=least),
-    )

@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 
 from benchmarks.comparisons import Comparison, Goal, take_turns
-from benchmarks.images import peak_mib
 from benchmarks.rest_layer import load
 from benchmarks.scale import Scale
+from benchmarks.transfers import peak_mib
 from benchmarks.xapi import Host, xapi
 from support.service import Service, running_service, token
 from support.xapi import PASSWORD, USER
