@@ -43,7 +43,9 @@ def test_a_disk_is_added_shown_renamed_grown_and_removed(session: MockSession, r
 
 def test_a_disk_does_not_shrink(session: MockSession, stopped: Guest) -> None:
     disk = disks.disk_list(session, stopped.id)[0]
-    with pytest.raises(InvalidArguments, match=r"has 20 GiB and only grows, 19\.5 GiB is less"):
+    with pytest.raises(
+        InvalidArguments, match=r"`size`: 19.5 GiB is less .* \(20 GiB\): disks can only grow"
+    ):
         disks.disk_update(session, stopped.id, disk.id, DiskUpdate(name="x", size=19.5))
     assert disks.disk_info(session, stopped.id, disk.id) == disk
     assert disks.disk_update(session, stopped.id, disk.id, DiskUpdate(size=20)) == disk
@@ -235,8 +237,8 @@ def test_a_rate_limit_is_lifted(session: MockSession, running: Guest, lifted: in
     ("changes", "error", "message"),
     [
         (NetworkInterfaceUpdate(active=False, network="none"), EntityNotFound, "Network:none"),
-        (NetworkInterfaceUpdate(active=False, ipv4_allowed=["2001:db8::1"]), InvalidArguments, "no IPv4"),
-        (NetworkInterfaceUpdate(active=False, ipv6_allowed=["192.0.2.1"]), InvalidArguments, "no IPv6"),
+        (NetworkInterfaceUpdate(active=False, ipv4_allowed=["2001:db8::1"]), InvalidArguments, "not an IPv4"),
+        (NetworkInterfaceUpdate(active=False, ipv6_allowed=["192.0.2.1"]), InvalidArguments, "not an IPv6"),
         (NetworkInterfaceUpdate(active=False, ipv4_allowed=["<x>"]), InvalidArguments, "ipv4_allowed"),
         (NetworkInterfaceUpdate(active=False, ipv4_allowed=["192.0.2.1"] * 65), InvalidArguments, "limit"),
     ],

@@ -40,7 +40,7 @@ def test_addresses_in_a_manifest_are_of_their_family(
 ) -> None:
     image = exported(session, stopped.id)
     (interface,) = manifest_of(image)["interfaces"]
-    with pytest.raises(InvalidArguments, match="no IPv"):
+    with pytest.raises(InvalidArguments, match="not an IPv"):
         imported(session, rewritten(image, {"interfaces": [interface | addresses]}))
 
 

@@ -147,7 +147,7 @@ def _memory_step(vm: Vm, wanted: int | XenMemory) -> Step:
         target_low = target = wanted.memory_target * MIB
     if not low <= target_low <= target <= high:
         raise InvalidArguments(
-            f"memory: memory_static_min ({low // MIB} MiB), memory_target ({target // MIB} MiB) and "
+            f"`memory`: memory_static_min ({low // MIB} MiB), memory_target ({target // MIB} MiB) and "
             f"memory_static_max ({high // MIB} MiB) must be in this order; omitted fields keep their values"
         )
     return memory_step(vm, low, high, target_low, target)
@@ -163,7 +163,7 @@ def _cpu_steps(vm: Vm, wanted: int | XenCpus) -> list[Step]:
     at_most = record.VCPUs_max if wanted.vcpus_max is None else wanted.vcpus_max
     if at_startup > at_most:
         raise InvalidArguments(
-            f"cpus: vcpus_at_startup ({at_startup}) is more than vcpus_max ({at_most}); "
+            f"`cpus`: vcpus_at_startup ({at_startup}) is more than vcpus_max ({at_most}); "
             "omitted fields keep their values"
         )
     return cpu_steps(vm, at_startup, at_most)
@@ -176,12 +176,12 @@ def _growth(drives: list[Drive], hdd_bytes: int) -> tuple[Drive, int]:
     :raises Conflict: the size of one of the disks is unknown
     """
     if not drives:
-        raise InvalidArguments("hdd: the guest has no disk to grow: add one")
+        raise InvalidArguments("`hdd`: the guest has no disk to grow: add one first")
     sizes = [require_known_bytes(drive, "hdd") for drive in drives]
     total = sum(sizes)
     if hdd_bytes < total:
         raise InvalidArguments(
-            f"hdd: {gib(hdd_bytes):g} GiB is less than the guest's disks have ({gib(total):g} GiB): "
+            f"`hdd`: {gib(hdd_bytes):g} GiB is less than the guest's disks have ({gib(total):g} GiB): "
             "disks can only grow"
         )
     return drives[-1], sizes[-1] + hdd_bytes - total

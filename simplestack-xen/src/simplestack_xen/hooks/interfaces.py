@@ -55,7 +55,7 @@ def network_interface_create(
     network = find_network(session, interface.network)
     mac = (interface.mac or "").lower()
     if mac and int(mac[:2], 16) & 1:
-        raise InvalidArguments(f"mac: {mac} is a multicast address: use a unicast address")
+        raise InvalidArguments(f"`mac`: {mac} is a multicast address: use a unicast address")
     if mac and any(vif.MAC.lower() == mac for vif in interfaces_of(session, vm).values()):
         raise Conflict(f"the guest already has an interface {mac}: choose another MAC address")
     with Undo() as undo:
@@ -168,4 +168,5 @@ def _check_addresses(changes: NetworkInterfaceUpdate) -> None:
             try:
                 parse(address)
             except ValueError:
-                raise InvalidArguments(f"{name}: {address[:100]!r} is not such an address") from None
+                kind = "IPv4" if name == "ipv4_allowed" else "IPv6"
+                raise InvalidArguments(f"`{name}`: {address[:100]!r} is not an {kind} address") from None

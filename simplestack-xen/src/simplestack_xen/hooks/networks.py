@@ -62,12 +62,13 @@ def _interface(session: XenSession, network: lookups.Network) -> str:
     pifs = api.read_some(PifRecord, "PIF", network.record.PIFs)
     if not pifs:
         raise InvalidArguments(
-            f"from_network: {name!r} has no physical interface for a VLAN: choose another network"
+            f"`from_network`: {name!r} has no physical interface for a VLAN: choose another network"
         )
     untagged = [(ref, pif) for ref, pif in pifs.items() if pif.VLAN < 0 and not pif.tunnel_access_PIF_of]
     if not untagged:
         raise InvalidArguments(
-            f"from_network: {name!r} is a VLAN or a tunnel itself: use the network of its physical interface"
+            f"`from_network`: {name!r} is a VLAN or a tunnel itself: use the network of its physical "
+            "interface"
         )
     ref, pif = untagged[0]
     if is_set(pif.bond_slave_of):

@@ -34,8 +34,8 @@ def grow(session: XenSession, drive: Drive, size_bytes: int) -> None:
     known_bytes = require_known_bytes(drive, "size")
     if size_bytes < known_bytes:
         raise InvalidArguments(
-            f"size: {gib(size_bytes):g} GiB is less than disk {drive.record.userdevice} has "
-            f"({gib(known_bytes):g} GiB): disks can only grow"
+            f"`size`: {gib(size_bytes):g} GiB is less than the disk has ({gib(known_bytes):g} GiB): "
+            "disks can only grow"
         )
     if size_bytes == known_bytes:
         return

@@ -75,7 +75,7 @@ def _find(guest: GuestRecord, disk_id: str) -> DiskRecord:
 def _grown(disk: DiskRecord, size_bytes: int) -> DiskRecord:
     if size_bytes < disk.size_bytes:
         raise InvalidArguments(
-            f"size: disk {disk.name!r} has {gib(disk.size_bytes):g} GiB and only grows, "
-            f"{gib(size_bytes):g} GiB is less"
+            f"`size`: {gib(size_bytes):g} GiB is less than the disk has ({gib(disk.size_bytes):g} GiB): "
+            "disks can only grow"
         )
     return replace(disk, size_bytes=size_bytes)

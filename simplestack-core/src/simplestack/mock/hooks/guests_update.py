@@ -34,20 +34,20 @@ def _changed(guest: GuestRecord, changes: GuestUpdate) -> GuestRecord:
     if hardware != guest.hardware or template != guest.template:
         require_guest_state(guest, "change memory, cpus, paravirtualized or template of", GuestState.STOPPED)
     if changes.hdd is not UNSET:
-        hardware = _grown(guest.name, hardware, gib_to_bytes(changes.hdd))
+        hardware = _grown(hardware, gib_to_bytes(changes.hdd))
     name = guest.name if changes.name is UNSET else changes.name
     return replace(guest, name=name, template=template, hardware=hardware)
 
 
-def _grown(guest: str, hardware: Hardware, total_bytes: int) -> Hardware:
+def _grown(hardware: Hardware, total_bytes: int) -> Hardware:
     """Grow the last disk so that the sum of all is as wanted."""
     if not hardware.disks:
-        raise InvalidArguments(f"hdd: guest {guest!r} has no disk that could grow: add one to it")
+        raise InvalidArguments("`hdd`: the guest has no disk to grow: add one first")
     more_bytes = total_bytes - hardware.disk_bytes
     if more_bytes < 0:
         raise InvalidArguments(
-            f"hdd: the disks of guest {guest!r} have {gib(hardware.disk_bytes):g} GiB together and only grow,"
-            f" {gib(total_bytes):g} GiB is less"
+            f"`hdd`: {gib(total_bytes):g} GiB is less than the guest's disks have "
+            f"({gib(hardware.disk_bytes):g} GiB): disks can only grow"
         )
     last = hardware.disks[-1]
     return hardware.with_disk(replace(last, size_bytes=last.size_bytes + more_bytes))

@@ -41,7 +41,7 @@ def network_interface_create(
     with session.change():
         guest = session.guest(guest_id)
         if any(other.mac == mac for other in guest.hardware.interfaces):
-            raise Conflict(f"guest {guest.name!r} has an interface {mac} already: choose another MAC address")
+            raise Conflict(f"the guest already has an interface {mac}: choose another MAC address")
         made = new_interface(session, guest.hardware, interface.network, mac)
         session.save_guest(replace(guest, hardware=guest.hardware.with_interface(made)))
     return interface_entity(made)

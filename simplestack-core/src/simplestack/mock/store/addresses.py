@@ -17,8 +17,8 @@ def plain_mac(mac: str) -> str:
     plain = mac.lower()
     if not _SINGLE_MAC.fullmatch(plain):
         raise InvalidArguments(
-            f"MAC address {plain[:50]!r} is not that of a single interface: send six octets with colons, the "
-            "first of them even, such as 52:54:00:12:34:56"
+            f"`mac`: {plain[:50]!r} is not the address of a single interface: send six octets with colons, "
+            "the first of them even, such as 52:54:00:12:34:56"
         )
     return plain
 
@@ -31,7 +31,7 @@ def check_addresses(addresses: list[str], version: int, limit: int) -> None:
     field = f"ipv{version}_allowed"
     if len(addresses) > limit:
         raise InvalidArguments(
-            f"{field} has {len(addresses)} entries, the limit in [hypervisors.mock] is {limit}"
+            f"`{field}` has {len(addresses)} entries: the limit in [hypervisors.mock] is {limit}"
         )
     for address in addresses:
         try:
@@ -39,4 +39,4 @@ def check_addresses(addresses: list[str], version: int, limit: int) -> None:
         except ValueError:
             fits = False
         if not fits:
-            raise InvalidArguments(f"{field}: {address[:50]!r} is no IPv{version} address or range")
+            raise InvalidArguments(f"`{field}`: {address[:50]!r} is not an IPv{version} address")

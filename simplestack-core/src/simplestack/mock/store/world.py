@@ -154,7 +154,7 @@ class World:
         query = "SELECT name FROM network WHERE world = ? AND (name = ? OR (trunk = ? AND vlan = ?))"
         taken = self._query(query, self.name, network.name, network.trunk, network.vlan).fetchone()
         if taken == (network.name,):
-            raise Conflict(f"there is a network named {network.name!r} already: choose another name")
+            raise Conflict(f"another network has the name {network.name!r}: choose another name")
         if taken is not None:
             raise Conflict(f"VLAN {network.vlan} on {network.trunk} is that of network {taken[0]!r} already")
         self._insert_network(network)
@@ -240,14 +240,14 @@ class World:
             owner = self.mac_owner(claim.name) if claim.kind == "mac" else None
             if owner is not None:
                 raise Conflict(
-                    f"MAC address {claim.name} is that of an interface of guest {owner}: choose another one"
+                    f"guest {owner} already has an interface {claim.name}: choose another MAC address"
                 )
             query = "INSERT INTO claim (world, guest, kind, name, amount, used) VALUES (?, ?, ?, ?, ?, ?)"
             self._query(query, self.name, guest.id, *claim)
 
     def _check_name(self, name: str) -> None:
         if self.has_guest(name):
-            raise Conflict(f"there is a guest named {name!r} already: choose another name")
+            raise Conflict(f"another guest has the name {name!r}: choose another name")
 
     def _claimed(self, kind: Literal["memory", "storage"]) -> dict[str, tuple[int, int]]:
         """Return the sums of the claims of a kind, by name."""
