@@ -1,5 +1,6 @@
 """Say more about a missing ID or name: where the client sent it, and what belongs there."""
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -9,6 +10,8 @@ from msgspec import Struct
 from simplestack.docstrings import field_comments
 from simplestack.entities.guest import Guest
 from simplestack.errors import EntityNotFound, SimplestackError
+
+_log = logging.getLogger("simplestack.server")
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 #: Operations that list what a field names, by entity.
@@ -44,7 +47,10 @@ def explain(
 def _guests_named(name: str, list_guests: Callable[[], Iterable[Guest]]) -> str | None:
     try:
         named = [guest.id for guest in list_guests() if guest.name == name]
-    except SimplestackError:  # the client knows already that the guest is not there
+    except SimplestackError:
+        return None
+    except Exception:  # a defect of a plugin, which must not hide that the guest is not there
+        _log.exception("cannot list guests for an error message")
         return None
     if not named:
         return None
