@@ -53,6 +53,11 @@ def _operation(spec: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate["
     return method
 
 
+_guest_list = _operation(guests.guest_list)
+_guest_clone = _operation(guests.guest_clone)
+_guest_import = _operation(transfer.guest_import)
+
+
 class Stack:
     """One host of one hypervisor.
 
@@ -129,7 +134,7 @@ class Stack:
         """
         known = self.hypervisor.fields.get("guest_list", frozenset())
         wanted = known if fields is None else frozenset(fields)
-        return self.call("guest_list", {"fields": wanted})  # type: ignore[no-any-return]  # checked by core
+        return _guest_list(self, wanted)
 
     def guest_clone(self, guest_id: str, name: str, cloud_init: CloudInit | None = None) -> Guest:
         """Create an independent copy of a stopped guest.
@@ -137,8 +142,7 @@ class Stack:
         :param name: display name of the copy
         :param cloud_init: data for cloud-init in the copy
         """
-        arguments = {"guest_id": guest_id, "name": name, "cloud_init": cloud_init}
-        return self.call("guest_clone", arguments)  # type: ignore[no-any-return]  # checked by core
+        return _guest_clone(self, guest_id, name, cloud_init)
 
     def guest_import(
         self,
@@ -154,8 +158,7 @@ class Stack:
         :param storage_id: ID or name of the storage for the disks; None lets the plugin choose
         :param description: overrides what the image says of the guest
         """
-        arguments = {"stream": stream, "size": size, "storage_id": storage_id, "description": description}
-        return self.call("guest_import", arguments)  # type: ignore[no-any-return]  # checked by core
+        return _guest_import(self, stream, size, storage_id, description)
 
     pool_info = _operation(pools.pool_info)
     host_list = _operation(hosts.host_list)
