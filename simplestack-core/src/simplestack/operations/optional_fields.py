@@ -1,7 +1,6 @@
 """Fields of requests that a hypervisor may lack: a plugin says which of them it supports."""
 
-import functools
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from msgspec import NODEFAULT, Struct
@@ -34,26 +33,20 @@ OPTIONAL_FIELDS = {
 }
 
 
+#: The argument of a hook that callers may leave out: then it is None.
+ARGUMENTS_OR_NONE = {hook: its.argument for hook, its in OPTIONAL_FIELDS.items() if its.may_be_none}
+
+
 def with_optional_argument(hook: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return a hook's arguments, with None for the optional one if it is missing."""
-    optional = OPTIONAL_FIELDS.get(hook)
-    if optional is None or not optional.may_be_none or optional.argument in arguments:
-        return arguments
-    return {**arguments, optional.argument: None}
+    argument = ARGUMENTS_OR_NONE.get(hook)
+    return arguments if argument is None or argument in arguments else {**arguments, argument: None}
 
 
-def given_fields(optional: OptionalFields, value: Struct | None) -> Iterator[str]:
-    """Yield the names of the optional fields that are given: those that do not have their default."""
-    if value is not None:
-        for name, default in _defaults(type(value)).items():
-            if name in optional.names and getattr(value, name) != default:
-                yield name
-
-
-@functools.cache
-def _defaults(kind: type[Struct]) -> dict[str, Any]:
-    """Return the defaults of a struct's fields by name."""
+def defaults(kind: type[Struct], names: Iterable[str]) -> dict[str, Any]:
+    """Return the defaults of some fields of a struct, by name: a field with its default is not given."""
     return {
         field.name: field.default if field.default_factory is NODEFAULT else field.default_factory()
         for field in fields(kind)
+        if field.name in names
     }

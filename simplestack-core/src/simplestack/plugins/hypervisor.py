@@ -11,13 +11,17 @@ from msgspec import Struct
 from simplestack.errors import OperationNotSupported
 from simplestack.hookspecs import SPEC_MODULES
 from simplestack.markers import PROJECT_NAME
-from simplestack.operations.optional_fields import OPTIONAL_FIELDS, given_fields
 from simplestack.operations.table import BODIES, OPERATIONS, RESULTS
 from simplestack.plugins.containment import PluginCode
 from simplestack.plugins.description import HypervisorPlugin
 from simplestack.plugins.diagnosis import check_modules, implementations, is_wrapper
 from simplestack.plugins.errors import PluginFault
-from simplestack.plugins.optional_fields import function_faults, supported_fields
+from simplestack.plugins.optional_fields import (
+    UnsupportedFields,
+    function_faults,
+    supported_fields,
+    unsupported_fields,
+)
 from simplestack.plugins.plugin_types import body_type, entity_type
 
 
@@ -43,6 +47,8 @@ class Hypervisor:
     fields: dict[str, frozenset[str]]
     #: The optional fields of requests that the plugin supports, by hook.
     optional_fields: dict[str, frozenset[str]]
+    #: Those that it does not support, by hook; a hook that has none is left out.
+    unsupported_fields: dict[str, UnsupportedFields]
 
     @property
     def name(self) -> str:
@@ -77,11 +83,14 @@ class Hypervisor:
         :param arguments: the hook's arguments
         :raises OperationNotSupported: it does not; the message names the field
         """
-        optional = OPTIONAL_FIELDS.get(hook)
-        if optional is None:
+        unsupported = self.unsupported_fields.get(hook)
+        if unsupported is None:
             return
-        for field in given_fields(optional, arguments[optional.argument]):
-            if field not in self.optional_fields[hook]:
+        value = arguments[unsupported.argument]
+        if value is None:
+            return
+        for field, default in unsupported.defaults.items():
+            if getattr(value, field) != default:
                 raise OperationNotSupported(
                     f"{self.name} does not support `{field}` of {hook} ({self.distribution} {self.version}): "
                     "omit it",
@@ -117,6 +126,7 @@ def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: s
     faults = list(function_faults(plugin.optional_fields, functions))
     if faults:
         raise PluginFault("; ".join(faults))
+    supported = supported_fields(plugin.optional_fields, bodies)
     return Hypervisor(
         plugin=plugin,
         distribution=distribution,
@@ -127,7 +137,8 @@ def make_hypervisor(plugin: HypervisorPlugin[Any], distribution: str, version: s
         bodies=bodies,
         entities=entities,
         fields={hook: frozenset(entity.__struct_fields__) for hook, entity in entities.items()},
-        optional_fields=supported_fields(plugin.optional_fields, bodies),
+        optional_fields=supported,
+        unsupported_fields=unsupported_fields(supported),
     )
 
 

@@ -2,13 +2,23 @@
 
 from collections.abc import Iterator, Mapping
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from simplestack.operations.optional_fields import OPTIONAL_FIELDS
+from simplestack.operations.optional_fields import OPTIONAL_FIELDS, defaults
 from simplestack.plugins.wording import shown
 from simplestack.suggestions import did_you_mean
+
+
+class UnsupportedFields(NamedTuple):
+    """The optional fields of a hook that a plugin does not support."""
+
+    #: Name of the hook's argument that has them.
+    argument: str
+    #: By name.
+    defaults: dict[str, Any]
+
 
 _EXAMPLE = "such as optional_fields={'guest_create': ('user_data',)}"
 
@@ -65,6 +75,16 @@ def supported_fields(
         hook: frozenset(declared.get(hook, ())) | _own_fields(bodies.get(hook, optional.type), optional.type)
         for hook, optional in OPTIONAL_FIELDS.items()
     }
+
+
+def unsupported_fields(supported: Mapping[str, frozenset[str]]) -> dict[str, UnsupportedFields]:
+    """Return by hook the optional fields that a plugin does not support."""
+    found = {}
+    for hook, optional in OPTIONAL_FIELDS.items():
+        names = set(optional.names) - supported[hook]
+        if names:
+            found[hook] = UnsupportedFields(optional.argument, defaults(optional.type, names))
+    return found
 
 
 def _own_fields(kind: type[Struct], core_type: type[Struct]) -> frozenset[str]:
