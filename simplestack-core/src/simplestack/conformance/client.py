@@ -4,7 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from simplestack.conformance.entities import check_result
 from simplestack.conformance.error_responses import NOT_IMPLEMENTED, ErrorResponse
@@ -14,6 +14,17 @@ from simplestack.operations.model import Operation
 T = TypeVar("T")
 
 _MAKERS = ("guest_create", "guest_clone", "guest_import", "storage_guest_import")
+
+
+class Upload(NamedTuple):
+    """An image to import, and how."""
+
+    file: Path
+    storage_id: str | None
+    #: Whether the size is not announced.
+    is_chunked: bool
+    #: The query parameters by name, with values as in JSON. Empty for a request without a query.
+    description: dict[str, Any]
 
 
 class Client(ABC):
@@ -56,8 +67,8 @@ class Client(ABC):
         :param description: the query parameters by name, with values as in JSON
         """
         row = ROWS["guest_import" if storage_id is None else "storage_guest_import"]
-        made = self.perform_import(row, file, storage_id, chunked=chunked, description=description)
-        return self._checked(row, made)
+        upload = Upload(file, storage_id, chunked, dict(description or {}))
+        return self._checked(row, self.perform_import(row, upload))
 
     def rejected(
         self, name: str | tuple[str, ...], operation: str, *ids: str, body: Any = None
@@ -104,15 +115,7 @@ class Client(ABC):
         """
 
     @abstractmethod
-    def perform_import(
-        self,
-        row: Operation,
-        file: Path,
-        storage_id: str | None,
-        *,
-        chunked: bool,
-        description: Mapping[str, Any] | None,
-    ) -> Any:
+    def perform_import(self, row: Operation, upload: Upload) -> Any:
         """Import a file.
 
         :raises ErrorResponse: the import failed

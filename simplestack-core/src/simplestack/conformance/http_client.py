@@ -3,7 +3,7 @@
 import base64
 import json
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import urllib3
 
-from simplestack.conformance.client import Client
+from simplestack.conformance.client import Client, Upload
 from simplestack.conformance.error_responses import NOT_IMPLEMENTED, STATUSES, ErrorResponse
 from simplestack.conformance.marks import ROWS
 from simplestack.conformance.options import Options
@@ -105,28 +105,20 @@ class HttpClient(Client):
         response = self.send(row.method, self.below(row, ids), body)
         return self._result(row, ids, body, response)
 
-    def perform_import(
-        self,
-        row: Operation,
-        file: Path,
-        storage_id: str | None,
-        *,
-        chunked: bool,
-        description: Mapping[str, Any] | None,
-    ) -> Any:
+    def perform_import(self, row: Operation, upload: Upload) -> Any:
         """Upload the file, with its length or chunked."""
-        ids = {} if storage_id is None else {"storage_id": storage_id}
+        ids = {} if upload.storage_id is None else {"storage_id": upload.storage_id}
         headers = {"Content-Type": "application/octet-stream"}
-        if not chunked:
-            headers["Content-Length"] = str(file.stat().st_size)
+        if not upload.is_chunked:
+            headers["Content-Length"] = str(upload.file.stat().st_size)
         path = self.below(row, ids)
-        if description:
+        if upload.description:
             texts = {
                 name: str(value).lower() if isinstance(value, bool) else value
-                for name, value in description.items()
+                for name, value in upload.description.items()
             }
             path += f"?{urlencode(texts, doseq=True)}"
-        response = self.send(row.method, path, _chunks(file), headers)
+        response = self.send(row.method, path, _chunks(upload.file), headers)
         return self._result(row, ids, None, response)
 
     def export(self, guest_id: str, file: Path) -> int:

@@ -1,12 +1,12 @@
 """The client for :class:`simplestack.Stack` in this process."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from simplestack.conformance.client import Client
+from simplestack.conformance.client import Client, Upload
 from simplestack.conformance.error_responses import ErrorResponse
 from simplestack.conformance.options import Options
 from simplestack.entities.guest import Guest, GuestImport
@@ -38,20 +38,17 @@ class StackClient(Client):
         hook, arguments = row.call(ids, struct)
         return msgspec.to_builtins(self._call(row, hook, arguments), enc_hook=plain)
 
-    def perform_import(
-        self,
-        row: Operation,
-        file: Path,
-        storage_id: str | None,
-        *,
-        chunked: bool,
-        description: Mapping[str, Any] | None,
-    ) -> Any:
+    def perform_import(self, row: Operation, upload: Upload) -> Any:
         """Import from the file."""
-        with file.open("rb") as stream:
-            size = None if chunked else file.stat().st_size
-            given = None if description is None else msgspec.convert(description, GuestImport)
-            arguments = {"stream": stream, "size": size, "storage_id": storage_id, "description": given}
+        given = msgspec.convert(upload.description, GuestImport) if upload.description else None
+        with upload.file.open("rb") as stream:
+            size = None if upload.is_chunked else upload.file.stat().st_size
+            arguments = {
+                "stream": stream,
+                "size": size,
+                "storage_id": upload.storage_id,
+                "description": given,
+            }
             guest: Guest = self._call(row, "guest_import", arguments)
         return msgspec.to_builtins(guest, enc_hook=plain)
 
