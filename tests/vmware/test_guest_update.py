@@ -344,6 +344,17 @@ def test_a_failure_leaves_neither_a_template_nor_half_a_change(vcenter: Host, se
     assert vcenter.vm("debian-12")["config.template"] is True
 
 
+def test_what_cannot_be_undone_is_named_in_the_error(vcenter: Host, session: VmwareSession) -> None:
+    template = id_of(vcenter, "debian-12")
+    vcenter.simulator.faults.add(
+        Rule(method="ReconfigVM_Task", fault="InvalidArgument", effect="fail task", properties=WRONG)
+    )
+    vcenter.simulator.faults.add(Rule(method="MarkAsTemplate", fault="NotSupported"))
+    with pytest.raises(InvalidArguments, match=r"InvalidArgument.*; making it a template again failed, too$"):
+        guest_update(session, template, GuestUpdate(template=False, memory=2048))
+    assert vcenter.vm("debian-12")["config.template"] is False
+
+
 WRONG = {"invalidProperty": "configSpec.memoryMB"}
 
 

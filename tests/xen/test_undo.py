@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from simplestack import NetworkInterfaceUpdate
+from simplestack import HypervisorError, NetworkInterfaceUpdate
 from simplestack_xen.hooks.interfaces import network_interface_list, network_interface_update
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.images import create_image
@@ -31,8 +31,12 @@ def test_a_step_that_cannot_be_taken_back_keeps_no_other_from_it_and_the_first_e
     changes = NetworkInterfaceUpdate(
         ipv4_allowed=["192.0.2.1"], ipv6_allowed=["2001:db8::1"], ratelimit=1_000_000
     )
-    with pytest.raises(XenAPI.Failure, match="it broke"):
+    with pytest.raises(HypervisorError) as failed:
         network_interface_update(session, guest, before.id, changes)
+    assert failed.value.message == (
+        "XAPI failed: INTERNAL_ERROR (it broke); VIF.set_qos_algorithm_type failed, too"
+    )
+    assert isinstance(failed.value.__cause__, XenAPI.Failure)
     assert pool.simulator.counts["VIF.set_qos_algorithm_type"] == 1 + again.get("times", 1)
     assert network_interface_list(session, guest) == [before]
 

@@ -83,6 +83,7 @@ from simplestack.plugins.service_description import ServicePlugin
 from simplestack.sessions.targets import Target
 from simplestack.sessions.time_limits import DeadlineExceeded, call_or_abandon, time_left_seconds
 from simplestack.stack import Stack
+from simplestack.undo import Undo
 from simplestack.xml_parsing import parse_xml
 
 __all__ = [
@@ -160,6 +161,7 @@ __all__ = [
     "TlsSettings",
     "TlsSocket",
     "Unauthorized",
+    "Undo",
     "WrappableStream",
     "call_or_abandon",
     "check_account",

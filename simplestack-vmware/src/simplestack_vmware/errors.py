@@ -22,7 +22,7 @@ from simplestack import (
     SimplestackError,
     Unauthorized,
 )
-from simplestack_vmware.vsphere.connection.faults import Fault
+from simplestack_vmware.sdk.faults import Fault
 
 _STATES = {
     "poweredOn": GuestState.STARTED,

@@ -49,7 +49,7 @@ def guest_update(session: VmwareSession, guest_id: str, changes: GuestUpdate) ->
         if is_template and not vm.is_template:
             before = {"name": vm.stored_name, "memoryMB": vm.memory_mib, "numCPUs": vm.cpus}
             former = {name: before[name] for name in fields}
-            undo.do("the change", reconfigure, session, replace(vm, change_version=None), (), **former)
+            undo.do("changing it back", reconfigure, session, replace(vm, change_version=None), (), **former)
             mark_as_template(session, vm)
     return show_guest(session, vm.id)
 

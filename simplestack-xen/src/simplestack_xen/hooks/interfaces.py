@@ -87,7 +87,7 @@ def network_interface_update(
         if plugs and vif.currently_attached:
             undo.do("VIF.plug", plug, session, "VIF", ref)  # last, with the former rate
         if network is not None and network.ref != vif.network:
-            undo.later(session.xenapi.VIF.move, ref, vif.network)
+            undo.do("VIF.move", session.xenapi.VIF.move, ref, vif.network)
             session.tasks.run.VIF.move(ref, network.ref)
         for field, value in fields.items():
             _set(session, undo, ref, field, value, before=getattr(vif, field))

@@ -106,7 +106,7 @@ def insert(session: XenSession, undo: Undo, vm: Vm, image: str) -> None:
         if not record.empty:
             session.xenapi.VBD.eject(ref)
             if is_set(record.VDI):
-                undo.later(session.xenapi.VBD.insert, ref, record.VDI)
+                undo.do("VBD.insert", session.xenapi.VBD.insert, ref, record.VDI)
     session.xenapi.VBD.insert(ref, image)
 
 

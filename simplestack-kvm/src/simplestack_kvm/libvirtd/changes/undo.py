@@ -1,13 +1,19 @@
 """Apply several steps. If one fails, undo the earlier ones, and name what cannot be undone."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from simplestack import SimplestackError
+from simplestack import Undo as UndoSteps
 from simplestack_kvm.errors import translate
 
-_log = logging.getLogger(__name__)
+
+class Undo(UndoSteps):
+    """Runs its steps, last first, if its block fails."""
+
+    def translate(self, error: Exception) -> SimplestackError | None:
+        """Translate an error of libvirt; return None for other errors."""
+        return translate(error)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,8 +23,8 @@ class Step:
     apply: Callable[[], object]
     #: Restores the former state, whether or not `apply` took effect. None: it cannot be undone.
     undo: Callable[[], object] | None
-    #: A sentence for the client if `undo` fails.
-    remains: str = ""
+    #: What `undo` does, for clients if it fails: ``changing the CD drive back``.
+    undoing: str = ""
 
 
 def apply_all(steps: Sequence[Step]) -> None:
@@ -26,40 +32,13 @@ def apply_all(steps: Sequence[Step]) -> None:
 
     A step that cannot be undone must be the last one.
     """
-    tried: list[Step] = []
-    try:
+    with Undo() as undo:
         for step in steps:
-            tried.append(step)
+            if step.undo is not None:
+                undo.do(step.undoing, step.undo)
             step.apply()
-    except BaseException as error:
-        remains = [step.remains for step in reversed(tried) if not _is_undone(step)]
-        named = with_remains(error, remains)
-        if named is error:
-            raise
-        raise named from error
 
 
 def with_remains(error: BaseException, remains: Sequence[str]) -> BaseException:
-    """Return an error that also names what could not be undone; without that, the error itself."""
-    if not remains:
-        return error
-    known = error if isinstance(error, SimplestackError) else None
-    if known is None and isinstance(error, Exception):
-        known = translate(error)
-    if known is None:  # a defect, which clients read nothing of
-        _log.error("not undone after a failure: %s", "; ".join(remains))
-        return error
-    known.message = "; ".join([known.message, *remains])
-    return known
-
-
-def _is_undone(step: Step) -> bool:
-    if step.undo is None:
-        return True
-    try:
-        step.undo()
-    except Exception:
-        # The failure before this one matters more; what remains goes to the client with it.
-        _log.warning("a change could not be undone: %s", step.remains, exc_info=True)
-        return False
-    return True
+    """Return an error that also has sentences on what could not be undone; without any, the error itself."""
+    return Undo().with_remains(error, remains)

@@ -119,7 +119,7 @@ def _defining(domain: "libvirt.virDomain", drive: ET.Element, medium: VolumeSour
     return Step(
         apply=lambda: domain.updateDeviceFlags(after, flags),
         undo=lambda: domain.updateDeviceFlags(before, flags),
-        remains="the CD drive of the guest's definition could not be changed back",
+        undoing="changing the CD drive of the guest's definition back",
     )
 
 

@@ -34,7 +34,7 @@ def renaming(domain: "libvirt.virDomain", target: str, source: str | None, name:
     return Step(
         apply=rename,
         undo=rename_back,
-        remains=f"disk {target} could not be given its former name again",
+        undoing=f"giving disk {target} its former name",
     )
 
 

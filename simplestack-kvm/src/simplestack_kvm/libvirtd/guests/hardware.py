@@ -50,7 +50,7 @@ def plan_memory(domain: "libvirt.virDomain", memory_mib: int) -> Step:
     wanted_kib = memory_mib * _KIB_PER_MIB
     active = _is_changeable_live(domain, "change the memory of the guest")
     before = _defined_memory(domain)
-    remains = f"the guest's memory could not be restored to {before.now // _KIB_PER_MIB} MiB"
+    undoing = f"restoring the guest's memory to {before.now // _KIB_PER_MIB} MiB"
     if not active:
         most_kib = before.most_for(wanted_kib)
         if before.fixed and most_kib > before.most:
@@ -61,7 +61,7 @@ def plan_memory(domain: "libvirt.virDomain", memory_mib: int) -> Step:
         return Step(
             apply=lambda: _define_memory(domain, most_kib, wanted_kib, before.most),
             undo=lambda: _define_memory(domain, before.most, before.now, None),
-            remains=remains,
+            undoing=undoing,
         )
     maximum_kib, current_kib = int(domain.maxMemory()), int(domain.info()[2])
     if wanted_kib > maximum_kib:
@@ -80,7 +80,7 @@ def plan_memory(domain: "libvirt.virDomain", memory_mib: int) -> Step:
         if domain.isPersistent():
             domain.setMemoryFlags(before.now, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
 
-    return Step(apply=balloon, undo=deflate, remains=remains)
+    return Step(apply=balloon, undo=deflate, undoing=undoing)
 
 
 def plan_cpus(domain: "libvirt.virDomain", cpus: int) -> Step:
@@ -92,7 +92,7 @@ def plan_cpus(domain: "libvirt.virDomain", cpus: int) -> Step:
     attempt = "change the CPUs of the guest"
     active = _is_changeable_live(domain, attempt)
     before = _defined_cpus(domain)
-    remains = f"the guest's CPUs could not be restored to {before.now}"
+    undoing = f"restoring the guest's CPUs to {before.now}"
     if not active:
         most = before.most_for(cpus)
         if before.fixed and most > before.most:
@@ -103,7 +103,7 @@ def plan_cpus(domain: "libvirt.virDomain", cpus: int) -> Step:
         return Step(
             apply=lambda: _define_cpus(domain, most, cpus, before.most),
             undo=lambda: _define_cpus(domain, before.most, before.now, None),
-            remains=remains,
+            undoing=undoing,
         )
     most = domain.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_VCPU_MAXIMUM)
     # Guests made here have all their CPUs from the start, and such cannot be unplugged.
@@ -121,7 +121,7 @@ def plan_cpus(domain: "libvirt.virDomain", cpus: int) -> Step:
         domain.setVcpusFlags(fewest, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     return Step(
-        apply=lambda: domain.setVcpusFlags(cpus, modification_flags(domain)), undo=unplug, remains=remains
+        apply=lambda: domain.setVcpusFlags(cpus, modification_flags(domain)), undo=unplug, undoing=undoing
     )
 
 

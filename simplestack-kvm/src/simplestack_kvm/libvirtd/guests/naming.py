@@ -122,6 +122,4 @@ def renaming(session: KvmSession, domain: "libvirt.virDomain", old_name: str, na
         if find_domain(session, domain.UUIDString()).name() == name:
             domain.rename(old_name)
 
-    return Step(
-        apply=rename, undo=rename_back, remains=f"the guest's former name {old_name!r} could not be restored"
-    )
+    return Step(apply=rename, undo=rename_back, undoing=f"giving the guest its former name {old_name!r}")

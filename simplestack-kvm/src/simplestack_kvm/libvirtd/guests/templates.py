@@ -66,7 +66,7 @@ def setting(session: KvmSession, domain: "libvirt.virDomain", *, template: bool)
             Step(
                 apply=lambda: _unset(session, domain),
                 undo=lambda: _set(session, domain),
-                remains="the guest may be no template any more",
+                undoing="making the guest a template again",
             )
         ]
     return []
@@ -119,7 +119,7 @@ def _making_template(
         if starts_with_host:
             domain.setAutostart(1)
 
-    return Step(apply=apply, undo=undo, remains="the guest may be a template now")
+    return Step(apply=apply, undo=undo, undoing="making the template a guest again")
 
 
 def _set(session: KvmSession, domain: "libvirt.virDomain") -> None:

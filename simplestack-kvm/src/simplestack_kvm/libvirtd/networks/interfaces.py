@@ -79,7 +79,7 @@ def add_interface(domain: "libvirt.virDomain", network: str, mac: str) -> None:
         unplug(domain, ours)
         undefining(domain, ours).apply()
 
-    apply_all([Step(apply=add, undo=take_back, remains=f"interface {mac} could not be removed again")])
+    apply_all([Step(apply=add, undo=take_back, undoing=f"removing interface {mac} again")])
 
 
 def change_interface(domain: "libvirt.virDomain", mac: str, parts: Mapping[str, ET.Element | None]) -> None:
@@ -183,7 +183,7 @@ def _updating(
     return Step(
         apply=_update(domain, after, flags),
         undo=_update(domain, before, flags),
-        remains="the network interface could not be changed back",
+        undoing="changing the network interface back",
     )
 
 

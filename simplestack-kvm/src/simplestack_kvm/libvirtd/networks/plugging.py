@@ -103,7 +103,7 @@ def undefining(domain: "libvirt.virDomain", device: Device) -> Step:
             if defined is None:
                 domain.attachDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
 
-    return Step(apply=detach, undo=attach, remains=f"{device.label} is missing in the guest's definition")
+    return Step(apply=detach, undo=attach, undoing=f"adding {device.label} to the guest's definition again")
 
 
 def unplug(domain: "libvirt.virDomain", device: Device) -> None:

@@ -1,43 +1,13 @@
-"""Faults: what vSphere raises, as one class of exceptions, whether or not pyvmomi knows the type.
-
-pyvmomi fails to read a fault of a type that it does not know, such as those of vendors' extensions.
-"""
+"""Read faults from XML."""
 
 from xml.etree.ElementTree import Element
 
 from simplestack import HypervisorError, parse_xml
-from simplestack_vmware.sdk import VmomiSupport
+from simplestack_vmware.sdk.faults import Fault
+
+__all__ = ["Fault", "child", "local_name", "localized_fault", "soap_fault", "text_of", "type_of"]
 
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
-_NAMESPACE = "urn:vim25"
-
-
-class Fault(Exception):
-    """A fault of vSphere.
-
-    :param name: its type, such as ``InvalidPowerState``
-    :param message: its text for people, in the language of the session
-    :param fields: the text of its fields, by name
-    """
-
-    def __init__(self, name: str, message: str = "", fields: dict[str, str] | None = None) -> None:
-        super().__init__(f"{name}: {message}")
-        self.name = name
-        self.message = message
-        self.fields: dict[str, str] = fields or {}
-
-    def is_a(self, name: str) -> bool:
-        """Return whether the fault is of a type, or of a type below it."""
-        return name in self.names
-
-    @property
-    def names(self) -> list[str]:
-        """The fault's type and the types above it, as far as pyvmomi knows them."""
-        try:
-            kind = VmomiSupport.GetWsdlType(_NAMESPACE, self.name)
-        except KeyError:
-            return [self.name]
-        return [base._wsdlName for base in kind.__mro__ if hasattr(base, "_wsdlName")]  # noqa: SLF001  pyvmomi's naming
 
 
 def local_name(element: Element) -> str:
