@@ -13,7 +13,6 @@ from simplestack import (
     Busy,
     Conflict,
     EntityNotFound,
-    InvalidArguments,
     InvalidState,
     NetworkInterface,
     NetworkInterfaceCreate,
@@ -153,21 +152,13 @@ def test_two_requests_at_once_change_an_interface_and_neither_is_lost(
 
 
 @pytest.mark.parametrize("running", [False, True])
-def test_an_address_that_no_device_may_have_or_that_is_taken_is_rejected(
-    session: KvmSession, libvirtd: Libvirtd, running: bool
-) -> None:
+def test_an_address_that_is_taken_is_rejected(session: KvmSession, libvirtd: Libvirtd, running: bool) -> None:
     with foreign(session.connection, nic(libvirtd.network), machine="pc") as domain:
         if running:
             domain.createWithFlags(PAUSED)
-        for mac, error in (
-            ("01:00:5e:00:00:01", InvalidArguments),
-            ("FF:FF:FF:FF:FF:FF", InvalidArguments),
-            ("00:00:00:00:00:00", InvalidArguments),
-            (MAC.upper(), Conflict),
-        ):
-            wanted = NetworkInterfaceCreate(network=libvirtd.network, mac=mac)
-            with pytest.raises(error):
-                network_interface_create(session, domain.UUIDString(), wanted)
+        wanted = NetworkInterfaceCreate(network=libvirtd.network, mac=MAC.upper())
+        with pytest.raises(Conflict):
+            network_interface_create(session, domain.UUIDString(), wanted)
         with pytest.raises(EntityNotFound, match="Network"):
             network_interface_create(
                 session, domain.UUIDString(), NetworkInterfaceCreate(network="no network")

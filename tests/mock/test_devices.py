@@ -189,14 +189,6 @@ def test_a_mac_is_unique_in_its_world(session: MockSession, running: Guest, stop
     interfaces.network_interface_create(session, stopped.id, wanted)
 
 
-@pytest.mark.parametrize("mac", ["01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"])
-def test_an_address_of_a_group_is_no_mac_for_a_guest(session: MockSession, running: Guest, mac: str) -> None:
-    with pytest.raises(InvalidArguments, match="single interface"):
-        interfaces.network_interface_create(
-            session, running.id, NetworkInterfaceCreate(network=NETWORK, mac=mac)
-        )
-
-
 def test_an_interface_keeps_all_that_an_update_does_not_name(session: MockSession, running: Guest) -> None:
     (before,) = interfaces.network_interface_list(session, running.id)
     after = interfaces.network_interface_update(

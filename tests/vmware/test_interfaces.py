@@ -110,9 +110,6 @@ def test_a_mac_of_another_guest_is_rejected(host: Host, log_in: Connect) -> None
 @pytest.mark.parametrize(
     ("mac", "words"),
     [
-        ("01:00:5e:00:00:01", "multicast"),
-        ("ff:ff:ff:ff:ff:ff", "multicast"),
-        ("00:00:00:00:00:00", "not the address of a device"),
         ("00:50:56:40:00:00", "generates 00:50:56:40:00:00 itself"),
         ("00:50:56:8F:00:01", "generates 00:50:56:8f:00:01 itself"),
         ("00:0c:29:aa:00:01", "generates"),

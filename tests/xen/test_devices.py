@@ -260,11 +260,6 @@ class TestInterfaces:
         with pytest.raises(Conflict):
             network_interface_create(session, guest, NetworkInterfaceCreate(network="Pool-wide network 0"))
 
-    def test_a_multicast_address_is_refused(self, session: XenSession, guest: str) -> None:
-        wanted = NetworkInterfaceCreate(network="Pool-wide network 0", mac="01:00:5e:00:00:01")
-        with pytest.raises(InvalidArguments):
-            network_interface_create(session, guest, wanted)
-
     def test_an_address_that_the_guest_has_is_refused_in_any_letter_case(
         self, pool: Pool, session: XenSession, guest: str
     ) -> None:

@@ -100,6 +100,21 @@ def message_of(text: bytes, kind: type[Struct]) -> str:
             "`mac` is the string 'zz': send a MAC address such as `52:54:00:12:34:56` or null",
         ),
         (
+            NetworkInterfaceCreate,
+            {"network": "a", "mac": "01:00:5e:00:00:01"},
+            "`mac` is the multicast address 01:00:5e:00:00:01: send a unicast address",
+        ),
+        (
+            NetworkInterfaceCreate,
+            {"network": "a", "mac": "FF:FF:FF:FF:FF:FF"},
+            "`mac` is the multicast address FF:FF:FF:FF:FF:FF: send a unicast address",
+        ),
+        (
+            NetworkInterfaceCreate,
+            {"network": "a", "mac": "00:00:00:00:00:00"},
+            "`mac` is 00:00:00:00:00:00, which is no interface's: send another address, or none",
+        ),
+        (
             NetworkInterfaceUpdate,
             {"ratelimit": True},
             "`ratelimit` is true: send a whole number of bit/s, or false for no limit",

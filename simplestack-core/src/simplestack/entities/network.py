@@ -1,10 +1,14 @@
 """Networks, and network interfaces of guests."""
 
+import re
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from simplestack.entities.limits import MAX_RATE_BITS, Description, Mac, Name
+
+#: IEEE 802: the first octet of a unicast address is even.
+_MULTICAST = re.compile("[0-9A-Fa-f][13579BDFbdf]:")
 
 VlanTag = Annotated[int, Meta(ge=1, le=4094)]
 #: Only false: true would not say which rate.
@@ -74,8 +78,17 @@ class NetworkInterfaceCreate(Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     #: Name or ID of a network.
     network: Name
-    #: MAC address. Default: a generated one.
+    #: MAC address: a unicast address. Default: a generated one.
     mac: Mac | None = None
+
+    def __post_init__(self) -> None:
+        """Reject addresses that no interface may have."""
+        if self.mac is None:
+            return
+        if _MULTICAST.match(self.mac):
+            raise ValueError(f"`mac` is the multicast address {self.mac}: send a unicast address")
+        if not self.mac.strip("0:"):
+            raise ValueError(f"`mac` is {self.mac}, which is no interface's: send another address, or none")
 
 
 class NetworkInterfaceUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,7 +22,7 @@ from simplestack_vmware.vsphere.inventory.records import (
     VmHardware,
 )
 from simplestack_vmware.vsphere.inventory.walks import TO_THEIR_NETWORKS
-from simplestack_vmware.vsphere.networks.addresses import checked_mac, require_usable_mac
+from simplestack_vmware.vsphere.networks.addresses import require_usable_mac
 from simplestack_vmware.vsphere.networks.cards import (
     changed_card,
     find_card,
@@ -65,7 +65,7 @@ def network_interface_create(
     """
     vm, others = find_guest_with(session, guest_id, VmDevices, TO_ITS_HOSTS_NETWORKS, NETWORK_KINDS)
     require_not_template(vm, "add a network interface to")
-    mac = None if interface.mac is None else checked_mac(interface.mac)
+    mac = None if interface.mac is None else interface.mac.lower()
     require_free_card(vm)
     networks = HostNetworks(session, others)
     network = networks.find(interface.network)

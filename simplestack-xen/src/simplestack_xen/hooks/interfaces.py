@@ -54,8 +54,6 @@ def network_interface_create(
     plugs_in = takes_devices(vm, "add a network interface to")
     network = find_network(session, interface.network)
     mac = (interface.mac or "").lower()
-    if mac and int(mac[:2], 16) & 1:
-        raise InvalidArguments(f"`mac`: {mac} is a multicast address: use a unicast address")
     if mac and any(vif.MAC.lower() == mac for vif in interfaces_of(session, vm).values()):
         raise Conflict(f"the guest already has an interface {mac}: choose another MAC address")
     with Undo() as undo:

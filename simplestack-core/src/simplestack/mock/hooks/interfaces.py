@@ -15,7 +15,7 @@ from simplestack import (
 )
 from simplestack.mock.entities import interface_entity
 from simplestack.mock.session import MockSession
-from simplestack.mock.store.addresses import check_addresses, plain_mac
+from simplestack.mock.store.addresses import check_addresses
 from simplestack.mock.store.devices import new_interface
 from simplestack.mock.store.records import GuestRecord, InterfaceRecord
 
@@ -37,7 +37,7 @@ def network_interface_create(
     session: MockSession, guest_id: str, interface: NetworkInterfaceCreate
 ) -> NetworkInterface:
     """Add a network interface."""
-    mac = None if interface.mac is None else plain_mac(interface.mac)
+    mac = None if interface.mac is None else interface.mac.lower()
     with session.change():
         guest = session.guest(guest_id)
         if any(other.mac == mac for other in guest.hardware.interfaces):

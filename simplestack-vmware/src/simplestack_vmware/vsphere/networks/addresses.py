@@ -29,19 +29,6 @@ class _Addresses(Named, frozen=True, kw_only=True):
     devices: list[_Address] = field(name="config.hardware.device", default_factory=list)
 
 
-def checked_mac(mac: str) -> str:
-    """Return a MAC address in lower case, as vSphere has it.
-
-    :raises InvalidArguments: no interface can have it
-    """
-    mac = mac.lower()
-    if int(mac[:2], 16) & 1:
-        raise InvalidArguments(f"mac: {mac} is a multicast address: use a unicast address")
-    if not mac.strip("0:"):
-        raise InvalidArguments(f"mac: {mac} is not the address of a device: use another, or leave it out")
-    return mac
-
-
 def require_usable_mac(session: VmwareSession, mac: str) -> None:
     """Check that a guest can have a MAC address, and that none has it yet.
 
