@@ -65,6 +65,7 @@ from simplestack.errors import (
     SessionExpired,
     SimplestackError,
     Unauthorized,
+    require_one,
     require_state,
 )
 from simplestack.hookspecs.services import Routes
@@ -171,6 +172,7 @@ __all__ = [
     "is_uuid",
     "nocloud_image",
     "parse_xml",
+    "require_one",
     "require_state",
     "time_left_seconds",
     "warn",

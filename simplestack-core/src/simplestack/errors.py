@@ -4,8 +4,10 @@
 into them. A message says what was tried, what was wrong and what to do.
 """
 
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self, TypeVar
+
+T = TypeVar("T")
 
 #: ``code`` of a :class:`HypervisorError` if it is unknown whether a change took effect.
 UNKNOWN_OUTCOME = "UNKNOWN_OUTCOME"
@@ -114,6 +116,27 @@ def require_state(current: str, *needed: str, attempt: str) -> None:
     """
     if current not in needed:
         raise InvalidState(attempt, current, " or ".join(needed))
+
+
+def require_one(
+    found: Sequence[T], entity: str, id_or_name: str, *, id_of: Callable[[T], str], what: str = "name"
+) -> T:
+    """Return the only entity that has what a client has sent.
+
+    :param found: all that have it
+    :param entity: their type, such as ``Network``
+    :param id_or_name: what the client has sent
+    :param id_of: returns the ID of one
+    :param what: what the client has sent: a name, or an ID that several may have, such as ``BIOS UUID``
+    :raises EntityNotFound: there is none
+    :raises Conflict: there are several
+    """
+    if not found:
+        raise EntityNotFound(entity, id_or_name)
+    if len(found) > 1:
+        ids = ", ".join(sorted(set(map(id_of, found))))
+        raise Conflict(f"the {what} {id_or_name!r} is ambiguous: use one of these IDs: {ids}")
+    return found[0]
 
 
 class Busy(SimplestackError):

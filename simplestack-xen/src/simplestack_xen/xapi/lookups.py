@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
-from simplestack import Conflict, EntityNotFound, GuestState, InvalidState, is_uuid, require_state
+from simplestack import (
+    EntityNotFound,
+    GuestState,
+    InvalidState,
+    is_uuid,
+    require_one,
+    require_state,
+)
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.marks import is_unfinished
 from simplestack_xen.xapi.records import (
@@ -152,12 +159,7 @@ def only(named: Mapping[str, R], entity: str, name: str) -> tuple[str, R]:
     :raises EntityNotFound: `entity`: there is none
     :raises Conflict: there are several
     """
-    if not named:
-        raise EntityNotFound(entity, name)
-    if len(named) > 1:
-        ids = ", ".join(sorted(record.uuid for record in named.values()))
-        raise Conflict(f"the name {name!r} is ambiguous: use one of these IDs: {ids}")
-    return next(iter(named.items()))
+    return require_one(list(named.items()), entity, name, id_of=lambda item: item[1].uuid)
 
 
 def is_set(ref: str) -> bool:

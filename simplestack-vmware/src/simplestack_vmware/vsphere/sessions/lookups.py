@@ -3,7 +3,15 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from simplestack import Conflict, EntityNotFound, GuestState, InvalidState, is_uuid, require_state
+from simplestack import (
+    Conflict,
+    EntityNotFound,
+    GuestState,
+    InvalidState,
+    is_uuid,
+    require_one,
+    require_state,
+)
 from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.connection.versions import is_at_least
@@ -194,15 +202,10 @@ def only(records: Sequence[N], id_or_name: str, entity: str) -> N:
 
 
 def _single(found: Sequence[N], what: str, value: str, entity: str) -> N:
-    if not found:
-        raise EntityNotFound(entity, value)
-    if len(found) > 1:
-        ids = ", ".join(sorted({record.id for record in found}))
-        if len({record.id for record in found}) == 1:  # cloned on another host, with its ID
-            moids = ", ".join(sorted(record.ref.value for record in found))
-            raise Conflict(f"the {what} {value!r} is that of several VMs, {moids}: change it in vSphere")
-        raise Conflict(f"the {what} {value!r} is ambiguous: use one of these IDs: {ids}")
-    return found[0]
+    if len(found) > 1 and len({record.id for record in found}) == 1:  # cloned on another host, with its ID
+        moids = ", ".join(sorted(record.ref.value for record in found))
+        raise Conflict(f"the {what} {value!r} is that of several VMs, {moids}: change it in vSphere")
+    return require_one(found, entity, value, id_of=lambda record: record.id, what=what)
 
 
 def _read(
