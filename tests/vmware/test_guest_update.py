@@ -8,7 +8,7 @@ from pyVmomi import vim
 
 from simplestack import Busy, Conflict, DiskCreate, GuestUpdate, InvalidArguments, InvalidState
 from simplestack_vmware import plugin
-from simplestack_vmware.hooks.disks import disk_create, disk_list
+from simplestack_vmware.hooks.disks import disk_create, disk_delete, disk_list
 from simplestack_vmware.hooks.guests import guest_info
 from simplestack_vmware.hooks.guests_update import guest_update
 from simplestack_vmware.hooks.power import guest_start, guest_suspend
@@ -342,6 +342,15 @@ def test_a_failure_leaves_neither_a_template_nor_half_a_change(vcenter: Host, se
     with pytest.raises(Fault, match="InvalidArgument"):
         guest_update(session, template, GuestUpdate(template=False, memory=2048))
     assert vcenter.vm("debian-12")["config.template"] is True
+
+
+def test_a_guest_without_disks_has_none_to_grow(vcenter: Host, session: VmwareSession) -> None:
+    guest = id_of(vcenter)
+    for disk in disk_list(session, guest):
+        disk_delete(session, guest, disk.id)
+    with pytest.raises(InvalidArguments, match="no disk to grow"):
+        guest_update(session, guest, GuestUpdate(hdd=20, name="web"))
+    assert guest_info(session, guest).name == "vm-1"
 
 
 def test_what_cannot_be_undone_is_named_in_the_error(vcenter: Host, session: VmwareSession) -> None:

@@ -6,6 +6,7 @@ from simplestack.dispatch.warnings import warn
 from simplestack.entities.call_context import CallContext
 from simplestack.entities.cloud_init import CloudInit
 from simplestack.entities.disk import Disk, DiskCreate, DiskUpdate
+from simplestack.entities.growth import grown_bytes
 from simplestack.entities.guest import (
     Firmware,
     Guest,
@@ -168,6 +169,7 @@ __all__ = [
     "check_account",
     "gib",
     "gib_to_bytes",
+    "grown_bytes",
     "hookimpl",
     "is_uuid",
     "nocloud_image",

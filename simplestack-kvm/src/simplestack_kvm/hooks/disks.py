@@ -11,10 +11,9 @@ from simplestack import (
     DiskUpdate,
     EntityNotFound,
     HypervisorError,
-    InvalidArguments,
     SimplestackError,
-    gib,
     gib_to_bytes,
+    grown_bytes,
     hookimpl,
 )
 from simplestack_kvm.entities import disk_entity
@@ -112,14 +111,9 @@ def disk_update(session: KvmSession, guest_id: str, disk_id: str, changes: DiskU
     grow = None
     if changes.size is not UNSET:
         (size_bytes,) = sizes_to_change(session, guest_disk.domain, [guest_disk.disk])
-        wanted_bytes = gib_to_bytes(changes.size)
         if size_bytes is None:
             raise unknown_size(guest_disk.disk)
-        if wanted_bytes < size_bytes:
-            raise InvalidArguments(
-                f"`size`: {changes.size:g} GiB is less than the disk has ({gib(size_bytes):g} GiB): "
-                "disks can only grow"
-            )
+        wanted_bytes = grown_bytes("size", gib_to_bytes(changes.size), [size_bytes])
         if wanted_bytes != size_bytes:
             grow = plan_growth(session, guest_disk.domain, guest_disk.disk, wanted_bytes)
     steps = []

@@ -10,9 +10,8 @@ from simplestack import (
     Guest,
     GuestState,
     GuestUpdate,
-    InvalidArguments,
-    gib,
     gib_to_bytes,
+    grown_bytes,
     hookimpl,
 )
 from simplestack_kvm.entities import is_paravirtualized
@@ -75,21 +74,13 @@ def _reject_impossible(record: DomainRecord, changes: GuestUpdate) -> None:
 def _hdd(
     session: KvmSession, domain: "libvirt.virDomain", record: DomainRecord, hdd_gib: float
 ) -> list[Step]:
-    if not record.disks:
-        raise InvalidArguments("`hdd`: the guest has no disk to grow: add one first")
     known = []
     for disk, size in zip(record.disks, sizes_to_change(session, domain, record.disks), strict=True):
         if size is None:
             raise unknown_size(disk)
         known.append(size)
-    more = gib_to_bytes(hdd_gib) - sum(known)
-    # The client got the sum in GiB, which may be rounded by less than a sector.
-    if abs(more) < 512:
+    wanted_bytes = grown_bytes("hdd", gib_to_bytes(hdd_gib), known)
+    if wanted_bytes == known[-1]:
         return []
-    if more < 0:
-        raise InvalidArguments(
-            f"`hdd`: {hdd_gib:g} GiB is less than the guest's disks have ({gib(sum(known)):g} GiB): "
-            "disks can only grow"
-        )
     # The last step: growing cannot be undone without risking data.
-    return [Step(apply=plan_growth(session, domain, record.disks[-1], known[-1] + more), undo=None)]
+    return [Step(apply=plan_growth(session, domain, record.disks[-1], wanted_bytes), undo=None)]

@@ -10,8 +10,8 @@ from simplestack import (
     GuestUpdate,
     InvalidArguments,
     MemoryMiB,
-    gib,
     gib_to_bytes,
+    grown_bytes,
     hookimpl,
     require_state,
 )
@@ -175,13 +175,5 @@ def _growth(drives: list[Drive], hdd_bytes: int) -> tuple[Drive, int]:
     :raises InvalidArguments: the guest has no disk, or the sum would shrink
     :raises Conflict: the size of one of the disks is unknown
     """
-    if not drives:
-        raise InvalidArguments("`hdd`: the guest has no disk to grow: add one first")
-    sizes = [require_known_bytes(drive, "hdd") for drive in drives]
-    total = sum(sizes)
-    if hdd_bytes < total:
-        raise InvalidArguments(
-            f"`hdd`: {gib(hdd_bytes):g} GiB is less than the guest's disks have ({gib(total):g} GiB): "
-            "disks can only grow"
-        )
-    return drives[-1], sizes[-1] + hdd_bytes - total
+    wanted_bytes = grown_bytes("hdd", hdd_bytes, [require_known_bytes(drive, "hdd") for drive in drives])
+    return drives[-1], wanted_bytes

@@ -1,6 +1,6 @@
 """Grow disks."""
 
-from simplestack import Conflict, InvalidArguments, gib
+from simplestack import Conflict, grown_bytes
 from simplestack_xen.sdk import XenAPI
 from simplestack_xen.xapi.drives import Drive
 from simplestack_xen.xapi.session import XenSession
@@ -32,11 +32,7 @@ def grow(session: XenSession, drive: Drive, size_bytes: int) -> None:
         versions of XAPI can
     """
     known_bytes = require_known_bytes(drive, "size")
-    if size_bytes < known_bytes:
-        raise InvalidArguments(
-            f"`size`: {gib(size_bytes):g} GiB is less than the disk has ({gib(known_bytes):g} GiB): "
-            "disks can only grow"
-        )
+    size_bytes = grown_bytes("size", size_bytes, [known_bytes])
     if size_bytes == known_bytes:
         return
     if not drive.record.currently_attached:

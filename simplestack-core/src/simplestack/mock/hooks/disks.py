@@ -8,9 +8,8 @@ from simplestack import (
     DiskCreate,
     DiskUpdate,
     EntityNotFound,
-    InvalidArguments,
-    gib,
     gib_to_bytes,
+    grown_bytes,
     hookimpl,
 )
 from simplestack.mock.entities import disk_entity
@@ -48,7 +47,8 @@ def disk_update(session: MockSession, guest_id: str, disk_id: str, changes: Disk
         guest = session.guest(guest_id)
         disk = _find(guest, disk_id)
         if changes.size is not UNSET:
-            disk = _grown(disk, gib_to_bytes(changes.size))
+            size_bytes = grown_bytes("size", gib_to_bytes(changes.size), [disk.size_bytes])
+            disk = replace(disk, size_bytes=size_bytes)
         if changes.name is not UNSET:
             disk = replace(disk, name=changes.name)
         session.save_guest(replace(guest, hardware=guest.hardware.with_disk(disk)))
@@ -70,12 +70,3 @@ def _find(guest: GuestRecord, disk_id: str) -> DiskRecord:
         if disk.id == disk_id:
             return disk
     raise EntityNotFound("Disk", disk_id)
-
-
-def _grown(disk: DiskRecord, size_bytes: int) -> DiskRecord:
-    if size_bytes < disk.size_bytes:
-        raise InvalidArguments(
-            f"`size`: {gib(size_bytes):g} GiB is less than the disk has ({gib(disk.size_bytes):g} GiB): "
-            "disks can only grow"
-        )
-    return replace(disk, size_bytes=size_bytes)

@@ -3,7 +3,14 @@
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from simplestack import Guest, GuestState, GuestUpdate, InvalidArguments, gib, gib_to_bytes, hookimpl
+from simplestack import (
+    Guest,
+    GuestState,
+    GuestUpdate,
+    gib_to_bytes,
+    grown_bytes,
+    hookimpl,
+)
 from simplestack.mock.entities import guest_entity
 from simplestack.mock.session import MockSession
 from simplestack.mock.store.records import GuestRecord, Hardware
@@ -41,13 +48,5 @@ def _changed(guest: GuestRecord, changes: GuestUpdate) -> GuestRecord:
 
 def _grown(hardware: Hardware, total_bytes: int) -> Hardware:
     """Grow the last disk so that the sum of all is as wanted."""
-    if not hardware.disks:
-        raise InvalidArguments("`hdd`: the guest has no disk to grow: add one first")
-    more_bytes = total_bytes - hardware.disk_bytes
-    if more_bytes < 0:
-        raise InvalidArguments(
-            f"`hdd`: {gib(total_bytes):g} GiB is less than the guest's disks have "
-            f"({gib(hardware.disk_bytes):g} GiB): disks can only grow"
-        )
-    last = hardware.disks[-1]
-    return hardware.with_disk(replace(last, size_bytes=last.size_bytes + more_bytes))
+    size_bytes = grown_bytes("hdd", total_bytes, [disk.size_bytes for disk in hardware.disks])
+    return hardware.with_disk(replace(hardware.disks[-1], size_bytes=size_bytes))

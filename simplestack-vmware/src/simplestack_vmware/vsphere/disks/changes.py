@@ -1,6 +1,6 @@
 """Changes of a guest's disks, as vSphere's specs."""
 
-from simplestack import Conflict, EntityNotFound, InvalidArguments, gib
+from simplestack import Conflict, EntityNotFound, grown_bytes
 from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.disks.units import Place
 from simplestack_vmware.vsphere.inventory.devices import Device, disks
@@ -59,9 +59,7 @@ def grown_disk(vm: VmDevices, disk: Device, size_bytes: int) -> "list[vim.vm.dev
     size_bytes = -(-size_bytes // _KIB) * _KIB
     if disk.size_bytes is None:
         raise Conflict(f"cannot grow {label!r}: vSphere does not know its size")
-    if size_bytes < disk.size_bytes:
-        raise InvalidArguments(f"size: {label!r} has {gib(disk.size_bytes)} GiB: disks can only grow")
-    if size_bytes == disk.size_bytes:
+    if grown_bytes("size", size_bytes, [disk.size_bytes]) == disk.size_bytes:
         return []
     if vm.current_snapshot is not None:
         raise Conflict(

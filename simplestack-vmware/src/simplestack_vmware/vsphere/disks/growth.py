@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from simplestack import Conflict, InvalidArguments, gib
+from simplestack import Conflict, grown_bytes
 from simplestack_vmware.vsphere.disks.changes import grown_disk
 from simplestack_vmware.vsphere.disks.usage import DiskUsage
 from simplestack_vmware.vsphere.inventory.devices import Device, disks
@@ -11,9 +11,6 @@ from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 if TYPE_CHECKING:
     from simplestack_vmware.sdk import vim
-
-#: The sum in GiB may be rounded by less.
-_SECTOR_BYTES = 512
 
 
 def grown_alone(
@@ -40,17 +37,8 @@ def grown_sum(
     :raises Conflict: a size is unknown, or the last disk cannot grow, or another VM uses its file
     """
     all_disks = disks(vm.devices)
-    if not all_disks:
-        raise InvalidArguments("hdd: the guest has no disk to grow: add one first")
     sizes = [disk.size_bytes for disk in all_disks if disk.size_bytes is not None]
     if len(sizes) < len(all_disks):
         raise Conflict(f"hdd: vSphere does not know the size of each disk of guest {vm.name!r}")
-    last, more = all_disks[-1], sum_bytes - sum(sizes)
-    if abs(more) < _SECTOR_BYTES:
-        return []
-    if more < 0:
-        raise InvalidArguments(
-            f"hdd: {gib(sum_bytes):g} GiB is less than the guest's disks have ({gib(sum(sizes)):g} GiB): "
-            "disks can only grow"
-        )
-    return grown_alone(session, vm, last, sizes[-1] + more)
+    size_bytes = grown_bytes("hdd", sum_bytes, sizes)
+    return [] if size_bytes == sizes[-1] else grown_alone(session, vm, all_disks[-1], size_bytes)
