@@ -79,7 +79,7 @@ def test_a_disk_on_a_shared_bus_is_shown_and_stays(
     with either.simulator.database.lock:
         for each in either.vm()["config.hardware.device"]:
             if isinstance(each, Device.VirtualSCSIController):
-                each.sharedBus = sharing
+                each.sharedBus = Device.VirtualSCSIController.Sharing(sharing)
         either.vm().touch()
     assert len(disk_list(session, id_of(either))) == 2
     delete(session, either)

@@ -101,6 +101,7 @@ class Topology:
 
     def __init__(self, records: list[Record]) -> None:
         self._vms = _of(VmName, records)
+        self._names = {vm.name for vm in self._vms}
         self.datacenters = _of(Datacenter, records)
         self.computes = _of(Compute, records)
         self.hosts = _of(PlaceHost, records)
