@@ -200,10 +200,9 @@ class Tasks:
 
     def _run(self, method: Method, entity: Object, running: Running, work: Work) -> None:
         task = running.task
-        is_exclusive = method.declares(vim.fault.TaskInProgress())
         try:
             with self._database.lock:
-                self._begin(running, entity, is_exclusive=is_exclusive)
+                self._begin(running, entity, method)
             self._faults.hold(method.name, task.id, lambda percent: self.show_progress(task, percent))
             running.cancelled.wait(self.seconds)
             with self._database.lock:
@@ -219,13 +218,18 @@ class Tasks:
             self._report(f"{method.name}: {error!r}")
             self._fail(running, entity, vmodl.fault.SystemError(reason=repr(error)))
 
-    def _begin(self, running: Running, entity: Object, *, is_exclusive: bool) -> None:
+    def _begin(self, running: Running, entity: Object, method: Method) -> None:
         task = running.task
         task["info.state"] = State.running
         task["info.startTime"] = datetime.now(UTC)
         self._database.get(entity.ref)  # an earlier task may have removed it
-        if is_exclusive:
-            check_connected(entity)
+        if method.declares(vim.fault.TaskInProgress()):
+            try:
+                check_connected(entity)
+            except vim.fault.InvalidState as fault:
+                if method.declares(fault):
+                    raise
+                raise vmodl.fault.SystemError(reason="The VM is not connected.") from fault
             others = self._busy.setdefault(entity.id, [])
             if others and not (running.is_shared and others[0].is_shared):
                 raise vim.fault.TaskInProgress(task=others[0].task.ref)

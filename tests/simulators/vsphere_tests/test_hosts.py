@@ -99,6 +99,7 @@ def test_a_host_that_is_not_connected(client: Client, vm: Any, simulator: Simula
 def test_a_vm_that_is_not_connected_is_not_changed(
     client: Client, vm: Any, simulator: Simulator, state: str
 ) -> None:
+    snapshot = result(client, vm.CreateSnapshot_Task("a", None, False, False))
     with simulator.database.lock:
         stored = simulator.database.get(vim.VirtualMachine(vm._moId))
         stored["runtime.connectionState"] = getattr(vim.VirtualMachine.ConnectionState, state)
@@ -110,6 +111,9 @@ def test_a_vm_that_is_not_connected_is_not_changed(
         vm.Destroy_Task(),
     ):
         assert isinstance(error(client, task), vim.fault.InvalidState)
+    assert isinstance(error(client, snapshot.RevertToSnapshot_Task()), vim.fault.InvalidState)
+    # This method declares no such fault.
+    assert isinstance(error(client, snapshot.RemoveSnapshot_Task(False)), vmodl.fault.SystemError)
     for call in (vm.ExportVm, vm.ShutdownGuest):
         with pytest.raises(vim.fault.InvalidState):
             call()
