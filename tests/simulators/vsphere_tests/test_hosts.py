@@ -79,6 +79,24 @@ def test_vms_are_made_on_the_other_hosts_of_a_cluster(client: Client, vm: Any) -
     assert vm.runtime.host == second
 
 
+def test_a_new_vm_is_on_a_host_that_has_its_datastore(client: Client, vm: Any) -> None:
+    first, second = vm.resourcePool.owner.host
+    assert vm.runtime.host == first
+    folder, pool = place(client)
+    made = result(client, folder.CreateVm(spec("new", path="[local-2]"), pool, None))
+    location = vim.vm.RelocateSpec(datastore=client.find(vim.Datastore, "local-2"))
+    clone = result(client, vm.CloneVM_Task(folder, "clone", vim.vm.CloneSpec(location=location)))
+    path = made.config.files.vmPathName
+    made.Unregister()
+    again = result(client, folder.RegisterVm(path, None, False, pool))
+    assert (clone.runtime.host, again.runtime.host) == (second, second)
+    task = folder.CreateVm(spec("other", path="[local-2]"), pool, first)
+    assert isinstance(error(client, task), vim.fault.InvalidDatastorePath)
+    assert isinstance(
+        error(client, folder.CreateVm(spec("other", path="[local-3]"), pool)), vim.fault.InvalidDatastorePath
+    )
+
+
 def test_a_host_that_is_not_connected(client: Client, vm: Any, simulator: Simulator) -> None:
     moid = vm.runtime.host._moId
     with simulator.database.lock:

@@ -7,7 +7,7 @@ from typing import Any
 from pyVmomi import vim, vmodl
 
 from simulators.vsphere.behavior.entities import check_name
-from simulators.vsphere.behavior.hosts import choose_host, is_ready
+from simulators.vsphere.behavior.hosts import choose_host, is_ready, mounts
 from simulators.vsphere.behavior.power import switch
 from simulators.vsphere.calls import Call
 from simulators.vsphere.configuration import configure
@@ -61,7 +61,7 @@ def clone(call: Call, folder: Object, name: str, spec: Any) -> Any:
     def work(running: Running) -> Any:
         stored = stored_name(name)
         check_name(folder, stored)
-        pool, host = _place(call, location)
+        pool, host = _place(call, location, store["name"])
         origin = _origin(call, spec)
         running.commit()
         plan = Plan(call.simulator, copy(origin), host=call.resolve(host))
@@ -104,7 +104,7 @@ def _origin(call: Call, spec: Any) -> Any:
     return snapshot["config"]
 
 
-def _place(call: Call, location: Any) -> tuple[Object, Any]:
+def _place(call: Call, location: Any, store: str) -> tuple[Object, Any]:
     ref = location.pool or call.target["resourcePool"]
     if ref is None:
         raise vmodl.fault.InvalidArgument(invalidProperty="spec.location.pool")
@@ -113,9 +113,9 @@ def _place(call: Call, location: Any) -> tuple[Object, Any]:
     wanted, own = location.host, call.target["runtime.host"]
     if wanted is not None and wanted not in hosts:
         raise vmodl.fault.InvalidArgument(invalidProperty="spec.location.host")
-    if wanted is None and own in hosts and is_ready(call.resolve(own)):
+    if wanted is None and own in hosts and is_ready(call.resolve(own)) and mounts(call.resolve(own), store):
         wanted = own
-    return pool, choose_host(call, pool, None if wanted is None else call.resolve(wanted)).ref
+    return pool, choose_host(call, pool, None if wanted is None else call.resolve(wanted), [store]).ref
 
 
 def _copy(plan: Plan, store: Object, name: str, *, is_template: bool) -> None:

@@ -11,7 +11,7 @@ from simulators.vsphere.calls import Call
 from simulators.vsphere.configuration import configure, invalid
 from simulators.vsphere.data import copy
 from simulators.vsphere.database import Object
-from simulators.vsphere.files import File
+from simulators.vsphere.files import File, split_path
 from simulators.vsphere.hardware.changes import change_devices
 from simulators.vsphere.hardware.plan import Plan
 from simulators.vsphere.inventory import devices
@@ -59,7 +59,9 @@ def make_vm(
     :return: the VM, and what undoes its files
     """
     name = stored_name(config.name)
-    place = choose_host(call, pool, host)
+    backings: list[Any] = [change.device.backing for change in config.deviceChange]
+    paths = [config.files.vmPathName, *(getattr(backing, "fileName", None) for backing in backings)]
+    place = choose_host(call, pool, host, {split_path(path)[0] for path in paths if path})
     plan = Plan(call.simulator, None, host=place)
     store, inside = plan.locate(config.files.vmPathName)
     guest = Guest(name, store, [], place, pool, disk_bytes=())

@@ -1,5 +1,6 @@
 """Hosts: maintenance mode, and which host a VM may run on."""
 
+from collections.abc import Collection
 from typing import Any
 
 from pyVmomi import vim, vmodl
@@ -53,18 +54,28 @@ def check_host(call: Call, host: Object) -> None:
         raise vim.fault.InvalidHostState(host=host.ref) if is_vcenter else vim.fault.InvalidState()
 
 
-def choose_host(call: Call, pool: Object, wanted: Object | None) -> Object:
+def choose_host(call: Call, pool: Object, wanted: Object | None, datastores: Collection[str] = ()) -> Object:
     """Return a host of the pool's cluster for a VM.
 
+    :param datastores: names of those that it should have mounted, if none is wanted
     :raises InvalidArgument: the one that is wanted is not in it
     :raises InvalidHostState: none may have VMs now; of a lone host, `InvalidState`
     """
     hosts = [call.resolve(ref) for ref in call.resolve(pool["owner"])["host"]]
     if wanted is not None and wanted not in hosts:
         raise vmodl.fault.InvalidArgument(invalidProperty="host")
-    chosen = wanted or next((host for host in hosts if is_ready(host)), hosts[0])
-    check_host(call, chosen)
-    return chosen
+    if wanted is None:
+        ready = [host for host in hosts if is_ready(host)] or hosts
+        fitting = [host for host in ready if all(mounts(host, name) for name in datastores)]
+        wanted = (fitting or ready)[0]
+    check_host(call, wanted)
+    return wanted
+
+
+def mounts(host: Object, name: str) -> bool:
+    """Return whether a host has mounted the datastore of a name."""
+    stores = [host.database.get(ref) for ref in host["datastore"]]
+    return any(store["name"] == name for store in stores)
 
 
 def is_ready(host: Object) -> bool:

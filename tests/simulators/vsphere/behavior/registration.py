@@ -12,6 +12,7 @@ from simulators.vsphere.configuration import invalid
 from simulators.vsphere.data import copy
 from simulators.vsphere.database import Object
 from simulators.vsphere.datastore_paths import full_name
+from simulators.vsphere.files import split_path
 from simulators.vsphere.hardware.plan import Plan
 from simulators.vsphere.inventory.guests import Guest, add_vm
 from simulators.vsphere.methods import method
@@ -36,7 +37,7 @@ def register(
 
     def work(running: Running) -> Any:
         if pool is not None:
-            place = choose_host(call, pool, host)
+            place = choose_host(call, pool, host, [split_path(path)[0]])
         else:
             assert host is not None
             check_host(call, place := host)
