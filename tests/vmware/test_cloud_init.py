@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from pyVmomi import vim
 
 from simplestack import CloudInit, InvalidArguments
 from simplestack_vmware.hooks.guests_create import VmwareGuestCreate, guest_create
@@ -23,6 +22,7 @@ from support.vsphere import PASSWORD, Host
 
 from .conftest import Connect
 from .copied import options_of, set_options
+from .created import made_vm
 
 SECRET = "hunter2-is-secret"
 DATA: dict[str, Any] = {
@@ -54,17 +54,12 @@ def read(options: dict[str, str]) -> tuple[dict[str, Any], str | None]:
     return metadata, user_data
 
 
-def vm_of(host: Host, guest_id: str) -> Any:
-    (found,) = [vm for vm in host.all(vim.VirtualMachine) if vm["config.instanceUuid"] == guest_id]
-    return found
-
-
 @pytest.mark.parametrize("template", [None, "debian-12"])
 def test_a_guest_has_its_data_as_cloud_init_reads_it(
     vcenter: Host, session: VmwareSession, template: str | None
 ) -> None:
     guest = guest_create(session, replace(EMPTY, template=template, start=True, **DATA))
-    metadata, user_data = read(options_of(vm_of(vcenter, guest.id)))
+    metadata, user_data = read(options_of(made_vm(vcenter, guest)))
     assert user_data == DATA["user_data"]
     assert metadata == {
         "instance-id": guest.id,
@@ -80,7 +75,7 @@ def test_a_guest_has_its_data_as_cloud_init_reads_it(
 def test_each_field_may_come_alone(host: Host, log_in: Connect, field: str) -> None:
     session = log_in(host)
     guest = guest_create(session, replace(EMPTY, **{field: DATA[field]}))
-    metadata, user_data = read(options_of(vm_of(host, guest.id)))
+    metadata, user_data = read(options_of(made_vm(host, guest)))
     assert metadata["instance-id"] == guest.id
     assert (user_data is not None) == (field == "user_data")
     assert len(metadata) == (1 if field == "user_data" else 2)
@@ -91,7 +86,7 @@ def test_the_data_of_a_template_is_not_copied(vcenter: Host, session: VmwareSess
     set_options(vcenter, "debian-12", **old)
     for number, data in enumerate(({}, {"hostname": "new"}, DATA)):
         wanted = replace(EMPTY, name=f"new-{number}", template="debian-12", **data)
-        options = options_of(vm_of(vcenter, guest_create(session, wanted).id))
+        options = options_of(made_vm(vcenter, guest_create(session, wanted)))
         assert SECRET not in repr(options)
         expected = set() if not data else {"guestinfo.metadata", "guestinfo.metadata.encoding"}
         if "user_data" in data:

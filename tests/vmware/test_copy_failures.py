@@ -15,7 +15,7 @@ from simulators.vsphere.files import File
 from support.vsphere import Host
 
 from .conftest import Connect
-from .linked_clones import disk_files
+from .created import everything
 
 COPY = VmwareGuestCreate(name="new", template="vm-1")
 EFFECTS = ("fail task", "drop before", "drop after", "hold")
@@ -25,11 +25,6 @@ BROKEN = (Fault, HypervisorError, OperationTimeout)
 
 def clone(session: VmwareSession, name: str = "new") -> Guest:
     return guest_clone(session, "vm-1", name, None)
-
-
-def everything(host: Host) -> tuple[dict[str, set[str]], list[str]]:
-    """Return all files, and the names of all VMs."""
-    return disk_files(host), sorted(vm["name"] for vm in host.all(vim.VirtualMachine))
 
 
 def order(host: Host, method: str, effect: str, after: int = 0) -> None:

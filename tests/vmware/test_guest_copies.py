@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -29,6 +28,7 @@ from support.vsphere import PASSWORD, Host
 
 from .conftest import Connect
 from .copied import MANUAL, choose_mac, insert, options_of, set_options
+from .created import devices, made_vm
 from .interference import before_call
 from .linked_clones import disk_files, link
 
@@ -54,19 +54,10 @@ def copy(request: pytest.FixtureRequest) -> Copy:
     return found
 
 
-def made_vm(host: Host, guest_id: str) -> Object:
-    (found,) = [vm for vm in host.all(vim.VirtualMachine) if vm["config.instanceUuid"] == guest_id]
-    return found
-
-
-def devices(vm: Object, kind: Any) -> list[Any]:
-    return [each for each in vm["config.hardware.device"] if isinstance(each, kind)]
-
-
 def test_a_mac_address_that_people_chose_is_not_copied(host: Host, log_in: Connect, copy: Copy) -> None:
     session = log_in(host)
     choose_mac(host, "vm-1")
-    vm = made_vm(host, copy(session, "new").id)
+    vm = made_vm(host, copy(session, "new"))
     cards, old = devices(vm, Card), devices(host.vm(), Card)
     assert {card.macAddress for card in cards}.isdisjoint(card.macAddress for card in old)
     assert "manual" not in {card.addressType for card in cards}
@@ -95,7 +86,7 @@ def test_snapshots_are_not_copied(host: Host, log_in: Connect, copy: Copy) -> No
     snapshot_create(session, host.vm()["config.instanceUuid"], "before")
     guest = copy(session, "new")
     assert snapshot_list(session, guest.id) == []
-    assert all(disk.backing.parent is None for disk in devices(made_vm(host, guest.id), Disk))
+    assert all(disk.backing.parent is None for disk in devices(made_vm(host, guest), Disk))
 
 
 def _raw(vm: Object) -> None:
@@ -178,7 +169,7 @@ def test_a_copy_has_what_the_guest_has_and_an_identity_of_its_own(
     assert made in guest_list(session, frozenset(Guest.__struct_fields__))
     sizes = [[(disk.size, disk.number) for disk in disk_list(session, each.id)] for each in (before, made)]
     assert sizes[0] == sizes[1]
-    old, new = host.vm(), made_vm(host, made.id)
+    old, new = host.vm(), made_vm(host, made)
     for name in ("guestId", "firmware", "version", "annotation", "cpuHotAddEnabled", "flags.diskUuidEnabled"):
         assert new[f"config.{name}"] == old[f"config.{name}"], name
     kinds = [sorted(type(each).__name__ for each in vm["config.hardware.device"]) for vm in (old, new)]
@@ -198,14 +189,14 @@ def test_a_copy_has_the_data_of_the_original_as_it_is_now(host: Host, log_in: Co
     with host.simulator.database.lock:
         for number, disk in enumerate(devices(host.vm(), Disk)):
             files.get(*locate(host.simulator, disk.backing.fileName)).grains = {number: b"new"}
-    made = made_vm(host, copy(session, "new").id)
+    made = made_vm(host, copy(session, "new"))
     for number, disk in enumerate(devices(made, Disk)):
         assert files.get(*locate(host.simulator, disk.backing.fileName)).grains[number] == b"new"
 
 
 def test_a_clone_is_beside_the_original(vcenter: Host, session: VmwareSession) -> None:
     for name in ("vm-1", "vm-2"):
-        old, new = vcenter.vm(name), made_vm(vcenter, guest_clone(session, name, f"{name}-copy", None).id)
+        old, new = vcenter.vm(name), made_vm(vcenter, guest_clone(session, name, f"{name}-copy", None))
         for path in ("parent", "resourcePool", "runtime.host", "datastore", "network"):
             assert new[path] == old[path], path
 
@@ -215,7 +206,7 @@ def test_a_clone_of_a_guest_in_a_vapp_or_of_a_template_is_a_guest(
 ) -> None:
     for name in ("shop-db", "debian-12"):
         guest = guest_clone(session, name, f"{name}-copy", None)
-        made = made_vm(vcenter, guest.id)
+        made = made_vm(vcenter, guest)
         assert made["config.template"] is False
         assert made["resourcePool"] == vcenter.find(vim.ComputeResource, "cluster-1")["resourcePool"]
         assert made["parent"] is not None
@@ -226,10 +217,10 @@ def test_a_clone_has_data_for_cloud_init_of_its_own(host: Host, log_in: Connect)
     session = log_in(host)
     set_options(host, "vm-1", guestinfo__userdata="old", guestinfo__vendordata="old")
     made = guest_clone(session, "vm-1", "new", CloudInit(hostname="new"))
-    keys = {key for key in options_of(made_vm(host, made.id)) if key.startswith("guestinfo.")}
+    keys = {key for key in options_of(made_vm(host, made)) if key.startswith("guestinfo.")}
     assert keys == {"guestinfo.metadata", "guestinfo.metadata.encoding"}
     made = guest_clone(session, "vm-1", "other", None)
-    assert not [key for key in options_of(made_vm(host, made.id)) if key.startswith("guestinfo.")]
+    assert not [key for key in options_of(made_vm(host, made)) if key.startswith("guestinfo.")]
 
 
 def test_a_running_guest_is_cloned_by_vcenter_and_rejected_by_a_lone_host(
@@ -249,7 +240,7 @@ def test_a_running_guest_is_cloned_by_vcenter_and_rejected_by_a_lone_host(
 def test_a_linked_clone_is_copied_in_full(host: Host, log_in: Connect, copy: Copy) -> None:
     session = log_in(host)
     link(host, "vm-1", devices(host.vm("vm-2"), Disk)[0].backing)
-    made = made_vm(host, copy(session, "new").id)
+    made = made_vm(host, copy(session, "new"))
     assert [disk.backing.parent for disk in devices(made, Disk)] == [None, None]
 
 
@@ -285,4 +276,4 @@ def test_data_for_cloud_init_that_vsphere_does_not_show_is_not_copied(
     add = partial(set_options, vcenter, "vm-1", **secret)
     before_call(vcenter, "CloneVM_Task", add)  # after the options were read
     guest = guest_clone(session, "vm-1", "new", None)
-    assert "old" not in options_of(made_vm(vcenter, guest.id)).values()
+    assert "old" not in options_of(made_vm(vcenter, guest)).values()
