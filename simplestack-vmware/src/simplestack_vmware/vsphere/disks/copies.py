@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from simplestack import HypervisorError, SimplestackError
 from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.changes.undo import Undo
+from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
@@ -36,14 +37,19 @@ def copy_disk(session: VmwareSession, undo: Undo, source: DiskFile, target: str,
     try:
         session.tasks.run(manager.CopyVirtualDisk_Task, source.path, place, target, place, spec, False)
     except SimplestackError:  # perhaps it took effect; a `Fault` says that it did not
-        undo.do(f"the removal of {target}", _remove, session, target, datacenter)
+        undo.do(f"removing {target}", _remove, session, target, datacenter)
         raise
-    undo.do(f"the removal of {target}", _remove, session, target, datacenter)
+    undo.do(f"removing {target}", _remove, session, target, datacenter)
 
 
 def _remove(session: VmwareSession, path: str, datacenter: Ref) -> None:
-    place = session.api.object(datacenter)
-    session.tasks.run(_manager(session).DeleteVirtualDisk_Task, path, place, limit_seconds=_REMOVAL_SECONDS)
+    remove, place = _manager(session).DeleteVirtualDisk_Task, session.api.object(datacenter)
+    try:
+        session.tasks.run(remove, path, place, limit_seconds=_REMOVAL_SECONDS)
+    except Fault as fault:
+        # It was not copied; or the new guest has it already, and it goes with the guest.
+        if not fault.is_a("FileNotFound") and not fault.is_a("FileLocked"):
+            raise
 
 
 def _spec(source: DiskFile) -> "vim.VirtualDiskManager.VirtualDiskSpec":

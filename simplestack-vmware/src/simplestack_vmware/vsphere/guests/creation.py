@@ -31,7 +31,7 @@ def make_vm(
     :param guest_id: the instance UUID in the specification
     :param method: pyvmomi's; the further arguments are its own
     """
-    undo.do("the removal of the new guest", remove_new_vm, session, guest_id)
+    undo.do("removing the new guest", remove_new_vm, session, guest_id)
     made = session.tasks.run(method, *arguments, **named)
     if made is None:
         raise HypervisorError("vSphere says that the guest was created, but not which one it is")
