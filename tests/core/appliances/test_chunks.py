@@ -81,3 +81,20 @@ def test_no_more_than_a_chunk_and_a_piece_are_held() -> None:
     for chunk in archive_chunks(b"<x/>", [member]):
         sent += len(chunk)
         assert read - sent <= CHUNK + 10_000
+
+
+def test_the_sender_goes_on_while_a_chunk_is_received() -> None:
+    read = 0
+
+    def content() -> Iterator[bytes]:
+        nonlocal read
+        for _ in range(50):
+            read += 10_000
+            yield os.urandom(10_000)
+
+    member = NewMember(name="d", size_bytes=None, content=content, chunk_bytes=CHUNK)
+    seen = set()
+    for chunk in archive_chunks(b"<x/>", [member]):
+        if len(chunk) == 10_000:
+            seen.add(read)
+    assert seen == set(range(CHUNK, 500_001, 10_000))

@@ -81,29 +81,52 @@ def _file(name: str, announced_bytes: int, content: Iterable[bytes]) -> Generato
 
 def _chunks(member: NewMember) -> Iterator[tuple[str, int, Iterator[bytes]]]:
     """Yield the name, the size and the content of each chunk. A content must be read before the next one."""
+    held = _Held(member.content())
     number = 0
-    held: deque[bytes] = deque()
-    held_bytes = 0
-    for piece in member.content():
-        held.append(piece)
-        held_bytes += len(piece)
-        while held_bytes >= member.chunk_bytes:
-            yield chunk_name(member.name, number), member.chunk_bytes, _taken(held, member.chunk_bytes)
-            number += 1
-            held_bytes -= member.chunk_bytes
-    if held_bytes or not number:
-        yield chunk_name(member.name, number), held_bytes, _taken(held, held_bytes)
+    while True:
+        size_bytes = held.fill(member.chunk_bytes)
+        if not size_bytes and number:
+            break
+        yield chunk_name(member.name, number), size_bytes, held.take(size_bytes)
+        number += 1
 
 
-def _taken(held: deque[bytes], size_bytes: int) -> Iterator[bytes]:
-    """Yield the first bytes of what is held, which is released meanwhile."""
-    while size_bytes:
-        piece = held.popleft()
-        if len(piece) > size_bytes:
-            held.appendleft(piece[size_bytes:])
-            piece = piece[:size_bytes]
-        size_bytes -= len(piece)
-        yield piece
+class _Held:
+    """The next pieces of a file, which are held until it is known whether they are a whole chunk."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._held: deque[bytes] = deque()
+        self._held_bytes = 0
+
+    def fill(self, size_bytes: int) -> int:
+        """Read ahead until this much is held, and return how much is: less only at the end of the file."""
+        while self._held_bytes < size_bytes and self._read():
+            pass
+        return min(size_bytes, self._held_bytes)
+
+    def take(self, size_bytes: int) -> Iterator[bytes]:
+        """Yield the first bytes of what is held. For each piece that is released, the next one is read.
+
+        So the sender of the file and its receiver work at the same time.
+        """
+        while size_bytes:
+            piece = self._held.popleft()
+            if len(piece) > size_bytes:
+                self._held.appendleft(piece[size_bytes:])
+                piece = piece[:size_bytes]
+            size_bytes -= len(piece)
+            self._held_bytes -= len(piece)
+            yield piece
+            self._read()
+
+    def _read(self) -> bool:
+        piece = next(self._pieces, None)
+        if piece is None:
+            return False
+        self._held.append(piece)
+        self._held_bytes += len(piece)
+        return True
 
 
 def _whole(name: str, content: bytes) -> bytes:
