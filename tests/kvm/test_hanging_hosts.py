@@ -28,8 +28,10 @@ from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.guests_update import guest_update
 from simplestack_kvm.hooks.pools import pool_info
 from simplestack_kvm.hooks.storages import storage_info, storage_list
+from simplestack_kvm.libvirtd import listing
 from simplestack_kvm.libvirtd.connection.bounded import NoResponse, bounded
 from simplestack_kvm.libvirtd.connection.session import KvmSession
+from simplestack_kvm.libvirtd.storage import sizes
 from simplestack_kvm.libvirtd.storage.sizes import within_storage_limit
 from simplestack_kvm.settings import KvmSettings
 from support.service import running_service
@@ -261,7 +263,7 @@ def test_a_storage_that_hangs_is_listed_without_what_it_promised(
 
 
 def test_storages_that_are_busy_are_not_said_to_hang(
-    session: KvmSession, libvirtd: Libvirtd, settings: KvmSettings
+    session: KvmSession, libvirtd: Libvirtd, settings: KvmSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     all_look, done = threading.Barrier(3), threading.Event()
 
@@ -284,6 +286,8 @@ def test_storages_that_are_busy_are_not_said_to_hang(
             lambda: disk_update(session, guest_id, "vda", DiskUpdate(size=2)),
         ]
         all_look.wait(PATIENCE_SECONDS)
+        monkeypatch.setattr(sizes, "STORAGE_SECONDS", 0.2)
+        monkeypatch.setattr(listing, "STORAGE_SECONDS", 0.2)
         try:
             for call in calls:
                 with pytest.raises(Busy, match="try again") as caught:
@@ -294,6 +298,7 @@ def test_storages_that_are_busy_are_not_said_to_hang(
             assert guest_info(session, guest_id).hdd is None
             assert sessions.check(session), "nothing was given up"
         finally:
+            monkeypatch.undo()
             done.set()
         assert looks() == [True, True]
     assert libvirtd.pool in {found.name for found in storage_list(session)}

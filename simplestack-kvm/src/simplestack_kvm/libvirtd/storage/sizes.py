@@ -30,13 +30,15 @@ _AT_ONCE = 2
 _log = logging.getLogger(__name__)
 
 
-def within_storage_limit(session: KvmSession, action: Callable[[], T], seconds: float = STORAGE_SECONDS) -> T:
+def within_storage_limit(session: KvmSession, action: Callable[[], T], seconds: float | None = None) -> T:
     """Do what may wait for a storage of the host.
 
+    :param seconds: another limit than `STORAGE_SECONDS`
     :raises NoResponse: a storage hangs
     :raises Busy: other requests wait for the host's storages
     """
-    return bounded(session, "storages", action, seconds, at_once=_AT_ONCE)
+    limit_seconds = STORAGE_SECONDS if seconds is None else seconds
+    return bounded(session, "storages", action, limit_seconds, at_once=_AT_ONCE)
 
 
 def disk_sizes(
