@@ -14,15 +14,20 @@ from simplestack.plugins.discovery import load_hypervisors
 from support.service import running_service
 
 SERVICE = "http://127.0.0.1:8081"
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z"
 
 
-def test_the_five_minutes_of_the_readme_make_start_and_export_a_guest(
+def test_the_five_minutes_of_the_readme_make_start_export_and_delete_a_guest_again_and_again(
     tmp_path: Path, run_shell: Callable[[str], str]
 ) -> None:
     with running_service(tmp_path / "service") as service:
         script = "\n".join(code_blocks("README.md", "sh"))
         assert SERVICE in script
-        printed = run_shell(script.replace(SERVICE, f"http://127.0.0.1:{service.port}"))
+        for _ in range(2):
+            printed = run_shell(script.replace(SERVICE, f"http://127.0.0.1:{service.port}"))
+        guests = service.get("/mock/demo/guests?fields=name").json
+        assert "first" not in [guest["name"] for guest in guests]
 
     made = json.loads((tmp_path / "guest.json").read_text())
     assert (made["name"], made["memory"], made["hdd"], made["state"]) == ("first", 512, 10, "STOPPED")
@@ -30,6 +35,23 @@ def test_the_five_minutes_of_the_readme_make_start_and_export_a_guest(
     assert '"state":"STARTED"' in printed
     assert '"action":"force_stop"' in printed
     assert tarfile.is_tarfile(tmp_path / "first.tar")
+
+
+def test_the_readme_shows_what_the_service_answers(tmp_path: Path, run_shell: Callable[[str], str]) -> None:
+    with running_service(tmp_path / "service") as service:
+        script = "\n".join(code_blocks("README.md", "sh"))
+        printed = run_shell(script.replace(SERVICE, f"http://127.0.0.1:{service.port}"))
+    shown = [line for block in code_blocks("README.md", "json") for line in block.strip().splitlines()]
+    assert len(shown) == len(printed.splitlines())
+    for line, answer in zip(shown, printed.splitlines(), strict=True):
+        parts = re.split(r", \.\.\.,? ?", re.sub(f"{_UUID}|{_TIME}", "*", line))
+        own = re.sub(f"{_UUID}|{_TIME}", "*", answer)
+        assert all(part in own for part in parts), (line, answer)
+
+
+def test_tokens_of_any_length_are_made_on_one_line() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    assert [page.name for page in pages if re.search(r"\| base64(?! -w0)", page.read_text())] == []
 
 
 def test_every_address_that_the_pages_tell_to_get_is_there(tmp_path: Path) -> None:
