@@ -95,6 +95,16 @@ def test_a_name_that_a_range_allows_comes_with_the_addresses_that_were_allowed()
     assert ALLOWED.check(parse_target("a.hv.example.com")).addresses == ()
 
 
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [("10.20.1.0/16", "10.20.0.0/16"), ("fd00::1/64", "fd00::/64"), ("10.0.0.1/255.0.0.0", "10.0.0.0/8")],
+)
+def test_an_address_in_a_range_is_refused_with_the_range(pattern: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"'{pattern}' is an address in a range: write '{meant}'"):
+        AllowList([pattern])
+    AllowList([meant, "10.20.1.0", "fd00::1/128"])
+
+
 @pytest.mark.parametrize("pattern", ["10.0.0.0/33", "10.0.0.1/8/8", "http://a", "a b", "", "user@host"])
 def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="not a name, a glob, an address or a CIDR range"):

@@ -39,11 +39,16 @@ def load_to_serve(
 ) -> tuple[Configuration, Registry]:
     """Load settings and plugins to start the service.
 
-    :raises click.ClickException: a setting is invalid, or a service plugin cannot be loaded
+    :raises click.ClickException: a setting is invalid, the certificate cannot be used, or a service plugin
+        cannot be loaded
     """
     from simplestack.server.plugin_pages import service_pages  # noqa: PLC0415  other commands start without it
+    from simplestack.server.start_checks import certificate_problems  # noqa: PLC0415  the same
 
     configuration, registry = load(config, overrides)
+    problems = certificate_problems(configuration.server)
+    if problems:
+        raise click.ClickException("\n".join(problems))
     try:
         registry.check_services()
         service_pages(registry, configuration.server.plugin_timeout_seconds)

@@ -9,6 +9,7 @@ settings, since container platforms set some of their own. One exception: ``SIMP
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from simplestack.config.errors import SettingsError
 from simplestack.config.settings import ServerSettings
 from simplestack.identity.tokens import check_token_hash
 
+#: A name, an IPv4 address, an IPv6 address in brackets, or nothing for all addresses; and a port.
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):(?P<port>[0-9]+)")
+_MAX_PORT = 65535
 _PREFIX = "SIMPLESTACK_"
 CONFIG_VARIABLE = "SIMPLESTACK_CONFIG"
 _TRACE_VARIABLE = "SIMPLESTACK_TRACE_HOOKS"
@@ -62,6 +66,7 @@ def load_configuration(
         )
     server = _server({**_table(raw, "server"), **_trace_setting(environment), **(overrides or {})})
     hypervisors, services = (_tables(raw, kind) for kind in _PLUGIN_TABLES)
+    _check_address(server.bind)
     exposed = not is_loopback(server.bind)
     if exposed and server.hypervisors is None:
         raise SettingsError(
@@ -80,6 +85,17 @@ def is_loopback(bind: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _check_address(bind: str) -> None:
+    """Check the form of an address. Without a port, gunicorn would silently choose one."""
+    if bind.startswith(("unix:", "fd://")):
+        return
+    address = _ADDRESS.fullmatch(bind)
+    if address is None:
+        raise SettingsError(f"server.bind: {bind!r} is not HOST:PORT, such as 127.0.0.1:8081 or [::1]:8081")
+    if int(address["port"]) > _MAX_PORT:
+        raise SettingsError(f"server.bind: {address['port']} is not a port: use 1 to {_MAX_PORT}")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from gunicorn.app.base import BaseApplication
 from simplestack.config.load import Configuration
 from simplestack.plugins.registry import Registry
 from simplestack.server.app import make_app
+from simplestack.server.start_checks import key_warnings
 from simplestack.server.worker import STOP_SIGNALS
 
 _log = logging.getLogger("simplestack.server")
@@ -82,7 +83,7 @@ class GunicornService(BaseApplication):
 
 def start_warnings(configuration: Configuration, registry: Registry) -> list[str]:
     """Return the warnings that the service logs when it starts."""
-    warnings = registry.warnings()
+    warnings = [*registry.warnings(), *key_warnings(configuration.server)]
     if configuration.exposed and not configuration.server.tokens:
         warnings.append(
             f"listening on {configuration.server.bind} without server.tokens: everybody who can connect "

@@ -119,13 +119,17 @@ class AllowList:
         self._resolve = resolve
         for pattern in patterns:
             try:
-                self._ranges.append(ipaddress.ip_network(pattern.strip("[]"), strict=False))
+                network = ipaddress.ip_network(pattern.strip("[]"), strict=False)
             except ValueError:
                 if not _GLOB.match(pattern):
                     raise ValueError(
                         f"{pattern!r} is not a name, a glob, an address or a CIDR range"
                     ) from None
                 self._globs.append(pattern.lower())
+            else:
+                if "/" in pattern and ipaddress.ip_address(pattern.split("/")[0].strip("[]")) != network[0]:
+                    raise ValueError(f"{pattern!r} is an address in a range: write {str(network)!r}")
+                self._ranges.append(network)
 
     def check(self, target: Target) -> Target:
         """Check that a target is allowed, and return it, with its addresses if it is allowed because of them.
