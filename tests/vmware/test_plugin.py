@@ -1,7 +1,5 @@
 """The plugin as core loads it, and its examples."""
 
-import subprocess
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -9,6 +7,7 @@ from simplestack.plugins.hypervisor import make_hypervisor
 from simplestack_vmware import plugin
 from simulators.tls import Trust
 from support.examples import Recorder, Surroundings, compare, tell
+from support.loading import connecting_to, error_without_sdk, imports_sdk
 from support.service import running_service, token
 from support.vsphere import PASSWORD, Host, running_leases
 
@@ -45,42 +44,14 @@ def test_the_examples_are_what_it_answers(vcenter: Host, lease_trust: Trust, tmp
     compare(recorder, plugin.examples)
 
 
-WITHOUT_SDK = """
-import sys
-sys.modules["pyVmomi"] = None  # an import of it fails
-from simplestack import Credentials, HypervisorUnavailable, Target
-from simplestack.plugins.hypervisor import make_hypervisor
-from simplestack_vmware import plugin
-hypervisor = make_hypervisor(plugin, "simplestack-vmware", "0")
-print(len(hypervisor.operations) > 0)
-print(plugin.translate(ValueError("x")))
-try:
-    plugin.connect(Target("127.0.0.1", int(sys.argv[1])), Credentials("root", "secret"), plugin.settings())
-except HypervisorUnavailable as error:
-    print(error)
-"""
-
-LOADED = """
-import sys
-from simplestack.plugins.hypervisor import make_hypervisor
-from simplestack_vmware import plugin
-make_hypervisor(plugin, "simplestack-vmware", "0")
-print("pyVmomi" in sys.modules)
-"""
-
-
 def test_it_loads_without_the_sdk_and_says_what_to_install(vcenter: Host) -> None:
-    command = [sys.executable, "-c", WITHOUT_SDK, str(vcenter.server.port)]
-    ran = subprocess.run(command, check=True, capture_output=True, text=True)
-    loads, translation, message = ran.stdout.splitlines()
-    assert (loads, translation) == ("True", "None")
+    message = error_without_sdk("simplestack_vmware", "pyVmomi", connecting_to(vcenter.server.port))
     assert "pip install pyvmomi" in message
     assert vcenter.calls() == {}
 
 
 def test_loading_it_does_not_import_the_sdk() -> None:
-    ran = subprocess.run([sys.executable, "-c", LOADED], check=True, capture_output=True, text=True)
-    assert ran.stdout.strip() == "False"
+    assert not imports_sdk("simplestack_vmware", "pyVmomi")
 
 
 def test_the_service_shows_the_pool_and_ends_its_sessions(vcenter: Host, tmp_path: Path) -> None:

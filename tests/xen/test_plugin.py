@@ -1,7 +1,5 @@
 """The plugin as core loads it, and its examples."""
 
-import subprocess
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.hypervisor import make_hypervisor
 from simplestack_xen import plugin
 from support.examples import Recorder, Surroundings, compare, tell
+from support.loading import connecting_to, error_without_sdk, imports_sdk
 from support.service import running_service, token
 from support.xapi import PASSWORD, USER, Pool
 
@@ -62,40 +61,11 @@ def test_members_of_xens_own_are_checked_like_all_others(pool: Pool, tmp_path: P
         assert sum(pool.simulator.counts.values()) == 0
 
 
-WITHOUT_SDK = """
-import sys
-sys.modules["XenAPI"] = None  # an import of it fails
-from simplestack import Credentials, HypervisorUnavailable, Target
-from simplestack.plugins.hypervisor import make_hypervisor
-from simplestack_xen import plugin
-hypervisor = make_hypervisor(plugin, "simplestack-xen", "0")
-print(len(hypervisor.operations) > 0)
-print(plugin.translate(ValueError("x")))
-try:
-    plugin.connect(Target("127.0.0.1", int(sys.argv[1])), Credentials("root", "secret"), plugin.settings())
-except HypervisorUnavailable as error:
-    print(error)
-"""
-
-
-LOADED = """
-import sys
-from simplestack.plugins.hypervisor import make_hypervisor
-from simplestack_xen import plugin
-make_hypervisor(plugin, "simplestack-xen", "0")
-print("XenAPI" in sys.modules)
-"""
-
-
 def test_it_loads_without_the_sdk_and_says_what_to_install(pool: Pool) -> None:
-    command = [sys.executable, "-c", WITHOUT_SDK, str(pool.server.port)]
-    ran = subprocess.run(command, check=True, capture_output=True, text=True)
-    loads, translation, message = ran.stdout.splitlines()
-    assert (loads, translation) == ("True", "None")
+    message = error_without_sdk("simplestack_xen", "XenAPI", connecting_to(pool.server.port))
     assert "pip install XenAPI" in message
     assert sum(pool.simulator.counts.values()) == 0
 
 
 def test_loading_it_does_not_import_the_sdk() -> None:
-    ran = subprocess.run([sys.executable, "-c", LOADED], check=True, capture_output=True, text=True)
-    assert ran.stdout.strip() == "False"
+    assert not imports_sdk("simplestack_xen", "XenAPI")
