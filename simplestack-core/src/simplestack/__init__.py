@@ -31,6 +31,7 @@ from simplestack.entities.limits import (
     gib_to_bytes,
 )
 from simplestack.entities.media import Media
+from simplestack.entities.names import free_name
 from simplestack.entities.network import (
     LockingMode,
     Network,
@@ -167,6 +168,7 @@ __all__ = [
     "WrappableStream",
     "call_or_abandon",
     "check_account",
+    "free_name",
     "gib",
     "gib_to_bytes",
     "grown_bytes",

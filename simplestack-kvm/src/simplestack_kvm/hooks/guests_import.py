@@ -22,7 +22,7 @@ from simplestack_kvm.libvirtd.changes.leftovers import Leftovers
 from simplestack_kvm.libvirtd.connection.lookups import find_network
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.libvirtd.guests.domain_xml import VolumeSource
-from simplestack_kvm.libvirtd.guests.naming import check_name, free_name
+from simplestack_kvm.libvirtd.guests.naming import check_name, unused_name
 from simplestack_kvm.libvirtd.storage.storages import available_bytes, choose_pool
 from simplestack_kvm.libvirtd.transfer.appliance_guests import Content, create_guest
 from simplestack_kvm.libvirtd.transfer.appliance_imports import ApplianceImport
@@ -113,7 +113,7 @@ def _changed(session: KvmSession, appliance: Appliance, wanted: GuestImport) -> 
     """
     changes: dict[str, Any] = {}
     if wanted.name is UNSET:
-        changes["name"] = free_name(session, appliance.name)
+        changes["name"] = unused_name(session, appliance.name)
         if changes["name"] != appliance.name:
             warn(f"the guest is named {changes['name']!r}, since another one has the name {appliance.name!r}")
     else:

@@ -1,7 +1,6 @@
 """Hooks of image streams."""
 
 import hashlib
-import itertools
 import uuid
 
 from msgspec import UNSET
@@ -17,6 +16,7 @@ from simplestack import (
     ImportStream,
     InsufficientStorage,
     InvalidArguments,
+    free_name,
     gib,
     hookimpl,
 )
@@ -39,7 +39,6 @@ from simplestack.mock.store.states import require_guest_state, started
 from simplestack.mock.store.topology import ISOS
 
 _FOREIGN_MEMORY_MIB = 1024
-_MAX_NAME_LENGTH = 255
 
 
 @hookimpl
@@ -116,7 +115,7 @@ def _from_manifest(session: MockSession, manifest: Manifest, storage: str) -> Gu
         interfaces[interface.mac] = interface
     return GuestRecord(
         id=str(uuid.uuid4()),
-        name=_free_name(session, manifest.name),
+        name=free_name(manifest.name, session.has_guest),
         template=manifest.template,
         tags=tuple(sorted(set(manifest.tags))),
         hardware=Hardware(
@@ -185,15 +184,6 @@ def _foreign(session: MockSession, digest: str, length: int, storage: str) -> Gu
     hardware = Hardware(cpus=1, memory_mib=_FOREIGN_MEMORY_MIB, paravirtualized=False)
     content = Content(digest[:32], min(length, session.settings.content_bytes))
     disk = hardware.new_disk(name, storage, -(-length // 512) * 512, content=content)
-    return GuestRecord(id=guest_id, name=_free_name(session, name), hardware=hardware.with_disk(disk))
-
-
-def _free_name(session: MockSession, name: str) -> str:
-    """Return the name if no guest has it, else ``NAME (2)`` or the next free name."""
-    candidate = name
-    for number in itertools.count(2):
-        if not session.has_guest(candidate):
-            break
-        suffix = f" ({number})"
-        candidate = name[: _MAX_NAME_LENGTH - len(suffix)] + suffix
-    return candidate
+    return GuestRecord(
+        id=guest_id, name=free_name(name, session.has_guest), hardware=hardware.with_disk(disk)
+    )

@@ -1,10 +1,9 @@
 """Check names, define new guests, and rename guests."""
 
-import itertools
 import re
 from contextlib import suppress
 
-from simplestack import Conflict, EntityNotFound, GuestState, InvalidArguments
+from simplestack import Conflict, EntityNotFound, GuestState, InvalidArguments, free_name
 from simplestack_kvm.errors import has_reason
 from simplestack_kvm.libvirtd.changes.undo import Step
 from simplestack_kvm.libvirtd.connection.session import KvmSession
@@ -48,20 +47,13 @@ def check_spelling(name: str, kind: str) -> None:
         )
 
 
-def free_name(session: KvmSession, name: str) -> str:
+def unused_name(session: KvmSession, name: str) -> str:
     """Return the name, or ``NAME (2)`` or the next free name if a guest has it.
 
     :raises InvalidArguments: libvirt does not support the name
     """
     check_spelling(name, "guest")
-    candidate = name
-    for number in itertools.count(2):
-        if not is_taken(session, candidate):
-            break
-        suffix = f" ({number})"
-        cut = name.encode()[: MAX_NAME_BYTES - len(suffix)].decode(errors="ignore")
-        candidate = cut + suffix
-    return candidate
+    return free_name(name, lambda each: is_taken(session, each), max_bytes=MAX_NAME_BYTES)
 
 
 def taken(name: str) -> Conflict:

@@ -1,10 +1,10 @@
 """What a new VM's place is chosen from: clusters, hosts, folders, datastores, networks. One read."""
 
-import itertools
 from typing import ClassVar, Self, TypeVar
 
 from msgspec import field
 
+from simplestack import free_name
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.guests.naming import VmName, require_unused
 from simplestack_vmware.vsphere.inventory.records import (
@@ -137,13 +137,7 @@ class Topology:
 
     def free_name(self, name: str) -> str:
         """Return the name, or ``NAME (2)`` or the next free name if a VM or a template has it."""
-        candidate = name
-        for number in itertools.count(2):
-            if candidate not in self._names:
-                break
-            suffix = f" ({number})"
-            candidate = name[: _MAX_NAME - len(suffix)] + suffix
-        return candidate
+        return free_name(name, self._names.__contains__, max_characters=_MAX_NAME)
 
     def take_name(self, name: str) -> None:
         """Count a name as taken, which another client has just given to a VM."""
