@@ -21,9 +21,11 @@ from simulators.vsphere.versions import find_version
 from support.conformance import run_kit
 from support.vsphere import PASSWORD, Host, running_host, running_leases
 
+from .interference import before_each_call
 from .replay import paths, wrong
 
 _GIB = 1024**3
+OFF = vim.VirtualMachine.PowerState.poweredOff
 #: Calls that vSphere cannot do, and what the plugin says of them. All other skips are of operations that are
 #: not implemented yet.
 EXPLAINED = {
@@ -67,6 +69,15 @@ def prepared(host: Host) -> dict[str, str]:
     return given | ({"--template": "debian-12"} if is_vcenter else {})
 
 
+def install_tools(host: Host) -> None:
+    """Let all guests have tools, as those of the image have."""
+    with host.simulator.database.lock:
+        for vm in host.all(vim.VirtualMachine):
+            if vm["config"].tools.toolsVersion == 0 and vm["runtime.powerState"] == OFF:
+                vm["config"].tools.toolsVersion = host.vm()["config"].tools.toolsVersion
+                vm.touch()
+
+
 def products() -> list[Any]:
     as_soap = msgspec.structs.replace(VCENTER, speaks_json=False)
     return [
@@ -84,6 +95,7 @@ def test_vmware_passes_the_kit_and_sends_only_what_the_tables_have(
     with running_host(trust, product) as host, running_leases(host, lease_trust):
         options = prepared(host)
         host.simulator.journal = journal
+        before_each_call(host, "PowerOnVM_Task", lambda: install_tools(host))
         done = run_kit(
             tmp_path,
             *("--hypervisor", "vmware", "--host", host.name, "--username", host.user),
