@@ -21,6 +21,7 @@ from benchmarks import (
     kvm_sessions,
     rest_layer,
     slow_clients,
+    vmware_transfers,
     xen_images,
     xen_lists,
     xen_sessions,
@@ -36,6 +37,8 @@ class Benchmark(NamedTuple):
 
     run: Callable[[Scale], Iterator[Comparison]]
     needs: tuple[str, ...] = ()
+    #: Whether the documentation has its figures already.
+    is_recorded: bool = True
 
 
 #: All benchmarks, in the order in which they run.
@@ -52,6 +55,8 @@ BENCHMARKS = {
     "xen-sessions": Benchmark(xen_sessions.run),
     "xen-lists": Benchmark(xen_lists.run, ("wrk",)),
     "xen-images": Benchmark(xen_images.run, ("curl",)),
+    "vmware-exports": Benchmark(vmware_transfers.run_exports, ("curl",), is_recorded=False),
+    "vmware-imports": Benchmark(vmware_transfers.run_imports, ("curl",), is_recorded=False),
 }
 
 

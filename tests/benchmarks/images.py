@@ -5,13 +5,12 @@ against what it should be, and keeps none; nginx reads its file from the page ca
 """
 
 import contextlib
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.comparisons import Comparison, take_turns
-from benchmarks.requirements import path_of
+from benchmarks.curl import POST_IMAGE, curl
 from benchmarks.scale import Scale
 from benchmarks.services import nginx, raw_sink
 from benchmarks.transfers import Worker, rates
@@ -89,18 +88,9 @@ def download(port: int, path: str) -> float:
 
 def _upload(port: int, path: str, image: Path) -> tuple[float, str]:
     """Return MB/s, and where the answer says that the new thing is."""
-    # curl waits a second for "100 Continue" from servers that do not say it, unless told not to ask.
-    fields = ("--header", "Expect:", "--header", "Content-Type: application/octet-stream")
-    return _curl(port, path, "speed_upload", "--request", "POST", "--upload-file", str(image), *fields)
+    return _curl(port, path, "speed_upload", "--upload-file", str(image), *POST_IMAGE)
 
 
 def _curl(port: int, path: str, figure: str, *options: str) -> tuple[float, str]:
-    command = [path_of("curl"), "--silent", "--show-error", "--fail", "--output", "/dev/null"]
-    command += ["--header", f"X-Simplestack-Hypervisor-Token: {token()}"]
-    command += ["--write-out", f"%{{{figure}}} %header{{location}}", *options]
-    url = f"http://127.0.0.1:{port}{path}"
-    done = subprocess.run([*command, url], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{path}: {done.stderr}")
-    rate, _, location = done.stdout.partition(" ")
-    return float(rate) / 1e6, location
+    header = f"X-Simplestack-Hypervisor-Token: {token()}"
+    return curl(f"http://127.0.0.1:{port}{path}", figure, "--header", header, *options)

@@ -3,14 +3,13 @@
 XAPI speaks TLS, in both cases; the service's own client does not.
 """
 
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
 from benchmarks.comparisons import Comparison, take_turns
-from benchmarks.requirements import path_of
+from benchmarks.curl import POST_IMAGE, curl
 from benchmarks.scale import Scale
 from benchmarks.transfers import Worker, rates
 from benchmarks.xapi import Host, hang_up, xapi
@@ -52,11 +51,10 @@ def run(scale: Scale) -> Iterator[Comparison]:
             after_exports = worker.memory("xen-images", "exports", most_mib=24)
             yield rates("xen-images", f"export of {size}", _BESIDE, exports, least=0.8)
             upload = ("--upload-file", str(image), "--header", "Expect:")
-            post = ("--request", "POST", "--header", "Content-Type: application/octet-stream")
             imports = take_turns(
                 scale.rounds,
                 {
-                    "ours": lambda: _curl(host, f"{ours}/guests", "speed_upload", *upload, *post),
+                    "ours": lambda: _curl(host, f"{ours}/guests", "speed_upload", *upload, *POST_IMAGE),
                     "direct": lambda: _curl(host, f"{direct}/import?{query}", "speed_upload", *upload),
                 },
             )
@@ -69,12 +67,5 @@ def run(scale: Scale) -> Iterator[Comparison]:
 
 def _curl(host: Host, url: str, figure: str, *options: str) -> float:
     """Return MB/s."""
-    command = [path_of("curl"), "--silent", "--show-error", "--fail", "--cacert", str(host.ca_file)]
-    command += ["--header", f"X-Simplestack-Hypervisor-Token: {token(USER, PASSWORD)}"]
-    if "--output" not in options:
-        command += ["--output", "/dev/null"]
-    command += ["--write-out", f"%{{stderr}}%{{{figure}}}", *options]
-    done = subprocess.run([*command, url], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{url}: {done.stderr}")
-    return float(done.stderr) / 1e6
+    header = f"X-Simplestack-Hypervisor-Token: {token(USER, PASSWORD)}"
+    return curl(url, figure, "--cacert", str(host.ca_file), "--header", header, *options)[0]

@@ -2,14 +2,17 @@
 
 import gzip
 import io
+import re
 import tarfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyVmomi import vim
 
+from core.appliances.test_foreign_descriptors import VIRTUALBOX_2, VMWARE
 from simplestack import (
     MIB,
     EntityNotFound,
@@ -203,3 +206,42 @@ def test_an_import_takes_few_calls(with_leases: Host, log_in: Connect, archive: 
         "FindAllByUuid": 1,
         "HttpNfcLeaseComplete": 1,
     }
+
+
+def tar(files: Mapping[str, bytes]) -> bytes:
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return output.getvalue()
+
+
+def test_an_appliance_of_another_vsphere_is_imported(
+    with_leases: Host, log_in: Connect, disks: dict[str, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    content = disks["disk-1.vmdk"]
+    document = VMWARE.replace('ovf:size="1000"', f'ovf:size="{len(content)}"')
+    document = document.replace("</VirtualSystem>", f"{SETTING}</VirtualSystem>")
+    # The simulator reads neither limits nor deployment configurations.
+    document = re.sub(r"<Item ovf:(bound|configuration)=.*?</Item>", "", document)
+    body = tar({"web 1.ovf": document.encode(), "web 1-disk1.vmdk": content, "web 1.nvram": b"x"})
+    session = log_in(with_leases)
+    made = load(session, body)
+    assert (made.name, made.memory, made.hdd, made.paravirtualized) == ("web 1", 2048, 16, True)
+    assert [card.network for card in network_interface_list(session, made.id)] == ["VM Network"]
+    assert "'web 1.nvram'" in caplog.text
+
+
+SETTING = '<vmw:ExtraConfig ovf:required="false" vmw:key="a" vmw:value="b"/>'
+
+
+def test_an_appliance_that_vsphere_does_not_understand_is_400(
+    with_leases: Host, log_in: Connect, disks: dict[str, bytes]
+) -> None:
+    before = Everything.of(with_leases)
+    body = tar({"box.ovf": VIRTUALBOX_2.encode(), "box-disk001.vmdk": disks["disk-1.vmdk"]})
+    with pytest.raises(InvalidArguments, match="vSphere cannot import the appliance"):
+        load(log_in(with_leases), body, network=["VM Network"])
+    assert Everything.of(with_leases) == before

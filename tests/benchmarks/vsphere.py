@@ -1,0 +1,107 @@
+"""A simulated vCenter in a process of its own, a disk for its guests, and leases without the service."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+from simplestack import Credentials
+from simplestack.appliances import Appliance, ApplianceDisk, write_descriptor
+from simplestack.sessions.targets import AllowList, Target
+from simplestack_vmware.session import connect, disconnect
+from simplestack_vmware.settings import VmwareSettings
+from simplestack_vmware.vsphere.guests.placement import Wishes, choose_place
+from simplestack_vmware.vsphere.guests.topology import Topology
+from simplestack_vmware.vsphere.sessions.lookups import find_guest
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
+from simplestack_vmware.vsphere.transfer.exporting import VmExport
+from simplestack_vmware.vsphere.transfer.import_specs import specify
+from simplestack_vmware.vsphere.transfer.leases import Lease
+from simulators.vsphere import vmdk
+from simulators.vsphere.products import VCENTER
+from support.vsphere import PASSWORD, administrator
+
+USER = administrator(VCENTER)
+DISK_NAME = "disk-1.vmdk"
+#: How many pieces of a disk differ. None of them can be compressed.
+_PIECES = 256
+
+
+@dataclass(frozen=True)
+class Host:
+    """A simulated vCenter."""
+
+    port: int
+    ca_file: Path
+
+    @property
+    def place(self) -> str:
+        """Its part of a path."""
+        return f"127.0.0.1%3A{self.port}"
+
+    @property
+    def toml(self) -> str:
+        """Settings of a service that reaches it."""
+        return f'[hypervisors.vmware]\nallowed_hosts = ["127.0.0.1"]\ntls_ca_file = "{self.ca_file}"\n'
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[VmwareSession]:
+        """Log in until the block ends."""
+        target = AllowList(["127.0.0.1"]).check(Target("127.0.0.1", self.port))
+        settings = VmwareSettings(tls_ca_file=str(self.ca_file))
+        session = connect(target, Credentials(USER, PASSWORD), settings)
+        try:
+            yield session
+        finally:
+            disconnect(session)
+
+
+@contextlib.contextmanager
+def vsphere(folder: Path) -> Iterator[Host]:
+    """Run a simulated vCenter until the block ends."""
+    command = [sys.executable, "-m", "simulators.vsphere", "--tls-folder", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    if process.stdout is None:
+        raise AssertionError("it was asked for")
+    try:
+        lines = dict(line.split() for line in takewhile(lambda line: line != "ready\n", process.stdout))
+        yield Host(int(lines["server"].rpartition(":")[2]), Path(lines["ca"]))
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
+
+
+def make_disk(path: Path, size_bytes: int) -> None:
+    """Write a stream-optimized VMDK that is full of data."""
+    pieces = [zlib.compress(os.urandom(vmdk.GRAIN_BYTES), 1) for _ in range(_PIECES)]
+    grains = {number: pieces[number % _PIECES] for number in range(size_bytes // vmdk.GRAIN_BYTES)}
+    with path.open("wb") as file:
+        for piece in vmdk.write(size_bytes, grains):
+            file.write(piece)
+
+
+def descriptor(size_bytes: int) -> bytes:
+    """Return the descriptor of a guest with the disk."""
+    disk = ApplianceDisk(
+        href=DISK_NAME, capacity_bytes=size_bytes, format="vmdk", bus="scsi", controller="virtualscsi"
+    )
+    return write_descriptor(Appliance(name="imported", memory_mib=64, cpus=1, disks=(disk,)))
+
+
+def begin_export(session: VmwareSession, guest_id: str) -> Lease:
+    """Begin an export without the service."""
+    return Lease.begin(session, session.vm(find_guest(session, guest_id, VmExport)).ExportVm)
+
+
+def begin_import(session: VmwareSession, size_bytes: int) -> Lease:
+    """Begin an import without the service."""
+    place = choose_place(Topology.read(session), Wishes())
+    made = specify(session, descriptor(size_bytes).decode(), "direct", place, [])
+    pool, folder = session.api.object(place.pool), session.api.object(place.folder)
+    return Lease.begin(session, pool.ImportVApp, made.spec, folder, session.api.object(place.host))
