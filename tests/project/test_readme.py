@@ -42,7 +42,7 @@ def test_the_readme_shows_what_the_service_answers(tmp_path: Path, run_shell: Ca
     with running_service(tmp_path / "service") as service:
         script = "\n".join(code_blocks("README.md", "sh"))
         printed = run_shell(script.replace(SERVICE, f"http://127.0.0.1:{service.port}"))
-    shown = [line for block in code_blocks("README.md", "json") for line in block.strip().splitlines()]
+    shown = [line for block in code_blocks("README.md", "text") for line in block.strip().splitlines()]
     assert len(shown) == len(printed.splitlines())
     for line, answer in zip(shown, printed.splitlines(), strict=True):
         parts = re.split(r", \.\.\.,? ?", re.sub(f"{_UUID}|{_TIME}", "*", line))
