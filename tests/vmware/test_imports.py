@@ -226,8 +226,10 @@ def test_a_disk_that_is_no_stream_optimized_vmdk_is_400(
     bodies = {"qcow2": b"QFI\xfb".ljust(1024), "empty": b""}
     if subformat == "parent":
         body = stream_optimized(tmp_path, FIRST).replace(b"parentCID=ffffffff", b"parentCID=12345678")
+    elif subformat in bodies:
+        body = bodies[subformat]
     else:
-        body = bodies.get(subformat) if subformat in bodies else stream_optimized(tmp_path, FIRST, subformat)  # type: ignore[assignment]
+        body = stream_optimized(tmp_path, FIRST, subformat)
     with pytest.raises(InvalidArguments, match=r"qemu-img convert|empty|without snapshots"):
         load(log_in(with_leases), body, name="a", memory=64)
     image = packed(described(disk(1, FIRST)), {"disk-1.vmdk": body})

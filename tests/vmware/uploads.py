@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def packed(
 ) -> bytes:
     """Return an archive with its files in the order in which they are given."""
     members = [
-        NewMember(name=name, size_bytes=len(content), content=lambda content=content: iter([content]))  # type: ignore[misc]
+        NewMember(name=name, size_bytes=len(content), content=partial(iter, [content]))
         for name, content in files.items()
     ]
     return b"".join(archive_chunks(change(write_descriptor(appliance)), members))
