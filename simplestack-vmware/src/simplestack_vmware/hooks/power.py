@@ -1,10 +1,11 @@
 """Power of guests."""
 
 import contextlib
+from collections.abc import Callable
 
-from simplestack import GuestState, OperationTimeout, hookimpl, time_left_seconds
+from simplestack import Busy, GuestState, OperationTimeout, hookimpl, time_left_seconds
 from simplestack_vmware.vsphere.connection.faults import Fault
-from simplestack_vmware.vsphere.inventory.records import VmState
+from simplestack_vmware.vsphere.inventory.records import VmState, VmSummary
 from simplestack_vmware.vsphere.sessions.lookups import find_guest, require_guest_state
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
@@ -28,7 +29,7 @@ def guest_shutdown(session: VmwareSession, guest_id: str, force: bool) -> None:
         _cut_power(session, vm)
         return
     require_guest_state(vm, "shut down", _STARTED)
-    session.vm(vm).ShutdownGuest()
+    _ask_tools(session, vm, session.vm(vm).ShutdownGuest)
     _wait_until_off(session, vm)
 
 
@@ -56,7 +57,21 @@ def guest_reboot(session: VmwareSession, guest_id: str, force: bool) -> None:
     if force:
         session.tasks.run(session.vm(vm).ResetVM_Task)
     else:
-        session.vm(vm).RebootGuest()
+        _ask_tools(session, vm, session.vm(vm).RebootGuest)
+
+
+def _ask_tools(session: VmwareSession, vm: VmState, ask: Callable[[], object]) -> None:
+    """Ask a guest's tools for something.
+
+    :raises Busy: they are installed and do not run, as in a guest that is starting
+    """
+    try:
+        ask()
+    except Fault as fault:
+        now = session.reader.read_one(VmSummary, vm.ref) if fault.is_a("ToolsUnavailable") else None
+        if now is None or now.tools_status in (None, "guestToolsNotInstalled"):
+            raise
+        raise Busy("the guest's VMware Tools do not run yet: try again later, or use `force`") from None
 
 
 def _cut_power(session: VmwareSession, vm: VmState) -> None:
