@@ -146,7 +146,7 @@ def test_cpus_that_do_not_fit_the_sockets_are_said(host: Host, log_in: Connect) 
     session = log_in(host)
     with host.simulator.database.lock:
         host.vm()["config.hardware.numCoresPerSocket"] = 2
-    with pytest.raises(SimplestackError, match=r"cpus: 3 is not a multiple of 2.*use 4"):
+    with pytest.raises(SimplestackError, match=r"`cpus`: 3 is not a multiple of 2.*use 4"):
         guest_create(session, replace(COPY, cpus=3))
     assert guest_create(session, replace(COPY, cpus=4)).cpus == 4
 

@@ -236,7 +236,7 @@ def test_cpus_fill_the_sockets(host: Host, log_in: Connect) -> None:
     session, guest = log_in(host), id_of(host)
     set_config(host, host.vm(), numCPU=4, numCoresPerSocket=4)
     host.calls()
-    with pytest.raises(InvalidArguments, match=r"cpus: 6 is not a multiple of 4, .*: use 8"):
+    with pytest.raises(InvalidArguments, match=r"`cpus`: 6 is not a multiple of 4, .*: use 8"):
         guest_update(session, guest, GuestUpdate(cpus=6))
     assert changed(host) == {}
     assert guest_update(session, guest, GuestUpdate(cpus=8)).cpus == 8

@@ -54,7 +54,7 @@ def check_memory(memory_mib: int) -> None:
     """
     if memory_mib % _MEMORY_STEP_MIB:
         raise InvalidArguments(
-            f"memory: {memory_mib} MiB is not a multiple of {_MEMORY_STEP_MIB} MiB, as vSphere needs: use "
+            f"`memory`: {memory_mib} MiB is not a multiple of {_MEMORY_STEP_MIB} MiB, as vSphere needs: use "
             f"{memory_mib - memory_mib % _MEMORY_STEP_MIB + _MEMORY_STEP_MIB}"
         )
 
@@ -67,7 +67,7 @@ def check_cpus(vm: SizedVm, cpus: int) -> None:
     cores = vm.cores_per_socket
     if cores > 1 and cpus % cores and not vm.chooses_cores:
         raise InvalidArguments(
-            f"cpus: {cpus} is not a multiple of {cores}, the cores in each socket of the guest: use "
+            f"`cpus`: {cpus} is not a multiple of {cores}, the cores in each socket of the guest: use "
             f"{cpus - cpus % cores + cores}"
         )
 

@@ -43,7 +43,7 @@ def require_usable_mac(session: VmwareSession, mac: str) -> None:
             raise Conflict(f"guest {record.name!r} has the MAC address {mac}: choose another one")
     if _GENERATED.match(mac):
         raise InvalidArguments(
-            f"mac: VMware generates {mac} itself, and no guest starts with it: use 00:50:56:00:00:00 to "
+            f"`mac`: VMware generates {mac} itself, and no guest starts with it: use 00:50:56:00:00:00 to "
             "00:50:56:3f:ff:ff, or an address with another prefix, or leave it out"
         )
 

@@ -99,7 +99,7 @@ def rate_mbit(rate_bits: int) -> int:
     if rest:
         rates = [str(each * BITS_IN_MBIT) for each in (mbit, mbit + 1) if each]
         raise InvalidArguments(
-            f"ratelimit: {rate_bits} bit/s is not a whole number of Mbit/s, as vSphere needs: use "
+            f"`ratelimit`: {rate_bits} bit/s is not a whole number of Mbit/s, as vSphere needs: use "
             f"{' or '.join(rates)}"
         )
     return mbit or UNLIMITED_MBIT

@@ -35,7 +35,7 @@ def create_vlan(session: VmwareSession, network: NetworkCreate) -> NetworkRecord
         return _add_distributed(session, network, below, networks)
     if below.ref.type != "Network":
         raise InvalidArguments(
-            f"from_network: {below.name!r} is not on a switch of vSphere's own: choose another network"
+            f"`from_network`: {below.name!r} is not on a switch of vSphere's own: choose another network"
         )
     return _add_on_hosts(session, network, below)
 
@@ -48,7 +48,7 @@ def _add_distributed(
             vlan = each.port_config.vlan
             _require_other_vlan(network, each.name, None if vlan is None else vlan.vlan)
     if below.switch is None:
-        raise Conflict(f"from_network: the user may not read the switch of {below.name!r}")
+        raise Conflict(f"`from_network`: the user may not read the switch of {below.name!r}")
     policy = vim.dvs.VmwareDistributedVirtualSwitch.VmwarePortConfigPolicy(
         vlan=vim.dvs.VmwareDistributedVirtualSwitch.VlanIdSpec(inherited=False, vlanId=network.vlan)
     )
@@ -91,7 +91,7 @@ def _hosts_of(session: VmwareSession, below: NetworkRecord) -> list[HostNetworks
         if host.connection_state != "connected" or host.network_system is None:
             raise Conflict(f"host {host.name!r} is not connected: connect it, or remove it from the cluster")
     if not hosts:
-        raise Conflict(f"from_network: no host has {below.name!r}")
+        raise Conflict(f"`from_network`: no host has {below.name!r}")
     return sorted(hosts, key=lambda host: host.name)
 
 
@@ -103,7 +103,7 @@ def _switch_on(host: HostNetworks, below: NetworkRecord, network: NetworkCreate)
     _require_free(network.name, (group.name for group in host.groups))
     switch = next((group.switch for group in host.groups if group.name == below.name), None)
     if switch is None:
-        raise Conflict(f"from_network: host {host.name!r} does not have a port group {below.name!r}")
+        raise Conflict(f"`from_network`: host {host.name!r} does not have a port group {below.name!r}")
     for group in host.groups:
         if group.switch == switch:
             _require_other_vlan(network, group.name, group.vlan)
