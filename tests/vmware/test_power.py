@@ -46,11 +46,9 @@ def test_a_guest_that_is_starting_is_busy_and_one_without_tools_is_409(
         host.simulator.guests.stop(vm)
         if not has_tools:
             host.simulator.guests.set(Guests(vm="vm-1", has_tools=False))
-    for ask in (
-        lambda: guest_shutdown(session, vm["config.instanceUuid"], force=False),
-        lambda: guest_reboot(session, vm["config.instanceUuid"], force=False),
-    ):
+    identity = vm["config.instanceUuid"]
+    for ask in (guest_shutdown, guest_reboot):
         with pytest.raises((Busy, Fault)) as raised:
-            ask()
+            ask(session, identity, force=False)
         assert isinstance(raised.value, Busy) == has_tools, raised.value
     assert vm["runtime.powerState"] == "poweredOn"
