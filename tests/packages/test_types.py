@@ -95,8 +95,9 @@ def test_the_script_that_was_checked_runs(environment: Environment, consumer: Pa
 
 def test_all_public_types_are_known_and_written_down(environment: Environment, tmp_path: Path) -> None:
     program = (
-        "import simplestack, json\n"
-        "found = [getattr(simplestack, name) for name in simplestack.__all__]\n"
+        "import json, simplestack, simplestack.appliances\n"
+        "modules = simplestack, simplestack.appliances\n"
+        "found = [getattr(module, name) for module in modules for name in module.__all__]\n"
         "named = [f'{one.__module__}.{one.__qualname__}' for one in found if hasattr(one, '__qualname__')]\n"
         "print(json.dumps(named))"
     )

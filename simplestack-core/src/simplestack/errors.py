@@ -61,6 +61,8 @@ class EntityNotFound(SimplestackError):
     """
 
     name = "EntityNotFound"
+    entity: str = ""
+    entity_id: str = ""
 
     def __init__(self, entity: str, entity_id: str) -> None:
         super().__init__(f"{entity}:{entity_id} not found")

@@ -42,8 +42,8 @@ class DiskFile:
         self._chunks = 1
         self._is_over = False
         #: Size of the image; None if unknown.
-        self.size_bytes = disk.file_bytes if disk.chunk_bytes is not None else member.size_bytes
-        self.read_bytes = 0
+        self.size_bytes: int | None = disk.file_bytes if disk.chunk_bytes is not None else member.size_bytes
+        self.read_bytes: int = 0
 
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes: fewer only at the end, and ``b""`` after it.
@@ -89,7 +89,7 @@ class ApplianceReader:
                 "the descriptor first, then the manifest and the disks"
             )
         #: The descriptor as it was sent.
-        self.document = _whole(archive, first, MAX_DESCRIPTOR_BYTES)
+        self.document: bytes = _whole(archive, first, MAX_DESCRIPTOR_BYTES)
         self.appliance: Appliance = read_descriptor(self.document)
         #: The UEFI variables, once they are read.
         self.nvram: bytes | None = None

@@ -6,7 +6,7 @@ import socket
 import ssl
 import time
 from functools import lru_cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from simplestack.errors import HypervisorTimeout, HypervisorUnavailable
 from simplestack.https.settings import TlsSettings
@@ -23,6 +23,9 @@ class HttpsConnection(http.client.HTTPConnection):
     `connect`, `set_deadline`, and then as any connection of ``http.client``. It raises OSError and
     ``http.client.HTTPException`` if it breaks, and TimeoutError at the deadline.
     """
+
+    #: As the base class has it, for type checkers.
+    sock: socket.socket | Any
 
     def __init__(self, target: Target, settings: TlsSettings, *, port: int = http.client.HTTPS_PORT) -> None:
         """Prepare a connection.
@@ -62,7 +65,8 @@ class HttpsConnection(http.client.HTTPConnection):
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.settimeout(max(0.001, deadline - time.monotonic()))
             context = _context(settings.tls_verify and settings.tls_fingerprint is None, settings.tls_ca_file)
-            self._tls = self.sock = context.wrap_socket(plain, server_hostname=target.name)  # type: ignore[assignment]  # of the context's own class
+            self._tls = context.wrap_socket(plain, server_hostname=target.name)  # type: ignore[assignment]  # of the context's own class
+            self.sock = self._tls
             self._check_fingerprint()
         except BaseException as error:
             plain.close()

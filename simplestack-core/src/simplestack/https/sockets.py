@@ -12,9 +12,9 @@ class TlsSocket(ssl.SSLSocket):
     """A TLS socket with a deadline for all its reads."""
 
     #: Deadline (`time.monotonic`).
-    deadline_seconds = float("inf")
+    deadline_seconds: float = float("inf")
     #: Bytes that `has_input` has received.
-    _early = b""
+    _early: bytes = b""
 
     def has_input(self, limit_seconds: float = 0) -> bool:
         """Return whether the host has sent bytes or closed the connection.

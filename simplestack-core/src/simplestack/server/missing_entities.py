@@ -35,6 +35,8 @@ def explain(
     """
     missing = error.entity_id
     more: str | None = None
+    if not missing:
+        return  # an error of fault injection, which has only a message
     if missing in ids.values():
         if error.entity == "Guest" and not _UUID.fullmatch(missing):
             more = _guests_named(missing, list_guests)
