@@ -5,10 +5,19 @@ from typing import Any
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from simplestack import Guest, GuestState, GuestUpdate, gib_to_bytes, hookimpl, require_state
+from simplestack import (
+    Guest,
+    GuestState,
+    GuestUpdate,
+    SimplestackError,
+    gib_to_bytes,
+    hookimpl,
+    require_state,
+)
 from simplestack_vmware.hooks.guests import show_guest
 from simplestack_vmware.vsphere.changes.reconfiguring import reconfigure
 from simplestack_vmware.vsphere.changes.undo import Undo
+from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.disks.growth import grown_sum
 from simplestack_vmware.vsphere.guests.naming import require_free_name
 from simplestack_vmware.vsphere.guests.sizes import SizedVm, cpus_change, memory_change, sized_kind
@@ -24,7 +33,8 @@ def guest_update(session: VmwareSession, guest_id: str, changes: GuestUpdate) ->
     """Change a guest.
 
     One that runs gets memory and CPUs where its hot-add is enabled, and its disks can grow. If it cannot
-    become a template or a guest, its name, memory and CPUs are what they were.
+    become a template or a guest, its name, memory and CPUs are what they were; disks that have grown stay so,
+    and the error says it.
 
     :raises NotImplementedError: ``paravirtualized`` differs, or a lone ESXi host has no templates
     :raises Busy: others change the guest at the same time
@@ -50,7 +60,13 @@ def guest_update(session: VmwareSession, guest_id: str, changes: GuestUpdate) ->
             before = {"name": vm.stored_name, "memoryMB": vm.memory_mib, "numCPUs": vm.cpus}
             former = {name: before[name] for name in fields}
             undo.do("changing it back", reconfigure, session, replace(vm, change_version=None), (), **former)
-            mark_as_template(session, vm)
+            try:
+                mark_as_template(session, vm)
+            except (Fault, SimplestackError) as error:
+                if not devices:
+                    raise
+                grown = f"the disks stay grown to {changes.hdd:.10g} GiB, since disks cannot shrink"
+                raise undo.with_remains(error, [grown]) from None
     return show_guest(session, vm.id)
 
 
