@@ -27,8 +27,10 @@ def options_of(vm: Any) -> dict[str, str]:
 def choose_mac(host: Host, name: str) -> None:
     """Let the first card of a VM have a manual address."""
     with host.simulator.database.lock:
-        card = next(each for each in host.vm(name)["config.hardware.device"] if isinstance(each, Card))
+        vm = host.vm(name)
+        card = next(each for each in vm["config.hardware.device"] if isinstance(each, Card))
         card.addressType, card.macAddress = "manual", MANUAL
+        vm.touch()
 
 
 def insert(host: Host, name: str, iso: str) -> None:

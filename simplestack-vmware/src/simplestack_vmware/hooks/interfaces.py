@@ -13,6 +13,7 @@ from simplestack import (
 )
 from simplestack_vmware.entities import interface_entity
 from simplestack_vmware.vsphere.changes.reconfiguring import reconfigure
+from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.connection.versions import is_at_least
 from simplestack_vmware.vsphere.inventory.devices import interfaces
 from simplestack_vmware.vsphere.inventory.records import (
@@ -73,6 +74,10 @@ def network_interface_create(
     if mac is not None:
         require_usable_mac(session, mac)
     reconfigure(session, vm, [with_mac(added, mac)])
+    if mac is not None:
+        with Undo() as undo:
+            undo.do(f"removing interface {mac}", network_interface_delete, session, vm.id, mac)
+            require_usable_mac(session, mac, besides=vm.ref)  # another guest may have got it meanwhile
     before = {card.key for card in interfaces(vm.devices)}
     # Nobody changed the guest before, so its card has the first free key; others may have added more since.
     shown = _shown(session, vm.id).items()

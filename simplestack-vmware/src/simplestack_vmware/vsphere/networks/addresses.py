@@ -7,6 +7,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from simplestack import Conflict, InvalidArguments
+from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.inventory.records import Named
 from simplestack_vmware.vsphere.inventory.walks import TO_VMS
 from simplestack_vmware.vsphere.reading.queries import Query
@@ -29,18 +30,20 @@ class _Addresses(Named, frozen=True, kw_only=True):
     devices: list[_Address] = field(name="config.hardware.device", default_factory=list)
 
 
-def require_usable_mac(session: VmwareSession, mac: str) -> None:
-    """Check that a guest can have a MAC address, and that none has it yet.
+def require_usable_mac(session: VmwareSession, mac: str, besides: Ref | None = None) -> None:
+    """Check that a guest can have a MAC address, and that no other one has it.
 
     This takes one round trip, and one for each further 1,000 guests.
 
     :param mac: in lower case
+    :param besides: the VM that may have it
     :raises Conflict: a guest has it
     :raises InvalidArguments: VMware generates it, so no guest starts with it
     """
-    for record in session.reader.read(Query([session.root], [_Addresses], TO_VMS)):
-        if isinstance(record, _Addresses) and any((each.mac or "").lower() == mac for each in record.devices):
-            raise Conflict(f"guest {record.name!r} has the MAC address {mac}: choose another one")
+    records = session.reader.read(Query([session.root], [_Addresses], TO_VMS))
+    for vm in (record for record in records if isinstance(record, _Addresses) and record.ref != besides):
+        if any((each.mac or "").lower() == mac for each in vm.devices):
+            raise Conflict(f"guest {vm.name!r} has the MAC address {mac}: choose another one")
     if _GENERATED.match(mac):
         raise InvalidArguments(
             f"`mac`: VMware generates {mac} itself, and no guest starts with it: use 00:50:56:00:00:00 to "
