@@ -11,8 +11,10 @@ from simplestack import (
     OperationTimeout,
 )
 from simplestack_vmware.hooks.guests_create import VmwareGuestCreate, guest_create
+from simplestack_vmware.vsphere.changes import undo
 from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
+from simplestack_vmware.vsphere.tasks import tasks
 from simulators.tls import Trust
 from simulators.vsphere.faults import Rule
 from simulators.vsphere.files import File
@@ -20,6 +22,7 @@ from support.vsphere import Host, running_host
 
 from .conftest import Connect
 from .created import COPY, EMPTY, everything, made_vm
+from .interference import before_call
 
 
 @pytest.mark.parametrize("wanted", [EMPTY, COPY], ids=["empty", "template"])
@@ -60,6 +63,53 @@ def test_a_creation_that_does_not_end_is_cancelled(
     with pytest.raises(OperationTimeout):
         guest_create(session, wanted)
     assert everything(vcenter) == before
+
+
+def hold_in_spite_of_cancellation(host: Host, *methods: str) -> None:
+    """Let tasks wait until all faults are removed."""
+    for method in methods:
+        host.simulator.faults.add(Rule(method=method, effect="hold"))
+    host.simulator.faults.add(Rule(method="CancelTask", fault="NotSupported", times=9))
+
+
+def let_go(host: Host) -> None:
+    """Let all tasks end."""
+    host.simulator.faults.clear()
+    database = host.simulator.database
+    with database.lock:
+        assert database.changes.wait_for(
+            lambda: all(task["info.completeTime"] is not None for task in host.all(vim.Task)), timeout=20
+        )
+
+
+@pytest.mark.parametrize("wanted", [EMPTY, COPY], ids=["empty", "template"])
+def test_a_creation_that_ends_long_after_its_cancellation_leaves_nothing(
+    vcenter: Host, log_in: Connect, wanted: VmwareGuestCreate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "CANCEL_SECONDS", 0)
+    session = log_in(vcenter, call_timeout_seconds=1)
+    before = everything(vcenter)
+    hold_in_spite_of_cancellation(vcenter, "CreateVM_Task", "CloneVM_Task")
+    before_call(vcenter, "CreateFilter", vcenter.simulator.faults.clear, after=2)  # it has been cancelled
+    with pytest.raises(OperationTimeout) as late:
+        guest_create(session, wanted)
+    let_go(vcenter)
+    assert everything(vcenter) == before
+    assert "failed, too" not in late.value.message
+
+
+def test_a_guest_that_may_still_be_created_is_named_in_the_error(
+    vcenter: Host, log_in: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "CANCEL_SECONDS", 0)
+    monkeypatch.setattr(undo, "_END_SECONDS", 0)
+    session = log_in(vcenter, call_timeout_seconds=1)
+    hold_in_spite_of_cancellation(vcenter, "CreateVM_Task")
+    with pytest.raises(
+        OperationTimeout, match=r"; waiting for the end of the creation of guest 'a/b' failed, too$"
+    ):
+        guest_create(session, replace(EMPTY, name="a/b"))
+    let_go(vcenter)
 
 
 def test_a_creation_that_fails_keeps_nothing(host: Host, log_in: Connect) -> None:

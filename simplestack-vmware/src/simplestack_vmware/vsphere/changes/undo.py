@@ -3,6 +3,11 @@
 from simplestack import SimplestackError
 from simplestack import Undo as UndoSteps
 from simplestack_vmware.errors import translate
+from simplestack_vmware.vsphere.connection.refs import Ref
+from simplestack_vmware.vsphere.sessions.session import VmwareSession
+
+#: How long a task may take to end that `Undo.await_end` waits for.
+_END_SECONDS = 60.0
 
 
 class Undo(UndoSteps):
@@ -11,3 +16,10 @@ class Undo(UndoSteps):
     def translate(self, error: Exception) -> SimplestackError | None:
         """Translate a fault of vSphere's; return None for other errors."""
         return translate(error)
+
+    def await_end(self, session: VmwareSession, task: Ref, what: str) -> None:
+        """Wait for the end of a task before the steps so far: what it makes after them would stay.
+
+        :param what: what the task does, for clients if it does not end: ``the creation of guest 'web'``
+        """
+        self.do(f"waiting for the end of {what}", session.tasks.await_end, task, _END_SECONDS)

@@ -31,7 +31,7 @@ def create_vm(
     """Create a VM in a new folder of files, which vSphere names.
 
     :param undo: removes the VM
-    :param config: with the instance UUID
+    :param config: with the name and the instance UUID
     :param datastore: name of its datastore as vSphere stores it, if the place has none
     """
     name = datastore if place.datastore is None else place.datastore.stored_name
@@ -40,7 +40,7 @@ def create_vm(
     return make_vm(
         session,
         undo,
-        config.instanceUuid or "",
+        config,
         api.object(place.folder).CreateVM_Task,
         config,
         pool=api.object(place.pool),

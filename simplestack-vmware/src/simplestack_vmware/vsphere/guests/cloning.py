@@ -46,9 +46,7 @@ def clone_vm(
     config.deviceChange = _changes(origin, hardware)
     spec = vim.vm.CloneSpec(location=location, config=config, template=False, powerOn=False)
     clone = session.vm(origin).CloneVM_Task
-    return make_vm(
-        session, undo, config.instanceUuid or "", clone, api.object(place.folder), config.name, spec
-    )
+    return make_vm(session, undo, config, clone, api.object(place.folder), config.name, spec)
 
 
 def _changes(origin: VmOrigin, hardware: Hardware) -> "Changes":

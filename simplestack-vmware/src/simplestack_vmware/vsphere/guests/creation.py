@@ -1,15 +1,19 @@
 """Create VMs: what was made before a step fails is removed."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from simplestack import Conflict, EntityNotFound, GuestState, HypervisorError
+from simplestack import Conflict, EntityNotFound, GuestState, HypervisorError, SimplestackError
 from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.disks.files import VmDisks
 from simplestack_vmware.vsphere.disks.usage import DiskUsage
+from simplestack_vmware.vsphere.inventory.names import decoded
 from simplestack_vmware.vsphere.sessions.lookups import find_guest
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
+
+if TYPE_CHECKING:
+    from simplestack_vmware.sdk import vim
 
 #: How long each task may take that removes what was made.
 _REMOVAL_SECONDS = 60.0
@@ -18,7 +22,7 @@ _REMOVAL_SECONDS = 60.0
 def make_vm(
     session: VmwareSession,
     undo: Undo,
-    guest_id: str,
+    config: "vim.vm.ConfigSpec",
     method: Callable[..., Any],
     *arguments: Any,
     **named: Any,
@@ -27,12 +31,18 @@ def make_vm(
 
     The instance UUID is chosen before, so that the VM is also found if the response of the task is lost.
 
-    :param undo: removes the VM
-    :param guest_id: the instance UUID in the specification
+    :param undo: removes the VM, also if the task goes on after it was cancelled
+    :param config: with the name and the instance UUID
     :param method: pyvmomi's; the further arguments are its own
     """
+    guest_id = config.instanceUuid or ""
     undo.do("removing the new guest", remove_new_vm, session, guest_id)
-    made = session.tasks.run(method, *arguments, **named)
+    task = session.tasks.start(method, *arguments, **named)
+    try:
+        made = session.tasks.outcome(task, session.api.last_method)
+    except SimplestackError:  # perhaps it has not ended; a `Fault` says that it has
+        undo.await_end(session, task, f"the creation of guest {decoded(config.name or '')!r}")
+        raise
     if made is None:
         raise HypervisorError("vSphere says that the guest was created, but not which one it is")
     session.known_vms.remember(guest_id, made)

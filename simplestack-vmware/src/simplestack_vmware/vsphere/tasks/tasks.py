@@ -125,6 +125,20 @@ class Tasks:
             return _reference(values.get((task.value, "info.result")))
         raise _fault(values, task, what)
 
+    def await_end(self, task: Ref, limit_seconds: float) -> None:
+        """Wait until a task has ended, whatever its outcome.
+
+        :raises OperationTimeout: it does not end in time
+        """
+        try:
+            values = self._wait_for({task: _PATHS}, limit_seconds, [task])
+        except HypervisorError as error:
+            if error.details.get("code") != UNKNOWN_OUTCOME:
+                raise
+            return  # vSphere has forgotten it
+        if _state(values, task) not in _ENDED:
+            raise OperationTimeout(f"the task {task.value} did not end within {limit_seconds:.3g} s")
+
     def _limit_seconds(self) -> float:
         left = time_left_seconds()
         return self._api.limit_seconds if math.isinf(left) else max(0.0, left)
