@@ -64,6 +64,17 @@ def test_a_copy_on_a_lone_host_that_fails_leaves_nothing(
     assert "failed, too" not in str(failed.value), "nothing is left that the client would have to remove"
 
 
+def test_a_removal_of_a_copy_whose_connection_breaks_is_tried_again(esxi: Host, log_in: Connect) -> None:
+    session = log_in(esxi)
+    before = everything(esxi)
+    order(esxi, "ReconfigVM_Task", "fail task")
+    order(esxi, "DeleteVirtualDisk_Task", "drop before")
+    with pytest.raises(Fault) as failed:
+        clone(session)
+    assert everything(esxi) == before
+    assert "failed, too" not in failed.value.message
+
+
 @pytest.mark.parametrize("effect", EFFECTS)
 def test_a_clone_that_fails_leaves_nothing(vcenter: Host, log_in: Connect, effect: str) -> None:
     session = log_in(vcenter, call_timeout_seconds=1)

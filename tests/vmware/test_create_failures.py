@@ -112,6 +112,17 @@ def test_a_guest_that_may_still_be_created_is_named_in_the_error(
     let_go(vcenter)
 
 
+def test_a_removal_whose_connection_breaks_is_tried_again(host: Host, log_in: Connect) -> None:
+    session = log_in(host)
+    before = everything(host)
+    host.simulator.faults.add(Rule(method="PowerOnVM_Task", effect="fail task", fault="InvalidState"))
+    host.simulator.faults.add(Rule(method="Destroy_Task", effect="drop before"))
+    with pytest.raises(Fault) as failed:
+        guest_create(session, replace(EMPTY, start=True))
+    assert everything(host) == before
+    assert "failed, too" not in failed.value.message
+
+
 def test_a_creation_that_fails_keeps_nothing(host: Host, log_in: Connect) -> None:
     session = log_in(host)
     before = everything(host)

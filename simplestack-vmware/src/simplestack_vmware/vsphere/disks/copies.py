@@ -37,9 +37,9 @@ def copy_disk(session: VmwareSession, undo: Undo, source: DiskFile, target: str,
     try:
         session.tasks.run(manager.CopyVirtualDisk_Task, source.path, place, target, place, spec, False)
     except SimplestackError:  # perhaps it took effect; a `Fault` says that it did not
-        undo.do(f"removing {target}", _remove, session, target, datacenter)
+        undo.do_repeatable(f"removing {target}", _remove, session, target, datacenter)
         raise
-    undo.do(f"removing {target}", _remove, session, target, datacenter)
+    undo.do_repeatable(f"removing {target}", _remove, session, target, datacenter)
 
 
 def _remove(session: VmwareSession, path: str, datacenter: Ref) -> None:

@@ -36,7 +36,7 @@ def make_vm(
     :param method: pyvmomi's; the further arguments are its own
     """
     guest_id = config.instanceUuid or ""
-    undo.do("removing the new guest", remove_new_vm, session, guest_id)
+    undo.do_repeatable("removing the new guest", remove_new_vm, session, guest_id)
     task = session.tasks.start(method, *arguments, **named)
     try:
         made = session.tasks.outcome(task, session.api.last_method)
