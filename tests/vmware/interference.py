@@ -1,8 +1,11 @@
-"""What others do meanwhile: between two calls of an operation."""
+"""What happens meanwhile: between two calls of an operation, or while a task runs."""
 
 from collections.abc import Callable
 from typing import Any
 
+from pyVmomi import vim
+
+from simulators.vsphere.faults import Rule
 from support.vsphere import Host
 
 
@@ -34,3 +37,20 @@ def before_call(host: Host, method: str, action: Callable[[], object], after: in
         return perform(incoming, *rest)
 
     host.simulator.perform = performed  # type: ignore[method-assign, assignment]  # the simulator, on its way to the call
+
+
+def hold_in_spite_of_cancellation(host: Host, *methods: str) -> None:
+    """Let tasks wait until all faults are removed."""
+    for method in methods:
+        host.simulator.faults.add(Rule(method=method, effect="hold"))
+    host.simulator.faults.add(Rule(method="CancelTask", fault="NotSupported", times=9))
+
+
+def let_go(host: Host) -> None:
+    """Let all tasks end."""
+    host.simulator.faults.clear()
+    database = host.simulator.database
+    with database.lock:
+        assert database.changes.wait_for(
+            lambda: all(task["info.completeTime"] is not None for task in host.all(vim.Task)), timeout=20
+        )

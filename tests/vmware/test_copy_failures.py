@@ -10,12 +10,14 @@ from simplestack_vmware.hooks.guests import guest_clone
 from simplestack_vmware.hooks.guests_create import VmwareGuestCreate, guest_create
 from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
+from simplestack_vmware.vsphere.tasks import tasks
 from simulators.vsphere.faults import Rule
 from simulators.vsphere.files import File
 from support.vsphere import Host
 
 from .conftest import Connect
 from .created import everything
+from .interference import before_call, hold_in_spite_of_cancellation, let_go
 
 COPY = VmwareGuestCreate(name="new", template="vm-1")
 EFFECTS = ("fail task", "drop before", "drop after", "hold")
@@ -62,6 +64,21 @@ def test_a_copy_on_a_lone_host_that_fails_leaves_nothing(
         clone(session)
     assert everything(esxi) == before
     assert "failed, too" not in str(failed.value), "nothing is left that the client would have to remove"
+
+
+def test_a_copy_of_a_disk_that_ends_long_after_its_cancellation_leaves_nothing(
+    esxi: Host, log_in: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "CANCEL_SECONDS", 0)
+    session = log_in(esxi, call_timeout_seconds=1)
+    before = everything(esxi)
+    hold_in_spite_of_cancellation(esxi, "CopyVirtualDisk_Task")
+    before_call(esxi, "CreateFilter", esxi.simulator.faults.clear, after=3)  # it has been cancelled
+    with pytest.raises(OperationTimeout) as late:
+        clone(session)
+    let_go(esxi)
+    assert everything(esxi) == before
+    assert "failed, too" not in late.value.message
 
 
 def test_a_removal_of_a_copy_whose_connection_breaks_is_tried_again(esxi: Host, log_in: Connect) -> None:

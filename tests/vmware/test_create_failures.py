@@ -22,7 +22,7 @@ from support.vsphere import Host, running_host
 
 from .conftest import Connect
 from .created import COPY, EMPTY, everything, made_vm
-from .interference import before_call
+from .interference import before_call, hold_in_spite_of_cancellation, let_go
 
 
 @pytest.mark.parametrize("wanted", [EMPTY, COPY], ids=["empty", "template"])
@@ -63,23 +63,6 @@ def test_a_creation_that_does_not_end_is_cancelled(
     with pytest.raises(OperationTimeout):
         guest_create(session, wanted)
     assert everything(vcenter) == before
-
-
-def hold_in_spite_of_cancellation(host: Host, *methods: str) -> None:
-    """Let tasks wait until all faults are removed."""
-    for method in methods:
-        host.simulator.faults.add(Rule(method=method, effect="hold"))
-    host.simulator.faults.add(Rule(method="CancelTask", fault="NotSupported", times=9))
-
-
-def let_go(host: Host) -> None:
-    """Let all tasks end."""
-    host.simulator.faults.clear()
-    database = host.simulator.database
-    with database.lock:
-        assert database.changes.wait_for(
-            lambda: all(task["info.completeTime"] is not None for task in host.all(vim.Task)), timeout=20
-        )
 
 
 @pytest.mark.parametrize("wanted", [EMPTY, COPY], ids=["empty", "template"])

@@ -34,10 +34,15 @@ def copy_disk(session: VmwareSession, undo: Undo, source: DiskFile, target: str,
     place = api.object(datacenter)
     # vCenter copies as it likes: it rejects a specification.
     spec = None if api.is_vcenter else _spec(source)
+    task = None
     try:
-        session.tasks.run(manager.CopyVirtualDisk_Task, source.path, place, target, place, spec, False)
-    except SimplestackError:  # perhaps it took effect; a `Fault` says that it did not
+        copy = manager.CopyVirtualDisk_Task
+        task = session.tasks.start(copy, source.path, place, target, place, spec, False)
+        session.tasks.outcome(task, api.last_method)
+    except SimplestackError:  # perhaps it took effect, or will; a `Fault` says that it did not
         undo.do_repeatable(f"removing {target}", _remove, session, target, datacenter)
+        if task is not None:
+            undo.await_end(session, task, f"the copy to {target}")
         raise
     undo.do_repeatable(f"removing {target}", _remove, session, target, datacenter)
 
