@@ -11,6 +11,7 @@ from simplestack import (
     MIB,
     Conflict,
     HostNotAllowed,
+    HypervisorError,
     HypervisorUnavailable,
     InsufficientStorage,
     InvalidArguments,
@@ -27,6 +28,7 @@ from simulators.vsphere.nfc_server import NfcServer
 from support.vsphere import Host, running_leases
 
 from .conftest import Connect
+from .interference import before_call
 from .transfers import Everything, stream_optimized
 from .uploads import FIRST, Slow, described, disk, load, packed
 
@@ -64,8 +66,62 @@ def test_a_call_that_fails_leaves_nothing(
     session = log_in(with_leases)
     before = Everything.of(with_leases)
     with_leases.simulator.faults.add(Rule(method=method, fault="SystemError"))
-    with pytest.raises(Exception, match="SystemError"):
+    with pytest.raises(Exception, match="SystemError") as failed:
         load(session, archive, start=True)
+    assert Everything.of(with_leases) == before
+    assert "failed, too" not in str(failed.value)
+
+
+@pytest.mark.parametrize("method", ["HttpNfcLeaseComplete", "PowerOnVM_Task"])
+@pytest.mark.parametrize("effect", ["drop before", "drop after"])
+def test_a_call_whose_response_is_lost_leaves_nothing(
+    with_leases: Host, log_in: Connect, archive: bytes, method: str, effect: Any
+) -> None:
+    session = log_in(with_leases)
+    before = Everything.of(with_leases)
+    with_leases.simulator.faults.add(Rule(method=method, effect=effect))
+    with pytest.raises(HypervisorError, match=f"{method}: whether it took effect is unknown[^;]*$"):
+        load(session, archive, start=True)
+    assert Everything.of(with_leases) == before
+
+
+@pytest.mark.parametrize(
+    ("effect", "words"),
+    [("drop before", "; removing the new guest failed, too$"), ("drop after", "^[^;]*$")],
+)
+def test_a_guest_whose_lease_does_not_end_is_named_in_the_error(
+    with_leases: Host, log_in: Connect, archive: bytes, effect: Any, words: str
+) -> None:
+    with_leases.simulator.faults.add(Rule(method="HttpNfcLeaseAbort", effect=effect))
+    with pytest.raises(InvalidArguments, match=words):
+        load(log_in(with_leases), damaged(archive))
+    assert len(with_leases.simulator.leases.held()) == (effect == "drop before")
+
+
+def test_a_guest_whose_lease_is_unknown_is_named_in_the_error(
+    with_leases: Host, log_in: Connect, archive: bytes
+) -> None:
+    with_leases.simulator.faults.add(Rule(method="ImportVApp", effect="drop after"))
+    with pytest.raises(HypervisorError, match=r"unknown.*; removing guest 'imported' before .* failed, too$"):
+        load(log_in(with_leases), archive)
+    assert [each["vm"] for each in with_leases.simulator.leases.held()] == ["imported"]
+
+
+def test_a_guest_whose_unknown_lease_has_expired_is_not_named(
+    with_leases: Host, log_in: Connect, archive: bytes
+) -> None:
+    before = Everything.of(with_leases)
+    leases = with_leases.simulator.leases
+
+    def expire() -> None:
+        with with_leases.simulator.database.lock:
+            for lease in leases._leases.values():
+                leases.fail(lease, vim.fault.Timedout())
+
+    with_leases.simulator.faults.add(Rule(method="ImportVApp", effect="drop after"))
+    before_call(with_leases, "Destroy_Task", expire)
+    with pytest.raises(HypervisorError, match=r"whether it took effect is unknown[^;]*$"):
+        load(log_in(with_leases), archive)
     assert Everything.of(with_leases) == before
 
 

@@ -16,6 +16,7 @@ from simplestack import (
     HypervisorTimeout,
     InsufficientStorage,
     InvalidArguments,
+    SimplestackError,
     gib,
     time_left_seconds,
     warn,
@@ -84,12 +85,11 @@ def import_guest(order: Order, image: Image) -> str:
     guest_id = made.config.instanceUuid = str(uuid.uuid4())
     _change(order, made.config, appliance, place)
     with Undo() as undo:
-        lease = _begin(order, made, place, name)
-        undo.do("the end of the lease", lease.abort)
+        lease = _begin(order, made, place, name, undo)
+        undo.do_repeatable("removing the new guest", _remove, session, lease, guest_id)
         image.read_disks(_Uploads(session, lease, made).take)
         if time_left_seconds() <= 0:
             raise HypervisorTimeout("the import took too long: everything that it created is removed")
-        undo.do("the removal of the new guest", remove_new_vm, session, guest_id)
         lease.complete()
         if wanted.start:
             assert lease.vm is not None  # noqa: S101  for the type checker: leases of imports have it
@@ -172,9 +172,16 @@ def _change(order: Order, config: Any, appliance: Appliance, place: Place) -> No
     ]
 
 
-def _begin(order: Order, made: Specification, place: Place, name: str) -> Lease:
+def _remove(session: VmwareSession, lease: Lease, guest_id: str) -> None:
+    """Remove a guest that is being imported, or has just been."""
+    if not lease.abort():
+        remove_new_vm(session, guest_id)
+
+
+def _begin(order: Order, made: Specification, place: Place, name: str, undo: Undo) -> Lease:
     """Make the VM, and return the lease that holds it.
 
+    :param undo: removes the VM if its lease is not known
     :raises Conflict: another guest has got the name in the query
     """
     session, topology = order.session, order.topology
@@ -190,6 +197,10 @@ def _begin(order: Order, made: Specification, place: Place, name: str) -> Lease:
             topology.take_name(name)
             name = _free_name(topology, name)
             made.config.name = encoded(name)
+        except SimplestackError:  # perhaps it took effect
+            what = f"removing guest {name!r} before its lease expires in five minutes"
+            undo.do_repeatable(what, remove_new_vm, session, made.config.instanceUuid)
+            raise
         else:
             break
     return lease

@@ -74,17 +74,23 @@ class Lease:
         self._handle.HttpNfcLeaseComplete()
         self._is_complete = True
 
-    def abort(self) -> None:
-        """End the lease, if it is not complete: what was imported is removed."""
+    def abort(self) -> bool:
+        """End the lease, if it is not complete: what was imported is removed.
+
+        :return: whether this has ended it; it may have ended before, or goes on until it expires
+        """
         if self._is_complete:
-            return
+            return False
         self._is_over.set()
         try:
             self._handle.HttpNfcLeaseAbort(None)
-        except Fault as fault:  # it has ended, and took its VM along
+        except Fault as fault:  # it has ended: it took its VM along, or is complete and the response was lost
             _log.info("a lease was not aborted: %s", fault)
         except SimplestackError as error:
             _log.warning("a lease cannot be aborted, and ends when it expires: %s", error)
+        else:
+            return True
+        return False
 
     def sizes(self) -> dict[str, int]:
         """Return how much the host says that it has sent of each file, by key."""
