@@ -14,15 +14,16 @@ from simplestack import (
     HttpsRequest,
     HypervisorError,
     HypervisorUnavailable,
+    OperationTimeout,
     SessionExpired,
     Target,
     parse_xml,
-    time_left_seconds,
 )
 from simplestack_vmware.sdk import SoapAdapter, vim
 from simplestack_vmware.settings import VmwareSettings
 from simplestack_vmware.vsphere.connection import versions
 from simplestack_vmware.vsphere.connection.faults import Fault, local_name, soap_fault
+from simplestack_vmware.vsphere.connection.limits import at_least, left_seconds
 from simplestack_vmware.vsphere.connection.refs import Ref, managed_type
 from simplestack_vmware.vsphere.connection.stub import Stub, is_repeatable
 from simplestack_vmware.vsphere.connection.transport import Transport
@@ -36,8 +37,6 @@ Read = Callable[[http.client.HTTPResponse], T]
 
 _SOAP_PATH = "/sdk"
 _LOGOUT_SECONDS = 5.0
-#: Minimum time limit of a call, so that an operation without time left can still undo its changes.
-_UNDO_SECONDS = 5.0
 _MAX_FAULT_BYTES = 4 * 1024**2
 _UNAVAILABLE = (
     http.HTTPStatus.BAD_GATEWAY,
@@ -71,7 +70,7 @@ class Api:
         offered = self._transport.send(
             HttpsRequest("the list of versions", versions.PATH, is_read=True),
             lambda response: response.read() if response.status == http.HTTPStatus.OK else None,
-            self._call_limit(),
+            self._call_limit("the list of versions"),
         )
         version = None if offered is None else versions.from_document(offered)
         if version is not None:
@@ -96,7 +95,8 @@ class Api:
         try:
             if manager is not None:
                 body = self.stub.request(manager, manager._GetMethodInfo("Logout"), [])  # noqa: SLF001  public in pyvmomi, in spite of its name
-                self.post("Logout", body, lambda response: response.read(), limit_seconds=_LOGOUT_SECONDS)
+                with at_least(_LOGOUT_SECONDS):
+                    self.post("Logout", body, lambda response: response.read(), limit_seconds=_LOGOUT_SECONDS)
         except (Fault, SessionExpired):
             pass  # it has ended already
         finally:
@@ -168,9 +168,9 @@ class Api:
     def send(self, request: HttpsRequest, read: Read[T], limit_seconds: float | None = None) -> T:
         """Send a request of any kind, with the session's cookie.
 
-        :raises SimplestackError: the connection failed
+        :raises SimplestackError: the connection failed, or the operation has no time left
         """
-        return self._transport.send(request, read, self._call_limit(limit_seconds))
+        return self._transport.send(request, read, self._call_limit(request.name, limit_seconds))
 
     def _invoke(self, method: str, body: bytes, result: Any) -> Any:
         """Call a method for pyvmomi's managed objects.
@@ -195,10 +195,15 @@ class Api:
 
         return self.post(method, body, read)
 
-    def _call_limit(self, limit_seconds: float | None = None) -> float:
-        """Return the time limit for a call. Calls that undo an operation get a minimum."""
-        limit = self.limit_seconds if limit_seconds is None else limit_seconds
-        return min(limit, max(time_left_seconds(), _UNDO_SECONDS))
+    def _call_limit(self, name: str, limit_seconds: float | None = None) -> float:
+        """Return the time limit for a call.
+
+        :raises OperationTimeout: the operation has no time left
+        """
+        left = left_seconds()
+        if left <= 0:
+            raise OperationTimeout(f"the operation has no time left for {name}")
+        return min(left, self.limit_seconds if limit_seconds is None else limit_seconds)
 
     @contextmanager
     def _on_session(self, method: str) -> Iterator[None]:

@@ -6,6 +6,7 @@ from typing import NoReturn
 from simplestack import Conflict, EntityNotFound, SimplestackError
 from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.connection.faults import Fault
+from simplestack_vmware.vsphere.connection.limits import undoing
 from simplestack_vmware.vsphere.disks.files import FileDisk, VmDisks
 from simplestack_vmware.vsphere.disks.removal import reason_of_others, warn_of_kept
 from simplestack_vmware.vsphere.disks.usage import DiskUsage
@@ -85,7 +86,8 @@ def _attach(session: VmwareSession, vm: VmDisks, disks: list[FileDisk]) -> None:
         for disk in disks
     ]
     try:
-        session.tasks.run(session.vm(vm).ReconfigVM_Task, vim.vm.ConfigSpec(deviceChange=changes))
+        with undoing():
+            session.tasks.run(session.vm(vm).ReconfigVM_Task, vim.vm.ConfigSpec(deviceChange=changes))
     except (Fault, SimplestackError) as failure:  # the client gets the first error
         _log.warning("the disks of guest %s cannot be attached again: %s", vm.name, failure)
 

@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from simplestack import HypervisorTimeout, SimplestackError
 from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.connection.faults import Fault
+from simplestack_vmware.vsphere.connection.limits import undoing
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.inventory.names import decoded, encoded
 from simplestack_vmware.vsphere.inventory.records import HostName
@@ -86,10 +87,12 @@ class NewPortGroups:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if error is None:
+            return
+        with undoing():
+            remains = list(self._undo(error))
         if isinstance(error, Fault | SimplestackError):
-            error.message = "; ".join([error.message, *self._undo(error)])
-        elif error is not None:
-            list(self._undo(error))
+            error.message = "; ".join([error.message, *remains])
 
     def _undo(self, error: BaseException) -> Iterator[str]:
         """Remove what was made, and yield sentences about what stays."""
@@ -111,7 +114,7 @@ class NewPortGroups:
                     f"host {wanted.host.name!r} has port group {wanted.group.name!r}, made by this request "
                     "or by somebody else: remove it if nobody needs it"
                 )
-            elif group is None and isinstance(error, HypervisorTimeout):
+            elif group is None and type(error) is HypervisorTimeout:  # without `OperationTimeout`: not called
                 yield f"host {wanted.host.name!r} may still get port group {wanted.group.name!r}"
 
     def _read(self, hosts: Iterable[Ref]) -> list[HostNetworks]:

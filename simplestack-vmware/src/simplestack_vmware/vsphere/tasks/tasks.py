@@ -15,10 +15,10 @@ from simplestack import (
     HypervisorUnavailable,
     OperationTimeout,
     SimplestackError,
-    time_left_seconds,
 )
 from simplestack_vmware.vsphere.connection.api import Api
 from simplestack_vmware.vsphere.connection.faults import Fault, localized_fault, text_of
+from simplestack_vmware.vsphere.connection.limits import left_seconds, undoing
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.tasks.questions import Answer, read_question
 from simplestack_vmware.vsphere.tasks.watching import Gone, Values, Watcher
@@ -140,7 +140,7 @@ class Tasks:
             raise OperationTimeout(f"the task {task.value} did not end within {limit_seconds:.3g} s")
 
     def _limit_seconds(self) -> float:
-        left = time_left_seconds()
+        left = left_seconds()
         return self._api.limit_seconds if math.isinf(left) else max(0.0, left)
 
     def _wait_for(
@@ -197,13 +197,15 @@ class Tasks:
         """Cancel a task, and return its properties a little later."""
         self._cancel(task)
         try:
-            return self._wait_for({task: _PATHS}, CANCEL_SECONDS, [task])
+            with undoing():
+                return self._wait_for({task: _PATHS}, CANCEL_SECONDS, [task])
         except SimplestackError:
             return {}
 
     def _cancel(self, task: Ref) -> None:
         try:
-            self._api.object(task).CancelTask()
+            with undoing():
+                self._api.object(task).CancelTask()
         except (Fault, SimplestackError) as error:
             # It has just ended, or cannot be cancelled.
             _log.info("a task cannot be cancelled: %s", error)

@@ -15,11 +15,15 @@ from simplestack import SimplestackError
 from simplestack_vmware.sdk import vmodl
 from simplestack_vmware.vsphere.connection.api import Api
 from simplestack_vmware.vsphere.connection.faults import Fault, child, local_name, text_of
+from simplestack_vmware.vsphere.connection.limits import at_least
 from simplestack_vmware.vsphere.connection.refs import Ref, managed_type
 
 #: How long the host may wait for a change before it answers. The next call detects a host that is down.
 _LONGEST_WAIT_SECONDS = 30.0
 _MAX_FILTERS = 32
+#: Minimum time limits, so that a task is also cancelled if its operation has little time left: of a call that
+#: prepares a wait, and of the response to a wait that has ended.
+_PREPARATION_SECONDS = _RESPONSE_SECONDS = 1.0
 
 #: Values of properties, by the object's ID and the property's path; None is a property without a value.
 Values = dict[tuple[str, str], Element | None]
@@ -55,9 +59,11 @@ class Watcher:
         :raises Gone: an object does not exist
         """
         deadline = time.monotonic() + limit_seconds
-        collector = self._take()
+        with at_least(_PREPARATION_SECONDS):
+            collector = self._take()
         try:
-            self._add_filter(collector, watched)
+            with at_least(_PREPARATION_SECONDS):
+                self._add_filter(collector, watched)
             known: Values = {}
             names = {ref.value for ref in watched}
             while True:
@@ -92,7 +98,8 @@ class Watcher:
     def _retire(self, collector: _Collector) -> None:
         """Destroy a collector with its filters. If that fails, it ends with the session."""
         try:
-            collector.handle.Destroy()
+            with at_least(_PREPARATION_SECONDS):
+                collector.handle.Destroy()
         except (Fault, SimplestackError):
             return
 
@@ -113,16 +120,16 @@ class Watcher:
 
     def _wait(self, collector: _Collector, names: set[str], patience_seconds: float) -> Values:
         """Wait for changes of objects, and return them."""
-        options = vmodl.query.PropertyCollector.WaitOptions(
-            maxWaitSeconds=max(1, math.ceil(patience_seconds))
-        )
+        seconds = max(1, math.ceil(patience_seconds))  # which vSphere counts
+        options = vmodl.query.PropertyCollector.WaitOptions(maxWaitSeconds=seconds)
         try:
-            response = self._api.call_raw(
-                collector.handle,
-                "WaitForUpdatesEx",
-                (collector.version, options),
-                limit_seconds=max(1.0, patience_seconds) + self._api.limit_seconds,
-            )
+            with at_least(seconds + _RESPONSE_SECONDS):
+                response = self._api.call_raw(
+                    collector.handle,
+                    "WaitForUpdatesEx",
+                    (collector.version, options),
+                    limit_seconds=seconds + self._api.limit_seconds,
+                )
         except Fault as fault:
             if not fault.is_a("InvalidCollectorVersion"):
                 raise

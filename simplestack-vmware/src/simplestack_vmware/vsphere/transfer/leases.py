@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 
 from simplestack import HypervisorError, HypervisorTimeout, SimplestackError, time_left_seconds
 from simplestack_vmware.vsphere.connection.faults import Fault, child, local_name, localized_fault, text_of
+from simplestack_vmware.vsphere.connection.limits import undoing
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simplestack_vmware.vsphere.tasks.watching import Gone, Values
@@ -83,7 +84,8 @@ class Lease:
             return False
         self._is_over.set()
         try:
-            self._handle.HttpNfcLeaseAbort(None)
+            with undoing():
+                self._handle.HttpNfcLeaseAbort(None)
         except Fault as fault:  # it has ended: it took its VM along, or is complete and the response was lost
             _log.info("a lease was not aborted: %s", fault)
         except SimplestackError as error:
