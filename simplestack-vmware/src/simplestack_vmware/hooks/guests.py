@@ -15,7 +15,7 @@ from simplestack_vmware.vsphere.guests.removal import delete_vm
 from simplestack_vmware.vsphere.guests.topology import Topology
 from simplestack_vmware.vsphere.inventory.names import encoded
 from simplestack_vmware.vsphere.inventory.records import HostName, VmSummary
-from simplestack_vmware.vsphere.inventory.walks import TO_THEIR_HOSTS, TO_VMS
+from simplestack_vmware.vsphere.inventory.walks import TO_THEIR_HOSTS, TO_VMS, TO_VMS_AND_HOSTS
 from simplestack_vmware.vsphere.reading.queries import Query
 from simplestack_vmware.vsphere.reading.schemas import Record
 from simplestack_vmware.vsphere.sessions.lookups import find_guest, find_guest_with, require_guest_state
@@ -43,10 +43,9 @@ def guest_list(session: VmwareSession, fields: frozenset[str]) -> list[Guest]:
     """
     own = _ALWAYS | {name for field, name in _SHOWN_BY.items() if field in fields}
     kinds: list[type[Record]] = [VmSummary]
-    walks = list(TO_VMS)
     if "host" in fields:
         kinds.append(HostName)
-        walks.append(TO_THEIR_HOSTS)
+    walks = TO_VMS_AND_HOSTS if "host" in fields else TO_VMS
     records = session.reader.read(Query([session.root], kinds, walks, {VmSummary: own}))
     hosts = _host_names(records)
     return [

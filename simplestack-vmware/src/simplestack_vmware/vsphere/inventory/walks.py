@@ -13,7 +13,7 @@ TO_VMS = (
     Walk("VirtualApp", "vm", ("VirtualMachine",)),
     Walk("VirtualApp", "resourcePool", ("VirtualApp",)),
 )
-#: From VMs to the hosts that run them.
+#: From a VM to the host that runs it.
 TO_THEIR_HOSTS = Walk("VirtualMachine", "runtime.host")
 #: From VMs to the networks that they are connected to.
 TO_THEIR_NETWORKS = Walk("VirtualMachine", "network")
@@ -23,6 +23,8 @@ TO_HOSTS = (
     Walk("Datacenter", "hostFolder", ("Folder", "ComputeResource")),
     Walk("ComputeResource", "host", ("HostSystem",)),
 )
+#: To all VMs and all hosts. A walk from VMs to their hosts takes longer: it meets a host for each of its VMs.
+TO_VMS_AND_HOSTS = tuple(dict.fromkeys(TO_VMS + TO_HOSTS))
 #: From VMs to their snapshots.
 TO_THEIR_SNAPSHOTS = (
     Walk("VirtualMachine", "rootSnapshot", ("VirtualMachineSnapshot",)),
