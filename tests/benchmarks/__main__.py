@@ -21,6 +21,8 @@ from benchmarks import (
     kvm_sessions,
     rest_layer,
     slow_clients,
+    vmware_lists,
+    vmware_sessions,
     vmware_transfers,
     xen_images,
     xen_lists,
@@ -28,7 +30,7 @@ from benchmarks import (
 )
 from benchmarks.comparisons import Comparison
 from benchmarks.report import RECORD, joined, make_record, publish, read_record, tables, write_record
-from benchmarks.requirements import LIBVIRTD, what_is_missing
+from benchmarks.requirements import LIBVIRTD, VCSIM, what_is_missing
 from benchmarks.scale import FULL, QUICK, Scale
 
 
@@ -55,6 +57,8 @@ BENCHMARKS = {
     "xen-sessions": Benchmark(xen_sessions.run),
     "xen-lists": Benchmark(xen_lists.run, ("wrk",)),
     "xen-images": Benchmark(xen_images.run, ("curl",)),
+    "vmware-sessions": Benchmark(vmware_sessions.run, is_recorded=False),
+    "vmware-lists": Benchmark(vmware_lists.run, ("wrk", VCSIM), is_recorded=False),
     "vmware-exports": Benchmark(vmware_transfers.run_exports, ("curl",), is_recorded=False),
     "vmware-imports": Benchmark(vmware_transfers.run_imports, ("curl",), is_recorded=False),
 }

@@ -16,7 +16,7 @@ class Scale:
     domains: tuple[int, ...]
     #: Volumes of a libvirtd, beside which a guest is deleted.
     volumes: int
-    #: Guests of a simulated XAPI, for the lists.
+    #: Guests of a simulated XAPI or vCenter, for the lists.
     vms: tuple[int, ...]
 
 

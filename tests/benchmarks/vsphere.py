@@ -1,7 +1,8 @@
-"""A simulated vCenter in a process of its own, a disk for its guests, and leases without the service."""
+"""Simulated vCenters in processes of their own, a disk for their guests, and leases without the service."""
 
 import contextlib
 import os
+import ssl
 import subprocess
 import sys
 import zlib
@@ -9,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
+
+from pyVim.connect import SmartConnect
 
 from simplestack import Credentials
 from simplestack.appliances import Appliance, ApplianceDisk, write_descriptor
@@ -22,14 +26,18 @@ from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simplestack_vmware.vsphere.transfer.exporting import VmExport
 from simplestack_vmware.vsphere.transfer.import_specs import specify
 from simplestack_vmware.vsphere.transfer.leases import Lease
+from simulators.tls import make_trust
 from simulators.vsphere import vmdk
 from simulators.vsphere.products import VCENTER
 from support.vsphere import PASSWORD, administrator
+from vmware.counterparts import vcsim as counterpart
 
 USER = administrator(VCENTER)
 DISK_NAME = "disk-1.vmdk"
 #: How many pieces of a disk differ. None of them can be compressed.
 _PIECES = 256
+#: vcsim has so many VMs in each of its hosts and clusters, of which it has two.
+_VCSIM_PLACES = 2
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Host:
 
     port: int
     ca_file: Path
+    user: str = USER
 
     @property
     def place(self) -> str:
@@ -54,17 +63,25 @@ class Host:
         """Log in until the block ends."""
         target = AllowList(["127.0.0.1"]).check(Target("127.0.0.1", self.port))
         settings = VmwareSettings(tls_ca_file=str(self.ca_file))
-        session = connect(target, Credentials(USER, PASSWORD), settings)
+        session = connect(target, Credentials(self.user, PASSWORD), settings)
         try:
             yield session
         finally:
             disconnect(session)
 
+    def by_sdk(self) -> Any:
+        """Return pyvmomi's content of the service, logged in as scripts do it."""
+        context = ssl.create_default_context(cafile=str(self.ca_file))
+        service = SmartConnect(  # type: ignore[no-untyped-call]  # pyVim has no types
+            host="127.0.0.1", port=self.port, user=self.user, pwd=PASSWORD, sslContext=context
+        )
+        return service.RetrieveContent()
+
 
 @contextlib.contextmanager
-def vsphere(folder: Path) -> Iterator[Host]:
+def vsphere(folder: Path, *options: str) -> Iterator[Host]:
     """Run a simulated vCenter until the block ends."""
-    command = [sys.executable, "-m", "simulators.vsphere", "--tls-folder", str(folder)]
+    command = [sys.executable, "-m", "simulators.vsphere", "--tls-folder", str(folder), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     if process.stdout is None:
         raise AssertionError("it was asked for")
@@ -75,6 +92,17 @@ def vsphere(folder: Path) -> Iterator[Host]:
         process.terminate()
         process.wait(20)
         process.stdout.close()
+
+
+@contextlib.contextmanager
+def vcsim(folder: Path, vms: int) -> Iterator[Host]:
+    """Run govmomi's simulator of a vCenter until the block ends. Its VMs have a disk each.
+
+    :param vms: an even number
+    """
+    trust = make_trust(folder)
+    with counterpart.running(trust.certificate, vms=vms // _VCSIM_PLACES) as port:
+        yield Host(port, trust.ca_file, counterpart.USER)
 
 
 def make_disk(path: Path, size_bytes: int) -> None:
