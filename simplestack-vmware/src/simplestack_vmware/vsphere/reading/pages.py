@@ -23,6 +23,19 @@ class Page:
         #: Asks for the next page; empty on the last one.
         self.token = ""
 
+    def add_at_once(
+        self, ref: Ref, schema: Schema[Any], values: Mapping[str, Any], missing: Mapping[str, str]
+    ) -> None:
+        """Add the record of an object as `add`, in half the time if SOAP's values are as they should be."""
+        lacks = frozenset(missing)
+        try:
+            found = msgspec.convert({**values, "ref": ref, "lacks": lacks}, schema.kind, strict=False)
+        except msgspec.ValidationError:
+            self.add(ref, schema, values, missing)
+            return
+        if _GONE not in missing.values():
+            self.records.append(found)
+
     def add(
         self,
         ref: Ref,

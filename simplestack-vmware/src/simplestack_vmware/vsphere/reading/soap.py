@@ -35,10 +35,10 @@ def read_page(response: http.client.HTTPResponse, query: Query) -> Page:
 
 def _type_of(attributes: Mapping[str, str]) -> str:
     """Return an element's ``xsi:type`` without its prefix. Hosts differ in the attribute's own prefix."""
-    for name, value in attributes.items():
-        if name.endswith(":type"):
-            return value.rpartition(":")[2]
-    return ""
+    found = attributes.get("xsi:type")
+    if found is None:
+        found = next((value for name, value in attributes.items() if name.endswith(":type")), "")
+    return found.rpartition(":")[2]
 
 
 class _Reader:
@@ -87,13 +87,13 @@ class _Reader:
     # an object: its reference, its properties, those that it lacks
 
     def _start_in_object(self, name: str, attributes: Mapping[str, str]) -> None:
-        if name == "obj":
-            self._ref = Ref(attributes.get("type", ""), "")
-            self._collect()
+        if name == "val":
+            self._start_value(attributes)
         elif name in ("name", "path"):
             self._collect()
-        elif name == "val":
-            self._start_value(attributes)
+        elif name == "obj":
+            self._ref = Ref(attributes.get("type", ""), "")
+            self._collect()
         elif name == "fault":
             # Twice: the localized fault, and the fault itself, which has the type.
             self._missing[self._path] = _type_of(attributes)
@@ -106,7 +106,7 @@ class _Reader:
             self._schema = self._query.schema_for(self._ref.type)
         elif name == "objects":
             if self._schema is not None:
-                self.page.add(self._ref, self._schema, self._values, self._missing)
+                self.page.add_at_once(self._ref, self._schema, self._values, self._missing)
             self._watch_envelope()
 
     # a value: as its plan says
