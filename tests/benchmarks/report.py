@@ -27,6 +27,8 @@ _PACKAGES = (
     "libvirt-python",
     "simplestack-xen",
     "XenAPI",
+    "simplestack-vmware",
+    "pyvmomi",
 )
 _HEADINGS = ("", "ours", "beside", "", "unit", "ratio", "goal")
 
