@@ -36,8 +36,8 @@ USER = administrator(VCENTER)
 DISK_NAME = "disk-1.vmdk"
 #: How many pieces of a disk differ. None of them can be compressed.
 _PIECES = 256
-#: vcsim has so many VMs in each of its hosts and clusters, of which it has two.
-_VCSIM_PLACES = 2
+#: Hosts and clusters of vcsim, with the same number of VMs each. It takes long for many VMs in one.
+_VCSIM_PLACES = 50
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,11 @@ def vsphere(folder: Path, *options: str) -> Iterator[Host]:
 def vcsim(folder: Path, vms: int) -> Iterator[Host]:
     """Run govmomi's simulator of a vCenter until the block ends. Its VMs have a disk each.
 
-    :param vms: an even number
+    :param vms: a multiple of 50
     """
     trust = make_trust(folder)
-    with counterpart.running(trust.certificate, vms=vms // _VCSIM_PLACES) as port:
+    hosts, of_each = _VCSIM_PLACES - 1, vms // _VCSIM_PLACES
+    with counterpart.running(trust.certificate, hosts=hosts, vms=of_each) as port:
         yield Host(port, trust.ca_file, counterpart.USER)
 
 

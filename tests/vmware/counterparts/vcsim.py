@@ -48,12 +48,15 @@ def build() -> Path:
 
 
 @contextlib.contextmanager
-def running(certificate: Path, *, esx: bool = False, vms: int = 2) -> Iterator[int]:
+def running(certificate: Path, *, esx: bool = False, hosts: int = 1, vms: int = 2) -> Iterator[int]:
     """Run a simulator until the block ends, and give its port.
 
     :param certificate: PEM file with its certificate and key
+    :param hosts: of a vCenter, outside of its cluster
+    :param vms: of each host, and of the cluster
     """
-    command = [str(build()), f"-certificate={certificate}", f"-vms={vms}", *(["-esx"] if esx else [])]
+    command = [str(build()), f"-certificate={certificate}", f"-hosts={hosts}", f"-vms={vms}"]
+    command += ["-esx"] if esx else []
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None

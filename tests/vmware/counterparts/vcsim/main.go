@@ -16,6 +16,7 @@ import (
 
 func main() {
 	esx := flag.Bool("esx", false, "be a lone ESXi host")
+	hosts := flag.Int("hosts", 1, "number of hosts of a vCenter outside of its cluster")
 	vms := flag.Int("vms", 2, "number of VMs of each host and cluster")
 	certificate := flag.String("certificate", "", "PEM file with a certificate and its key")
 	user := flag.String("user", "root", "who may log in")
@@ -25,6 +26,8 @@ func main() {
 	model := simulator.VPX()
 	if *esx {
 		model = simulator.ESX()
+	} else {
+		model.Host = *hosts
 	}
 	model.Machine = *vms
 	if err := model.Create(); err != nil {
