@@ -57,7 +57,7 @@ def test_a_name_that_is_taken_is_rejected(host: Host, log_in: Connect) -> None:
 def test_a_copy_on_a_lone_host_that_fails_leaves_nothing(
     esxi: Host, log_in: Connect, method: str, after: int, effect: str
 ) -> None:
-    session = log_in(esxi, call_timeout_seconds=1)
+    session = log_in(esxi, call_timeout_seconds=3)
     before = everything(esxi)
     order(esxi, method, effect, after)
     with pytest.raises(BROKEN) as failed:
@@ -70,7 +70,7 @@ def test_a_copy_of_a_disk_that_ends_long_after_its_cancellation_leaves_nothing(
     esxi: Host, log_in: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "CANCEL_SECONDS", 0)
-    session = log_in(esxi, call_timeout_seconds=1)
+    session = log_in(esxi, call_timeout_seconds=3)
     before = everything(esxi)
     hold_in_spite_of_cancellation(esxi, "CopyVirtualDisk_Task")
     before_call(esxi, "CreateFilter", esxi.simulator.faults.clear, after=3)  # it has been cancelled
@@ -94,7 +94,7 @@ def test_a_removal_of_a_copy_whose_connection_breaks_is_tried_again(esxi: Host, 
 
 @pytest.mark.parametrize("effect", EFFECTS)
 def test_a_clone_that_fails_leaves_nothing(vcenter: Host, log_in: Connect, effect: str) -> None:
-    session = log_in(vcenter, call_timeout_seconds=1)
+    session = log_in(vcenter, call_timeout_seconds=3)
     before = everything(vcenter)
     order(vcenter, "CloneVM_Task", effect)
     with pytest.raises(BROKEN):

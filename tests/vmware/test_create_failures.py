@@ -56,7 +56,7 @@ def test_a_guest_whose_creation_is_not_answered_is_removed(
 def test_a_creation_that_does_not_end_is_cancelled(
     vcenter: Host, log_in: Connect, wanted: VmwareGuestCreate
 ) -> None:
-    session = log_in(vcenter, call_timeout_seconds=1)
+    session = log_in(vcenter, call_timeout_seconds=3)
     before = everything(vcenter)
     for method in ("CreateVM_Task", "CloneVM_Task"):
         vcenter.simulator.faults.add(Rule(method=method, effect="hold"))
@@ -70,7 +70,7 @@ def test_a_creation_that_ends_long_after_its_cancellation_leaves_nothing(
     vcenter: Host, log_in: Connect, wanted: VmwareGuestCreate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "CANCEL_SECONDS", 0)
-    session = log_in(vcenter, call_timeout_seconds=1)
+    session = log_in(vcenter, call_timeout_seconds=3)
     before = everything(vcenter)
     hold_in_spite_of_cancellation(vcenter, "CreateVM_Task", "CloneVM_Task")
     before_call(vcenter, "CreateFilter", vcenter.simulator.faults.clear, after=2)  # it has been cancelled
@@ -86,7 +86,7 @@ def test_a_guest_that_may_still_be_created_is_named_in_the_error(
 ) -> None:
     monkeypatch.setattr(tasks, "CANCEL_SECONDS", 0)
     monkeypatch.setattr(undo, "_END_SECONDS", 0)
-    session = log_in(vcenter, call_timeout_seconds=1)
+    session = log_in(vcenter, call_timeout_seconds=3)
     hold_in_spite_of_cancellation(vcenter, "CreateVM_Task")
     with pytest.raises(
         OperationTimeout, match=r"; waiting for the end of the creation of guest 'a/b' failed, too$"

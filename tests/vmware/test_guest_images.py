@@ -103,7 +103,7 @@ def test_an_image_that_is_not_there_is_said(host: Host, log_in: Connect, name: s
 def test_a_guest_of_an_image_that_cannot_be_created_leaves_nothing(
     host: Host, log_in: Connect, method: str, effect: Any
 ) -> None:
-    session = log_in(host, call_timeout_seconds=1)
+    session = log_in(host, call_timeout_seconds=3)
     image = add_image(host)
     before = disk_files(host)
     fault = None
