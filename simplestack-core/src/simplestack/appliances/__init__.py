@@ -7,7 +7,7 @@ Reference: DMTF DSP0243, "Open Virtualization Format Specification" 1.1.0.
 """
 
 from simplestack.appliances.archive_reader import BLOCK_BYTES, ArchiveMember, ArchiveReader, is_archive
-from simplestack.appliances.archive_writer import NewMember, archive_bytes, archive_chunks
+from simplestack.appliances.archive_writer import ArchiveStream, NewMember, archive_bytes, archive_chunks
 from simplestack.appliances.descriptor_reader import read_descriptor
 from simplestack.appliances.descriptor_writer import write_descriptor
 from simplestack.appliances.digests import MAX_MANIFEST_BYTES, Manifest, RunningDigests
@@ -37,6 +37,7 @@ __all__ = [
     "ApplianceReader",
     "ArchiveMember",
     "ArchiveReader",
+    "ArchiveStream",
     "Bus",
     "DiskFile",
     "Firmware",

@@ -9,6 +9,7 @@ import tarfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from simplestack.appliances.members import chunk_name
 from simplestack.entities.limits import GIB, MIB
@@ -102,7 +103,7 @@ class _Held:
     def fill(self, size_bytes: int) -> int:
         """Read ahead until this much is held, and return how much is: less only at the end of the file."""
         while self._held_bytes < size_bytes and self._read():
-            pass
+            self._end()
         return min(size_bytes, self._held_bytes)
 
     def take(self, size_bytes: int) -> Iterator[bytes]:
@@ -149,3 +150,32 @@ def _padding(size_bytes: int) -> bytes:
 
 def _line(name: str, digest: str) -> bytes:
     return f"SHA256({name})= {digest}\n".encode()
+
+
+class ArchiveStream:
+    """An archive whose sources end with it.
+
+    A class and not a generator: one that never began would not run its ``finally``.
+    """
+
+    def __init__(self, chunks: Generator[bytes], end: Callable[[], object]) -> None:
+        """Give the archive.
+
+        :param chunks: what `archive_chunks` returned
+        :param end: ends the sources; it is called once or more
+        """
+        self._chunks = chunks
+        self._end = end
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._chunks)
+
+    def close(self) -> None:
+        """Stop reading, and end the sources."""
+        try:
+            self._chunks.close()
+        finally:
+            self._end()

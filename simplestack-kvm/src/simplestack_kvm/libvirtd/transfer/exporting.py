@@ -6,15 +6,16 @@ reads images only as files. A copy's name begins with ``export-``; it is removed
 """
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from simplestack import Busy, Conflict, Export, GuestState, InsufficientStorage, gib, warn
 from simplestack.appliances import (
     ApplianceDisk,
+    ArchiveStream,
     ImageFormat,
     NewMember,
     archive_bytes,
@@ -114,30 +115,13 @@ def export_guest(session: KvmSession, domain: "libvirt.virDomain") -> Export:
         check()
         _warn_of_missing(document)
         descriptor = write_descriptor(appliance)
-        chunks = _Chunks(archive_chunks(descriptor, members), [image.made for image in images])
+        chunks = ArchiveStream(archive_chunks(descriptor, members), partial(_discard, images))
         return Export(chunks, archive_bytes(descriptor, members))
 
 
-class _Chunks:
-    """The archive. A class and not a generator, of which one that never began would remove nothing."""
-
-    def __init__(self, chunks: Generator[bytes], made: Sequence[Leftovers]) -> None:
-        self._chunks = chunks
-        self._made = made
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> bytes:
-        return next(self._chunks)
-
-    def close(self) -> None:
-        """Stop reading, and remove the copies."""
-        try:
-            self._chunks.close()
-        finally:
-            for made in self._made:
-                made.discard()
+def _discard(images: Sequence[_Image]) -> None:
+    for image in images:
+        image.made.discard()
 
 
 def _sources(session: KvmSession, document: ET.Element) -> list[_Source]:

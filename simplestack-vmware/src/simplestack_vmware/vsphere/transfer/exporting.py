@@ -3,14 +3,13 @@
 vSphere does not know the size of a disk's file before it has sent it. So the files are split into chunks.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Self
 
 from msgspec import field
 
 from simplestack import MIB, Conflict, Export, GuestState, HypervisorError, warn
-from simplestack.appliances import NewMember, archive_chunks
+from simplestack.appliances import ArchiveStream, NewMember, archive_chunks
 from simplestack_vmware.vsphere.inventory.devices import disks
 from simplestack_vmware.vsphere.inventory.records import VmHardware
 from simplestack_vmware.vsphere.sessions.lookups import require_guest_state
@@ -59,7 +58,7 @@ def export_guest(session: VmwareSession, vm: VmExport) -> Export:
             )
             for number, name in enumerate(names)
         ]
-        return Export(_Chunks(archive_chunks(descriptor, members), content))
+        return Export(ArchiveStream(archive_chunks(descriptor, members), content.close))
     except BaseException:
         if download is not None:
             download.close()
@@ -140,24 +139,3 @@ class _Disks:
                     f"a disk has {size_bytes} bytes, and only {self._received[key]} were received: try again"
                 )
         self._lease.complete()
-
-
-class _Chunks:
-    """The archive. A class and not a generator, of which one that never began would end no lease."""
-
-    def __init__(self, chunks: Generator[bytes], disks: _Disks) -> None:
-        self._chunks = chunks
-        self._disks = disks
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> bytes:
-        return next(self._chunks)
-
-    def close(self) -> None:
-        """Stop reading, and end the lease."""
-        try:
-            self._chunks.close()
-        finally:
-            self._disks.close()
