@@ -103,7 +103,7 @@ class _Held:
     def fill(self, size_bytes: int) -> int:
         """Read ahead until this much is held, and return how much is: less only at the end of the file."""
         while self._held_bytes < size_bytes and self._read():
-            self._end()
+            pass
         return min(size_bytes, self._held_bytes)
 
     def take(self, size_bytes: int) -> Iterator[bytes]:
