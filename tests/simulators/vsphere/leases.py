@@ -66,6 +66,11 @@ class Lease:
         """Whether it has not ended."""
         return self.object["state"] in (State.initializing, State.ready)
 
+    def let_go(self) -> None:
+        """Let a disk that is deleted leave the memory: leases are kept for a while after their end."""
+        self.files = []
+        self.undo = lambda: None
+
 
 @dataclass(frozen=True)
 class Address:
@@ -165,6 +170,7 @@ class Leases:
         """End a lease; what was imported stays."""
         self._end(lease)
         lease.object["state"] = State.done
+        lease.let_go()
 
     def fail(self, lease: Lease, fault: Any) -> None:
         """End a lease; the VM that was imported ends with it, and its files."""
@@ -172,6 +178,7 @@ class Leases:
         lease.undo()
         lease.object["error"] = fault
         lease.object["state"] = State.error
+        lease.let_go()
 
     def held(self) -> list[dict[str, str]]:
         """Return the leases that have not ended: their VM, state and direction."""

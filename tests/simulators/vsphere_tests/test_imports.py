@@ -1,5 +1,6 @@
 """``ImportVApp`` of the vSphere simulator, and what is sent to its leases."""
 
+import gc
 import socket
 import ssl
 from pathlib import Path
@@ -60,6 +61,25 @@ def test_a_vm_is_imported(client: Client, tmp_path: Path, verb: str, status: int
     qemu_img("compare", "-f", "raw", "-F", "vmdk", raw, tmp_path / "back.vmdk")
     export.HttpNfcLeaseComplete()
     result(client, vm.Destroy_Task())
+
+
+def test_a_disk_that_is_deleted_takes_no_memory(client: Client, tmp_path: Path) -> None:
+    before = disks_in_memory()
+    first = ready(client, begin(client))
+    transfer(disk_urls(first)[0], "PUT", packed(random_disk(tmp_path)))
+    first.HttpNfcLeaseComplete()
+    vm = first.info.entity
+    export = ready(client, vm.ExportVm())
+    assert disks_in_memory() == before + 1
+    export.HttpNfcLeaseComplete()
+    result(client, vm.Destroy_Task())
+    assert disks_in_memory() == before
+
+
+def disks_in_memory() -> int:
+    """Return how many disks have content, also those that no datastore has any more."""
+    gc.collect()
+    return sum(isinstance(each, File) and bool(each.grains) for each in gc.get_objects())
 
 
 def test_what_was_fetched_is_sent_in_chunks(client: Client, vm: Any, tmp_path: Path) -> None:
