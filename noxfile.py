@@ -71,9 +71,13 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests. Arguments after `--` go to pytest; SIMPLESTACK_REQUIRE=all forbids skipping."""
+    """Run the tests, on all processors. Arguments after `--` go to pytest, which then runs on one.
+
+    SIMPLESTACK_REQUIRE=all forbids skipping.
+    """
     session.install(*TEST_REQUIREMENTS, *_editable())
-    session.run("pytest", *session.posargs)
+    # A file's tests share what they need, such as a libvirtd: they run one after the other.
+    session.run("pytest", *(session.posargs or ("--numprocesses=logical", "--dist=loadfile")))
 
 
 @nox.session

@@ -1,6 +1,7 @@
-"""What holds for all tests: they leave the user's own files alone, and pass in the background."""
+"""What holds for all tests: they keep off the user's own files, pass in the background, can be repeated."""
 
 import os
+import shlex
 import signal
 import tempfile
 
@@ -16,3 +17,19 @@ pytest.register_assert_rewrite("support", "tests.kvm", "tests.packages", "tests.
 # A shell that starts tests in the background lets them, and what they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how to run what failed, and nothing else."""
+    stats = terminalreporter.stats
+    failed = {report.nodeid: None for kind in ("failed", "error") for report in stats.get(kind, ())}
+    if failed:
+        terminalreporter.section("what failed, alone")
+        for node in failed:
+            terminalreporter.line(shlex.join(_alone(node)))
+
+
+def _alone(node: str) -> list[str]:
+    if node.startswith("tests/packages/"):
+        return [".venv/bin/nox", "-s", "packages", "--", "-k", node.rpartition("::")[2]]
+    return ["python3", "bootstrap.py", "tests", node]

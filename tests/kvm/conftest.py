@@ -16,6 +16,7 @@ from simplestack import Target
 from simplestack.dispatch.warnings import current_warnings
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
+from support.built_once import built_once
 
 from .counterparts import libvirtd as counterpart
 from .counterparts.libvirtd import Libvirtd
@@ -25,9 +26,7 @@ from .image_guests import Pool, refresh
 from .switches import BRIDGE, OTHER_BRIDGE, TRUNK, define_networks, define_trunk
 from .uefi_guests import CODE, files_in
 
-ROOT = Path(__file__).resolve().parents[2]
-#: The name changes with what is in it, so that an image that was made before is not taken for it.
-GUEST_IMAGE = ROOT / ".cache/kvm-guest-3.qcow2"
+GUEST_IMAGE = "kvm-guest-3.qcow2"
 GUEST_IMAGE_PACKAGES = {
     "busybox": "busybox-static",
     "syslinux": "syslinux",
@@ -189,17 +188,14 @@ def guest_image() -> Path:
     )
     if missing:
         lacking(f"needs: apt-get install --no-install-recommends {' '.join(missing)}")
-    if not GUEST_IMAGE.exists():
-        GUEST_IMAGE.parent.mkdir(exist_ok=True)
-        made = subprocess.run(
-            [str(Path(counterpart.__file__).parent / "make-guest-image"), str(GUEST_IMAGE)],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        if made.returncode != 0:
-            lacking(f"make-guest-image failed: {made.stderr[-2000:]}")
-    return GUEST_IMAGE
+    return built_once(GUEST_IMAGE, _make_guest_image)
+
+
+def _make_guest_image(image: Path) -> None:
+    command = [str(Path(counterpart.__file__).parent / "make-guest-image"), str(image)]
+    made = subprocess.run(command, check=False, capture_output=True, text=True)
+    if made.returncode != 0:
+        lacking(f"make-guest-image failed: {made.stderr[-2000:]}")
 
 
 @pytest.fixture(scope="session")

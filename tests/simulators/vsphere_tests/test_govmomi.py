@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from project.repository import ROOT
 from simulators.tls import Trust
 from simulators.vsphere.server import Server
 from simulators.vsphere_tests.counterparts import lacking
+from support.built_once import built_once
 
 _SOURCE = Path(__file__).with_name("govmomi") / "main.go"
 #: Where Debian's packages have the sources of Go libraries.
@@ -24,15 +24,12 @@ def govmomi(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the client, which is built once: it takes 20 seconds."""
     if shutil.which("go") is None or not (_GOPATH / "src/github.com/vmware/govmomi").exists():
         lacking()
-    digest = hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:12]
-    built = ROOT / f".cache/vsphere-govmomi-{digest}"
-    if not built.exists():
-        built.parent.mkdir(exist_ok=True)
-        own = {"GO111MODULE": "off", "GOPATH": str(_GOPATH), "GOCACHE": str(tmp_path_factory.mktemp("go"))}
-        unfinished = built.with_suffix(".new")
-        subprocess.run(["go", "build", "-o", unfinished, _SOURCE], env={**os.environ, **own}, check=True)
-        unfinished.rename(built)
-    return built
+    own = {"GO111MODULE": "off", "GOPATH": str(_GOPATH), "GOCACHE": str(tmp_path_factory.mktemp("go"))}
+
+    def build(program: Path) -> None:
+        subprocess.run(["go", "build", "-o", program, _SOURCE], env={**os.environ, **own}, check=True)
+
+    return built_once(f"vsphere-govmomi-{hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:12]}", build)
 
 
 def test_govmomi_lists_finds_starts_and_is_told_what_is_wrong(

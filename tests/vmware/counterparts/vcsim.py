@@ -4,16 +4,17 @@ It is built once, in about 20 s, and kept in `.cache`.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from support.built_once import built_once
+
 HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
 _SOURCE = HERE / "vcsim" / "main.go"
 _GOVMOMI = Path("/usr/share/gocode/src/github.com/vmware/govmomi/simulator")
 _BUILD_SECONDS = 600
@@ -29,22 +30,14 @@ def missing_packages() -> list[str]:
 
 def build() -> Path:
     """Return the simulator's program, which is built unless it is there."""
-    cache = ROOT / ".cache"
-    cache.mkdir(exist_ok=True)
-    program = cache / f"vcsim-{hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:12]}"
-    with (cache / "vcsim.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not program.exists():
-            environment = os.environ | {
-                "GO111MODULE": "off",
-                "GOPATH": "/usr/share/gocode",
-                "GOCACHE": str(cache / "go-build"),
-            }
-            made = program.with_suffix(".new")
-            command = ["go", "build", "-o", str(made), str(_SOURCE)]
-            subprocess.run(command, check=True, env=environment, cwd=_SOURCE.parent, timeout=_BUILD_SECONDS)
-            made.rename(program)
-    return program
+    return built_once(f"vcsim-{hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:12]}", _build)
+
+
+def _build(program: Path) -> None:
+    with tempfile.TemporaryDirectory() as cache:
+        own = {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": cache}
+        command = ["go", "build", "-o", str(program), str(_SOURCE)]
+        subprocess.run(command, check=True, env=os.environ | own, cwd=_SOURCE.parent, timeout=_BUILD_SECONDS)
 
 
 @contextlib.contextmanager
