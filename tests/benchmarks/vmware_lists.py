@@ -41,7 +41,7 @@ def make_list():
     return list_by_sdk(content)
 """
 #: What the ratio is at 1,000 guests.
-_MOST = {"SOAP": 1 / 8, "VI-JSON": 1 / 20, "vcsim, SOAP": 1 / 6}
+_MOST = {"SOAP": 0.15, "VI-JSON": 0.05, "vcsim, SOAP": 0.2}
 _MOST_GUESTS = 1_000
 _MOST_MS = 300
 _MOST_MIB = 40
