@@ -87,6 +87,7 @@ from simplestack.sessions.targets import Target
 from simplestack.sessions.time_limits import DeadlineExceeded, call_or_abandon, time_left_seconds
 from simplestack.stack import Stack
 from simplestack.undo import Undo
+from simplestack.xml_characters import forbidden_in_xml
 from simplestack.xml_parsing import parse_xml
 
 __all__ = [
@@ -168,6 +169,7 @@ __all__ = [
     "WrappableStream",
     "call_or_abandon",
     "check_account",
+    "forbidden_in_xml",
     "free_name",
     "gib",
     "gib_to_bytes",

@@ -8,15 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 from xml.parsers import expat
 
-from simplestack import HttpsClient, HypervisorError, InvalidArguments
+from simplestack import HttpsClient, HypervisorError, InvalidArguments, forbidden_in_xml
 from simplestack_xen.xapi.messages import request
 
 _CONTENT_TYPE = "text/xml"
 _PIECE_BYTES = 128 * 1024
 #: The name of the message, at the start of a request body.
 _METHOD = re.compile(rb"<methodName>([\w.]+)</methodName>")
-#: Characters that are not allowed in XML 1.0.
-_FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 #: Errors of the standard library's decoder for XML that is not XML-RPC.
 _INVALID = (
     xmlrpc.client.Error,
@@ -67,11 +65,9 @@ def xml_value(value: Any) -> Any:
         case int():
             return str(value)
         case str():
-            forbidden = _FORBIDDEN.search(value)
+            forbidden = forbidden_in_xml(value)
             if forbidden is not None:
-                raise InvalidArguments(
-                    f"XAPI's XML cannot contain the character U+{ord(forbidden[0]):04X}: remove it"
-                )
+                raise InvalidArguments(f"XAPI's XML cannot contain the character {forbidden}: remove it")
             return value
         case Mapping():
             return {xml_value(str(name)): xml_value(its) for name, its in value.items()}

@@ -1,9 +1,8 @@
 """Check names, define new guests, and rename guests."""
 
-import re
 from contextlib import suppress
 
-from simplestack import Conflict, EntityNotFound, GuestState, InvalidArguments, free_name
+from simplestack import Conflict, EntityNotFound, GuestState, InvalidArguments, forbidden_in_xml, free_name
 from simplestack_kvm.errors import has_reason
 from simplestack_kvm.libvirtd.changes.undo import Step
 from simplestack_kvm.libvirtd.connection.session import KvmSession
@@ -12,8 +11,6 @@ from simplestack_kvm.sdk import libvirt
 
 #: libvirt stores a domain or a network in a file with its name and the suffix ``.xml.new``.
 MAX_NAME_BYTES = 255 - len(".xml.new")
-#: What XML 1.0 cannot hold (https://www.w3.org/TR/xml/#charsets).
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def check_name(session: KvmSession, name: str) -> None:
@@ -33,10 +30,10 @@ def check_spelling(name: str, kind: str) -> None:
     :param kind: whose name it is, such as ``guest``
     :raises InvalidArguments: it cannot
     """
-    unstorable = _NOT_IN_XML.search(name)
-    if unstorable is not None:
+    forbidden = forbidden_in_xml(name)
+    if forbidden is not None:
         raise InvalidArguments(
-            f"`name`: {name[:80]!r} has the character U+{ord(unstorable[0]):04X}, which XML and thus libvirt "
+            f"`name`: {name[:80]!r} has the character {forbidden}, which XML and thus libvirt "
             f"cannot store: choose another {kind} name"
         )
     # libvirt makes paths of names, and of a dot alone one that it then tries to delete.

@@ -4,11 +4,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Self
 
-from simplestack import InvalidArguments, OperationNotSupported
+from simplestack import InvalidArguments, OperationNotSupported, forbidden_in_xml
 from simplestack_vmware.sdk import VmomiSupport, vmodl
 
-#: Characters that XML cannot contain, in UTF-8.
-_FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 #: Methods that change nothing, or nothing but what the session waits for.
 _REPEATABLE = re.compile(
     r"Retrieve(Properties|ServiceContent)\w*|Find\w+|Query\w+|CreatePropertyCollector|CreateFilter"
@@ -68,13 +66,14 @@ class Stub:
                 f"{info.wsdlName} needs a newer vSphere than this host's API "
                 f"{VmomiSupport.versionIdMap[self.version]}"
             ) from None
-        except UnicodeEncodeError as error:
-            raise _bad_character(error.object[error.start]) from None
-        forbidden = _FORBIDDEN.search(request)
-        if forbidden is not None:
-            raise _bad_character(forbidden[0].decode())
+        except UnicodeEncodeError as error:  # half of a surrogate pair
+            _check_characters(error.object)
+            raise
+        _check_characters(request.decode())
         return request
 
 
-def _bad_character(character: str) -> InvalidArguments:
-    return InvalidArguments(f"vSphere's XML cannot contain the character U+{ord(character):04X}: remove it")
+def _check_characters(text: str) -> None:
+    forbidden = forbidden_in_xml(text)
+    if forbidden is not None:
+        raise InvalidArguments(f"vSphere's XML cannot contain the character {forbidden}: remove it")
