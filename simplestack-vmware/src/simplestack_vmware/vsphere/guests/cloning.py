@@ -6,13 +6,12 @@ from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.disks.additions import added_disks
-from simplestack_vmware.vsphere.guests.cd_drives import medium_for_copy
 from simplestack_vmware.vsphere.guests.creation import make_vm
 from simplestack_vmware.vsphere.guests.hardware import Hardware, new_cards
 from simplestack_vmware.vsphere.guests.origins import VmOrigin
 from simplestack_vmware.vsphere.guests.placement import Place
 from simplestack_vmware.vsphere.inventory.devices import CD_DRIVE, interfaces
-from simplestack_vmware.vsphere.media.drives import added, ejected, has_iso, inserted
+from simplestack_vmware.vsphere.media.drives import added, ejected, has_iso, inserted, medium_for_copy
 from simplestack_vmware.vsphere.networks.copied_cards import removed_cards, renewed_cards
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.disks.additions import NewDisk, added_disks
-from simplestack_vmware.vsphere.guests.cd_drives import new_drive
 from simplestack_vmware.vsphere.inventory.records import NetworkRecord
+from simplestack_vmware.vsphere.media.drives import new_drive
 from simplestack_vmware.vsphere.networks.new_cards import new_card
 
 if TYPE_CHECKING:

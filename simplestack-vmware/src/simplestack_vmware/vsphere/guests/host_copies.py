@@ -16,12 +16,11 @@ from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.disks.copies import DiskFile
 from simplestack_vmware.vsphere.disks.units import CONTROLLERS, new_controller
 from simplestack_vmware.vsphere.guests.assembly import add_copies, create_vm
-from simplestack_vmware.vsphere.guests.cd_drives import copied_drive, medium_for_copy
 from simplestack_vmware.vsphere.guests.hardware import Hardware, new_cards
 from simplestack_vmware.vsphere.guests.origins import VmOrigin
 from simplestack_vmware.vsphere.guests.placement import Place
 from simplestack_vmware.vsphere.inventory.devices import CD_DRIVE, DISK, Device, disks, interfaces
-from simplestack_vmware.vsphere.media.drives import added
+from simplestack_vmware.vsphere.media.drives import added, copied_drive, medium_for_copy
 from simplestack_vmware.vsphere.networks.copied_cards import copied_card
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 

@@ -1,6 +1,6 @@
-"""Changes of a guest's CD drive, as vSphere's specs."""
+"""CD drives: changes of those of guests, and those of new VMs and copies, as vSphere's specs."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
 
@@ -55,40 +55,62 @@ def is_in(drive: Device, iso: str, *, is_on: bool) -> bool:
 
 def inserted(drive: Device, iso: str) -> "list[Change]":
     """Return the changes that insert an ISO image into a drive."""
-    return [_edited(drive, vim.vm.device.VirtualCdrom.IsoBackingInfo(fileName=iso), connected=True)]
+    return [_edited(drive, iso)]
 
 
 def ejected(drive: Device) -> "list[Change]":
     """Return the changes that leave a drive empty."""
-    empty = vim.vm.device.VirtualCdrom.RemotePassthroughBackingInfo(
-        deviceName="", exclusive=False, useAutoDetect=False
-    )
-    return [_edited(drive, empty, connected=False)]
+    return [_edited(drive, None)]
 
 
 def added(vm: VmDevices, iso: str) -> "list[Change]":
-    """Return the changes that add a CD drive with an ISO image in it.
+    """Return the changes that add a CD drive with an ISO image in it to a VM.
 
     :raises Conflict: the guest has no place for it
     """
-    changes: list[Change] = []
     place = _free_place(vm.devices)
-    if place is None:
-        taken = {each.bus_number for each in vm.devices if each.type_name == "VirtualAHCIController"}
-        numbers = set(range(_MAX_SATA_CONTROLLERS)) - taken
-        if not numbers:
-            raise Conflict(f"guest {vm.name!r} has no free place for a CD drive: add one in vSphere")
-        controller = vim.vm.device.VirtualAHCIController(key=_NEW_CONTROLLER_KEY, busNumber=min(numbers))
-        changes.append(vim.vm.device.VirtualDeviceSpec(operation="add", device=controller))
-        place = _NEW_CONTROLLER_KEY, 0
-    drive = vim.vm.device.VirtualCdrom(
-        key=_NEW_DRIVE_KEY,
-        controllerKey=place[0],
-        unitNumber=place[1],
-        backing=vim.vm.device.VirtualCdrom.IsoBackingInfo(fileName=iso),
-        connectable=_connection(Connectable(), connected=True),
-    )
-    return [*changes, vim.vm.device.VirtualDeviceSpec(operation="add", device=drive)]
+    if place is not None:
+        return [_added(_NEW_DRIVE_KEY, place, iso)]
+    taken = {each.bus_number for each in vm.devices if each.type_name == "VirtualAHCIController"}
+    numbers = set(range(_MAX_SATA_CONTROLLERS)) - taken
+    if not numbers:
+        raise Conflict(f"guest {vm.name!r} has no free place for a CD drive: add one in vSphere")
+    return _on_new_controller(min(numbers), iso)
+
+
+def new_drive(iso: str | None) -> "list[Change]":
+    """Return the changes that add a CD drive to a new VM, on a SATA controller.
+
+    :param iso: path of the ISO image in it, ``[datastore] path``; None for an empty drive
+    """
+    return _on_new_controller(0, iso)
+
+
+def copied_drive(drive: Device, key: int, iso: str | None) -> "Change":
+    """Return the change that adds a CD drive at the place of another one.
+
+    :param key: negative, and the drive's alone among the changes
+    """
+    return _added(key, (drive.controller_key or 0, drive.unit_number or 0), iso)
+
+
+def medium_for_copy(drive: Device, folder: str) -> str | None:
+    """Return the ISO image in a drive that a copy of the VM has, too: none in the folder of the VM itself.
+
+    Such an image is deleted with the VM, and may have data for cloud-init.
+
+    :param folder: ``[datastore] folder/``
+    """
+    iso = drive.backing.file_name if has_iso(drive) else None
+    return None if iso is None or iso.startswith(folder) else iso
+
+
+def drive_backing(iso: str | None) -> "vim.vm.device.VirtualDevice.BackingInfo":
+    """Return what is in a drive: an ISO image, or nothing."""
+    drive = vim.vm.device.VirtualCdrom
+    if iso is None:
+        return drive.RemotePassthroughBackingInfo(deviceName="", exclusive=False, useAutoDetect=False)
+    return drive.IsoBackingInfo(fileName=iso)
 
 
 def _free_place(devices: list[Device]) -> tuple[int, int] | None:
@@ -103,18 +125,39 @@ def _free_place(devices: list[Device]) -> tuple[int, int] | None:
     return None
 
 
-def _edited(drive: Device, backing: Any, *, connected: bool) -> "Change":
+def _on_new_controller(number: int, iso: str | None) -> "list[Change]":
+    controller = vim.vm.device.VirtualAHCIController(key=_NEW_CONTROLLER_KEY, busNumber=number)
+    change = vim.vm.device.VirtualDeviceSpec(operation="add", device=controller)
+    return [change, _added(_NEW_DRIVE_KEY, (_NEW_CONTROLLER_KEY, 0), iso)]
+
+
+def _added(key: int, place: tuple[int, int], iso: str | None) -> "Change":
+    return _spec("add", key, place, iso, Connectable())
+
+
+def _edited(drive: Device, iso: str | None) -> "Change":
+    place = drive.controller_key, drive.unit_number
+    return _spec("edit", drive.key, place, iso, drive.connectable or Connectable())
+
+
+def _spec(
+    operation: Literal["add", "edit"],
+    key: int,
+    place: tuple[int | None, int | None],
+    iso: str | None,
+    before: Connectable,
+) -> "Change":
+    """Return the change that lets a drive have an ISO image, or nothing, in it."""
+    is_connected = iso is not None
     device = vim.vm.device.VirtualCdrom(
-        key=drive.key,
-        controllerKey=drive.controller_key,
-        unitNumber=drive.unit_number,
-        backing=backing,
-        connectable=_connection(drive.connectable or Connectable(), connected=connected),
+        key=key,
+        controllerKey=place[0],
+        unitNumber=place[1],
+        backing=drive_backing(iso),
+        connectable=vim.vm.device.VirtualDevice.ConnectInfo(
+            startConnected=is_connected,
+            connected=is_connected,
+            allowGuestControl=before.allow_guest_control,
+        ),
     )
-    return vim.vm.device.VirtualDeviceSpec(operation="edit", device=device)
-
-
-def _connection(before: Connectable, *, connected: bool) -> "vim.vm.device.VirtualDevice.ConnectInfo":
-    return vim.vm.device.VirtualDevice.ConnectInfo(
-        startConnected=connected, connected=connected, allowGuestControl=before.allow_guest_control
-    )
+    return vim.vm.device.VirtualDeviceSpec(operation=operation, device=device)

@@ -13,6 +13,7 @@ from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.guests.placement import Place
 from simplestack_vmware.vsphere.inventory.names import encoded
 from simplestack_vmware.vsphere.inventory.records import NetworkRecord
+from simplestack_vmware.vsphere.media.drives import drive_backing
 from simplestack_vmware.vsphere.networks.addresses import usable_macs
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simplestack_vmware.vsphere.transfer.descriptors import texts_of
@@ -135,7 +136,7 @@ def _leave_out_devices(config: Any) -> None:
                 raise InvalidArguments("the appliance has a disk that is no file")
             found.backing.fileName = ""
         elif isinstance(found, device.VirtualCdrom):
-            found.backing = device.VirtualCdrom.RemotePassthroughBackingInfo(deviceName="", exclusive=False)
+            found.backing = drive_backing(None)
         elif isinstance(found, device.VirtualFloppy):
             found.backing = device.VirtualFloppy.RemoteDeviceBackingInfo(deviceName="")
         kept.append(change)
