@@ -16,6 +16,7 @@ from simplestack_vmware.vsphere.guests.cloud_init import cloud_init_options
 from simplestack_vmware.vsphere.guests.copying import copy_vm, find_copyable
 from simplestack_vmware.vsphere.guests.creation import start_vm
 from simplestack_vmware.vsphere.guests.hardware import Hardware, new_devices
+from simplestack_vmware.vsphere.guests.naming import require_free_name
 from simplestack_vmware.vsphere.guests.origins import VmOrigin
 from simplestack_vmware.vsphere.guests.placement import Place, Wishes, choose_place, stores_near
 from simplestack_vmware.vsphere.guests.sizes import check_cpus, check_memory, sized_kind
@@ -100,7 +101,7 @@ def _plan(
     :return: the place, what is added to the guest, and the path of the image of its first disk
     """
     topology = Topology.read(session)
-    topology.require_free_name(guest.name)
+    require_free_name(guest.name, topology.vms)
     wishes = Wishes(
         cluster=guest.cluster,
         resource_pool=guest.resource_pool,

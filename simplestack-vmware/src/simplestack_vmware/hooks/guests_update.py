@@ -19,7 +19,7 @@ from simplestack_vmware.vsphere.changes.reconfiguring import reconfigure
 from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.disks.growth import grown_sum
-from simplestack_vmware.vsphere.guests.naming import require_free_name
+from simplestack_vmware.vsphere.guests.naming import read_names, require_free_name
 from simplestack_vmware.vsphere.guests.sizes import SizedVm, cpus_change, memory_change, sized_kind
 from simplestack_vmware.vsphere.guests.templates import mark_as_guest, mark_as_template, require_templates
 from simplestack_vmware.vsphere.inventory.devices import PARAVIRTUAL_SCSI
@@ -87,6 +87,6 @@ def _fields(session: VmwareSession, vm: SizedVm, changes: GuestUpdate) -> dict[s
     if changes.cpus is not UNSET:
         fields |= cpus_change(vm, changes.cpus)
     if changes.name is not UNSET and changes.name != vm.name:
-        require_free_name(session, changes.name, besides=vm.ref)
+        require_free_name(changes.name, read_names(session), besides=vm.ref)
         fields["name"] = encoded(changes.name)
     return fields

@@ -8,7 +8,6 @@ from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.inventory.records import Named
 from simplestack_vmware.vsphere.inventory.walks import TO_VMS
 from simplestack_vmware.vsphere.reading.queries import Query
-from simplestack_vmware.vsphere.reading.schemas import Record
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 
@@ -18,18 +17,23 @@ class VmName(Named, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "VirtualMachine"
 
 
-def require_free_name(session: VmwareSession, name: str, besides: Ref | None = None) -> None:
-    """Check that no guest or template has a name: one round trip, and one for each further 1,000 VMs.
+def read_names(session: VmwareSession) -> list[VmName]:
+    """Read the names of all guests and templates: one round trip, and one for each further 1,000 VMs."""
+    records = session.reader.read(Query([session.root], [VmName], TO_VMS))
+    return [record for record in records if isinstance(record, VmName)]
 
-    Clients find guests by their names, so a name may not become ambiguous.
 
+def require_free_name(name: str, vms: Iterable[VmName], besides: Ref | None = None) -> None:
+    """Check that no guest or template has a name. Clients find guests by their names.
+
+    :param vms: all guests and templates
     :param besides: the VM that may have it
     :raises Conflict: another one has it
     """
-    require_unused(name, session.reader.read(Query([session.root], [VmName], TO_VMS)), besides)
+    if any(vm.name == name and vm.ref != besides for vm in vms):
+        raise taken(name)
 
 
-def require_unused(name: str, records: Iterable[Record], besides: Ref | None = None) -> None:
-    """Check that none of the VMs among records has a name, as `require_free_name`."""
-    if any(isinstance(each, VmName) and each.name == name and each.ref != besides for each in records):
-        raise Conflict(f"another guest or template has the name {name!r}: choose another name")
+def taken(name: str) -> Conflict:
+    """Return the error for a name that another guest or template has."""
+    return Conflict(f"another guest or template has the name {name!r}: choose another name")

@@ -6,7 +6,7 @@ from msgspec import field
 
 from simplestack import free_name
 from simplestack_vmware.vsphere.connection.refs import Ref
-from simplestack_vmware.vsphere.guests.naming import VmName, require_unused
+from simplestack_vmware.vsphere.guests.naming import VmName
 from simplestack_vmware.vsphere.inventory.records import (
     ClusterName,
     HostRecord,
@@ -100,8 +100,9 @@ class Topology:
     """What is in the inventory, as far as places of VMs depend on it."""
 
     def __init__(self, records: list[Record]) -> None:
-        self._vms = _of(VmName, records)
-        self._names = {vm.name for vm in self._vms}
+        #: Guests and templates.
+        self.vms = _of(VmName, records)
+        self._names = {vm.name for vm in self.vms}
         self.datacenters = _of(Datacenter, records)
         self.computes = _of(Compute, records)
         self.hosts = _of(PlaceHost, records)
@@ -127,13 +128,6 @@ class Topology:
         walks = dict.fromkeys((*TO_VMS, *TO_HOSTS, *TO_DATASTORES, *_TO_NETWORKS, *_TO_POOLS))
         fields: dict[type[Record], frozenset[str]] = {PortGroupRecord: port_group_fields(session)}
         return cls(session.reader.read(Query([session.root], kinds, walks, fields)))
-
-    def require_free_name(self, name: str) -> None:
-        """Check that no VM or template has a name. vSphere itself compares names within a folder.
-
-        :raises Conflict: one has
-        """
-        require_unused(name, self._vms)
 
     def free_name(self, name: str) -> str:
         """Return the name, or ``NAME (2)`` or the next free name if a VM or a template has it."""

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from simplestack import (
-    Conflict,
     GuestImport,
     HypervisorError,
     HypervisorTimeout,
@@ -26,6 +25,7 @@ from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.guests.creation import remove_new_vm, start_vm
+from simplestack_vmware.vsphere.guests.naming import require_free_name, taken
 from simplestack_vmware.vsphere.guests.placement import Place, Wishes, choose_place
 from simplestack_vmware.vsphere.guests.topology import Topology
 from simplestack_vmware.vsphere.inventory.names import decoded, encoded
@@ -73,7 +73,7 @@ def import_guest(order: Order, image: Image) -> str:
     session, topology, wanted = order.session, order.topology, order.wanted
     appliance = image.appliance
     if wanted.name is not UNSET:
-        topology.require_free_name(wanted.name)
+        require_free_name(wanted.name, topology.vms)
     name = _free_name(topology, appliance.name) if wanted.name is UNSET else wanted.name
     networks = list(wanted.network) or _networks_of(topology, appliance)
     wishes = Wishes(storage=order.storage_id, networks=networks).or_settings(session.settings)
@@ -193,7 +193,7 @@ def _begin(order: Order, made: Specification, place: Place, name: str, undo: Und
             if not fault.is_a("DuplicateName") or attempt == _ATTEMPTS - 1:
                 raise
             if order.wanted.name is not UNSET:
-                raise Conflict(f"another guest has the name {name!r}: choose another name") from None
+                raise taken(name) from None
             topology.take_name(name)
             name = _free_name(topology, name)
             made.config.name = encoded(name)
