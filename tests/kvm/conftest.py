@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import NoReturn
 
 import libvirt
 import pytest
@@ -17,6 +16,7 @@ from simplestack.dispatch.warnings import current_warnings
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.settings import KvmSettings
 from support.built_once import built_once
+from support.lacking import lacking, lacking_packages
 
 from .counterparts import libvirtd as counterpart
 from .counterparts.libvirtd import Libvirtd
@@ -36,20 +36,13 @@ GUEST_IMAGE_PACKAGES = {
 }
 
 
-def lacking(reason: str) -> NoReturn:
-    """Skip what cannot be tested here; with SIMPLESTACK_REQUIRE=all it is a failure."""
-    if os.environ.get("SIMPLESTACK_REQUIRE") == "all":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
-
-
 def require_libvirtd(*, open_vswitch: bool = False) -> None:
     """Skip, unless a libvirtd of the tests' own can be started here, perhaps with Open vSwitch."""
     missing = counterpart.missing_packages()
     if open_vswitch:
         missing += counterpart.missing_packages(OPEN_VSWITCH_COMMANDS)
     if missing:
-        lacking(f"needs: apt-get install --no-install-recommends {' '.join(missing)}")
+        lacking_packages(missing)
     if os.geteuid() != 0:
         lacking("needs root: libvirtd runs in namespaces of its own")
 
@@ -164,7 +157,7 @@ def pool(session: KvmSession, libvirtd: Libvirtd) -> Iterator[Pool]:
 def nvram(libvirtd: Libvirtd) -> Iterator[Path]:
     """Give the folder in which libvirt keeps UEFI variables. A test leaves it as it was."""
     if not CODE.exists():
-        lacking("needs: apt-get install --no-install-recommends ovmf")
+        lacking_packages(["ovmf"])
     folder = libvirtd.folder / "lib/qemu/nvram"
     before = files_in(folder)
     yield folder
@@ -187,7 +180,7 @@ def guest_image() -> Path:
         {package for command, package in GUEST_IMAGE_PACKAGES.items() if not shutil.which(command)}
     )
     if missing:
-        lacking(f"needs: apt-get install --no-install-recommends {' '.join(missing)}")
+        lacking_packages(missing)
     return built_once(GUEST_IMAGE, _make_guest_image)
 
 

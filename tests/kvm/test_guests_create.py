@@ -25,8 +25,8 @@ from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.libvirtd.connection.documents import parse_document
 from simplestack_kvm.libvirtd.connection.session import KvmSession
+from support.lacking import lacking
 
-from .conftest import lacking
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign, volume
 from .interference import after

@@ -15,8 +15,7 @@ from simplestack_kvm.libvirtd.images.headers import (
     format_of,
     read_header,
 )
-
-from .conftest import lacking
+from support.lacking import lacking_packages
 
 BACKING_STRINGS = [
     "/etc/shadow",
@@ -31,7 +30,7 @@ BACKING_STRINGS = [
 @pytest.fixture(autouse=True)
 def qemu_img() -> None:
     if not shutil.which("qemu-img"):
-        lacking("needs: apt-get install --no-install-recommends qemu-utils")
+        lacking_packages(["qemu-utils"])
 
 
 def run(*arguments: str) -> None:

@@ -22,9 +22,9 @@ from simplestack import (
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.libvirtd.images.sources import check_image
+from support.lacking import lacking
 from support.threads import profiled
 
-from .conftest import lacking
 from .counterparts.libvirtd import Libvirtd
 from .domains import foreign, volume_disk
 from .image_guests import (

@@ -11,14 +11,13 @@ import pytest
 from simplestack import MIB
 from simplestack_kvm.libvirtd.images.headers import HEADER_BYTES
 from simplestack_kvm.libvirtd.images.tables import MAX_TABLES, is_complete
-
-from .conftest import lacking
+from support.lacking import lacking_packages
 
 
 @pytest.fixture(autouse=True)
 def qemu_img() -> None:
     if not shutil.which("qemu-img"):
-        lacking("needs: apt-get install --no-install-recommends qemu-utils")
+        lacking_packages(["qemu-utils"])
 
 
 def converted(folder: Path, *options: str) -> bytes:

@@ -24,9 +24,9 @@ from simplestack_kvm.hooks.interfaces import network_interface_list, network_int
 from simplestack_kvm.hooks.power import guest_shutdown, guest_start
 from simplestack_kvm.hooks.tags import tag_create, tag_list
 from simplestack_kvm.libvirtd.connection.session import KvmSession
+from support.lacking import lacking_packages
 
 from .appliances import FIRST, SECOND, image
-from .conftest import lacking
 from .counterparts.libvirtd import Libvirtd
 from .exports import Archive, exported, raw_content
 from .host_state import host_state
@@ -114,7 +114,7 @@ def test_a_template_with_uefi_variables_comes_back(
     session: KvmSession, libvirtd: Libvirtd, tmp_path: Path
 ) -> None:
     if not VARIABLES.exists():
-        lacking("needs: apt-get install --no-install-recommends ovmf")
+        lacking_packages(["ovmf"])
     nvram = libvirtd.folder / "lib/qemu/nvram"
     nvram.mkdir(parents=True, exist_ok=True)
     with uefi_guest(session, nvram, "efi") as domain:

@@ -10,9 +10,9 @@ from simplestack_kvm.hooks.guests import guest_delete, guest_list
 from simplestack_kvm.libvirtd.connection.documents import parse_document
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.libvirtd.guests.templates import template_ids
+from support.lacking import lacking_packages
 
 from .appliances import FIRST, appliance, disk, image, ova
-from .conftest import lacking
 from .counterparts.libvirtd import Libvirtd
 from .host_state import host_state
 from .interference import after
@@ -26,7 +26,7 @@ UEFI = appliance(firmware="efi", nvram_href="uefi.fd")
 def nvram(libvirtd: Libvirtd) -> Path:
     """Give libvirt's folder for UEFI variables."""
     if not VARIABLES.exists():
-        lacking("needs: apt-get install --no-install-recommends ovmf")
+        lacking_packages(["ovmf"])
     folder = libvirtd.folder / "lib/qemu/nvram"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

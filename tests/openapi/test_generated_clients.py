@@ -2,7 +2,6 @@
 
 import importlib
 import io
-import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from support.lacking import lacking
 from support.service import Service, token
 
 _HERE = Path(__file__).parent
@@ -143,7 +143,7 @@ def typescript(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ended = subprocess.run(install, cwd=folder, check=False, timeout=300)
         missing = "npm cannot install openapi-typescript" if ended.returncode else None
     if missing is not None:
-        (pytest.fail if os.environ.get("SIMPLESTACK_REQUIRE") == "all" else pytest.skip)(missing)
+        lacking(missing)
     return folder
 
 

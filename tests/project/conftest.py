@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from project.repository import ROOT
+from support.lacking import lacking_packages
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +35,7 @@ def run_shell(tmp_path: Path) -> Callable[[str], str]:
     It fails at the first that fails; for curl, an answer of 400 and above is a failure.
     """
     if shutil.which("curl") is None:
-        missing = "curl is missing: apt-get install -y --no-install-recommends curl"
-        (pytest.fail if os.environ.get("SIMPLESTACK_REQUIRE") else pytest.skip)(missing)
+        lacking_packages(["curl"])
     (tmp_path / ".curlrc").write_text("fail-with-body\nshow-error\nmax-time = 30\n")
 
     def run(script: str) -> str:

@@ -1,10 +1,8 @@
 """A simulated vCenter and ESXi host, govmomi's simulator, and sessions on them."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 import pytest
@@ -16,6 +14,7 @@ from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simulators.tls import Trust, make_trust
 from simulators.vsphere.nfc_server import NfcServer
 from simulators.vsphere.products import ESXI, VCENTER, Product
+from support.lacking import lacking_packages
 from support.vsphere import PASSWORD, Host, running_host, running_leases
 
 from .counterparts import vcsim
@@ -23,13 +22,6 @@ from .transfers import stream_optimized
 from .uploads import FIRST, SECOND, described, disk, packed
 
 Connect = Callable[..., VmwareSession]
-
-
-def lacking(reason: str) -> NoReturn:
-    """Skip what cannot be tested here; with SIMPLESTACK_REQUIRE=all it is a failure."""
-    if os.environ.get("SIMPLESTACK_REQUIRE") == "all":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +121,7 @@ def govmomi_vcenter(trust: Trust) -> Iterator[VmwareSession]:
 def _govmomi_session(trust: Trust, *, esx: bool) -> Iterator[VmwareSession]:
     missing = vcsim.missing_packages()
     if missing:
-        lacking(f"needs: apt-get install --no-install-recommends {' '.join(missing)}")
+        lacking_packages(missing)
     settings = VmwareSettings(tls_ca_file=str(trust.ca_file))
     with vcsim.running(trust.certificate, esx=esx) as port:
         session = connect(Target("127.0.0.1", port), Credentials(vcsim.USER, vcsim.PASSWORD), settings)

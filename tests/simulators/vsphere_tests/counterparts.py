@@ -1,20 +1,15 @@
 """Clients that are programs of Debian's."""
 
-import os
 from pathlib import Path
 from typing import NoReturn
 
-import pytest
+from support.lacking import lacking_packages
 
 #: Debian's packages of all of them.
 PACKAGES_FILE = Path(__file__).with_name("apt-packages.txt")
 
 
-def lacking() -> NoReturn:
+def lacking_client() -> NoReturn:
     """Skip a test, since its program is missing; with SIMPLESTACK_REQUIRE=all it is a failure."""
     lines = PACKAGES_FILE.read_text().splitlines()
-    packages = " ".join(line for line in lines if not line.startswith("#"))
-    missing = f"needs: apt-get install --no-install-recommends {packages}"
-    if os.environ.get("SIMPLESTACK_REQUIRE") == "all":
-        pytest.fail(missing, pytrace=False)
-    pytest.skip(missing)
+    lacking_packages(line for line in lines if not line.startswith("#"))

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from simulators.vsphere_tests.clients import Client
-from simulators.vsphere_tests.counterparts import lacking
+from simulators.vsphere_tests.counterparts import lacking_client
 from simulators.vsphere_tests.waiting import wait_until
 
 MIB = 1024**2
@@ -64,5 +64,5 @@ def random_disk(folder: Path, size: int = 4 * MIB) -> Path:
 def qemu_img(*arguments: str | Path) -> None:
     """Run qemu-img. Without it, the test is skipped."""
     if shutil.which("qemu-img") is None:
-        lacking()
+        lacking_client()
     subprocess.run(["qemu-img", *map(str, arguments)], check=True, capture_output=True, timeout=60)

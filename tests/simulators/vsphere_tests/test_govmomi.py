@@ -11,7 +11,7 @@ import pytest
 
 from simulators.tls import Trust
 from simulators.vsphere.server import Server
-from simulators.vsphere_tests.counterparts import lacking
+from simulators.vsphere_tests.counterparts import lacking_client
 from support.built_once import built_once
 
 _SOURCE = Path(__file__).with_name("govmomi") / "main.go"
@@ -23,7 +23,7 @@ _GOPATH = Path("/usr/share/gocode")
 def govmomi(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the client, which is built once: it takes 20 seconds."""
     if shutil.which("go") is None or not (_GOPATH / "src/github.com/vmware/govmomi").exists():
-        lacking()
+        lacking_client()
     own = {"GO111MODULE": "off", "GOPATH": str(_GOPATH), "GOCACHE": str(tmp_path_factory.mktemp("go"))}
 
     def build(program: Path) -> None:

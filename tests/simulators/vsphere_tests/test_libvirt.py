@@ -10,7 +10,7 @@ import pytest
 
 from simulators.vsphere.products import ESXI
 from simulators.vsphere.server import Server
-from simulators.vsphere_tests.counterparts import lacking
+from simulators.vsphere_tests.counterparts import lacking_client
 
 Virsh = Callable[..., list[str]]
 pytestmark = pytest.mark.parametrize("product", [ESXI])
@@ -21,7 +21,7 @@ def virsh(server: Server, tmp_path: Path) -> Virsh:
     """Give `virsh(*words)`, which returns the lines that are printed."""
     program = shutil.which("virsh")
     if program is None:
-        lacking()
+        lacking_client()
     credentials = "username=root\npassword=secret\n"
     (tmp_path / "auth.conf").write_text(
         f"[credentials-own]\n{credentials}[auth-esx-127.0.0.1]\ncredentials=own\n"
