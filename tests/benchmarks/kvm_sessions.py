@@ -6,7 +6,6 @@ up each time. That the calls are the same is checked before anything is measured
 Then wrk loads the service, whose requests share no connection, beside one whose requests do.
 """
 
-import http.client
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import libvirt
 from benchmarks.comparisons import Comparison, milliseconds, take_turns
 from benchmarks.kvm_sharing import compare_sharing
 from benchmarks.scale import Scale
+from benchmarks.shown_guests import showing
 from kvm.counterparts import libvirtd as counterpart
 from kvm.counterparts.libvirtd import Libvirtd
 from simplestack import Stack, Target
@@ -86,17 +86,12 @@ def _compare(daemon: Libvirtd, scale: Scale) -> Iterator[Comparison]:
             _by_hand(own, uuid, path)
             own.close()
 
-        with running_service(folder / "service", _SETTINGS) as service:
-            client = http.client.HTTPConnection(*service.address)
-            header = {"X-Simplestack-Hypervisor-Token": token(daemon.username, daemon.password)}
-
-            def over_http() -> None:
-                client.request("GET", f"/kvm/{place.replace(':', '%3A')}/guests/{uuid}", headers=header)
-                answer = client.getresponse()
-                body = answer.read()
-                if answer.status != 200:
-                    raise SystemExit(f"the guest was not shown: {body!r}")
-
+        path_of_guest = f"/kvm/{place.replace(':', '%3A')}/guests/{uuid}"
+        header = {"X-Simplestack-Hypervisor-Token": token(daemon.username, daemon.password)}
+        with (
+            running_service(folder / "service", _SETTINGS) as service,
+            showing(service, path_of_guest, header) as over_http,
+        ):
             subjects = {
                 "by hand": milliseconds(lambda: _by_hand(connection, uuid, path), _WARM_CALLS),
                 "warm": milliseconds(lambda: stack.guest_info(uuid), _WARM_CALLS),
@@ -105,7 +100,6 @@ def _compare(daemon: Libvirtd, scale: Scale) -> Iterator[Comparison]:
                 "cold by hand": milliseconds(cold_by_hand, _COLD_CALLS),
             }
             found = take_turns(scale.rounds, subjects)
-            client.close()
         open_, anew = "the same calls, open connection", "the same calls, new connection"
         yield _comparison("guest_info, warm, Stack", open_, found["warm"], found["by hand"])
         yield _comparison("guest_info, warm, over HTTP", open_, found["http"], found["by hand"])

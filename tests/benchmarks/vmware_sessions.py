@@ -4,16 +4,13 @@ That the calls are the same is checked before anything is measured. The simulato
 or 5 ms.
 """
 
-import http.client
-import json
-import ssl
 import tempfile
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.comparisons import Comparison, Goal, milliseconds, take_turns
 from benchmarks.scale import Scale
+from benchmarks.shown_guests import showing
 from benchmarks.vsphere import Host, vsphere
 from benchmarks.vsphere_reads import read_by_sdk
 from support.service import running_service, token
@@ -40,22 +37,11 @@ def _compare(host: Host, folder: Path, what: str, latency_ms: int, scale: Scale)
     with running_service(folder / "service", host.toml) as service:
         guest_id = service.get(f"/vmware/{host.place}/guests", headers=header).json[0]["id"]
         moid = content.searchIndex.FindByUuid(None, guest_id, True, True)._GetMoId()
-        client = http.client.HTTPConnection(*service.address)
-
-        def ours() -> None:
-            client.request("GET", f"/vmware/{host.place}/guests/{guest_id}", headers=header)
-            answer = client.getresponse()
-            body = answer.read()
-            if answer.status != 200:
-                raise SystemExit(f"the guest was not shown: {body!r}")
-
-        ways = {"ours": ours, "sdk": lambda: read_by_sdk(content, moid)}
-        for _ in range(8):
-            ours()  # so that each worker has its session, and knows the guest
-        for way in ways.values():
-            _check_calls(host, way)
-        found = take_turns(scale.rounds, {name: milliseconds(way, _CALLS) for name, way in ways.items()})
-        client.close()
+        with showing(service, f"/vmware/{host.place}/guests/{guest_id}", header) as ours:
+            ways = {"ours": ours, "sdk": lambda: read_by_sdk(content, moid)}
+            for way in ways.values():
+                _check_calls(host, way)
+            found = take_turns(scale.rounds, {name: milliseconds(way, _CALLS) for name, way in ways.items()})
     return Comparison(
         benchmark="vmware-sessions",
         what=f"GET of a guest, {what}",
@@ -69,16 +55,8 @@ def _compare(host: Host, folder: Path, what: str, latency_ms: int, scale: Scale)
 
 def _check_calls(host: Host, way: Callable[[], object]) -> None:
     """Pass when a way to show a guest makes the one call."""
-    _counts(host, "DELETE")
+    host.forget_counts()
     way()
-    calls = json.loads(_counts(host, "GET"))
+    calls = host.counts()
     if calls != _EXPECTED:
         raise SystemExit(f"a guest was shown by {calls}, not {_EXPECTED}")
-
-
-def _counts(host: Host, method: str) -> bytes:
-    context = ssl.create_default_context(cafile=str(host.ca_file))
-    request = urllib.request.Request(f"https://127.0.0.1:{host.port}/simulator/counts", method=method)
-    with urllib.request.urlopen(request, timeout=20, context=context) as answer:  # noqa: S310  https
-        body: bytes = answer.read()
-    return body

@@ -2,18 +2,15 @@
 
 import contextlib
 import os
-import ssl
-import subprocess
-import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pyVim.connect import SmartConnect
 
+from benchmarks.simulated_hosts import SimulatedHost, port_in, running_simulator
 from simplestack import Credentials
 from simplestack.appliances import Appliance, ApplianceDisk, write_descriptor
 from simplestack.sessions.targets import AllowList, Target
@@ -41,22 +38,12 @@ _VCSIM_PLACES = 50
 
 
 @dataclass(frozen=True)
-class Host:
+class Host(SimulatedHost):
     """A simulated vCenter."""
 
-    port: int
-    ca_file: Path
+    HYPERVISOR: ClassVar[str] = "vmware"
+
     user: str = USER
-
-    @property
-    def place(self) -> str:
-        """Its part of a path."""
-        return f"127.0.0.1%3A{self.port}"
-
-    @property
-    def toml(self) -> str:
-        """Settings of a service that reaches it."""
-        return f'[hypervisors.vmware]\nallowed_hosts = ["127.0.0.1"]\ntls_ca_file = "{self.ca_file}"\n'
 
     @contextlib.contextmanager
     def session(self) -> Iterator[VmwareSession]:
@@ -71,9 +58,8 @@ class Host:
 
     def by_sdk(self) -> Any:
         """Return pyvmomi's content of the service, logged in as scripts do it."""
-        context = ssl.create_default_context(cafile=str(self.ca_file))
         service = SmartConnect(  # type: ignore[no-untyped-call]  # pyVim has no types
-            host="127.0.0.1", port=self.port, user=self.user, pwd=PASSWORD, sslContext=context
+            host="127.0.0.1", port=self.port, user=self.user, pwd=PASSWORD, sslContext=self.tls
         )
         return service.RetrieveContent()
 
@@ -81,17 +67,8 @@ class Host:
 @contextlib.contextmanager
 def vsphere(folder: Path, *options: str) -> Iterator[Host]:
     """Run a simulated vCenter until the block ends."""
-    command = [sys.executable, "-m", "simulators.vsphere", "--tls-folder", str(folder), *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    if process.stdout is None:
-        raise AssertionError("it was asked for")
-    try:
-        lines = dict(line.split() for line in takewhile(lambda line: line != "ready\n", process.stdout))
-        yield Host(int(lines["server"].rpartition(":")[2]), Path(lines["ca"]))
-    finally:
-        process.terminate()
-        process.wait(20)
-        process.stdout.close()
+    with running_simulator("simulators.vsphere", folder, *options) as printed:
+        yield Host(port_in(printed["server"]), Path(printed["ca"]))
 
 
 @contextlib.contextmanager

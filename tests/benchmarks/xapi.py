@@ -1,42 +1,27 @@
 """A simulated XAPI in a process of its own, and XenServer's SDK, which is what ours stands beside."""
 
 import contextlib
-import ssl
-import subprocess
-import sys
 import xmlrpc.client
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import XenAPI
 
+from benchmarks.simulated_hosts import SimulatedHost, port_in, running_simulator
 from support.xapi import PASSWORD, USER
 
 
 @dataclass(frozen=True)
-class Host:
+class Host(SimulatedHost):
     """A simulated host."""
 
-    port: int
-    ca_file: Path
-
-    @property
-    def place(self) -> str:
-        """Its part of a path."""
-        return f"127.0.0.1%3A{self.port}"
-
-    @property
-    def toml(self) -> str:
-        """Settings of a service that reaches it."""
-        return f'[hypervisors.xen]\nallowed_hosts = ["127.0.0.1"]\ntls_ca_file = "{self.ca_file}"\n'
+    HYPERVISOR: ClassVar[str] = "xen"
 
     def connect(self) -> Any:
         """Return a session of XenServer's SDK, logged in."""
-        context = ssl.create_default_context(cafile=str(self.ca_file))
-        transport = xmlrpc.client.SafeTransport(context=context)
+        transport = xmlrpc.client.SafeTransport(context=self.tls)
         session = XenAPI.Session(f"https://127.0.0.1:{self.port}", transport)
         session.xenapi.login_with_password(USER, PASSWORD, "1.0", "benchmarks")
         return session
@@ -45,17 +30,8 @@ class Host:
 @contextlib.contextmanager
 def xapi(folder: Path, *options: str) -> Iterator[Host]:
     """Run a simulated host until the block ends."""
-    command = [sys.executable, "-m", "simulators.xapi", "--tls-folder", str(folder), *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    if process.stdout is None:
-        raise AssertionError("it was asked for")
-    try:
-        lines = dict(line.split() for line in takewhile(lambda line: line != "ready\n", process.stdout))
-        yield Host(int(lines["master"].rpartition(":")[2]), Path(lines["ca"]))
-    finally:
-        process.terminate()
-        process.wait(20)
-        process.stdout.close()
+    with running_simulator("simulators.xapi", folder, *options) as printed:
+        yield Host(port_in(printed["master"]), Path(printed["ca"]))
 
 
 def hang_up(session: Any) -> None:

@@ -5,17 +5,14 @@ message, or 5 ms, about what a busy master takes. From login to logout they are 
 finds the guest.
 """
 
-import http.client
-import json
-import ssl
 import tempfile
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.comparisons import Comparison, Goal, milliseconds, take_turns
 from benchmarks.scale import Scale
+from benchmarks.shown_guests import showing
 from benchmarks.xapi import Host, hang_up, xapi
 from support.service import running_service, token
 from support.xapi import PASSWORD, USER
@@ -39,31 +36,21 @@ def _compare(host: Host, folder: Path, latency_ms: int, scale: Scale) -> Iterato
     session.xenapi.VM.start(vm, False, False)
     uuid = session.xenapi.VM.get_uuid(vm)
     with running_service(folder / "service", host.toml) as service:
-        client = http.client.HTTPConnection(*service.address)
         header = {"X-Simplestack-Hypervisor-Token": token(USER, PASSWORD)}
-
-        def ours() -> None:
-            client.request("GET", f"/xen/{host.place}/guests/{uuid}", headers=header)
-            answer = client.getresponse()
-            body = answer.read()
-            if answer.status != 200:
-                raise SystemExit(f"the guest was not shown: {body!r}")
 
         def anew() -> None:
             own = host.connect()
             _by_sdk(own, own.xenapi.VM.get_by_uuid(uuid))
             hang_up(own)
 
-        for _ in range(8):
-            ours()  # so that each worker has its session, and knows the guest
-        _check_same(host, ours, lambda: _by_sdk(session, vm))
-        subjects = {
-            "ours": milliseconds(ours, _WARM_CALLS),
-            "sdk": milliseconds(lambda: _by_sdk(session, vm), _WARM_CALLS),
-            "anew": milliseconds(anew, _COLD_CALLS),
-        }
-        found = take_turns(scale.rounds, subjects)
-        client.close()
+        with showing(service, f"/xen/{host.place}/guests/{uuid}", header) as ours:
+            _check_same(host, ours, lambda: _by_sdk(session, vm))
+            subjects = {
+                "ours": milliseconds(ours, _WARM_CALLS),
+                "sdk": milliseconds(lambda: _by_sdk(session, vm), _WARM_CALLS),
+                "anew": milliseconds(anew, _COLD_CALLS),
+            }
+            found = take_turns(scale.rounds, subjects)
     hang_up(session)
     what = f"GET of a guest, {latency_ms} ms a message"
     goal = Goal(of="ratio", at_most=1.10) if latency_ms else Goal(of="difference", at_most=1)
@@ -89,20 +76,12 @@ def _check_same(host: Host, ours: Callable[[], None], other: Callable[[], None])
     """Pass when both send the same messages."""
     found = []
     for call in (ours, other):
-        _counts(host, "DELETE")
+        host.forget_counts()
         call()
-        counts = json.loads(_counts(host, "GET"))
+        counts = host.counts()
         found.append({name.replace("event_from", "event.from"): count for name, count in counts.items()})
     if found[0] != found[1]:
         raise SystemExit(f"the service sends {found[0]}, this benchmark {found[1]}: they must be the same")
-
-
-def _counts(host: Host, method: str) -> bytes:
-    context = ssl.create_default_context(cafile=str(host.ca_file))
-    request = urllib.request.Request(f"https://127.0.0.1:{host.port}/simulator/counts", method=method)
-    with urllib.request.urlopen(request, timeout=20, context=context) as answer:  # noqa: S310  https
-        body: bytes = answer.read()
-    return body
 
 
 def _comparison(what: str, beside: str, ours: list[float], other: list[float], goal: Goal) -> Comparison:
