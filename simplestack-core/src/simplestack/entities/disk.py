@@ -16,7 +16,7 @@ class Disk(Struct, frozen=True, kw_only=True):
     number: str
     #: Size in GiB; null if it is unknown, for example because the storage does not respond.
     size: float | None
-    #: Where the hypervisor keeps the disk: VDI UUID, datastore path or volume path.
+    #: Where the hypervisor keeps the disk: VDI UUID, datastore path, volume path or storage.
     extra_info: str | None = None
 
 

@@ -33,7 +33,7 @@ def disk_entity(disk: DiskRecord) -> Disk:
         name=disk.name,
         number=str(disk.device),
         size=gib(disk.size_bytes),
-        extra_info=f"{disk.storage}/{disk.id}.img",
+        extra_info=disk.storage,
     )
 
 
