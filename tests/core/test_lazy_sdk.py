@@ -29,8 +29,20 @@ def test_nothing_is_imported_before_the_first_use(module: str) -> None:
 def test_a_module_that_is_missing_is_an_error_that_says_what_to_do() -> None:
     sdk = LazySdk("sdk_that_is_not_there", advice="run `pip install it` there")
     for _ in range(2):
-        with pytest.raises(HypervisorUnavailable, match=r"No module named.*: run `pip install it` there"):
+        with pytest.raises(HypervisorUnavailable, match=r"runs this service: run `pip install it` there"):
             sdk.connect()
+
+
+def test_an_error_for_clients_has_no_path_of_a_module_and_the_log_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = f"broken_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(f"from {name} import nothing\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(HypervisorUnavailable) as raised:
+        LazySdk(name, advice="reinstall it").connect()
+    assert str(tmp_path) not in raised.value.message
+    assert str(tmp_path) in caplog.text
 
 
 def test_threads_that_meet_prepare_it_once_and_use_it_prepared(module: str) -> None:

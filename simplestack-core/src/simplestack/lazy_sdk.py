@@ -1,5 +1,6 @@
 """A hypervisor's SDK, imported when a plugin first uses it."""
 
+import logging
 import threading
 from collections.abc import Callable
 from importlib import import_module
@@ -7,6 +8,8 @@ from typing import Any
 
 from simplestack.errors import HypervisorUnavailable
 from simplestack.markers import PROJECT_NAME
+
+_log = logging.getLogger("simplestack.plugins")
 
 
 class LazySdk:
@@ -51,9 +54,10 @@ class LazySdk:
                 try:
                     module = import_module(self._module)
                 except ImportError as error:
+                    # Only for the log: its text may have paths of the machine.
+                    _log.error("cannot import %s: %s", self._module, error)
                     raise HypervisorUnavailable(
-                        f"cannot import {self._module} on the machine that runs this service ({error}): "
-                        f"{self._advice}"
+                        f"cannot import {self._module} on the machine that runs this service: {self._advice}"
                     ) from None
                 if self._prepare is not None:
                     self._prepare(module)
