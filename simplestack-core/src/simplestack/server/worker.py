@@ -24,6 +24,7 @@ from simplestack.server.in_flight import InFlight
 from simplestack.server.pages import StandIn, error_page
 from simplestack.server.patience import ClientLimits
 from simplestack.server.reception import Reception
+from simplestack.server.response_head import omit_server_header
 
 _log = logging.getLogger("simplestack.server")
 
@@ -78,6 +79,7 @@ class Worker(ThreadWorker):
     def init_process(self) -> None:
         """Start. Gunicorn calls this in the new process."""
         self.log.error_log.addFilter(_without_header_values)
+        omit_server_header()
         super().init_process()
 
     def load_wsgi(self) -> None:
