@@ -1,16 +1,15 @@
 """The WSGI application."""
 
 import ipaddress
-from pathlib import Path
 from typing import Any
 
 import falcon
 
-from simplestack.config.load import Configuration, load_configuration
+from simplestack.config.load import Configuration
 from simplestack.config.settings import ServerSettings
 from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.errors import PermissionDenied
-from simplestack.plugins.registry import Registry, load_registry
+from simplestack.plugins.registry import Registry
 from simplestack.server.authentication import ServiceTokens
 from simplestack.server.documents import OpenApiPage, ReferencePage
 from simplestack.server.ending import call_at_end
@@ -28,22 +27,6 @@ class Application(App):
     """The WSGI application, with the settings for its worker."""
 
     server_settings: ServerSettings
-
-
-def create_app(config: str | Path | None = None) -> App:
-    """Create the application for any WSGI server: ``gunicorn 'simplestack.server:create_app()'``.
-
-    The WSGI server chooses the address, so Simplestack does not know it. Unless `hypervisors` and each
-    `allowed_hosts` are set, the application serves only clients on the same machine.
-
-    :param config: TOML file with settings. Default: the file that ``SIMPLESTACK_CONFIG`` names
-    :raises SettingsError: a setting is unknown or invalid
-    """
-    configuration = load_configuration(None if config is None else Path(config))
-    registry = load_registry(configuration)
-    registry.log_failures()
-    registry.check_services()
-    return make_app(configuration, registry, local_only=not _is_explicit(configuration))
 
 
 def make_app(configuration: Configuration, registry: Registry, *, local_only: bool = False) -> App:
@@ -75,13 +58,6 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     for pages in service_pages(registry, server.plugin_timeout_seconds):
         pages.add_to(app)
     return app
-
-
-def _is_explicit(configuration: Configuration) -> bool:
-    names = configuration.server.hypervisors
-    return names is not None and all(
-        "allowed_hosts" in configuration.hypervisors.get(name, {}) for name in names
-    )
 
 
 class _LocalOnly:

@@ -64,7 +64,9 @@ class Worker(ThreadWorker):
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:  # noqa: ARG003  gunicorn's signature
-        """Check gunicorn's settings. The number of threads does not limit the number of idle connections.
+        """Check gunicorn's settings, and switch off its control socket. Gunicorn calls this when it starts.
+
+        The number of threads does not limit the number of idle connections.
 
         :raises RuntimeError: the protocol is not HTTP/1.1, or there is only one thread
         """
@@ -75,6 +77,8 @@ class Worker(ThreadWorker):
             )
         if cfg.protocol != "http" or "h2" in cfg.http_protocols:
             raise RuntimeError("simplestack.server.Worker speaks HTTP/1.1 only: put a proxy in front of it")
+        # Whoever can write to it controls the service. Gunicorn opens it after this.
+        cfg.set("control_socket_disable", True)
 
     def init_process(self) -> None:
         """Start. Gunicorn calls this in the new process."""
