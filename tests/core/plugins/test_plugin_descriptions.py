@@ -25,7 +25,7 @@ BROKEN = {
         "",
         (
             "'healthz' cannot be a hypervisor's name in URLs; expected up to 63 lower-case letters, digits "
-            "and '-', a letter first, and none of docs, healthz, metrics, openapi.json"
+            "and '-', a letter first, and none of docs, healthz, metrics, openapi.json, readyz"
         ),
     ),
     "title": ("title=None", "title is None; expected a line of text, such as title='KVM (libvirt)'"),

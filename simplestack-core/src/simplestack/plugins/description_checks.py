@@ -23,7 +23,7 @@ from simplestack.plugins.wording import shown
 
 _NAME = re.compile(r"\A[a-z][a-z0-9-]{0,62}\Z")
 #: First segments of paths outside the base path.
-_RESERVED_NAMES = frozenset({"healthz", "metrics", "openapi.json", "docs"})
+_RESERVED_NAMES = frozenset({"healthz", "readyz", "metrics", "openapi.json", "docs"})
 #: What core passes to the functions of a description, by position.
 _ARGUMENTS = {
     "connect": ("target", "credentials", "settings"),

@@ -17,6 +17,7 @@ from simplestack.server.meta import Health, HypervisorPage, Index
 from simplestack.server.paths import RawPath
 from simplestack.server.plugin_pages import Admission, service_pages
 from simplestack.server.problems import add_error_handlers
+from simplestack.server.readiness import Readiness
 from simplestack.server.responder import Service
 from simplestack.server.router import add_routes
 
@@ -27,6 +28,7 @@ class Application(App):
     """The WSGI application, with the settings for its worker."""
 
     server_settings: ServerSettings
+    readiness: Readiness
 
 
 def make_app(configuration: Configuration, registry: Registry, *, local_only: bool = False) -> App:
@@ -47,10 +49,12 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     tokens = ServiceTokens(server.tokens)
     app = Application(middleware=[RawPath(), *([_LocalOnly()] if local_only else []), Admission(tokens)])
     app.server_settings = server
+    app.readiness = Readiness(has_plugins=_has_plugins(configuration, registry))
     add_error_handlers(app)
     add_routes(app, Service(dispatcher, tokens, server.max_json_bytes))
     app.add_route("/", Index(dispatcher, tokens))
     app.add_route("/healthz", Health(dispatcher))
+    app.add_route("/readyz", app.readiness)
     app.add_route("/openapi.json", OpenApiPage(dispatcher, tokens))
     app.add_route("/docs", ReferencePage())
     app.add_route("/docs/{asset}", ReferencePage())
@@ -58,6 +62,13 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     for pages in service_pages(registry, server.plugin_timeout_seconds):
         pages.add_to(app)
     return app
+
+
+def _has_plugins(configuration: Configuration, registry: Registry) -> bool:
+    """Return whether all plugins that the settings name were loaded, or any if they name none."""
+    if configuration.server.hypervisors is None:
+        return bool(registry.hypervisors)
+    return not registry.failures
 
 
 class _LocalOnly:

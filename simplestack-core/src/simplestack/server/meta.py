@@ -61,7 +61,7 @@ class HealthReport(Struct, frozen=True, kw_only=True):
     busy_sessions: int
 
 
-class _Page:
+class Page:
     """A resource with a JSON response to GET and HEAD."""
 
     def _send(self, request: falcon.Request, response: falcon.Response, content: Any) -> None:
@@ -78,7 +78,7 @@ class _Page:
         raise NotImplementedError
 
 
-class Index(_Page):
+class Index(Page):
     """``GET /``: the service, its plugins and their versions."""
 
     def __init__(self, dispatcher: Dispatcher, tokens: ServiceTokens) -> None:
@@ -102,7 +102,7 @@ class Index(_Page):
         )
 
 
-class HypervisorPage(_Page):
+class HypervisorPage(Page):
     """``GET /{hypervisor}``: a plugin and the operations that it implements."""
 
     def __init__(self, dispatcher: Dispatcher, tokens: ServiceTokens) -> None:
@@ -120,7 +120,7 @@ class HypervisorPage(_Page):
         self._send(request, response, details)
 
 
-class Health(_Page):
+class Health(Page):
     """``GET /healthz``: whether this worker responds, and its number of sessions. It needs no token."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:

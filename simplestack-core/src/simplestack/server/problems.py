@@ -58,6 +58,10 @@ HTTP_ERRORS = {
         "NotImplementedError",
         "this transfer coding is not supported; send Content-Length, or a chunked body",
     ),
+    503: (
+        "NotReady",
+        "the service accepts no requests: it is stopping, or a hypervisor plugin could not be loaded",
+    ),
 }
 _INTERNAL = (
     "InternalError",

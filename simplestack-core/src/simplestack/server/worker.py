@@ -16,6 +16,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from simplestack.config.settings import ServerSettings
 from simplestack.errors import InvalidArguments, SimplestackError
 from simplestack.server.acceptor import Acceptor
+from simplestack.server.app import Application
 from simplestack.server.arrival import HeadTooLarge
 from simplestack.server.body_reader import drain, read_directly
 from simplestack.server.connection import Connection
@@ -90,6 +91,8 @@ class Worker(ThreadWorker):
         """Load the application."""
         super().load_wsgi()
         self.max_keepalived = sys.maxsize  # `Acceptor` limits connections
+        if isinstance(self.wsgi, Application):
+            self.wsgi.readiness.is_stopping = lambda: not self.alive
         settings = getattr(self.wsgi, "server_settings", ServerSettings())
         limits = ClientLimits(
             head_timeout_seconds=settings.request_head_timeout_seconds,

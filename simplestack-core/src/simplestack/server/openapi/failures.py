@@ -96,6 +96,11 @@ def page_failures(kinds: Iterable[type[SimplestackError]]) -> dict[str, Any]:
     return {str(status): _response(status, its) for status, its in reasons.items()}
 
 
+def problem_failure(status: int, name: str, when: str) -> dict[str, Any]:
+    """Return the OpenAPI error response for an error that has no class."""
+    return {str(status): _response(status, {name: when})}
+
+
 def _meaning(kind: type[SimplestackError]) -> str:
     """Return when an error is returned, in words for clients."""
     if kind is SimplestackError:  # only a defect has no class of its own

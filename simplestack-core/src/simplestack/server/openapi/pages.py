@@ -4,12 +4,16 @@ from typing import Any
 
 from simplestack import errors
 from simplestack.server.meta import HealthReport, PluginDetails, ServiceSummary
-from simplestack.server.openapi.failures import page_failures
+from simplestack.server.openapi.failures import page_failures, problem_failure
 from simplestack.server.openapi.schemas import Schema, Schemas
+from simplestack.server.problems import http_problem
+from simplestack.server.readiness import ReadinessReport
 
 TAG = {"name": "service", "description": "The service itself, its plugins and its health."}
 #: Types of their responses.
-KINDS = (ServiceSummary, PluginDetails, HealthReport)
+KINDS = (ServiceSummary, PluginDetails, HealthReport, ReadinessReport)
+#: Pages that need no service token.
+_OPEN = ("/healthz", "/readyz")
 
 _HYPERVISOR = {"$ref": "#/components/parameters/hypervisor"}
 _ONLY_HYPERVISOR = {
@@ -24,7 +28,7 @@ _ONLY_HYPERVISOR = {
 def paths(schemas: Schemas, security: list[dict[str, list[str]]]) -> dict[str, Any]:
     """Return the path items of the pages.
 
-    :param security: the required tokens; the health report requires none
+    :param security: the required tokens; health and readiness require none
     """
     document = {"type": "object", "required": ["openapi", "info", "paths", "components"]}
     by_path = {
@@ -38,10 +42,11 @@ def paths(schemas: Schemas, security: list[dict[str, list[str]]]) -> dict[str, A
             _HYPERVISOR,
         ),
         "/healthz": _page("health_info", "Check that the service responds.", schemas.of(HealthReport)),
+        "/readyz": _page("readiness_info", "Check that requests can be sent.", schemas.of(ReadinessReport)),
         "/openapi.json": _page("document_info", "Get this document.", document, _ONLY_HYPERVISOR),
     }
     for path, page in by_path.items():
-        is_open = path == "/healthz"
+        is_open = path in _OPEN
         page["security"] = [] if is_open else security
         page["responses"] |= page_failures(
             [
@@ -50,6 +55,7 @@ def paths(schemas: Schemas, security: list[dict[str, list[str]]]) -> dict[str, A
                 *([errors.HypervisorNotFound] if page["parameters"] else []),
             ]
         )
+    by_path["/readyz"]["responses"] |= problem_failure(503, *http_problem(503))
     by_path["/openapi.json"]["responses"]["304"] = {"description": "The document has not changed."}
     return {path: {"get": page} for path, page in by_path.items()}
 
