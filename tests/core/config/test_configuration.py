@@ -68,6 +68,66 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, message: str) -> No
         load(tmp_path, text)
 
 
+def test_all_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "simplestack.toml"
+    path.write_text("""
+        [server]
+        bind = "0.0.0.0"
+        threads = "8"
+        bnid = "x"
+        tokens = { a = "plain", b = "plain" }
+        certificate = "a.pem"
+        [hypervisors]
+        mock = 1
+        [sevrer]
+    """)
+    with pytest.raises(SettingsError) as raised:
+        load_configuration(path, {"SIMPLESTACK_TRACE_HOOKS": "yes", "SIMPLESTACK_SEVRER__X__Y": "1"})
+    assert sorted(problem.partition(": ")[0] for problem in raised.value.problems) == [
+        "SIMPLESTACK_TRACE_HOOKS",
+        "hypervisors.mock",
+        "server.bind",
+        "server.bnid",
+        "server.certificate and server.private_key",
+        "server.threads",
+        "server.tokens.a",
+        "server.tokens.b",
+        "sevrer",
+    ]
+    assert str(raised.value).splitlines() == list(raised.value.problems)
+
+
+def test_all_that_is_wrong_in_the_settings_of_plugins_is_named_at_once(tmp_path: Path) -> None:
+    text = """
+        [server]
+        hypervisors = ["kvm", "mock", "hyperv"]
+        services = ["fault_injection"]
+        [hypervisors.mock]
+        allowed_hosts = ["10/99", "a/b"]
+        max_calls_per_host = 0
+        [hypervisors.mock.hosts.demo]
+        max_calls_per_host = 0
+        hosts = {}
+        [hypervisors.kvm]
+        transport = "pigeon"
+        ssh_auth = "key"
+        [services.fault_injection]
+        rule = []
+    """
+    with pytest.raises(SettingsError) as raised:
+        load(tmp_path, text)
+    assert sorted(problem.partition(": ")[0] for problem in raised.value.problems) == [
+        "hypervisors.kvm.transport",
+        "hypervisors.mock.allowed_hosts",
+        "hypervisors.mock.allowed_hosts",
+        'hypervisors.mock.hosts."demo".hosts',
+        'hypervisors.mock.hosts."demo".max_calls_per_host',
+        "hypervisors.mock.max_calls_per_host",
+        "server.hypervisors",
+        "services.fault_injection.rule",
+    ]
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"cannot read .*missing.toml: No such file"):
         load_configuration(tmp_path / "missing.toml", {})

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from simplestack.config.errors import SettingsError
+from simplestack.config.tables import Table, convert_table
 from simplestack.plugins.containment import PluginCode
 from simplestack.plugins.errors import PluginFault
 from simplestack.plugins.wording import shown
@@ -15,28 +15,26 @@ from simplestack.plugins.wording import shown
 S = TypeVar("S", bound=Struct)
 
 
-def make_settings(raw: dict[str, Any], kind: type[S], place: str, code: PluginCode) -> S:
-    """Return a table of settings as the struct of its plugin.
+def make_settings(raw: dict[str, Any], kind: type[S], place: str, code: PluginCode) -> Table[S]:
+    """Return a table of settings as the struct of its plugin, with everything that is wrong in it.
 
     :param place: dotted path of the table
-    :raises SettingsError: a value is wrong
     :raises PluginFault: the plugin's code fails, or its default settings are invalid
     """
 
-    def convert() -> S | msgspec.ValidationError:
+    def convert(values: dict[str, Any]) -> S | msgspec.ValidationError:
         try:
-            return msgspec.convert(raw, kind)
+            return msgspec.convert(values, kind)
         except msgspec.ValidationError as error:
             return error
 
-    made = code.run(f"making {kind.__name__}", convert)
-    if not isinstance(made, msgspec.ValidationError):
-        return made
-    error = SettingsError.of(made, place, kind)
-    if raw:
-        raise error
-    # Nobody has set anything for this plugin, which may be installed without being wanted.
-    raise PluginFault(f"it cannot be used with its default settings: {error}. Set [{place}]")
+    step = f"making {kind.__name__}"
+    table = convert_table(raw, kind, place, lambda values: code.run(step, partial(convert, values)))
+    if table.problems and not raw:
+        # Nobody has set anything for this plugin, which may be installed without being wanted.
+        reason = "; ".join(table.problems)
+        raise PluginFault(f"it cannot be used with its default settings: {reason}. Set [{place}]")
+    return table
 
 
 def settings_warnings(warnings: Callable[[S], list[str]], settings: S, code: PluginCode) -> list[str]:

@@ -60,10 +60,21 @@ class Registry:
         :raises SettingsError: with all that were not
         """
         if self.service_failures:
-            lines = "\n".join(f"service {failure}" for failure in self.service_failures)
             raise SettingsError(
-                f"{lines}\nThe service does not start without its service plugins; to leave one out, name "
-                "the others in server.services"
+                *(f"service {failure}" for failure in self.service_failures),
+                "the service does not start without its service plugins; to leave one out, name the others "
+                "in server.services",
+            )
+
+    def check_hypervisors(self) -> None:
+        """Check that not all hypervisor plugins have failed. The service starts without some of them.
+
+        :raises SettingsError: all have failed
+        """
+        if self.failures and not self.hypervisors:
+            raise SettingsError(
+                "no hypervisor plugin could be loaded: the service does not start without any; "
+                "`hypervisors = []` in [server] says that none is wanted"
             )
 
     def log_failures(self) -> None:
@@ -99,13 +110,25 @@ class Registry:
 def load_registry(configuration: Configuration) -> Registry:
     """Load the plugins that the settings enable, with their own settings.
 
-    :raises SettingsError: a setting is wrong
+    :raises SettingsError: settings are wrong; it has all problems
+    """
+    registry, problems = read_registry(configuration)
+    if problems:
+        raise SettingsError(*problems)
+    return registry
+
+
+def read_registry(configuration: Configuration) -> tuple[Registry, list[str]]:
+    """Load the plugins that the settings enable, and return them with all that is wrong in the settings.
+
+    A plugin whose own settings are wrong is left out.
     """
     server = configuration.server
     limit_seconds = server.plugin_timeout_seconds
     hypervisors, failures = load_hypervisors(server.hypervisors, limit_seconds)
-    _check_names(configuration)
+    problems = _unknown_names(configuration)
     services = load_services_in_use(configuration)
+    problems += services.problems
     in_use: list[Hypervisor] = []
     settings: dict[str, HostSettings] = {}
     warning_lines: list[str] = []
@@ -115,12 +138,15 @@ def load_registry(configuration: Configuration) -> Registry:
             own = read_settings(configuration, found, code)
             lines = _warnings(found, own, code)
             in_use.append(found)
+        except SettingsError as error:
+            problems += error.problems
+            continue
         except PluginFault as fault:
             failures.append(LoadFailure(found.name, found.distribution, found.version, str(fault)))
             continue
         settings[found.name] = own
         warning_lines += lines
-    return Registry(
+    registry = Registry(
         hypervisors={word: found for found in in_use for word in (found.name, *found.plugin.aliases)},
         services=services.in_use,
         failures=tuple(failures),
@@ -129,6 +155,7 @@ def load_registry(configuration: Configuration) -> Registry:
         warning_lines=(*warning_lines, *services.warning_lines),
         services_off=services.off,
     )
+    return registry, problems
 
 
 def _warnings(hypervisor: Hypervisor, settings: HostSettings, code: PluginCode) -> list[str]:
@@ -141,12 +168,10 @@ def _warnings(hypervisor: Hypervisor, settings: HostSettings, code: PluginCode) 
     return lines
 
 
-def _check_names(configuration: Configuration) -> None:
-    """Check that the settings name installed plugins only.
-
-    :raises SettingsError: a plugin that they name is not installed
-    """
+def _unknown_names(configuration: Configuration) -> list[str]:
+    """Return a problem for each plugin that the settings name and that is not installed."""
     server = configuration.server
+    problems: list[str] = []
     for key, group, names in (
         ("server.hypervisors", HYPERVISOR_GROUP, server.hypervisors or []),
         ("hypervisors", HYPERVISOR_GROUP, configuration.hypervisors),
@@ -159,4 +184,5 @@ def _check_names(configuration: Configuration) -> None:
                 hint = _DISTRIBUTIONS.get(name) if group == HYPERVISOR_GROUP else None
                 known = ", ".join(installed) or "none"
                 advice = f"`pip install {hint}` adds it" if hint else f"installed are: {known}"
-                raise SettingsError(f"{key}: no plugin {name!r} is installed; {advice}")
+                problems.append(f"{key}: no plugin {name!r} is installed; {advice}")
+    return problems

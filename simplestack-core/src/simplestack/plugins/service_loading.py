@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from simplestack.config.errors import SettingsError
 from simplestack.config.load import Configuration
 from simplestack.plugins.containment import PluginCode
 from simplestack.plugins.discovery import DescribedService, load_services
@@ -48,18 +49,18 @@ class LoadedServices:
     off: tuple[DescribedService, ...]
     failures: tuple[LoadFailure, ...]
     warning_lines: tuple[str, ...]
+    #: What is wrong in their settings.
+    problems: tuple[str, ...]
 
 
 def load_services_in_use(configuration: Configuration) -> LoadedServices:
-    """Load the service plugins that the settings enable, with their own settings.
-
-    :raises SettingsError: a setting is wrong
-    """
+    """Load the service plugins that the settings enable, with their own settings."""
     enabled = configuration.server.services
     described, failures = load_services(enabled, configuration.server.plugin_timeout_seconds)
     in_use: list[Service] = []
     off: list[DescribedService] = []
     warning_lines: list[str] = []
+    problems: list[str] = []
     for found in described:
         name = found.installed.name
         if enabled is None and found.plugin.opt_in:
@@ -69,24 +70,30 @@ def load_services_in_use(configuration: Configuration) -> LoadedServices:
             continue
         try:
             service, lines = _started(found, configuration)
+        except SettingsError as error:
+            problems += error.problems
+            continue
         except PluginFault as fault:
             failures.append(found.installed.failure(str(fault)))
             continue
         in_use.append(service)
         warning_lines += [f"service {name}: {line}" for line in lines]
-    return LoadedServices(tuple(in_use), tuple(off), tuple(failures), tuple(warning_lines))
+    return LoadedServices(tuple(in_use), tuple(off), tuple(failures), tuple(warning_lines), tuple(problems))
 
 
 def _started(found: DescribedService, configuration: Configuration) -> tuple[Service, list[str]]:
     """Return a service plugin with its hooks, and its warnings.
 
-    :raises SettingsError: a setting is wrong
+    :raises SettingsError: settings are wrong
     :raises PluginFault: the plugin's own code, or what it made, is wrong
     """
     plugin, installed = found.plugin, found.installed
     code = installed.code(configuration.server.plugin_timeout_seconds)
     raw = configuration.services.get(plugin.name, {})
-    settings = make_settings(raw, plugin.settings, f"services.{plugin.name}", code)
+    table = make_settings(raw, plugin.settings, f"services.{plugin.name}", code)
+    settings = table.values
+    if table.problems or settings is None:
+        raise SettingsError(*table.problems)
     lines = settings_warnings(plugin.warnings, settings, code)
     made = code.run("make(settings)", partial(plugin.make, settings))
     hooks = code.run("checking what make(settings) returned", partial(checked_hooks, made))
