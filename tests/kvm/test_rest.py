@@ -149,7 +149,8 @@ def test_a_disk_of_another_guest_is_not_found(service: Service, libvirtd: Libvir
         paths.append(service.post(f"{BASE}/guests", body).headers["location"])
     for method, change in (("GET", None), ("PUT", {"size": 1}), ("DELETE", None)):
         answer = service.request(method, f"{paths[0]}/disks/vdb", change)
-        assert (answer.status, answer.json["message"]) == (404, "Disk:vdb not found")
+        assert answer.status == 404
+        assert answer.json["message"] == f"Disk:vdb not found: GET {paths[0]}/disks lists the disks"
     assert len(service.get(f"{paths[1]}/disks").json) == 2
     for path in paths:
         assert service.delete(path).status == 204

@@ -133,7 +133,7 @@ def test_the_same_refusals_have_the_same_words(pair: Pair) -> None:
             "/guests",
             {"name": "a", "template": "no"},
             404,
-            "Guest:no not found: `template` takes the ID or name of the guest or template to copy",
+            "Template:no not found: `template` takes the ID or name of the guest or template to copy",
         ),
         (
             "POST",
@@ -166,7 +166,13 @@ def test_the_same_refusals_have_the_same_words(pair: Pair) -> None:
             404,
             "Guest:shop not found: the guest named 'shop' has the ID {id}: use the ID",
         ),
-        ("GET", "/guests/{id}/snapshots/no", {}, 404, "Snapshot:no not found"),
+        (
+            "GET",
+            "/guests/{id}/snapshots/no",
+            {},
+            404,
+            "Snapshot:no not found: GET {host}/guests/{id}/snapshots lists the snapshots",
+        ),
     ):
         said = pair.refusal(method, path, body, status=status)
         assert said == message

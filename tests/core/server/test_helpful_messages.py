@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import pytest
 from msgspec import Meta, Struct
@@ -37,7 +38,7 @@ def message_of(service: Service, method: str, path: str, body: Any = None) -> tu
         (
             "/guests",
             {"name": "never", "template": "no"},
-            "Guest:no not found: `template` takes the ID or name of",
+            "Template:no not found: `template` takes the ID or name of",
         ),
         (
             "/guests",
@@ -103,6 +104,42 @@ def test_an_unknown_id_of_a_guest_is_404_and_says_no_more(service: Service, gues
     for unknown in ("nobody", "00000000-0000-4000-8000-000000000000", "a%2Fb"):
         status, said = message_of(service, "GET", f"/guests/{unknown}")
         assert (status, said) == (404, f"Guest:{unknown.replace('%2F', '/')} not found")
+
+
+@pytest.mark.parametrize("entity", ["Host", "Storage", "Network", "Disk"])
+def test_a_name_instead_of_an_id_is_404_with_the_id(service: Service, guest: str, entity: str) -> None:
+    path = f"/guests/{guest}/disks" if entity == "Disk" else f"/{entity.lower()}s"
+    if entity == "Disk":
+        service.post(BASE + path, {"size": 1})
+    known = service.get(BASE + path).json[-1]
+    name = known.get("name", known.get("name_label"))
+    status, said = message_of(service, "GET", f"{path}/{quote(name, safe='')}")
+    told = f"the {entity.lower()} named {name!r} has the ID {known['id']}: use the ID"
+    assert (status, said) == (404, f"{entity}:{name} not found: {told}")
+
+
+def test_a_name_that_several_have_is_404_with_their_ids(service: Service, guest: str) -> None:
+    path = f"/guests/{guest}/snapshots"
+    ids = [service.post(BASE + path, {"name": "noon"}).json["id"] for _ in range(2)]
+    status, said = message_of(service, "PUT", f"{path}/noon/revert")
+    assert status == 404
+    assert said.startswith(
+        "Snapshot:noon not found: several snapshots are named 'noon': use one of their IDs, "
+    )
+    assert all(each in said for each in ids)
+
+
+def test_another_unknown_id_is_404_with_the_list_that_has_ids(service: Service, guest: str) -> None:
+    for path, words in (
+        ("networks", "networks"),
+        (f"guests/{guest}/network_interfaces", "network interfaces"),
+        (f"guests/{guest}/tags", "tags"),
+    ):
+        for unknown in ("nobody", "00000000-0000-4000-8000-000000000000"):
+            method = "DELETE" if words == "tags" else "GET"
+            status, said = message_of(service, method, f"/{path}/{unknown}")
+            assert status == 404
+            assert said.endswith(f":{unknown} not found: GET {BASE}/{path} lists the {words}")
 
 
 def test_only_names_make_the_service_list_the_guests(tmp_path: Path) -> None:

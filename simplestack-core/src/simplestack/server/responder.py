@@ -13,7 +13,6 @@ from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.dispatch.streams import WatchedChunks
 from simplestack.dispatch.warnings import current_warnings
 from simplestack.entities.call_context import CallContext
-from simplestack.entities.guest import Guest
 from simplestack.entities.texts import check_text
 from simplestack.entities.transfer import Export
 from simplestack.errors import EntityNotFound, InvalidArguments
@@ -31,6 +30,7 @@ from simplestack.server.bodies import (
     upload_of,
 )
 from simplestack.server.fields import parse_fields, trimmed
+from simplestack.server.inventory import HostInventory
 from simplestack.server.json_text import json_text
 from simplestack.server.missing_entities import explain
 from simplestack.server.queries import decode_query, list_fields, read_repeatable_query
@@ -80,7 +80,10 @@ class Responder:
             result = self._service.dispatcher.call(asked.call, hook, arguments)
         except EntityNotFound as error:
             sent = body if isinstance(body, Struct) else description.get("description")
-            explain(error, asked.ids, sent, asked.base, lambda: self._guests(asked))
+            inventory = HostInventory(
+                self._service.dispatcher, asked.hypervisor, asked.call, asked.ids, asked.base
+            )
+            explain(error, asked.ids, sent, inventory)
             raise
         finally:
             current_warnings.reset(token)
@@ -89,12 +92,6 @@ class Responder:
         if operation.response is not None:
             result = operation.response(body)
         _write(response, asked, body, result, fields)
-
-    def _guests(self, asked: "_Request") -> list[Guest]:
-        """List the guests with their names, for a client that does not know a guest's ID."""
-        fields = frozenset({"id", "name"}) & asked.hypervisor.fields.get("guest_list", frozenset())
-        found: list[Guest] = self._service.dispatcher.call(asked.call, "guest_list", {"fields": fields})
-        return found
 
     def _read_head(self, request: falcon.Request, segments: dict[str, str]) -> "_Request":
         """Read the path and the credentials."""
