@@ -188,5 +188,5 @@ def test_a_guest_that_is_saved_to_disk_says_what_cannot_be_changed(session: KvmS
             with pytest.raises(InvalidState) as caught:
                 guest_update(session, domain.UUIDString(), changes)
             assert caught.value.message.startswith(
-                f"cannot change the {what} of the guest while it is PAUSED"
+                f"cannot change the {what} of guest {domain.name()!r} while it is PAUSED"
             )

@@ -84,12 +84,12 @@ def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
     :raises InvalidState: the guest runs, and its disks are on a bus without hot-plug (SATA, IDE)
     """
     domain = find_domain(session, guest_id)
-    reject_saved(domain, "add a disk to the guest")
+    reject_saved(domain, "add a disk to")
     live = document_of(domain)
     defined = document_of(domain, libvirt.VIR_DOMAIN_XML_INACTIVE)
     existing = disk_records(live)
     bus = existing[0].bus if existing and existing[0].bus else "virtio"
-    reject_cold_bus(domain, "add a disk to the guest", bus)
+    reject_cold_bus(domain, "add a disk to", bus)
     target = free_target(bus, taken_targets(live, defined))
     pool, size_bytes = choose_pool(session, disk.storage_id), gib_to_bytes(disk.size)
     with Leftovers(session) as made:

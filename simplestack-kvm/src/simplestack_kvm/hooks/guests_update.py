@@ -46,7 +46,7 @@ def guest_update(session: KvmSession, guest_id: str, changes: GuestUpdate) -> Gu
     _reject_impossible(record, changes)
     steps: list[Step] = []
     if changes.name is not UNSET and changes.name != record.name:
-        require_guest_state(domain, "rename the guest", GuestState.STOPPED)
+        require_guest_state(domain, "rename", GuestState.STOPPED)
         check_name(session, changes.name)
         reject_renaming(document)
         steps.append(renaming(session, domain, record.name, changes.name))

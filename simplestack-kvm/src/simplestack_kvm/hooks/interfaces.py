@@ -55,7 +55,7 @@ def network_interface_create(
 ) -> NetworkInterface:
     """Add an interface, of the same model as the guest's first one."""
     domain = find_domain(session, guest_id)
-    reject_saved(domain, "add a network interface to the guest")
+    reject_saved(domain, "add a network interface to")
     network = find_network(session, interface.network).name()
     mac = new_mac() if interface.mac is None else interface.mac.lower()
     add_interface(domain, network, mac)
@@ -71,7 +71,7 @@ def network_interface_update(
     :raises NotImplementedError: libvirt cannot change this of the interface
     """
     domain = find_domain(session, guest_id)
-    reject_saved(domain, "change a network interface of the guest")
+    reject_saved(domain, "change a network interface of")
     interface = find_interface(domain, interface_id)
     parts = _parts(session, domain, interface, changes)
     if parts and interface.kind in _FIXED_KINDS:
@@ -90,7 +90,7 @@ def network_interface_delete(session: KvmSession, guest_id: str, interface_id: s
     :raises Busy: the guest does not release it
     """
     domain = find_domain(session, guest_id)
-    reject_saved(domain, "remove a network interface of the guest")
+    reject_saved(domain, "delete a network interface of")
     remove_interface(domain, find_interface(domain, interface_id).mac)
 
 
@@ -132,7 +132,7 @@ def _reject_move(domain: "libvirt.virDomain", interface: InterfaceRecord) -> Non
     """
     if domain.isActive():
         require_guest_state(
-            domain, f"move interface {interface.mac}, which is on Open vSwitch,", GuestState.STOPPED
+            domain, f"move interface {interface.mac}, which is on Open vSwitch, of", GuestState.STOPPED
         )
     raise NotImplementedError(
         f"interface {interface.mac} has a <virtualport> of its own: change its network with virsh"

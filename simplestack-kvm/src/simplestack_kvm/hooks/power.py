@@ -25,13 +25,13 @@ PRESS_AGAIN_SECONDS = 5.0
 def guest_start(session: KvmSession, guest_id: str) -> None:
     """Start a domain."""
     domain = find_domain(session, guest_id)
-    reject_template(session, domain, "start the guest")
+    reject_template(session, domain, "start")
 
     def start() -> None:
         end_remnant(domain)
         domain.create()
 
-    change_state(domain, "start the guest", (GuestState.STOPPED,), start)
+    change_state(domain, "start", (GuestState.STOPPED,), start)
 
 
 @hookimpl
@@ -51,14 +51,14 @@ def guest_shutdown(session: KvmSession, guest_id: str, force: bool) -> None:
 def guest_suspend(session: KvmSession, guest_id: str) -> None:
     """Pause a domain in memory."""
     domain = find_domain(session, guest_id)
-    change_state(domain, "pause the guest", (GuestState.STARTED,), domain.suspend)
+    change_state(domain, "pause", (GuestState.STARTED,), domain.suspend)
 
 
 @hookimpl
 def guest_resume(session: KvmSession, guest_id: str) -> None:
     """Resume a domain that is paused, suspended by its own power management, or saved to disk."""
     domain = find_domain(session, guest_id)
-    reject_template(session, domain, "resume the guest")
+    reject_template(session, domain, "resume")
 
     def resume() -> None:
         code = state_code(domain)
@@ -69,16 +69,16 @@ def guest_resume(session: KvmSession, guest_id: str) -> None:
         else:
             domain.create()
 
-    change_state(domain, "resume the guest", (GuestState.PAUSED,), resume)
+    change_state(domain, "resume", (GuestState.PAUSED,), resume)
 
 
 @hookimpl
 def guest_reboot(session: KvmSession, guest_id: str, force: bool) -> None:
     """Reboot a domain through ACPI or the guest agent; with `force`, reset it."""
     domain = find_domain(session, guest_id)
-    reject_template(session, domain, "reboot the guest")
+    reject_template(session, domain, "reboot")
     action = domain.reset if force else domain.reboot
-    change_state(domain, "reboot the guest", (GuestState.STARTED,), action)
+    change_state(domain, "reboot", (GuestState.STARTED,), action)
 
 
 def _force(domain: "libvirt.virDomain") -> None:
@@ -88,11 +88,11 @@ def _force(domain: "libvirt.virDomain") -> None:
         else:
             domain.managedSaveRemove()
 
-    change_state(domain, "cut the power of the guest", (GuestState.STARTED, GuestState.PAUSED), stop)
+    change_state(domain, "cut the power of", (GuestState.STARTED, GuestState.PAUSED), stop)
 
 
 def _ask(domain: "libvirt.virDomain", timeout_seconds: float) -> None:
-    attempt = "shut down the guest"
+    attempt = "shut down"
     deadline = time.monotonic() + timeout_seconds
     change_state(domain, attempt, (GuestState.STARTED,), lambda: _press(domain))
     while not wait_until(

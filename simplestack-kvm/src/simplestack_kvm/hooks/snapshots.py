@@ -50,7 +50,7 @@ def snapshot_create(session: KvmSession, guest_id: str, name: str) -> Snapshot:
     :raises NotImplementedError: the guest has a disk that is not qcow2, no disk, UEFI, or external snapshots
     """
     domain = find_domain(session, guest_id)
-    reject_saved(domain, "take a snapshot of the guest")
+    reject_saved(domain, "take a snapshot of")
     existing = snapshot_records(domain)
     reject_external(existing, "take a snapshot of the guest")
     if any(record.name == name for record in existing):
@@ -84,12 +84,12 @@ def snapshot_revert(session: KvmSession, guest_id: str, snapshot_id: str) -> Sna
     :raises NotImplementedError: the guest has external snapshots
     """
     domain = find_domain(session, guest_id)
-    reject_saved(domain, "revert the guest")
+    reject_saved(domain, "revert")
     records = snapshot_records(domain)
     record = pick(records, snapshot_id)
     reject_external(records, "revert the guest")
     if record.state != "shutoff":
-        reject_template(session, domain, "revert the guest to when it ran")
+        reject_template(session, domain, "restore the running state of")
     require_intact(session, record)
     reject_used_by_others(session, domain.UUIDString(), record)
     revert(session, domain, record)

@@ -19,7 +19,7 @@ from simplestack_kvm.libvirtd.storage.inventory import file_identity
 from simplestack_kvm.libvirtd.storage.volumes import copy_volume, source_of, volume_of
 from simplestack_kvm.sdk import libvirt
 
-_CLONE = "clone the guest"
+_CLONE = "clone"
 
 
 def find_origin(session: KvmSession, id_or_name: str) -> "libvirt.virDomain":

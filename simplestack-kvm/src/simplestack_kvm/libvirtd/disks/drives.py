@@ -68,13 +68,15 @@ def insert(domain: "libvirt.virDomain", medium: VolumeSource) -> None:
     :raises InvalidState: it has none and runs, or is saved to disk
     :raises Conflict: it keeps the drive locked
     """
-    attempt = "insert an ISO image"
+    attempt = "insert an ISO image into"
     reject_saved(domain, attempt)
     drive = _first_drive(document_of(domain))
     if drive is not None:
         _change(domain, _target(drive), medium)
     elif domain.isActive():
-        raise InvalidState(f"{attempt}, as the guest has no CD drive,", state_of(domain), GuestState.STOPPED)
+        raise InvalidState(
+            f"{attempt} guest {domain.name()!r}, which has no CD drive,", state_of(domain), GuestState.STOPPED
+        )
     else:
         _add_drive(domain, medium)
 
@@ -88,7 +90,7 @@ def eject(domain: "libvirt.virDomain") -> None:
     drive = _first_drive(document_of(domain))
     # The definition of a running guest may have a medium though the guest has ejected it.
     if drive is not None and (drive.find("source") is not None or domain.isActive()):
-        reject_saved(domain, "eject the ISO image")
+        reject_saved(domain, "eject the ISO image of")
         _change(domain, _target(drive), None)
 
 

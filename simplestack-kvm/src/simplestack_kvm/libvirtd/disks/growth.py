@@ -36,8 +36,8 @@ def plan_growth(
     :raises Conflict: the guest is off, and only QEMU could grow its disk
     """
     if domain.isActive():
-        return partial(_grow_running, domain, disk.target, size_bytes)
-    require_guest_state(domain, "grow a disk of the guest", GuestState.STOPPED)
+        return partial(_grow_running, domain, disk.target, size_bytes, check)
+    require_guest_state(domain, "grow a disk of", GuestState.STOPPED)
     volume = volume_of(session, disk)
     if volume is None:
         raise Conflict(f"disk {disk.target} is not in an active storage: start the guest to grow it")

@@ -47,10 +47,10 @@ def state_of(domain: "libvirt.virDomain") -> GuestState:
 def require_guest_state(domain: "libvirt.virDomain", attempt: str, *needed: GuestState) -> None:
     """Check that a guest is in one of the states that an operation needs.
 
-    :param attempt: what was tried, such as ``start the guest``
+    :param attempt: what was tried with it, such as ``start``
     :raises InvalidState: the guest is in another state
     """
-    require_state(state_of(domain), *needed, attempt=attempt)
+    require_state(state_of(domain), *needed, attempt=f"{attempt} guest {domain.name()!r}")
 
 
 def change_state(
@@ -58,12 +58,13 @@ def change_state(
 ) -> None:
     """Run an action that some power states allow. Concurrent changes of the state raise InvalidState, too.
 
+    :param attempt: what is tried with it, such as ``start``
     :raises InvalidState: the state is another, or has changed
     :raises Conflict: a part of the guest is missing
     """
     require_guest_state(domain, attempt, *needed)
     try:
-        with needing_parts(attempt):
+        with needing_parts(f"{attempt} guest {domain.name()!r}"):
             action()
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:

@@ -48,7 +48,7 @@ def plan_memory(domain: "libvirt.virDomain", memory_mib: int) -> Step:
     :raises InvalidArguments: its NUMA cells have less
     """
     wanted_kib = memory_mib * _KIB_PER_MIB
-    active = _is_changeable_live(domain, "change the memory of the guest")
+    active = _is_changeable_live(domain, "change the memory of")
     before = _defined_memory(domain)
     undoing = f"restoring the guest's memory to {before.now // _KIB_PER_MIB} MiB"
     if not active:
@@ -66,7 +66,8 @@ def plan_memory(domain: "libvirt.virDomain", memory_mib: int) -> Step:
     maximum_kib, current_kib = int(domain.maxMemory()), int(domain.info()[2])
     if wanted_kib > maximum_kib:
         raise InvalidState(
-            f"set more memory than the {maximum_kib // _KIB_PER_MIB} MiB that the guest was started with",
+            f"give guest {domain.name()!r} more memory than the {maximum_kib // _KIB_PER_MIB} MiB that it "
+            "was started with",
             state_of(domain),
             GuestState.STOPPED,
         )
@@ -89,7 +90,7 @@ def plan_cpus(domain: "libvirt.virDomain", cpus: int) -> Step:
     :raises InvalidState: the guest runs and cannot have so many or so few, or is saved to disk
     :raises InvalidArguments: its CPU topology has less
     """
-    attempt = "change the CPUs of the guest"
+    attempt = "change the CPUs of"
     active = _is_changeable_live(domain, attempt)
     before = _defined_cpus(domain)
     undoing = f"restoring the guest's CPUs to {before.now}"
@@ -110,7 +111,7 @@ def plan_cpus(domain: "libvirt.virDomain", cpus: int) -> Step:
     fewest = domain.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE)
     if not fewest <= cpus <= most:
         raise InvalidState(
-            f"{attempt}, which runs with {fewest} of at most {most}, to {cpus}",
+            f"{attempt} guest {domain.name()!r}, which runs with {fewest} of at most {most}, to {cpus}",
             state_of(domain),
             GuestState.STOPPED,
         )

@@ -101,7 +101,7 @@ def renaming(session: KvmSession, domain: "libvirt.virDomain", old_name: str, na
                     return
                 raise
             if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
-                require_guest_state(domain, "rename the guest", GuestState.STOPPED)
+                require_guest_state(domain, "rename", GuestState.STOPPED)
             if is_taken(session, name):
                 raise taken(name) from None
             raise

@@ -7,7 +7,7 @@ from simplestack_kvm.libvirtd.guests.domains import require_guest_state, state_o
 from simplestack_kvm.sdk import libvirt
 
 #: The attempt in errors about the guest's state.
-DELETION = "delete the guest"
+DELETION = "delete"
 
 
 def undefine(session: KvmSession, domain: "libvirt.virDomain", guest_id: str, text: str) -> None:
@@ -54,4 +54,4 @@ def undefine(session: KvmSession, domain: "libvirt.virDomain", guest_id: str, te
             "the guest was started while it was being deleted, and its definition could not be restored "
             f"({public_reason_of(error)}): it runs with its disks until it is stopped, and is deleted then"
         ) from None
-    raise InvalidState(DELETION, state_of(started), GuestState.STOPPED)
+    raise InvalidState(f"{DELETION} guest {started.name()!r}", state_of(started), GuestState.STOPPED)

@@ -12,11 +12,11 @@ import uuid
 import xml.etree.ElementTree as ET
 from typing import Any
 
-from simplestack import GuestState, InvalidState, warn
+from simplestack import GuestState, InvalidState, require_state, warn
 from simplestack_kvm.errors import is_error
 from simplestack_kvm.libvirtd.changes.undo import Step
 from simplestack_kvm.libvirtd.connection.session import KvmSession
-from simplestack_kvm.libvirtd.guests.domains import require_guest_state
+from simplestack_kvm.libvirtd.guests.domains import state_of
 from simplestack_kvm.sdk import libvirt
 
 #: The XML namespace of the flag.
@@ -24,7 +24,6 @@ FLAG = "urn:simplestack:kvm:template"
 _USAGE = "simplestack-template:"
 #: A mark has the same UUID whoever makes it, so that making it twice changes nothing.
 _MARKS = uuid.UUID("5b1d3a52-58a9-4cb5-9d5e-6f5f0f6c8a11")
-_ATTEMPT = "make the guest a template"
 
 _log = logging.getLogger(__name__)
 
@@ -44,13 +43,11 @@ def template_ids(session: KvmSession) -> frozenset[str]:
 def reject_template(session: KvmSession, domain: "libvirt.virDomain", attempt: str) -> None:
     """Reject what makes a guest run.
 
-    :param attempt: what was tried, such as ``start the guest``
+    :param attempt: what was tried with it, such as ``start``
     :raises InvalidState: the guest is a template
     """
     if _has_mark(session, domain) or _has_flag(domain):
-        raise InvalidState.of_template(
-            attempt, "a guest again (update it with `template` false); or create a guest from it"
-        )
+        raise InvalidState.of_template(f"{attempt} guest {domain.name()!r}")
 
 
 def setting(session: KvmSession, domain: "libvirt.virDomain", *, template: bool) -> list[Step]:
@@ -99,7 +96,7 @@ def make_guest(document: ET.Element) -> None:
 def _making_template(
     session: KvmSession, domain: "libvirt.virDomain", *, had_flag: bool, had_mark: bool
 ) -> Step:
-    require_guest_state(domain, _ATTEMPT, GuestState.STOPPED)
+    _require_stopped(domain)
     starts_with_host = domain.autostart()
 
     def apply() -> None:
@@ -107,7 +104,7 @@ def _making_template(
             domain.setAutostart(0)
         _remove_lost_marks(session)
         _set(session, domain)
-        require_guest_state(domain, _ATTEMPT, GuestState.STOPPED)  # it may have been started meanwhile
+        _require_stopped(domain)  # it may have been started meanwhile
         if starts_with_host:
             warn("the guest no longer starts together with its host")
 
@@ -120,6 +117,10 @@ def _making_template(
             domain.setAutostart(1)
 
     return Step(apply=apply, undo=undo, undoing="making the template a guest again")
+
+
+def _require_stopped(domain: "libvirt.virDomain") -> None:
+    require_state(state_of(domain), GuestState.STOPPED, attempt=f"make guest {domain.name()!r} a template")
 
 
 def _set(session: KvmSession, domain: "libvirt.virDomain") -> None:

@@ -208,7 +208,7 @@ def _update(domain: "libvirt.virDomain", text: str, flags: int) -> Callable[[], 
                     "sch_ingress"
                 ) from None
             if _ONLY_STOPPED in reason:
-                require_guest_state(domain, "move this network interface of the guest", GuestState.STOPPED)
+                require_guest_state(domain, "move this network interface of", GuestState.STOPPED)
             raise
 
     return update

@@ -22,7 +22,7 @@ from simplestack_kvm.sdk import libvirt
 DETACH_SECONDS = 20.0
 DETACH_AGAIN_SECONDS = 5.0
 #: The attempt in errors about the guest's state.
-REMOVAL = "remove a disk of the guest"
+REMOVAL = "delete a disk of"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +52,7 @@ def disk_device(disk: DiskRecord) -> Device:
 def reject_saved(domain: "libvirt.virDomain", attempt: str) -> None:
     """Reject a change of the hardware of a guest that is saved to disk with the hardware that it had.
 
+    :param attempt: what was tried with it, such as ``add a disk to``
     :raises InvalidState: it is
     """
     if not domain.isActive():
@@ -61,11 +62,14 @@ def reject_saved(domain: "libvirt.virDomain", attempt: str) -> None:
 def reject_cold_bus(domain: "libvirt.virDomain", attempt: str, bus: str) -> None:
     """Reject a disk on a bus that takes and releases none while the guest runs.
 
+    :param attempt: as for :func:`reject_saved`
     :raises InvalidState: the guest runs, and the bus is such a one
     """
     if domain.isActive() and bus not in HOTPLUG_BUSES:
         raise InvalidState(
-            f"{attempt}, whose disks are on its {bus} bus,", state_of(domain), GuestState.STOPPED
+            f"{attempt} guest {domain.name()!r}, whose disks are on its {bus} bus,",
+            state_of(domain),
+            GuestState.STOPPED,
         )
 
 

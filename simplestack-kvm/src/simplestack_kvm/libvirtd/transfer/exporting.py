@@ -47,7 +47,7 @@ from simplestack_kvm.libvirtd.transfer.appliance_records import (
 )
 from simplestack_kvm.sdk import libvirt
 
-_EXPORT = "export the guest"
+_EXPORT = "export"
 _NVRAM_NAME = "nvram.fd"
 
 
