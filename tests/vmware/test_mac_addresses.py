@@ -22,7 +22,7 @@ def test_a_mac_of_another_guest_is_rejected(host: Host, log_in: Connect) -> None
     create(session, id_of(host, "vm-2"), "VM Network", FREE)
     host.calls()
     for mac in (FREE, FREE.upper(), cards(host, "vm-2")[0].macAddress):
-        with pytest.raises(Conflict, match=f"guest 'vm-2' has the MAC address {mac.lower()}"):
+        with pytest.raises(Conflict, match=f"guest 'vm-2' already has an interface {mac.lower()}"):
             create(session, id_of(host), "VM Network", mac)
     assert changed(host) == {}
 
@@ -31,7 +31,7 @@ def test_a_mac_that_another_guest_gets_meanwhile_is_given_back(host: Host, log_i
     session, guest = log_in(host), id_of(host)
     before = [card.macAddress for card in cards(host)]
     before_call(host, "ReconfigVM_Task", lambda: choose_mac(host, "vm-2"))
-    with pytest.raises(Conflict, match=f"guest 'vm-2' has the MAC address {MANUAL}") as rejected:
+    with pytest.raises(Conflict, match=f"guest 'vm-2' already has an interface {MANUAL}") as rejected:
         create(session, guest, "VM Network", MANUAL)
     assert [card.macAddress for card in cards(host)] == before
     assert "failed, too" not in rejected.value.message

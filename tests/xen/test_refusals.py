@@ -81,7 +81,7 @@ def test_the_same_refusals_have_the_same_words(pair: Pair) -> None:
             interfaces,
             {"network": "{network}", "mac": MAC},
             409,
-            f"the guest already has an interface {MAC}: choose another MAC address",
+            f"guest 'shop' already has an interface {MAC}: choose another MAC address",
         ),
         (
             "POST",

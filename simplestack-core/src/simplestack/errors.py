@@ -81,6 +81,30 @@ class Conflict(SimplestackError):
 
     name = "Conflict"
 
+    @classmethod
+    def of_name(cls, kind: str, name: str) -> Self:
+        """Return the error for a name that is already in use.
+
+        :param kind: what has the name, such as ``guest``
+        """
+        return cls(f"another {kind} has the name {name!r}: choose another name")
+
+    @classmethod
+    def of_mac(cls, mac: str, guest: str) -> Self:
+        """Return the error for a MAC address that is already in use.
+
+        :param guest: name of the guest that has it
+        """
+        return cls(f"guest {guest!r} already has an interface {mac}: choose another MAC address")
+
+    @classmethod
+    def of_vlan(cls, vlan: int, network: str) -> Self:
+        """Return the error for a VLAN that another network of the same physical interface uses.
+
+        :param network: name of that network
+        """
+        return cls(f"network {network!r} already uses VLAN {vlan}: use this network, or another `vlan`")
+
 
 class InvalidState(SimplestackError):
     """The guest's power state does not allow this operation.
@@ -101,8 +125,9 @@ class InvalidState(SimplestackError):
         )
 
     @classmethod
-    def of_template(cls, attempt: str, needed: str = "a guest made from the template") -> Self:
+    def of_template(cls, attempt: str) -> Self:
         """Return the error for an operation that is not allowed on templates."""
+        needed = "a guest again (update it with `template` false), or create a guest from it"
         error = cls(attempt, "a template", needed)
         error.details["current"] = "TEMPLATE"
         return error

@@ -24,7 +24,9 @@ def guest_start(session: Lab, guest_id: str) -> None:
         session.power_on(machine)
     except LabError as error:
         if error.code == "ALREADY_ON":
-            raise InvalidState(f"start guest {machine.name}", current="STARTED", needed="STOPPED") from error
+            raise InvalidState(
+                f"start guest {machine.name!r}", current="STARTED", needed="STOPPED"
+            ) from error
         raise
 
 
@@ -36,7 +38,9 @@ def guest_shutdown(session: Lab, guest_id: str) -> None:
         session.power_off(machine)
     except LabError as error:
         if error.code == "ALREADY_OFF":
-            raise InvalidState(f"stop guest {machine.name}", current="STOPPED", needed="STARTED") from error
+            raise InvalidState(
+                f"shut down guest {machine.name!r}", current="STOPPED", needed="STARTED"
+            ) from error
         raise
 
 

@@ -113,7 +113,7 @@ def _reject_taken(session: KvmSession, wanted: NetworkCreate, bridge: str) -> No
     """
     for other in session.connection.listAllNetworks():
         if other.name() == wanted.name:
-            raise _taken(wanted.name)
+            raise Conflict.of_name("network", wanted.name)
         try:
             document = parse_document(other.XMLDesc())
         except libvirt.libvirtError as error:
@@ -121,10 +121,7 @@ def _reject_taken(session: KvmSession, wanted: NetworkCreate, bridge: str) -> No
                 raise
             continue  # it is gone, or libvirt cannot describe it
         if bridge_of(document) == bridge and vlan_tags(document) == [str(wanted.vlan)]:
-            raise Conflict(
-                f"network {other.name()!r} is on VLAN {wanted.vlan} of {bridge} already: use that one, or "
-                "another `vlan`"
-            )
+            raise Conflict.of_vlan(wanted.vlan, other.name())
 
 
 def _create(session: KvmSession, wanted: NetworkCreate, bridge: str) -> Network:
@@ -148,8 +145,4 @@ def _define(session: KvmSession, text: str, name: str) -> "libvirt.virNetwork":
             other.name() for other in session.connection.listAllNetworks()
         }:
             raise
-        raise _taken(name) from None
-
-
-def _taken(name: str) -> Conflict:
-    return Conflict(f"another network has the name {name!r}: choose another name")
+        raise Conflict.of_name("network", name) from None

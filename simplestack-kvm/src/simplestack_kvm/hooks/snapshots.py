@@ -112,4 +112,4 @@ def snapshot_delete(session: KvmSession, guest_id: str, snapshot_id: str) -> Non
 
 
 def _taken(name: str) -> Conflict:
-    return Conflict(f"the guest has a snapshot with the name {name!r}: choose another name")
+    return Conflict.of_name("snapshot of the guest", name)

@@ -55,7 +55,7 @@ def network_interface_create(
     network = find_network(session, interface.network)
     mac = (interface.mac or "").lower()
     if mac and any(vif.MAC.lower() == mac for vif in interfaces_of(session, vm).values()):
-        raise Conflict(f"the guest already has an interface {mac}: choose another MAC address")
+        raise Conflict.of_mac(mac, vm.record.name_label)
     with Undo() as undo:
         ref = create_interface(session, undo, vm.ref, network, mac)
         if plugs_in:

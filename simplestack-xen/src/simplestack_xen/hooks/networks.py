@@ -28,7 +28,7 @@ def network_vlan_create(session: XenSession, network: NetworkCreate) -> Network:
     below = find_network(session, network.from_network)
     interface = _interface(session, below)
     if api.read(list[str], "network.get_by_name_label", network.name):
-        raise Conflict(f"another network has the name {network.name!r}: choose another name")
+        raise Conflict.of_name("network", network.name)
     values = {
         "name_label": network.name,
         "name_description": network.description,

@@ -63,7 +63,7 @@ def require_free_name(session: XenSession, name: str) -> None:
     :raises Conflict: one has
     """
     if _others(session, name, set()):
-        raise Conflict(f"another guest has the name {name!r}: choose another name")
+        raise Conflict.of_name("guest", name)
 
 
 def _others(session: XenSession, name: str, own: set[str]) -> bool:

@@ -41,7 +41,7 @@ def network_interface_create(
     with session.change():
         guest = session.guest(guest_id)
         if any(other.mac == mac for other in guest.hardware.interfaces):
-            raise Conflict(f"the guest already has an interface {mac}: choose another MAC address")
+            raise Conflict.of_mac(str(mac), guest.name)
         made = new_interface(session, guest.hardware, interface.network, mac)
         session.save_guest(replace(guest, hardware=guest.hardware.with_interface(made)))
     return interface_entity(made)

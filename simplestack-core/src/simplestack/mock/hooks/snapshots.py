@@ -92,8 +92,5 @@ def _restored(session: MockSession, guest: GuestRecord, snapshot: SnapshotRecord
     if state is not GuestState.STOPPED:
         host = host_for(session, guest, hardware.memory_mib)
         if guest.template:
-            raise InvalidState.of_template(
-                f"restore guest {guest.name!r} as it was {state}",
-                "a guest again (update it with `template` false)",
-            )
+            raise InvalidState.of_template(f"restore the running state of guest {guest.name!r}")
     return replace(guest, hardware=hardware, state=state, host=host, base=snapshot.id)

@@ -133,8 +133,11 @@ class World:
         return row is not None
 
     def mac_owner(self, mac: str) -> str | None:
-        """Return the id of the guest that has a MAC address."""
-        query = "SELECT guest FROM claim WHERE world = ? AND kind = 'mac' AND name = ?"
+        """Return the name of the guest that has a MAC address."""
+        query = (
+            "SELECT guest.name FROM claim JOIN guest ON guest.world = claim.world AND guest.id = claim.guest "
+            "WHERE claim.world = ? AND claim.kind = 'mac' AND claim.name = ?"
+        )
         row = self._query(query, self.name, mac).fetchone()
         return None if row is None else str(row[0])
 
@@ -154,9 +157,9 @@ class World:
         query = "SELECT name FROM network WHERE world = ? AND (name = ? OR (trunk = ? AND vlan = ?))"
         taken = self._query(query, self.name, network.name, network.trunk, network.vlan).fetchone()
         if taken == (network.name,):
-            raise Conflict(f"another network has the name {network.name!r}: choose another name")
+            raise Conflict.of_name("network", network.name)
         if taken is not None:
-            raise Conflict(f"VLAN {network.vlan} on {network.trunk} is that of network {taken[0]!r} already")
+            raise Conflict.of_vlan(network.vlan, taken[0])
         self._insert_network(network)
 
     def add_guest(self, guest: GuestRecord) -> None:
@@ -239,15 +242,13 @@ class World:
         for claim in sorted(claims - before):
             owner = self.mac_owner(claim.name) if claim.kind == "mac" else None
             if owner is not None:
-                raise Conflict(
-                    f"guest {owner} already has an interface {claim.name}: choose another MAC address"
-                )
+                raise Conflict.of_mac(claim.name, owner)
             query = "INSERT INTO claim (world, guest, kind, name, amount, used) VALUES (?, ?, ?, ?, ?, ?)"
             self._query(query, self.name, guest.id, *claim)
 
     def _check_name(self, name: str) -> None:
         if self.has_guest(name):
-            raise Conflict(f"another guest has the name {name!r}: choose another name")
+            raise Conflict.of_name("guest", name)
 
     def _claimed(self, kind: Literal["memory", "storage"]) -> dict[str, tuple[int, int]]:
         """Return the sums of the claims of a kind, by name."""

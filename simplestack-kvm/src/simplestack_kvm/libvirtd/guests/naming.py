@@ -21,7 +21,7 @@ def check_name(session: KvmSession, name: str) -> None:
     """
     check_spelling(name, "guest")
     if is_taken(session, name):
-        raise taken(name)
+        raise Conflict.of_name("guest", name)
 
 
 def check_spelling(name: str, kind: str) -> None:
@@ -53,11 +53,6 @@ def unused_name(session: KvmSession, name: str) -> str:
     return free_name(name, lambda each: is_taken(session, each), max_bytes=MAX_NAME_BYTES)
 
 
-def taken(name: str) -> Conflict:
-    """Return the error for a name that another guest has."""
-    return Conflict(f"another guest has the name {name!r}: choose another name")
-
-
 def is_taken(session: KvmSession, name: str) -> bool:
     """Return whether a guest has this name."""
     try:
@@ -84,7 +79,7 @@ def define_guest(session: KvmSession, text: str, guest_id: str, name: str) -> "l
                 return find_domain(session, guest_id)
         # libvirt has no error number for that.
         elif is_taken(session, name):
-            raise taken(name) from None
+            raise Conflict.of_name("guest", name) from None
         raise
 
 
@@ -103,7 +98,7 @@ def renaming(session: KvmSession, domain: "libvirt.virDomain", old_name: str, na
             if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
                 require_guest_state(domain, "rename", GuestState.STOPPED)
             if is_taken(session, name):
-                raise taken(name) from None
+                raise Conflict.of_name("guest", name) from None
             raise
 
     def rename_back() -> None:

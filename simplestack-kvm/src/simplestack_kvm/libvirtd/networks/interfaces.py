@@ -141,7 +141,7 @@ def _reject_taken(domain: "libvirt.virDomain", mac: str, ours: int) -> None:
             sum(mac_of(each) == mac for each in document_of(domain, flags).iterfind("devices/interface"))
             > ours
         ):
-            raise Conflict(f"the guest already has an interface {mac}: choose another MAC address")
+            raise Conflict.of_mac(mac, domain.name())
 
 
 def _model(domain: ET.Element) -> str:

@@ -31,9 +31,4 @@ def require_free_name(name: str, vms: Iterable[VmName], besides: Ref | None = No
     :raises Conflict: another one has it
     """
     if any(vm.name == name and vm.ref != besides for vm in vms):
-        raise taken(name)
-
-
-def taken(name: str) -> Conflict:
-    """Return the error for a name that another guest or template has."""
-    return Conflict(f"another guest or template has the name {name!r}: choose another name")
+        raise Conflict.of_name("guest", name)

@@ -43,7 +43,7 @@ def require_usable_mac(session: VmwareSession, mac: str, besides: Ref | None = N
     records = session.reader.read(Query([session.root], [_Addresses], TO_VMS))
     for vm in (record for record in records if isinstance(record, _Addresses) and record.ref != besides):
         if any((each.mac or "").lower() == mac for each in vm.devices):
-            raise Conflict(f"guest {vm.name!r} has the MAC address {mac}: choose another one")
+            raise Conflict.of_mac(mac, vm.name)
     if _GENERATED.match(mac):
         raise InvalidArguments(
             f"`mac`: VMware generates {mac} itself, and no guest starts with it: use 00:50:56:00:00:00 to "

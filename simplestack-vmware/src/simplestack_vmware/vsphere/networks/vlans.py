@@ -112,12 +112,12 @@ def _switch_on(host: HostNetworks, below: NetworkRecord, network: NetworkCreate)
 
 def _require_free(name: str, taken: Iterable[str]) -> None:
     if name in taken:
-        raise Conflict(f"another network has the name {name!r}: choose another name")
+        raise Conflict.of_name("network", name)
 
 
 def _require_other_vlan(network: NetworkCreate, name: str, vlan: int | None) -> None:
     if vlan == network.vlan:
-        raise Conflict(f"network {name!r} already uses VLAN {network.vlan} on this switch: use it instead")
+        raise Conflict.of_vlan(network.vlan, name)
 
 
 def _shown(session: VmwareSession, host: Ref, name: str) -> NetworkRecord:

@@ -25,7 +25,7 @@ from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.guests.creation import remove_new_vm, start_vm
-from simplestack_vmware.vsphere.guests.naming import require_free_name, taken
+from simplestack_vmware.vsphere.guests.naming import require_free_name
 from simplestack_vmware.vsphere.guests.placement import Place, Wishes, choose_place
 from simplestack_vmware.vsphere.guests.topology import Topology
 from simplestack_vmware.vsphere.inventory.names import decoded, encoded
@@ -193,7 +193,7 @@ def _begin(order: Order, made: Specification, place: Place, name: str, undo: Und
             if not fault.is_a("DuplicateName") or attempt == _ATTEMPTS - 1:
                 raise
             if order.wanted.name is not UNSET:
-                raise taken(name) from None
+                raise Conflict.of_name("guest", name) from None
             topology.take_name(name)
             name = _free_name(topology, name)
             made.config.name = encoded(name)
