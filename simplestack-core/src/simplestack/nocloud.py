@@ -13,7 +13,7 @@ from simplestack.lazy_sdk import LazySdk
 if TYPE_CHECKING:
     import pycdlib
 else:
-    pycdlib = LazySdk("pycdlib", advice="run `pip install 'simplestack-core[cloud-init]'` there")
+    pycdlib = LazySdk("pycdlib", advice="run `pip install pycdlib` there")
 
 _LABEL = "cidata"
 #: A regular file that only its owner, root, may read.

@@ -10,7 +10,7 @@ except ImportError as error:
     # pip installs core along, unless told not to. The import package is not named as its distribution is.
     raise ImportError(
         "simplestack_vmware is a plugin of simplestack-core 2, which is not installed: "
-        "`pip install --upgrade simplestack-core`",
+        "install it from where this plugin comes from",
         name="simplestack",
     ) from error
 

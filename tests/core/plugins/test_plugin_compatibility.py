@@ -19,7 +19,7 @@ plugin = HypervisorPlugin(name="odd", title="Odd", connect=lambda t, c, s: objec
 """
 NOT_IMPORTABLE = "raise RuntimeError('this was imported')"
 CORE = importlib.metadata.version("simplestack-core")
-REMEDY = "`pip install --upgrade simplestack-core simplestack-odd` gets two that fit"
+REMEDY = "install versions of simplestack-core and simplestack-odd that fit together"
 
 
 def listed(folder: Path) -> subprocess.CompletedProcess[str]:

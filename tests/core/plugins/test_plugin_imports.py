@@ -48,7 +48,7 @@ BROKEN = {
         "import nothing_of_this_name",
         (
             "No module named 'nothing_of_this_name' (plugin_sdk_missing.py, line 5, in <module>); "
-            "`pip install simplestack-sdk-missing` installs what the plugin requires"
+            "`pip check` lists what simplestack-sdk-missing requires and is missing"
         ),
     ),
     "sdk-too-old": (

@@ -46,7 +46,7 @@ def conformance(name: str, pytest_arguments: tuple[str, ...], **options: Any) ->
         if find_spec(module) is None:
             raise click.ClickException(
                 f"the conformance kit needs {module}: install it with "
-                "`pip install 'simplestack-core[testing]'`"
+                f"`{sys.executable} -m pip install pytest urllib3`"
             )
     words = [f"{HYPERVISOR.name}={name}"]
     for option in OPTIONS:

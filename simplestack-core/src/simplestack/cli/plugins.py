@@ -7,6 +7,7 @@ import click
 from simplestack.cli.configuration import config_option, load
 from simplestack.operations.table import OPERATIONS
 from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.plugins.installing import install_advice
 
 
 @click.command()
@@ -26,8 +27,8 @@ def plugins(config: Path | None) -> None:
         name, its = off.installed.name, off.installed
         title = f"{off.plugin.title} (service, off: add {name!r} to server.services)"
         click.echo(f"{name:10} {its.distribution} {its.version}  {title}")
-    for name, distribution in registry.absent():
-        click.echo(f"{name:10} not installed; `pip install {distribution}` adds it")
+    for name in registry.absent():
+        click.echo(f"{name:10} not installed; {install_advice(name)}")
     click.echo()
     _table(hypervisors)
     failures = registry.failures + registry.service_failures

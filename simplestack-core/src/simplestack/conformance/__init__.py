@@ -2,7 +2,7 @@
 
 .. code-block:: sh
 
-    pip install 'simplestack-core[testing]'
+    pip install './simplestack-core[testing]'     # in a clone of Simplestack
     simplestack conformance NAME --host HOST --username USER
 
 Each entity has a module of tests. Tests with the fixture ``client`` run twice: through

@@ -28,7 +28,7 @@ class IncompatibleCore(PluginFault):
 
     def __init__(self, requirement: str, installed: str, plugin: str) -> None:
         #: What to do, without versions: clients of the service may read it.
-        self.remedy = f"`pip install --upgrade {CORE} {plugin}` gets two that fit"
+        self.remedy = f"install versions of {CORE} and {plugin} that fit together"
         super().__init__(f"it requires {requirement}, and {installed} is installed; {self.remedy}")
 
 

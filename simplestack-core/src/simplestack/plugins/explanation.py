@@ -12,7 +12,7 @@ def explain(error: BaseException, package: str, distribution: str) -> str:
     """Return one line: type and text of an exception, and the last line of the plugin's own code it passed.
 
     :param package: the plugin's import package, which tells its own code from the code of its SDK
-    :param distribution: what pip installs
+    :param distribution: the name that pip knows the plugin by
     """
     text = _text(error)
     line = f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -50,7 +50,7 @@ def _import_advice(error: ImportError, package: str, distribution: str) -> str:
             return f"; {distribution} lacks this module: reinstall it, or tell its author"
         return ""
     if isinstance(error, ModuleNotFoundError):
-        return f"; `pip install {distribution}` installs what the plugin requires"
+        return f"; `pip check` lists what {distribution} requires and is missing"
     return "; `pip check` tells whether what the plugin requires is installed"
 
 

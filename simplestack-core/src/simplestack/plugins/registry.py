@@ -13,6 +13,7 @@ from simplestack.plugins.entry_points import HYPERVISOR_GROUP, SERVICE_GROUP, in
 from simplestack.plugins.errors import LoadFailure, PluginFault
 from simplestack.plugins.host_settings import HostSettings, read_settings
 from simplestack.plugins.hypervisor import Hypervisor
+from simplestack.plugins.installing import DISTRIBUTIONS, install_advice
 from simplestack.plugins.plugin_settings import settings_warnings
 from simplestack.plugins.service_loading import Service, load_services_in_use
 from simplestack.sessions.targets import AllowList
@@ -20,12 +21,6 @@ from simplestack.suggestions import did_you_mean
 
 _log = logging.getLogger("simplestack.plugins")
 
-#: What to install for a hypervisor that is not there.
-_DISTRIBUTIONS = {
-    "kvm": "simplestack-kvm",
-    "xen": "simplestack-xen",
-    "vmware": "simplestack-vmware",
-}
 #: First-generation names of hypervisors, where they differ.
 _LEGACY_ALIASES = {"qemu": "kvm"}
 
@@ -86,10 +81,9 @@ class Registry:
         """Return what the plugins have to say about their settings, general and for single hosts."""
         return list(self.warning_lines)
 
-    def absent(self) -> list[tuple[str, str]]:
-        """Return the known hypervisors that nothing is installed for, and the distribution for each."""
-        installed = installed_names(HYPERVISOR_GROUP)
-        return [(name, found) for name, found in sorted(_DISTRIBUTIONS.items()) if name not in installed]
+    def absent(self) -> list[str]:
+        """Return the hypervisors that Simplestack has plugins for which are not installed, sorted by name."""
+        return sorted(DISTRIBUTIONS.keys() - set(installed_names(HYPERVISOR_GROUP)))
 
     def explain_missing(self, word: str) -> str:
         """Say why a word names no hypervisor, and what to do."""
@@ -101,9 +95,9 @@ class Registry:
                 remedy = failure.remedy or "`simplestack plugins`, run where the service runs, says why"
                 problem = "is installed but could not be loaded"
                 return f"the plugin for {word[:63]!r} {problem}: {remedy}; there are: {names}"
-        distribution = _DISTRIBUTIONS.get(name)
-        if distribution is not None:
-            return f"{text}. `pip install {distribution}` adds it, unless the settings leave it out"
+        if name in DISTRIBUTIONS:
+            problem = "is not installed where the service runs, or its settings leave it out"
+            return f"{text}. The plugin {DISTRIBUTIONS[name]} {problem}"
         return f"{text}{did_you_mean(word, self.hypervisors)}"
 
 
@@ -181,8 +175,8 @@ def _unknown_names(configuration: Configuration) -> list[str]:
         installed = installed_names(group)
         for name in names:
             if name not in installed:
-                hint = _DISTRIBUTIONS.get(name) if group == HYPERVISOR_GROUP else None
-                known = ", ".join(installed) or "none"
-                advice = f"`pip install {hint}` adds it" if hint else f"installed are: {known}"
+                advice = f"installed are: {', '.join(installed) or 'none'}"
+                if group == HYPERVISOR_GROUP and name in DISTRIBUTIONS:
+                    advice = install_advice(name)
                 problems.append(f"{key}: no plugin {name!r} is installed; {advice}")
     return problems

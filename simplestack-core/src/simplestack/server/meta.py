@@ -22,7 +22,7 @@ class PluginSummary(Struct, frozen=True, kw_only=True):
     title: str
     #: Version of the distribution.
     version: str
-    #: Name of the distribution on PyPI.
+    #: Name of the plugin's distribution.
     distribution: str
     #: Other names of the hypervisor in URLs.
     aliases: list[str]

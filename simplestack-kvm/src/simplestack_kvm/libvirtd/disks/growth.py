@@ -36,7 +36,7 @@ def plan_growth(
     :raises Conflict: the guest is off, and only QEMU could grow its disk
     """
     if domain.isActive():
-        return partial(_grow_running, domain, disk.target, size_bytes, check)
+        return partial(_grow_running, domain, disk.target, size_bytes)
     require_guest_state(domain, "grow a disk of", GuestState.STOPPED)
     volume = volume_of(session, disk)
     if volume is None:

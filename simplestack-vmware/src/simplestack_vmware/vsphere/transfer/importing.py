@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from simplestack import (
+    Conflict,
     GuestImport,
     HypervisorError,
     HypervisorTimeout,
