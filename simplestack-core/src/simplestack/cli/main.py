@@ -4,6 +4,7 @@ import click
 
 from simplestack.cli.check_config import check_config
 from simplestack.cli.conformance import conformance
+from simplestack.cli.healthcheck import healthcheck
 from simplestack.cli.openapi import openapi
 from simplestack.cli.operations import operations
 from simplestack.cli.passwords import hash_password, service_token, token
@@ -20,6 +21,7 @@ def main() -> None:
 for command in (
     serve,
     check_config,
+    healthcheck,
     plugins,
     operations,
     openapi,
