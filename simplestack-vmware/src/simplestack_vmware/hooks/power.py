@@ -3,11 +3,12 @@
 import contextlib
 from collections.abc import Callable
 
-from simplestack import Busy, GuestState, OperationTimeout, hookimpl, time_left_seconds
+from simplestack import Busy, EntityNotFound, GuestState, OperationTimeout, hookimpl, time_left_seconds
 from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.inventory.records import VmState, VmSummary
 from simplestack_vmware.vsphere.sessions.lookups import find_guest, require_guest_state
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
+from simplestack_vmware.vsphere.tasks.watching import Gone
 
 _STARTED, _STOPPED, _PAUSED = GuestState.STARTED, GuestState.STOPPED, GuestState.PAUSED
 
@@ -89,14 +90,18 @@ def _wait_until_off(session: VmwareSession, vm: VmState) -> None:
     """Wait until a guest is off: no task tells.
 
     :raises OperationTimeout: it did not shut down in time
+    :raises EntityNotFound: ``Guest``: somebody has removed it meanwhile
     """
     limit = min(session.settings.shutdown_timeout_seconds, max(0.0, time_left_seconds()))
     changes = session.tasks.watcher.changes({vm.ref: ("runtime.powerState",)}, limit)
-    with contextlib.closing(changes):
-        for values in changes:
-            state = values.get((vm.ref.value, "runtime.powerState"))
-            if state is not None and state.text == "poweredOff":
-                return
+    try:
+        with contextlib.closing(changes):
+            for values in changes:
+                state = values.get((vm.ref.value, "runtime.powerState"))
+                if state is not None and state.text == "poweredOff":
+                    return
+    except Gone:
+        raise EntityNotFound("Guest", vm.id) from None
     raise OperationTimeout(
         f"guest {vm.name!r} did not shut down within {limit:.3g} s: try again later, or use `force_stop`"
     )

@@ -1,5 +1,6 @@
 """Create networks on VLANs: a port group on each host, or one of a distributed switch."""
 
+import contextlib
 from collections.abc import Iterable
 
 from simplestack import Conflict, HypervisorError, InvalidArguments, NetworkCreate
@@ -16,6 +17,7 @@ from simplestack_vmware.vsphere.networks.host_port_groups import (
 from simplestack_vmware.vsphere.reading.queries import Query, Walk
 from simplestack_vmware.vsphere.sessions.lookups import all_networks, only
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
+from simplestack_vmware.vsphere.tasks.watching import Gone
 
 _TO_ITS_HOSTS = (Walk("Network", "host", ("HostSystem",)), Walk("HostSystem", "parent"))
 #: How long vCenter may take to learn of a host's new port group.
@@ -126,9 +128,9 @@ def _shown(session: VmwareSession, host: Ref, name: str) -> NetworkRecord:
     :raises HypervisorError: vCenter does not show it in time
     """
     changes = session.tasks.watcher.changes({host: ("network",)}, _SHOWN_SECONDS)
-    for _ in changes:
-        made = [each for each in all_networks(session) if each.name == name]
-        if made:
-            changes.close()
-            return made[0]
+    with contextlib.suppress(Gone), contextlib.closing(changes):  # gone: the host has just been removed
+        for _ in changes:
+            made = [each for each in all_networks(session) if each.name == name]
+            if made:
+                return made[0]
     raise HypervisorError(f"vSphere does not show network {name!r}")

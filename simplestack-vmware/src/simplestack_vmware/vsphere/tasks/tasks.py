@@ -171,6 +171,11 @@ class Tasks:
             raise HypervisorError(
                 "vSphere no longer has the result of the task: check whether it took effect", UNKNOWN_OUTCOME
             ) from None
+        except Fault as fault:  # of the wait: the task may go on
+            raise HypervisorError(
+                f"vSphere does not report the end of the task ({fault}): check whether it took effect",
+                fault.name,
+            ) from None
         return values
 
     def _is_answered(self, vm: Ref, element: Element, answer: Answer | None, answered: set[str]) -> bool:

@@ -57,18 +57,28 @@ class Watcher:
 
         :param watched: paths of properties, by object
         :raises Gone: an object does not exist
+        :raises Fault: vSphere rejects the wait, also with a new collector: the objects may be all right
         """
         deadline = time.monotonic() + limit_seconds
-        with at_least(_PREPARATION_SECONDS):
-            collector = self._take()
+        collector = self._take()
+        is_renewed = False
         try:
-            with at_least(_PREPARATION_SECONDS):
-                self._add_filter(collector, watched)
+            self._add_filter(collector, watched)
             known: Values = {}
             names = {ref.value for ref in watched}
             while True:
                 patience = min(_LONGEST_WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
-                changed = self._wait(collector, names, patience)
+                try:
+                    changed = self._wait(collector, names, patience)
+                except Fault:
+                    if is_renewed:
+                        raise
+                    # Perhaps of an earlier filter: some servers reject one whose object was removed.
+                    is_renewed = True
+                    self._retire(collector)
+                    collector = self._new()
+                    self._add_filter(collector, watched)
+                    continue
                 known |= changed
                 if changed:
                     yield dict(known)
@@ -86,7 +96,11 @@ class Watcher:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return _Collector(self._api.content.propertyCollector.CreatePropertyCollector())
+        return self._new()
+
+    def _new(self) -> _Collector:
+        with at_least(_PREPARATION_SECONDS):
+            return _Collector(self._api.content.propertyCollector.CreatePropertyCollector())
 
     def _give_back(self, collector: _Collector) -> None:
         if collector.filters >= _MAX_FILTERS:
@@ -110,8 +124,10 @@ class Watcher:
             for ref, paths in watched.items()
         ]
         objects = [namespace.ObjectSpec(obj=managed_type(ref.type)(ref.value), skip=False) for ref in watched]
+        spec = namespace.FilterSpec(propSet=properties, objectSet=objects)
         try:
-            collector.handle.CreateFilter(namespace.FilterSpec(propSet=properties, objectSet=objects), False)
+            with at_least(_PREPARATION_SECONDS):
+                collector.handle.CreateFilter(spec, False)
         except Fault as fault:
             if fault.is_a("ManagedObjectNotFound"):
                 raise Gone from None
