@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pyVmomi import vim
 
-from simplestack import Conflict, EntityNotFound, InvalidState, OperationTimeout
+from simplestack import Conflict, EntityNotFound, HypervisorError, InvalidState, OperationTimeout
 from simplestack_vmware.hooks.guests import guest_delete, guest_info, guest_list
 from simplestack_vmware.hooks.power import guest_start
 from simplestack_vmware.hooks.snapshots import snapshot_create
@@ -17,6 +17,7 @@ from simulators.vsphere.faults import Rule
 from support.vsphere import Host
 
 from .conftest import Connect
+from .interference import before_call, let_go
 from .linked_clones import disk_files, link, share
 
 NAMES = frozenset({"id", "name", "state"})
@@ -139,9 +140,40 @@ def test_a_disk_is_not_attached_again_while_the_deletion_may_still_run(host: Hos
     shared = first_disk(vm)
     share(host, "vm-2", shared)
     host.simulator.faults.add(Rule(method="Destroy_Task", effect="hold"))
-    with pytest.raises(OperationTimeout):
+    with pytest.raises(OperationTimeout, match=r"; Hard disk 1 stays detached, as ") as failed:
         guest_delete(session, vm["config.instanceUuid"])
+    assert failed.value.message.endswith(repr(shared.fileName))
     assert shared.fileName not in {disk.backing.fileName for disk in disk_chains.snapshot_disks(vm["config"])}
+
+
+def test_a_disk_is_not_attached_again_while_a_deletion_that_cannot_be_watched_runs(
+    host: Host, log_in: Connect
+) -> None:
+    """The fault is one of the wait. Attached again, the disk would be deleted with the guest."""
+    session = log_in(host)
+    vm = host.vm()
+    shared = first_disk(vm)
+    share(host, "vm-2", shared)
+    host.simulator.faults.add(Rule(method="Destroy_Task", effect="hold"))
+    rejected = Rule(method="WaitForUpdatesEx", fault="SystemError", times=2)
+    before_call(host, "Destroy_Task", lambda: host.simulator.faults.add(rejected))
+    with pytest.raises(HypervisorError, match=r"check whether it took effect; Hard disk 1 stays detached"):
+        guest_delete(session, vm["config.instanceUuid"])
+    assert host.calls()["ReconfigVM_Task"] == 1
+    let_go(host)
+    assert host.simulator.files.find(*disk_chains.locate(host.simulator, shared.fileName)) is not None
+
+
+def test_a_disk_that_cannot_be_attached_again_is_named_in_the_error(host: Host, log_in: Connect) -> None:
+    session = log_in(host)
+    vm = host.vm()
+    share(host, "vm-2", first_disk(vm))
+    host.simulator.faults.add(Rule(method="Destroy_Task", effect="fail task", fault="InvalidState"))
+    host.simulator.faults.add(
+        Rule(method="ReconfigVM_Task", after=1, effect="fail task", fault="InvalidState")
+    )
+    with pytest.raises(Conflict, match=r"InvalidState.*; Hard disk 1 stays detached, as "):
+        guest_delete(session, vm["config.instanceUuid"])
 
 
 def test_a_deletion_takes_few_calls(host: Host, log_in: Connect) -> None:

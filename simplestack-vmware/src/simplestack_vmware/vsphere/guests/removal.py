@@ -5,11 +5,13 @@ from typing import NoReturn
 
 from simplestack import Conflict, EntityNotFound, SimplestackError
 from simplestack_vmware.sdk import vim
+from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.connection.limits import undoing
 from simplestack_vmware.vsphere.disks.files import FileDisk, VmDisks
 from simplestack_vmware.vsphere.disks.removal import reason_of_others, warn_of_kept
 from simplestack_vmware.vsphere.disks.usage import DiskUsage
+from simplestack_vmware.vsphere.inventory.names import decoded
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 _log = logging.getLogger(__name__)
@@ -69,18 +71,23 @@ def _reject(vm: VmDisks, reason: str, alternative: str = "") -> NoReturn:
 def _destroy(session: VmwareSession, vm: VmDisks, detached: list[FileDisk]) -> None:
     try:
         session.tasks.run(session.vm(vm).Destroy_Task)
-    except Fault:
-        if detached:
-            _attach(session, vm, detached)
+    except Fault as fault:
+        if detached and not _attach(session, vm, detached):
+            raise _with_detached(fault, detached) from None
         raise
-    except SimplestackError:
+    except SimplestackError as error:
         # The task may still run: it would delete disks that are attached again.
-        for disk in detached:
-            _log.warning("%s of guest %s stays detached: %s", disk.label, vm.name, disk.backing.file_name)
-        raise
+        raise _with_detached(error, detached) from None
 
 
-def _attach(session: VmwareSession, vm: VmDisks, disks: list[FileDisk]) -> None:
+def _with_detached(error: Exception, disks: list[FileDisk]) -> BaseException:
+    """Return an error that also says which disks the guest has lost."""
+    remains = [f"{disk.label} stays detached, as {decoded(disk.backing.file_name)!r}" for disk in disks]
+    return Undo().with_remains(error, remains)
+
+
+def _attach(session: VmwareSession, vm: VmDisks, disks: list[FileDisk]) -> bool:
+    """Attach disks again, and return whether they are."""
     changes = [
         vim.vm.device.VirtualDeviceSpec(operation="add", device=_device(disk, _backing(disk)))
         for disk in disks
@@ -90,6 +97,8 @@ def _attach(session: VmwareSession, vm: VmDisks, disks: list[FileDisk]) -> None:
             session.tasks.run(session.vm(vm).ReconfigVM_Task, vim.vm.ConfigSpec(deviceChange=changes))
     except (Fault, SimplestackError) as failure:  # the client gets the first error
         _log.warning("the disks of guest %s cannot be attached again: %s", vm.name, failure)
+        return False
+    return True
 
 
 def _detaching(vm: VmDisks, disks: dict[FileDisk, str]) -> "vim.vm.ConfigSpec":
