@@ -21,6 +21,9 @@ from simulators.vsphere.versions import includes
 _REFERENCE = "ManagedObjectReference"
 Parts = list[str]
 
+#: Readers of XML turn it into a line feed, unless it is written so.
+_CARRIAGE_RETURN = {"\r": "&#13;"}
+
 
 class Written(str):
     """A value that is written already, with its element."""
@@ -178,4 +181,5 @@ def _escaped(value: Any) -> str:
     if isinstance(value, type):
         return name_of(value)
     text = value if isinstance(value, str) else write_text(value)
-    return escape(text[:])  # an enum's own `replace` may be one of its values
+    # An enum's own `replace` may be one of its values.
+    return escape(text[:], _CARRIAGE_RETURN)
