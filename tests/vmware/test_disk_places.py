@@ -67,6 +67,8 @@ def test_a_datastore_of_the_same_name_in_another_datacenter_is_another_one(
         "/vmfs/volumes/{name}/{path}",
         "[{name}] /{path}",
         "[{name}]  .//{path}",
+        "[{name}] vm-2/../{path}",
+        "[{name}] ../{path}",
     ],
 )
 def test_a_path_may_be_written_in_several_ways(

@@ -100,4 +100,11 @@ def _volume(url: str) -> str | None:
 
 
 def _plain(path: str) -> str:
-    return "/".join(part for part in path.strip().split("/") if part not in ("", "."))
+    """Return a path without empty parts and without ways up."""
+    parts: list[str] = []
+    for part in path.strip().split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
