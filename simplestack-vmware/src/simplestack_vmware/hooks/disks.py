@@ -8,11 +8,13 @@ from simplestack_vmware.vsphere.changes.reconfiguring import reconfigure
 from simplestack_vmware.vsphere.disks.changes import added_disk, find_disk
 from simplestack_vmware.vsphere.disks.files import VmDisks
 from simplestack_vmware.vsphere.disks.growth import grown_alone
+from simplestack_vmware.vsphere.disks.reachable import datastore_on_host
 from simplestack_vmware.vsphere.disks.removal import remove_disk
 from simplestack_vmware.vsphere.disks.units import free_place
 from simplestack_vmware.vsphere.inventory.devices import disks
-from simplestack_vmware.vsphere.inventory.records import VmDevices, VmHardware
-from simplestack_vmware.vsphere.sessions.lookups import find_datastore, find_guest, require_not_template
+from simplestack_vmware.vsphere.inventory.records import DatastoreRecord, VmDevices, VmHardware
+from simplestack_vmware.vsphere.inventory.walks import TO_ITS_HOSTS_DATASTORES
+from simplestack_vmware.vsphere.sessions.lookups import find_guest, find_guest_with, require_not_template
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 _NO_NAMES = "vSphere names disks itself: leave out `name`"
@@ -35,12 +37,16 @@ def disk_info(session: VmwareSession, guest_id: str, disk_id: str) -> Disk:
 
 @hookimpl
 def disk_create(session: VmwareSession, guest_id: str, disk: DiskCreate) -> Disk:
-    """Add a thin disk at the first free unit, in the datastore of the guest's configuration by default."""
+    """Add a thin disk at the first free unit, in the datastore of the guest's configuration by default.
+
+    :raises Conflict: the guest's host does not have the storage, or the guest has no free unit
+    """
     if disk.name is not None:
         raise NotImplementedError(_NO_NAMES)
-    vm = find_guest(session, guest_id, VmDevices)
+    walks = () if disk.storage_id is None else TO_ITS_HOSTS_DATASTORES
+    vm, others = find_guest_with(session, guest_id, VmDevices, walks, [DatastoreRecord])
     require_not_template(vm, "add a disk to")
-    datastore = None if disk.storage_id is None else find_datastore(session, disk.storage_id)
+    datastore = None if disk.storage_id is None else datastore_on_host(session, others, disk.storage_id)
     place = free_place(vm.devices)
     reconfigure(session, vm, added_disk(place, gib_to_bytes(disk.size), datastore))
     before = {each.key for each in disks(vm.devices)}

@@ -34,3 +34,8 @@ TO_THEIR_SNAPSHOTS = (
 WITH_DATASTORES = Walk("Datacenter", "datastore")
 TO_DATASTORES = (_FOLDERS, WITH_DATASTORES)
 TO_NETWORKS = (_FOLDERS, Walk("Datacenter", "network"))
+#: From a VM to the datastores of its host.
+TO_ITS_HOSTS_DATASTORES = (
+    Walk("VirtualMachine", "runtime.host", ("HostSystem",)),
+    Walk("HostSystem", "datastore"),
+)
