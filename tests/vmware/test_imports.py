@@ -20,7 +20,6 @@ from simplestack.appliances import (
     ApplianceInterface,
 )
 from simplestack_vmware.errors import translate
-from simplestack_vmware.hooks.interfaces import network_interface_list
 from simplestack_vmware.vsphere.connection.faults import Fault
 from simulators.tls import Trust
 from simulators.vsphere.faults import Rule
@@ -169,23 +168,6 @@ def test_a_guest_is_not_put_into_another_network_than_its_own(
     with pytest.raises(InvalidArguments, match=r"'a/b', 'x'.*\?network="):
         load(log_in(with_leases), image)
     assert Everything.of(with_leases) == before
-
-
-def test_a_guest_keeps_a_mac_address_unless_another_has_it(
-    with_leases: Host, log_in: Connect, disks: dict[str, bytes], caplog: pytest.LogCaptureFixture
-) -> None:
-    session = log_in(with_leases)
-    macs = ["52:54:00:00:00:01", "52:54:00:00:00:01", "00:0c:29:01:02:03", None]
-    cards = tuple(ApplianceInterface(network="VM Network", mac=mac, model="vmxnet3") for mac in macs)
-    image = packed(described(disk(1, FIRST), interfaces=cards), disks)
-    made = load(session, image)
-    found = [each.mac for each in network_interface_list(session, made.id)]
-    assert found[0] == macs[0]
-    assert len(set(found)) == 4
-    assert macs[2] not in found
-    assert "new MAC address" in caplog.text
-    again = load(session, image)
-    assert not {each.mac for each in network_interface_list(session, again.id)} & set(found)
 
 
 def test_a_name_in_the_query_that_is_taken_is_409(with_leases: Host, log_in: Connect, archive: bytes) -> None:

@@ -51,16 +51,17 @@ def require_usable_mac(session: VmwareSession, mac: str, besides: Ref | None = N
         )
 
 
-def usable_macs(session: VmwareSession, macs: Iterable[str]) -> frozenset[str]:
+def usable_macs(session: VmwareSession, macs: Iterable[str], besides: Ref | None = None) -> frozenset[str]:
     """Return those addresses that a new guest can have: no guest has them, and VMware generates none of them.
 
     This takes a round trip, and one for each further 1,000 guests, unless VMware generates all.
 
     :param macs: in lower case
+    :param besides: the new guest, if it is there already
     """
     manual = {mac for mac in macs if not _GENERATED.match(mac)}
     if manual:
         records = session.reader.read(Query([session.root], [_Addresses], TO_VMS))
-        vms = [record for record in records if isinstance(record, _Addresses)]
+        vms = [each for each in records if isinstance(each, _Addresses) and each.ref != besides]
         manual -= {(device.mac or "").lower() for vm in vms for device in vm.devices}
     return frozenset(manual)

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 _MANUAL = "manual"
 
 
-def renewed_cards(cards: list[Device]) -> "list[Change]":
-    """Return the changes of a clone's cards: vCenter copies MAC addresses that people have chosen."""
+def renewed_cards(cards: list[Device], address_type: str = "assigned") -> "list[Change]":
+    """Return the changes of a clone's cards: vCenter copies MAC addresses that people have chosen.
+
+    :param address_type: of the new addresses: ``assigned`` by vCenter, ``generated`` by a lone host
+    """
     changes = []
     for card in (each for each in cards if each.address_type == _MANUAL):
         device = _kind_of(card)(
@@ -21,7 +24,7 @@ def renewed_cards(cards: list[Device]) -> "list[Change]":
             controllerKey=card.controller_key,
             unitNumber=card.unit_number,
             backing=_backing_of(card),
-            addressType="assigned",
+            addressType=address_type,
             macAddress="",
         )
         changes.append(vim.vm.device.VirtualDeviceSpec(operation="edit", device=device))

@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from simplestack import InvalidArguments, OperationNotSupported, warn
-from simplestack.appliances import Appliance
 from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.guests.placement import Place
 from simplestack_vmware.vsphere.inventory.names import encoded
 from simplestack_vmware.vsphere.inventory.records import NetworkRecord
 from simplestack_vmware.vsphere.media.drives import drive_backing
-from simplestack_vmware.vsphere.networks.addresses import usable_macs
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simplestack_vmware.vsphere.transfer.descriptors import texts_of
 
@@ -85,23 +83,6 @@ def specify(
 def device_of(key: str) -> str:
     """Return the device in a key of a lease or a descriptor: ``ParaVirtualSCSIController0:0``."""
     return key.rpartition("/")[2]
-
-
-def keep_macs(session: VmwareSession, config: Any, appliance: Appliance) -> None:
-    """Let the network cards keep the addresses in a descriptor that are free. A warning names the others."""
-    cards = cards_of(config)
-    macs = [interface.mac for interface in appliance.interfaces]
-    if len(cards) != len(macs):
-        return
-    usable = usable_macs(session, [mac for mac in macs if mac is not None])
-    given: set[str] = set()
-    for card, mac in zip(cards, macs, strict=True):
-        card.macAddress, card.addressType = None, "generated"
-        if mac in usable and mac not in given:
-            card.macAddress, card.addressType = mac, "manual"
-            given.add(mac)
-        elif mac is not None:
-            warn(f"an interface gets a new MAC address, since others have {mac}, or VMware generates it")
 
 
 def cards_of(config: Any) -> list[Any]:

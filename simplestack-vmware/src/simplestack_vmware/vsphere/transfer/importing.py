@@ -39,9 +39,9 @@ from simplestack_vmware.vsphere.transfer.import_specs import (
     Specification,
     cards_of,
     device_of,
-    keep_macs,
     specify,
 )
+from simplestack_vmware.vsphere.transfer.kept_macs import keep_macs, renew_taken_macs
 from simplestack_vmware.vsphere.transfer.leases import Lease
 from simplestack_vmware.vsphere.transfer.vmdk import check_vmdk
 
@@ -84,7 +84,7 @@ def import_guest(order: Order, image: Image) -> str:
     mapping = _mapping(appliance, wanted, place)
     made = specify(session, image.document, name, place, mapping)
     guest_id = made.config.instanceUuid = str(uuid.uuid4())
-    _change(order, made.config, appliance, place)
+    keeps_macs = _change(order, made.config, appliance, place)
     with Undo() as undo:
         lease = _begin(order, made, place, name, undo)
         undo.do_repeatable("removing the new guest", _remove, session, lease, guest_id)
@@ -92,8 +92,10 @@ def import_guest(order: Order, image: Image) -> str:
         if time_left_seconds() <= 0:
             raise HypervisorTimeout("the import took too long: everything that it created is removed")
         lease.complete()
+        assert lease.vm is not None  # noqa: S101  for the type checker: leases of imports have it
+        if keeps_macs:
+            renew_taken_macs(session, lease.vm)
         if wanted.start:
-            assert lease.vm is not None  # noqa: S101  for the type checker: leases of imports have it
             start_vm(session, lease.vm)
     return guest_id
 
@@ -150,8 +152,11 @@ def _require_room(datastore: DatastoreRecord, appliance: Appliance, size: int | 
             )
 
 
-def _change(order: Order, config: Any, appliance: Appliance, place: Place) -> None:
-    """Change a configuration to what the query says of the guest."""
+def _change(order: Order, config: Any, appliance: Appliance, place: Place) -> bool:
+    """Change a configuration to what the query says of the guest.
+
+    :return: whether the guest keeps a MAC address of the image
+    """
     wanted = order.wanted
     if wanted.memory is not UNSET:
         config.memoryMB = wanted.memory
@@ -162,8 +167,7 @@ def _change(order: Order, config: Any, appliance: Appliance, place: Place) -> No
     if wanted.firmware is not UNSET:
         config.firmware = _FIRMWARE[wanted.firmware]
     if not wanted.network:
-        keep_macs(order.session, config, appliance)
-        return
+        return keep_macs(order.session, config, appliance)
     cards = cards_of(config)
     is_fast = all(isinstance(card, vim.vm.device.VirtualVmxnet3) for card in cards)
     config.deviceChange = [each for each in config.deviceChange if each.device not in cards]
@@ -171,6 +175,7 @@ def _change(order: Order, config: Any, appliance: Appliance, place: Place) -> No
         new_card(network, order.topology.switch_uuids, _FIRST_CARD_KEY - number, paravirtualized=is_fast)
         for number, network in enumerate(place.networks)
     ]
+    return False
 
 
 def _remove(session: VmwareSession, lease: Lease, guest_id: str) -> None:
