@@ -143,7 +143,8 @@ def check_config(text: str, folder: Path) -> str:
     config = folder / "simplestack.toml"
     config.write_text(text)
     command = [sys.executable, "-m", "simplestack", "check-config", "--config", str(config)]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    environment = {**os.environ, "SIMPLESTACK_SERVER__BIND": "127.0.0.1:0"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stderr
 
 
 def test_it_is_off_unless_it_is_named(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_the_settings_in_the_deployment_guide_are_accepted(tmp_path: Path) -> No
     settings = re.sub(r'"/etc/simplestack/\w+\.pem"', f'"{pair}"', settings)
     file = tmp_path / "simplestack.toml"
     file.write_text(settings)
-    command = [sys.executable, "-m", "simplestack", "check-config", "--config", str(file)]
+    command = [sys.executable, "-m", "simplestack", "check-config", "--running", "--config", str(file)]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     assert "listens on 0.0.0.0:8443, hypervisors: mock" in checked.stdout

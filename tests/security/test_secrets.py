@@ -182,7 +182,7 @@ def test_a_service_for_all_to_reach_warns_when_it_asks_for_no_tokens(tmp_path: P
     config = "[server]\nhypervisors = ['mock']\n[hypervisors.mock]\nallowed_hosts = ['demo']"
     with running_service(tmp_path, config) as service:
         assert "without server.tokens" not in service.log
-    environment = {"SIMPLESTACK_SERVER__BIND": "0.0.0.0:1"}
+    environment = {"SIMPLESTACK_SERVER__BIND": "0.0.0.0:0"}
     result = subprocess.run(
         [sys.executable, "-m", "simplestack", "check-config", "--config", tmp_path / "simplestack.toml"],
         env=environment,
@@ -190,7 +190,7 @@ def test_a_service_for_all_to_reach_warns_when_it_asks_for_no_tokens(tmp_path: P
         text=True,
         check=True,
     )
-    assert "warning: listening on 0.0.0.0:1 without server.tokens" in result.stderr
+    assert "warning: listening on 0.0.0.0:0 without server.tokens" in result.stderr
 
 
 def test_an_upload_that_breaks_off_leaves_nothing_behind(tmp_path: Path) -> None:

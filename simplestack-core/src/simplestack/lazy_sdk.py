@@ -1,6 +1,7 @@
 """A hypervisor's SDK, imported when a plugin first uses it."""
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
@@ -63,3 +64,23 @@ class LazySdk:
                     self._prepare(module)
                 self._loaded = module
             return self._loaded
+
+
+def import_errors(package: str) -> list[str]:
+    """Import the SDKs of a plugin now, and return why some cannot be imported.
+
+    :param package: the plugin's import package, whose modules have been imported
+    """
+    modules = [
+        module for name, module in sys.modules.items() if name == package or name.startswith(f"{package}.")
+    ]
+    found = {
+        id(value): value for module in modules for value in vars(module).values() if type(value) is LazySdk
+    }
+    errors = []
+    for sdk in found.values():
+        try:
+            sdk._load()  # noqa: SLF001  any public name would hide one of the SDK
+        except HypervisorUnavailable as error:
+            errors.append(error.message)
+    return errors

@@ -158,7 +158,7 @@ def test_no_command_ends_because_a_plugin_exits(plugins: Path, command: tuple[st
     install(plugins, "exits", "sys.exit(0)")
     result = subprocess.run(
         [sys.executable, "-m", "simplestack", *command],
-        env={"PYTHONPATH": str(plugins)},
+        env={"PYTHONPATH": str(plugins), "SIMPLESTACK_SERVER__BIND": "127.0.0.1:0"},
         capture_output=True,
         text=True,
         check=False,

@@ -50,7 +50,7 @@ def test_the_table_says_which_operations_each_plugin_implements(plugins: Path) -
 def run(plugins: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
-        env={"PYTHONPATH": str(plugins)},
+        env={"PYTHONPATH": str(plugins), "SIMPLESTACK_SERVER__BIND": "127.0.0.1:0"},
         capture_output=True,
         text=True,
         check=False,
@@ -59,7 +59,7 @@ def run(plugins: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 CREATE_APP = ("-c", "from simplestack.server import create_app; create_app()")
-SERVE = ("-m", "simplestack", "serve", "--bind", "127.0.0.1:0")
+SERVE = ("-m", "simplestack", "serve")
 CHECK_CONFIG = ("-m", "simplestack", "check-config")
 
 

@@ -157,7 +157,7 @@ def test_warnings_are_shown_for_the_general_settings_and_for_each_host_of_its_ow
     install(plugins, "own", source("own", functions="def warnings(settings): return [settings.region]"))
     config = plugins / "simplestack.toml"
     config.write_text(
-        "[server]\nhypervisors = ['own']\n[hypervisors.own]\nregion = 'north'\n"
+        "[server]\nbind = '127.0.0.1:0'\nhypervisors = ['own']\n[hypervisors.own]\nregion = 'north'\n"
         "[hypervisors.own.hosts.pole]\nregion = 'south'\n"
     )
     result = subprocess.run(

@@ -135,7 +135,7 @@ def test_errors_of_pages_have_the_shape_of_all_errors_or_a_handler_of_the_plugin
 
 def run(folder: Path, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     config = folder / "simplestack.toml"
-    config.write_text("[server]\nplugin_timeout_seconds = 2\nhypervisors = ['mock']")
+    config.write_text("[server]\nbind = '127.0.0.1:0'\nplugin_timeout_seconds = 2\nhypervisors = ['mock']")
     return subprocess.run(
         [sys.executable, "-m", "simplestack", command, "--config", str(config), *arguments],
         env={"PYTHONPATH": str(folder)},
@@ -149,7 +149,7 @@ def run(folder: Path, command: str, *arguments: str) -> subprocess.CompletedProc
 def test_the_service_does_not_start_where_a_service_plugin_cannot_add_its_pages(plugins: Path) -> None:
     for name, (body, _) in BROKEN.items():
         install(plugins, name, source(name, body), GROUP)
-    for command in (("check-config",), ("serve", "--bind", "127.0.0.1:0")):
+    for command in (("check-config",), ("serve",)):
         result = run(plugins, *command)
         assert result.returncode == 1
         for name, (_, reason) in BROKEN.items():

@@ -1,6 +1,6 @@
 """The option ``--config``, and settings errors as command line errors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,38 +22,18 @@ def config_option(command: F) -> F:
     )(command)
 
 
-def load(config: Path | None, overrides: Mapping[str, Any] | None = None) -> tuple[Configuration, Registry]:
+def load(config: Path | None) -> tuple[Configuration, Registry]:
     """Load settings and plugins.
 
-    :raises click.ClickException: a setting is invalid
+    :raises click.ClickException: settings are invalid
     """
     try:
-        configuration = load_configuration(config, overrides=overrides)
+        configuration = load_configuration(config)
         return configuration, load_registry(configuration)
     except SettingsError as error:
-        raise click.ClickException(str(error)) from None
+        raise settings_error(error.problems) from None
 
 
-def load_to_serve(
-    config: Path | None, overrides: Mapping[str, Any] | None = None
-) -> tuple[Configuration, Registry]:
-    """Load settings and plugins to start the service.
-
-    :raises click.ClickException: a setting is invalid, the certificate cannot be used, or a service plugin
-        cannot be loaded
-    """
-    from simplestack.server.plugin_pages import service_pages  # noqa: PLC0415  other commands start without it
-    from simplestack.server.start_checks import certificate_problems  # noqa: PLC0415  the same
-
-    configuration, registry = load(config, overrides)
-    problems = certificate_problems(configuration.server)
-    if problems:
-        raise click.ClickException("\n".join(problems))
-    try:
-        registry.check_services()
-        service_pages(registry, configuration.server.plugin_timeout_seconds)
-    except SettingsError as error:
-        for failure in registry.failures:
-            click.echo(f"not loaded: {failure}", err=True)
-        raise click.ClickException(str(error)) from None
-    return configuration, registry
+def settings_error(problems: Iterable[str]) -> click.ClickException:
+    """Return the error that prints problems, each in a line of its own."""
+    return click.ClickException("\nError: ".join(problems))

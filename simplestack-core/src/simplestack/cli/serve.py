@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from simplestack.cli.configuration import config_option, load_to_serve
+from simplestack.cli.configuration import config_option, settings_error
+from simplestack.config.errors import SettingsError
 
 
 @click.command()
@@ -29,7 +30,15 @@ def serve(config: Path | None, **options: Any) -> None:
     SIGTERM stops it: it finishes the requests in flight and logs out its sessions.
     """
     from simplestack.server.gunicorn import GunicornService  # noqa: PLC0415  the other commands start without it
+    from simplestack.server.preparation import prepare  # noqa: PLC0415  the same
 
     overrides = {name: value for name, value in options.items() if value is not None}
-    configuration, registry = load_to_serve(config, overrides)
-    GunicornService(configuration, registry).run()
+    try:
+        prepared = prepare(config, overrides)
+    except SettingsError as error:
+        raise settings_error(error.problems) from None
+    if prepared.problems:
+        for failure in prepared.registry.failures:
+            click.echo(f"not loaded: {failure}", err=True)
+        raise settings_error(prepared.problems)
+    GunicornService(prepared.configuration, prepared.registry).run()

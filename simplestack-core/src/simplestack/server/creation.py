@@ -28,6 +28,7 @@ def create_app(config: str | Path | None = None) -> App:
     registry = load_registry(configuration)
     registry.log_failures()
     registry.check_services()
+    registry.check_hypervisors()
     local_only = not _is_explicit(configuration)
     for line in (*start_warnings(configuration, registry), *_warnings(configuration, local_only=local_only)):
         _log.warning("%s", line)

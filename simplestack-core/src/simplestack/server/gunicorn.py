@@ -12,7 +12,7 @@ from gunicorn.app.base import BaseApplication
 from simplestack.config.load import Configuration
 from simplestack.plugins.registry import Registry
 from simplestack.server.app import make_app
-from simplestack.server.start_checks import key_warnings
+from simplestack.server.start_checks import file_warnings
 from simplestack.server.worker import STOP_SIGNALS
 
 _log = logging.getLogger("simplestack.server")
@@ -83,7 +83,12 @@ class GunicornService(BaseApplication):
 
 def start_warnings(configuration: Configuration, registry: Registry) -> list[str]:
     """Return the warnings that the service logs when it starts."""
-    warnings = [*registry.warnings(), *key_warnings(configuration.server)]
+    warnings = [*registry.warnings(), *file_warnings(configuration)]
+    if configuration.exposed and configuration.server.certificate is None:
+        warnings.append(
+            f"listening on {configuration.server.bind} without TLS: the network can read the passwords in "
+            "requests; set server.certificate and server.private_key, or use a proxy with TLS"
+        )
     if configuration.exposed and not configuration.server.tokens:
         warnings.append(
             f"listening on {configuration.server.bind} without server.tokens: everybody who can connect "

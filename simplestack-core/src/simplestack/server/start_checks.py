@@ -1,20 +1,31 @@
-"""Try what the service needs to start: its certificate and its private key."""
+"""Check the files that the service needs to start: its settings, its certificate and its private key."""
 
 import ssl
 import stat
 from pathlib import Path
 
+from simplestack.config.load import Configuration
 from simplestack.config.settings import ServerSettings
 
 
-def key_warnings(server: ServerSettings) -> list[str]:
-    """Return a warning if other users of the machine can read the private key."""
-    if server.private_key is None:
-        return []
-    mode = Path(server.private_key).stat().st_mode
-    if not mode & (stat.S_IROTH | stat.S_IWOTH):
-        return []
-    return [f"server.private_key: every user of this machine can read {server.private_key}: use `chmod 600`"]
+def file_warnings(configuration: Configuration) -> list[str]:
+    """Return a warning for each file that other users of the machine should not be able to read or change."""
+    warnings = []
+    path, key = configuration.path, configuration.server.private_key
+    if key is not None and _has_mode(Path(key), stat.S_IROTH | stat.S_IWOTH):
+        warnings.append(f"server.private_key: every user of this machine can read {key}: use `chmod 600`")
+    if path is not None and _has_mode(path, stat.S_IWOTH):
+        warnings.append(f"every user of this machine can change {path}: use `chmod 640`")
+    elif path is not None and configuration.has_hashes and _has_mode(path, stat.S_IROTH):
+        warnings.append(f"every user of this machine can read the hashes in {path}: use `chmod 640`")
+    return warnings
+
+
+def _has_mode(path: Path, bits: int) -> bool:
+    try:
+        return bool(path.stat().st_mode & bits)
+    except OSError:  # reported as a problem
+        return False
 
 
 def certificate_problems(server: ServerSettings) -> list[str]:
