@@ -14,6 +14,6 @@ def test_no_response_names_the_server(service: Service) -> None:
         assert "server" not in response.headers, response
     long_head = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 70_000 + b"\r\n\r\n"
     for malformed in (b"GET\r\n\r\n", long_head):
-        response = service.raw(malformed).lower()
-        assert response.startswith(b"http/1.1 4")
-        assert b"\r\nserver:" not in response
+        answer = service.raw(malformed).lower()
+        assert answer.startswith(b"http/1.1 4")
+        assert b"\r\nserver:" not in answer
