@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.metrics import wait_for_total
 from support.service import Service, free_port, running_service, wait_for
 
 OURS = ("--worker-class", "simplestack.server.Worker", "--threads", "4")
@@ -75,3 +77,12 @@ def test_it_warns_of_another_worker_class(tmp_path: Path) -> None:
         assert "gunicorn uses another worker class than simplestack.server.Worker" in service.log
     with gunicorn(tmp_path / "ours", *OURS) as service:
         assert "another worker class" not in service.log
+
+
+def test_its_metrics_are_the_services_also_after_a_reload(tmp_path: Path) -> None:
+    with gunicorn(tmp_path, *OURS, "--workers", "2") as service:
+        for starts in (2, 4, 6):
+            wait_for_total(service, starts, "simplestack_worker_starts_total")
+            wait_for_total(service, 2, "simplestack_workers")
+            if starts < 6:
+                service.process.send_signal(signal.SIGHUP)

@@ -30,8 +30,10 @@ def serve(config: Path | None, **options: Any) -> None:
     SIGTERM stops it: it finishes the requests in flight and logs out its sessions.
     """
     from simplestack.server.gunicorn import GunicornService  # noqa: PLC0415  the other commands start without it
+    from simplestack.server.metrics.folder import metrics_folder  # noqa: PLC0415  the same
     from simplestack.server.preparation import prepare  # noqa: PLC0415  the same
 
+    metrics_folder()  # before a plugin imports prometheus-client
     overrides = {name: value for name, value in options.items() if value is not None}
     try:
         prepared = prepare(config, overrides)

@@ -76,6 +76,11 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     #: Hashes of service tokens from ``simplestack service-token``, by the name of the token's holder. If
     #: there are any, requests need a token in ``Authorization: Bearer`` or ``X-Simplestack-Token``.
     tokens: dict[str, str] = {}
+    #: Whether ``GET /metrics`` requires a service token, if there are any `tokens`.
+    metrics_need_token: bool = True
+    #: Whether metrics have the label `host`. Each host adds lines to the response: use it for up to some
+    #: hundred hosts.
+    metrics_hosts: bool = False
     #: Maximum size of a JSON body in bytes. Images are not limited.
     max_json_bytes: Annotated[int, Meta(ge=1024, le=1024**3)] = 1024**2
     #: Time limit for stopping the service. It finishes requests in flight and logs out its sessions; after

@@ -1,6 +1,7 @@
 """Call an operation: through the service plugins, with a session from the pool, within the time limit."""
 
 import os
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +23,7 @@ from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.registry import Registry
 from simplestack.plugins.services import make_root_manager
 from simplestack.sessions.call_limits import CallLimits
+from simplestack.sessions.meter import NO_METER, Meter
 from simplestack.sessions.pool import SessionPool
 from simplestack.sessions.time_limits import current_deadline
 
@@ -45,6 +47,7 @@ class Dispatcher:
         threads: int | None,
         audit: bool,
         trace: bool = False,
+        meter: Meter = NO_METER,
     ) -> None:
         """Create it. The first call connects to a host.
 
@@ -52,11 +55,13 @@ class Dispatcher:
         :param threads: maximum number of concurrent calls; None means no limit
         :param audit: whether to write an audit line for each operation
         :param trace: whether to log each call of a hook
+        :param meter: is told about sessions and abandoned calls
         """
         self.registry = registry
-        self._pool_bounds = max_sessions, max_sessions if threads is None else max(1, threads // 2)
+        max_connecting = max_sessions if threads is None else max(1, threads // 2)
+        self._new_pool = partial(SessionPool, max_sessions, max_connecting, meter)
         self._connectors: dict[tuple[str, str | None], Connector] = {}
-        self.pool = SessionPool(*self._pool_bounds)
+        self.pool = self._new_pool()
         self._limits = CallLimits(threads)
         self._audit = Audit() if audit else None
         root = make_root_manager(self, registry.services, self._audit, current_run.get)
@@ -147,7 +152,7 @@ class Dispatcher:
 
     def _forget_sessions(self) -> None:
         """Start without sessions in a forked child: they belong to the parent."""
-        self.pool = SessionPool(*self._pool_bounds)
+        self.pool = self._new_pool()
 
     def _connector(self, call: Call) -> Connector:
         """Return the connector for a host: its own if it has its own settings, else the general one."""

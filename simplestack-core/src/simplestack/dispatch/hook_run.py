@@ -186,6 +186,7 @@ class HookRun:
                 return part()
             return call_within(deadline, part, self._abandoned)
         except DeadlineExceeded:
+            self._pool.meter.call_abandoned(self.call.key.place, self.operation)
             raise HypervisorTimeout(
                 f"{self._plugin.name} did not respond within {deadline.limit_seconds:g} s; "
                 "check whether the operation took effect"

@@ -1,7 +1,7 @@
 """The WSGI application."""
 
 import ipaddress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import falcon
 
@@ -14,12 +14,20 @@ from simplestack.server.authentication import ServiceTokens
 from simplestack.server.documents import OpenApiPage, ReferencePage
 from simplestack.server.ending import call_at_end
 from simplestack.server.meta import Health, HypervisorPage, Index
+from simplestack.server.metrics.folder import metrics_folder
+from simplestack.server.metrics.measuring import Measuring
+from simplestack.server.metrics.page import MetricsPage
+from simplestack.server.pages import call_at_rejection
 from simplestack.server.paths import RawPath
 from simplestack.server.plugin_pages import Admission, service_pages
 from simplestack.server.problems import add_error_handlers
 from simplestack.server.readiness import Readiness
 from simplestack.server.responder import Service
 from simplestack.server.router import add_routes
+from simplestack.sessions.meter import NO_METER
+
+if TYPE_CHECKING:
+    from simplestack.server.metrics.figures import Figures
 
 App = falcon.App[Any, Any]
 
@@ -38,16 +46,23 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     :raises SettingsError: a service plugin cannot add its pages
     """
     server = configuration.server
+    figures = _figures(server)
     dispatcher = Dispatcher(
         registry,
         max_sessions=server.max_sessions,
         threads=server.threads,
         audit=server.audit,
         trace=server.trace_hooks,
+        meter=figures or NO_METER,
     )
     call_at_end(dispatcher.close)
     tokens = ServiceTokens(server.tokens)
-    app = Application(middleware=[RawPath(), *([_LocalOnly()] if local_only else []), Admission(tokens)])
+    middleware: list[Any] = [RawPath(), *([_LocalOnly()] if local_only else []), Admission(tokens)]
+    if figures is not None:
+        tokens.on_rejected = figures.token_rejected
+        call_at_rejection(figures.request_rejected)
+        middleware.insert(0, Measuring(figures))
+    app = Application(middleware=middleware)
     app.server_settings = server
     app.readiness = Readiness(has_plugins=_has_plugins(configuration, registry))
     add_error_handlers(app)
@@ -55,13 +70,27 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
     app.add_route("/", Index(dispatcher, tokens))
     app.add_route("/healthz", Health(dispatcher))
     app.add_route("/readyz", app.readiness)
-    app.add_route("/openapi.json", OpenApiPage(dispatcher, tokens))
+    page_tokens = tokens if server.metrics_need_token else None
+    app.add_route("/metrics", MetricsPage(dispatcher, page_tokens))
+    app.add_route(
+        "/openapi.json", OpenApiPage(dispatcher, tokens, metrics_need_token=server.metrics_need_token)
+    )
     app.add_route("/docs", ReferencePage())
     app.add_route("/docs/{asset}", ReferencePage())
     app.add_route("/{hypervisor}", HypervisorPage(dispatcher, tokens))
     for pages in service_pages(registry, server.plugin_timeout_seconds):
         pages.add_to(app)
     return app
+
+
+def _figures(server: ServerSettings) -> "Figures | None":
+    """Return what counts requests and sessions; None without prometheus-client."""
+    folder = metrics_folder()
+    if folder is None:
+        return None
+    from simplestack.server.metrics.figures import Figures  # noqa: PLC0415  it needs prometheus-client
+
+    return Figures(folder, with_hosts=server.metrics_hosts)
 
 
 def _has_plugins(configuration: Configuration, registry: Registry) -> bool:

@@ -2,7 +2,7 @@
 
 import binascii
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import falcon
 
@@ -48,6 +48,8 @@ class ServiceTokens:
         :param hashes: by the name of the token's holder
         """
         self._hashes = dict(hashes)
+        #: Called for each request without a valid token.
+        self.on_rejected: Callable[[], object] = lambda: None
 
     @property
     def are_asked_for(self) -> bool:
@@ -72,6 +74,8 @@ class ServiceTokens:
         for name, known in self._hashes.items():
             if hmac.compare_digest(hashed, known):
                 holder = name
+        if holder is None:
+            self.on_rejected()
         if not given:
             found = "the Authorization header is not Bearer" if has_other_scheme else "it is missing"
             raise Unauthorized(

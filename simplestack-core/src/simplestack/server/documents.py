@@ -37,9 +37,12 @@ _POLICY = (
 class OpenApiPage:
     """``GET /openapi.json``: the OpenAPI document, cached in each worker."""
 
-    def __init__(self, dispatcher: Dispatcher, tokens: ServiceTokens) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, tokens: ServiceTokens, *, metrics_need_token: bool = True
+    ) -> None:
         self._dispatcher = dispatcher
         self._tokens = tokens
+        self._metrics_need_token = metrics_need_token
         self._made: dict[tuple[str | None, str], tuple[bytes, str]] = {}
         self._lock = threading.Lock()
 
@@ -76,6 +79,7 @@ class OpenApiPage:
                 hypervisors,
                 base_url=base_url or "/",
                 asks_for_service_token=self._tokens.are_asked_for,
+                metrics_need_token=self._metrics_need_token,
             )
         )
         return document, hashlib.sha256(document).hexdigest()[:32]

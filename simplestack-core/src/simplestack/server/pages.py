@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 
 from simplestack.errors import SimplestackError
@@ -10,7 +11,14 @@ from simplestack.server.request_id import HEADER, new_request_id
 
 _log = logging.getLogger("simplestack.server")
 
+#: Called with the HTTP status of each of these responses.
+_listeners: list[Callable[[int], object]] = []
 _STATUS_LINE = re.compile(rb"\AHTTP/1\.1 (?P<status>[0-9]{3}) (?P<reason>[^\r\n]*)")
+
+
+def call_at_rejection(call: Callable[[int], object]) -> None:
+    """Register `call(status)` for the error responses of this process."""
+    _listeners.append(call)
 
 
 def rejection(status: int, reason: str) -> bytes:
@@ -28,6 +36,8 @@ def error_page(error: SimplestackError) -> bytes:
 def _page(status: int, reason: str, name: str, message: str, extra: str = "") -> bytes:
     identity = new_request_id()
     _log.info("request %s rejected before it was read: %d %s", identity, status, name)
+    for call in _listeners:
+        call(int(status))
     body = problem_body(name, message, identity)
     head = (
         f"HTTP/1.1 {status:d} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n{extra}"

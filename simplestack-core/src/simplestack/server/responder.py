@@ -32,6 +32,7 @@ from simplestack.server.bodies import (
 from simplestack.server.fields import parse_fields, trimmed
 from simplestack.server.inventory import HostInventory
 from simplestack.server.json_text import json_text
+from simplestack.server.metrics.environ import OPERATION, PLACE
 from simplestack.server.missing_entities import explain
 from simplestack.server.queries import decode_query, list_fields, read_repeatable_query
 from simplestack.server.request_id import HEADER, request_id
@@ -58,8 +59,10 @@ class Responder:
     def __call__(self, request: falcon.Request, response: falcon.Response, **segments: str) -> None:
         """Write the response. The error handlers write error responses."""
         response.set_header(HEADER, request_id(request))
+        request.env[OPERATION] = self._operations[0].name
         asked = self._read_head(request, segments)
         operation = asked.operation
+        request.env[OPERATION], request.env[PLACE] = operation.name, asked.call.key.place
         query = _read_query(request, operation)
         description = _description(operation, query)
         body = self._read_body(request, asked)

@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 
 from simplestack.operations.table import OPERATIONS
 
-_PAGES = ("/healthz", "/readyz", "/openapi.json", "/docs")
+_PAGES = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
 _ROUTES = tuple(dict.fromkeys((*(operation.route for operation in OPERATIONS), *_PAGES)))
 _START = "/{hypervisor}/{host}"
 #: Words of other APIs for the parts of our paths.

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import selectors
 import signal
 import sys
@@ -22,6 +23,8 @@ from simplestack.server.body_reader import drain, read_directly
 from simplestack.server.connection import Connection
 from simplestack.server.ending import Ending
 from simplestack.server.in_flight import InFlight
+from simplestack.server.metrics.ended_workers import keep_figures_of_ended_workers
+from simplestack.server.metrics.folder import metrics_folder, remove_metrics_folder
 from simplestack.server.pages import StandIn, error_page
 from simplestack.server.patience import ClientLimits
 from simplestack.server.reception import Reception
@@ -63,6 +66,11 @@ class Worker(ThreadWorker):
     _queued_conns: set[Connection]
     _next_tick_seconds = 0.0
 
+    def __init__(self, *args: Any) -> None:
+        """Prepare a worker. Gunicorn calls this in the arbiter, also after a reload, with new settings."""
+        super().__init__(*args)
+        keep_figures_of_ended_workers(self.cfg)
+
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:  # noqa: ARG003  gunicorn's signature
         """Check gunicorn's settings, and switch off its control socket. Gunicorn calls this when it starts.
@@ -78,6 +86,7 @@ class Worker(ThreadWorker):
             )
         if cfg.protocol != "http" or "h2" in cfg.http_protocols:
             raise RuntimeError("simplestack.server.Worker speaks HTTP/1.1 only: put a proxy in front of it")
+        metrics_folder()  # before the workers are forked, which share it
         # Whoever can write to it controls the service. Gunicorn opens it after this.
         cfg.set("control_socket_disable", True)
 
@@ -143,6 +152,8 @@ class Worker(ThreadWorker):
         self.tpool.shutdown(wait=False, cancel_futures=True)
         cut_off = self._in_flight.request_ids() + self._reception.unread.request_ids()
         self._reception.close()
+        if os.getppid() != self.ppid:  # the arbiter was killed
+            remove_metrics_folder()
         ending.finish(cut_off, len(self._queued_conns), is_held_up=self._busy_conns > 0)
 
     def _turn(self, limit_seconds: float = _TICK_SECONDS) -> None:

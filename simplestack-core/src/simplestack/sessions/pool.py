@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from threading import Thread
 from typing import Any
 
-from simplestack.errors import HypervisorTimeout, HypervisorUnavailable, Unauthorized
+from simplestack.errors import HypervisorTimeout, HypervisorUnavailable, SimplestackError, Unauthorized
 from simplestack.sessions.failed_logins import FailedLogins
 from simplestack.sessions.logouts import Logouts, join
 from simplestack.sessions.maker import Place, SessionKey, SessionMaker
+from simplestack.sessions.meter import NO_METER, Meter
 from simplestack.sessions.slots import Slot, Slots
 from simplestack.sessions.time_limits import DeadlineExceeded
 
@@ -24,12 +25,14 @@ _log = logging.getLogger("simplestack.sessions")
 class SessionPool:
     """All sessions of this process."""
 
-    def __init__(self, max_sessions: int, max_connecting: int) -> None:
+    def __init__(self, max_sessions: int, max_connecting: int, meter: Meter = NO_METER) -> None:
         """Create an empty pool.
 
         :param max_sessions: maximum number of all sessions
         :param max_connecting: maximum number of connecting sessions of a hypervisor
+        :param meter: is told about logins, waits and the number of sessions
         """
+        self.meter = meter
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._waiting = 0
@@ -54,7 +57,11 @@ class SessionPool:
         :raises HypervisorUnavailable: no session became free within the connect time limit
         :raises Unauthorized: the hypervisor has recently rejected this login
         """
-        slot, is_new = self._claim(key, maker)
+        try:
+            slot, is_new = self._claim(key, maker)
+        except Unauthorized:
+            self.meter.login_repeated(key.place)
+            raise
         if is_new:
             self._connect(slot, call)
         return slot, is_new
@@ -66,6 +73,12 @@ class SessionPool:
                 "sessions": self._slots.count,
                 "busy_sessions": sum(1 for slot in self._slots if slot.users),
             }
+
+    def report(self) -> None:
+        """Tell the meter the number of sessions."""
+        with self._lock:
+            states = self._slots.states()
+        self.meter.sessions_counted(states)
 
     def close(self, limit_seconds: float) -> None:
         """Log out idle sessions now, and sessions in use when they are released.
@@ -135,32 +148,41 @@ class SessionPool:
 
     def _claim(self, key: SessionKey, maker: SessionMaker) -> tuple[Slot, bool]:
         """Return a slot with a session, or a new slot to connect."""
-        deadline = None
-        while True:
-            with self._lock:
-                self._failed_logins.check(key)
-                connecting = None
-                for slot in self._slots.of(key):
-                    if not slot.is_connected:
-                        connecting = slot
-                    elif slot.users == 0 or maker.shares_sessions:
-                        slot.users += 1
-                        return slot, False
-                if not maker.shares_sessions:
-                    connecting = None  # another call gets it
-                evicted = self._slots.evictable(key, maker) if connecting is None else None
-                if evicted is not None:
-                    slot = self._slots.add(key, maker)
-                    for idle in evicted:
-                        self._slots.remove(idle)
-                    break
-                deadline = deadline or time.monotonic() + maker.connect_timeout_seconds
-                if not self._wait_until(deadline):
-                    raise HypervisorUnavailable(self._slots.explain_full(key, maker))
-                if connecting is not None and connecting.failure is not None:
-                    raise _copied(connecting.failure)
+        since_seconds = None
+        try:
+            while True:
+                with self._lock:
+                    self._failed_logins.check(key)
+                    known = self._known(key, maker)
+                    if known is not None and known.is_connected:
+                        known.users += 1
+                        return known, False
+                    evicted = self._slots.evictable(key, maker) if known is None else None
+                    if evicted is not None:
+                        slot = self._slots.add(key, maker)
+                        for idle in evicted:
+                            self._slots.remove(idle)
+                        break
+                    since_seconds = since_seconds or time.monotonic()
+                    if not self._wait_until(since_seconds + maker.connect_timeout_seconds):
+                        raise HypervisorUnavailable(self._slots.explain_full(key, maker))
+                    if known is not None and known.failure is not None:
+                        raise _copied(known.failure)
+        finally:
+            if since_seconds is not None:
+                self.meter.session_awaited(key.place, time.monotonic() - since_seconds)
         self._end(evicted)
         return slot, True
+
+    def _known(self, key: SessionKey, maker: SessionMaker) -> Slot | None:
+        """Return a slot that the call can use, or a connecting one that it can share afterwards."""
+        connecting = None
+        for slot in self._slots.of(key):
+            if not slot.is_connected:
+                connecting = slot
+            elif slot.users == 0 or maker.shares_sessions:
+                return slot
+        return connecting if maker.shares_sessions else None  # otherwise another call gets it
 
     def _wait_until(self, deadline_seconds: float) -> bool:
         """Wait for a change. Return whether there was one in time."""
@@ -180,6 +202,11 @@ class SessionPool:
                 self._ended(slot)
 
         self._start_reaper()
+        started_seconds = time.monotonic()
+
+        def ended(outcome: str) -> None:
+            self.meter.login_ended(slot.key.place, outcome, time.monotonic() - started_seconds)
+
         try:
             session = slot.maker.connect(call, late)
         except DeadlineExceeded:  # the slot counts until the abandoned thread returns
@@ -189,12 +216,17 @@ class SessionPool:
             with self._lock:
                 self._fail(slot, error)
                 self._slots.hang(slot)
+            ended(error.name)
+            self.meter.call_abandoned(slot.key.place, "login")
             raise error from None
         except BaseException as error:
             with self._lock:
                 self._fail(slot, error)
                 self._slots.uncount(slot)
+            # Of the class: a plugin may give each of its errors a name of its own.
+            ended(getattr(type(error), "name", SimplestackError.name))
             raise
+        ended("ok")
         with self._lock:
             slot.session = session
             slot.is_connected = True
@@ -249,6 +281,7 @@ class SessionPool:
             with self._lock:
                 self._slots.forgive_hung()
                 self._changed.notify_all()
+            self.report()
             now = time.monotonic()
             self._end_idle(lambda slot: slot.has_expired(now))  # noqa: B023  called at once
 

@@ -51,6 +51,13 @@ class Slot:
         return f"<Slot of {self.key.place.hypervisor} at {self.key.target}: {', '.join(shown)}>"
 
     @property
+    def state(self) -> str:
+        """The state of a session that is in the pool, for `Meter`."""
+        if not self.is_connected:
+            return "connecting"
+        return "busy" if self.users else "idle"
+
+    @property
     def is_idle(self) -> bool:
         """Whether no call uses it. It is connected then, since a call uses it while it connects."""
         return self.users == 0
@@ -103,6 +110,12 @@ class Slots:
     def targets(self) -> Counter[str]:
         """Return the number of sessions by host."""
         return Counter(slot.key.target for slot in self._counted)
+
+    def states(self) -> Counter[tuple[Place, str]]:
+        """Return the number of sessions by host and state, for `Meter`."""
+        return Counter(
+            (slot.key.place, "ending" if slot in self._hung else slot.state) for slot in self._counted
+        )
 
     def of(self, key: SessionKey) -> list[Slot]:
         """Return the slots of a user at a host."""

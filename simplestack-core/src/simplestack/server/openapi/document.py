@@ -20,7 +20,11 @@ from simplestack.server.openapi.schemas import Schemas
 
 
 def openapi_document(
-    hypervisors: Sequence[Hypervisor], *, base_url: str = "/", asks_for_service_token: bool = False
+    hypervisors: Sequence[Hypervisor],
+    *,
+    base_url: str = "/",
+    asks_for_service_token: bool = False,
+    metrics_need_token: bool = True,
 ) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of a service that has these hypervisors.
 
@@ -29,6 +33,7 @@ def openapi_document(
 
     :param base_url: URL of the service, such as the path prefix of a proxy
     :param asks_for_service_token: whether requests need a service token
+    :param metrics_need_token: whether the metrics need it, too
     :raises PluginFault: the examples of a plugin became invalid after it was loaded
     """
     rows = _rows(hypervisors)
@@ -47,7 +52,9 @@ def openapi_document(
     for (path, method), same_place in by_place.items():
         item = paths.setdefault(path, {})
         item[method.lower()] = describer.describe(same_place)
-    paths |= pages.paths(schemas, _SERVICE_TOKENS if asks_for_service_token else [])
+    paths |= pages.paths(
+        schemas, _SERVICE_TOKENS if asks_for_service_token else [], metrics_need_token=metrics_need_token
+    )
     return {
         "openapi": "3.1.1",
         "info": {

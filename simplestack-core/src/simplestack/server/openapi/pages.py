@@ -25,11 +25,14 @@ _ONLY_HYPERVISOR = {
 }
 
 
-def paths(schemas: Schemas, security: list[dict[str, list[str]]]) -> dict[str, Any]:
+def paths(
+    schemas: Schemas, security: list[dict[str, list[str]]], *, metrics_need_token: bool
+) -> dict[str, Any]:
     """Return the path items of the pages.
 
     :param security: the required tokens; health and readiness require none
     """
+    without_token = _OPEN if metrics_need_token else (*_OPEN, "/metrics")
     document = {"type": "object", "required": ["openapi", "info", "paths", "components"]}
     by_path = {
         "/": _page(
@@ -43,10 +46,16 @@ def paths(schemas: Schemas, security: list[dict[str, list[str]]]) -> dict[str, A
         ),
         "/healthz": _page("health_info", "Check that the service responds.", schemas.of(HealthReport)),
         "/readyz": _page("readiness_info", "Check that requests can be sent.", schemas.of(ReadinessReport)),
+        "/metrics": _page(
+            "metrics_info",
+            "Get metrics of the service for Prometheus, also as `application/openmetrics-text`.",
+            {"type": "string"},
+            media_type="text/plain",
+        ),
         "/openapi.json": _page("document_info", "Get this document.", document, _ONLY_HYPERVISOR),
     }
     for path, page in by_path.items():
-        is_open = path in _OPEN
+        is_open = path in without_token
         page["security"] = [] if is_open else security
         page["responses"] |= page_failures(
             [
@@ -56,11 +65,20 @@ def paths(schemas: Schemas, security: list[dict[str, list[str]]]) -> dict[str, A
             ]
         )
     by_path["/readyz"]["responses"] |= problem_failure(503, *http_problem(503))
+    by_path["/metrics"]["responses"] |= problem_failure(
+        501, errors.OperationNotSupported.name, "the package prometheus-client is not installed"
+    )
     by_path["/openapi.json"]["responses"]["304"] = {"description": "The document has not changed."}
     return {path: {"get": page} for path, page in by_path.items()}
 
 
-def _page(name: str, summary: str, response: Schema, *parameters: dict[str, Any]) -> dict[str, Any]:
+def _page(
+    name: str,
+    summary: str,
+    response: Schema,
+    *parameters: dict[str, Any],
+    media_type: str = "application/json",
+) -> dict[str, Any]:
     return {
         "operationId": name,
         "tags": [TAG["name"]],
@@ -70,7 +88,7 @@ def _page(name: str, summary: str, response: Schema, *parameters: dict[str, Any]
             "200": {
                 "description": "Success.",
                 "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}},
-                "content": {"application/json": {"schema": response}},
+                "content": {media_type: {"schema": response}},
             }
         },
     }
