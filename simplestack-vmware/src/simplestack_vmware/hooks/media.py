@@ -5,6 +5,7 @@ from simplestack_vmware.entities import media_entity
 from simplestack_vmware.vsphere.changes.reconfiguring import reconfigure
 from simplestack_vmware.vsphere.inventory.devices import cd_drive
 from simplestack_vmware.vsphere.inventory.records import VmHardware
+from simplestack_vmware.vsphere.inventory.walks import TO_ITS_HOSTS_DATASTORES
 from simplestack_vmware.vsphere.media.drives import (
     VmMedia,
     added,
@@ -14,7 +15,7 @@ from simplestack_vmware.vsphere.media.drives import (
     is_in,
     require_no_question,
 )
-from simplestack_vmware.vsphere.media.images import TO_ITS_HOSTS_DATASTORES, IsoStore, find_iso
+from simplestack_vmware.vsphere.media.images import IsoStore, all_iso_stores, find_iso
 from simplestack_vmware.vsphere.media.locks import override_lock
 from simplestack_vmware.vsphere.sessions.lookups import (
     find_guest,
@@ -35,7 +36,8 @@ def media_info(session: VmwareSession, guest_id: str) -> Media:
 def media_mount(session: VmwareSession, guest_id: str, name: str) -> None:
     """Insert an ISO image into a guest's first CD drive, also if the guest has locked the drive.
 
-    :param name: its path, ``[datastore] path``, or its name in any datastore of the guest's host
+    :param name: its path, ``[datastore] path``, or its name in any datastore of the guest's host; of all
+        datastores if the user may not read the host
     :raises InvalidState: the guest has no CD drive, and is not stopped
     :raises Conflict: several images have the name, or vSphere asks another question about the guest
     """
@@ -44,7 +46,8 @@ def media_mount(session: VmwareSession, guest_id: str, name: str) -> None:
     drive = cd_drive(vm.devices)
     if drive is None:
         require_guest_state(vm, "add a CD drive to", GuestState.STOPPED)
-    iso = find_iso(session, [each for each in others if isinstance(each, IsoStore)], name)
+    stores = [each for each in others if isinstance(each, IsoStore)]
+    iso = find_iso(session, stores or all_iso_stores(session), name)
     if drive is not None and is_in(drive, iso, is_on=vm.state == GuestState.STARTED):
         return
     require_no_question(vm)

@@ -15,7 +15,8 @@ from simplestack_vmware.vsphere.connection.faults import Fault, child, local_nam
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.inventory.names import shown_path
 from simplestack_vmware.vsphere.inventory.records import DatastoreRecord
-from simplestack_vmware.vsphere.reading.queries import Walk
+from simplestack_vmware.vsphere.inventory.walks import TO_DATASTORES
+from simplestack_vmware.vsphere.reading.queries import Query
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
 _PATH = re.compile(r"\[([^\]]+)\] ?/?(.+)", re.DOTALL)
@@ -23,11 +24,6 @@ _ROOT = re.compile(r"\[[^\]]+\] ?")
 _SHOWN_PATHS = 10
 #: Faults for what is not there, or not for this user.
 _HIDDEN = ("FileNotFound", "InvalidDatastorePath", "NoPermission")
-#: From a guest to the datastores of its host.
-TO_ITS_HOSTS_DATASTORES = (
-    Walk("VirtualMachine", "runtime.host", ("HostSystem",)),
-    Walk("HostSystem", "datastore"),
-)
 
 
 class _Kind(NamedTuple):
@@ -48,6 +44,12 @@ class IsoStore(DatastoreRecord, frozen=True, kw_only=True):
     """A datastore that may have ISO images."""
 
     browser: Ref | None = None
+
+
+def all_iso_stores(session: VmwareSession) -> list[IsoStore]:
+    """Return all datastores that the user may read: one round trip."""
+    records = session.reader.read(Query([session.root], [IsoStore], TO_DATASTORES))
+    return [record for record in records if isinstance(record, IsoStore)]
 
 
 def find_iso(session: VmwareSession, stores: Iterable[IsoStore], name: str) -> str:
