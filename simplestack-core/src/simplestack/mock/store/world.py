@@ -158,7 +158,7 @@ class World:
         taken = self._query(query, self.name, network.name, network.trunk, network.vlan).fetchone()
         if taken == (network.name,):
             raise Conflict.of_name("network", network.name)
-        if taken is not None:
+        if taken is not None and network.vlan is not None:
             raise Conflict.of_vlan(network.vlan, taken[0])
         self._insert_network(network)
 
