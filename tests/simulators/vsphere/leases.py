@@ -166,6 +166,16 @@ class Leases:
         disk.grains = content.grains
         return True
 
+    def store_settings(self, lease: Lease, file: LeaseFile, content: bytes) -> bool:
+        """Let the firmware's file have what was sent, as `store`."""
+        try:
+            self._simulator.files.resize(*file.place, len(content))
+        except vim.fault.NoDiskSpace as fault:
+            self.fail(lease, fault)
+            return False
+        file.chain[0].content = content
+        return True
+
     def complete(self, lease: Lease) -> None:
         """End a lease; what was imported stays."""
         self._end(lease)
@@ -220,11 +230,13 @@ class Leases:
                 url=f"{address.url}/nfc/{lease.ticket}/{file.name}",
                 sslThumbprint=address.thumbprint,
                 disk=file.is_disk,
-                targetId=file.name,
-                datastoreKey=file.place[0],
-                fileSize=None if file.is_disk else file.chain[0].size_bytes,
+                # Leases of imports have none of these for what is no disk.
+                targetId=None if is_new else file.name,
+                datastoreKey=None if is_new else file.place[0],
+                fileSize=None if is_new or file.is_disk else file.chain[0].size_bytes,
             )
             for file in lease.files
+            for is_new in [lease.is_import and not file.is_disk]
         ]
         capacity = sum(file.chain[0].capacity_bytes for file in lease.files if file.is_disk)
         return vim.HttpNfcLease.Info(

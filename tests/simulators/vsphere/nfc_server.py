@@ -18,6 +18,7 @@ from simulators.vsphere.request_bodies import Body
 from simulators.vsphere.simulator import Simulator
 
 _PARTS = 4
+_PIECE_BYTES = 65_536
 
 
 class NfcServer(HttpsServer):
@@ -73,11 +74,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def do_PUT(self) -> None:
-        """Take a disk."""
+        """Take a disk or the firmware's file."""
         self._take(201)
 
     def do_POST(self) -> None:
-        """Take a disk."""
+        """Take a disk. No other file can be sent like this."""
         self._take(200)
 
     def log_message(self, *_arguments: Any) -> None:
@@ -107,6 +108,9 @@ class _Handler(BaseHTTPRequestHandler):
         lease, file = found
         leases = self.place.simulator.leases
         body = Body(self.rfile, self.headers)
+        if not file.is_disk:
+            self._take_settings(lease, file, body)
+            return
         try:
             content = vmdk.read(lambda size: self._read(lease, body, size))
             body.finish()
@@ -124,6 +128,22 @@ class _Handler(BaseHTTPRequestHandler):
                 if not lease.is_held or not leases.store(lease, file, content):
                     status = 500
         self._send_empty(status)
+
+    def _take_settings(self, lease: Lease, file: LeaseFile, body: Body) -> None:
+        """Take a file that is no disk, as clients of vSphere send one: ``PUT`` with ``Overwrite: t``.
+
+        To ``POST``, vSphere answers 405 (pyvmomi-community-samples#540); what it answers without the header
+        is not known.
+        """
+        content = b""
+        while piece := self._read(lease, body, _PIECE_BYTES):
+            content += piece
+        if self.command != "PUT" or self.headers.get("Overwrite") != "t":
+            self._send_empty(405 if self.command != "PUT" else 412)
+            return
+        with self._lock:
+            is_stored = lease.is_held and self.place.simulator.leases.store_settings(lease, file, content)
+        self._send_empty(201 if is_stored else 500)
 
     def _read(self, lease: Lease, body: Body, size: int) -> bytes:
         with self._lock:

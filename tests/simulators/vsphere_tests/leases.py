@@ -7,6 +7,7 @@ import os
 import shutil
 import ssl
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,7 +31,13 @@ def disk_urls(lease: Any) -> list[Any]:
     return [each for each in lease.info.deviceUrl if each.disk]
 
 
-def transfer(device: Any, method: str = "GET", body: Any = None, path: str = "") -> tuple[int, bytes]:
+def transfer(
+    device: Any,
+    method: str = "GET",
+    body: Any = None,
+    path: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int, bytes]:
     """Send a request to the address of a lease's file, if its certificate is the one that the lease names.
 
     :param path: another one than the address has
@@ -45,7 +52,7 @@ def transfer(device: Any, method: str = "GET", body: Any = None, path: str = "")
         assert der is not None
         digest = hashlib.sha1(der, usedforsecurity=False).hexdigest().upper()
         assert digest == device.sslThumbprint.replace(":", "")
-        connection.request(method, path or url.path, body)
+        connection.request(method, path or url.path, body, headers or {})
         response = connection.getresponse()
         return response.status, response.read()
 

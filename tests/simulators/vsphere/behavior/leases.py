@@ -51,7 +51,7 @@ def import_vapp(call: Call, spec: Any, folder: Object | None, host: Object | Non
         return call.simulator.leases.refuse(call, fault)
     except vim.fault.AlreadyExists as fault:
         raise vim.fault.FileAlreadyExists(file=fault.name) from fault
-    files = [each for each in _files(call, vm) if each.is_disk]
+    files = _files(call, vm)
 
     def undo() -> None:
         remove_entity(vm)
@@ -146,10 +146,17 @@ def _files(call: Call, vm: Object) -> list[LeaseFile]:
         found.append(
             LeaseFile(f"/{vm.id}/{key}", f"/{vm['name']}/{key}", name, own, is_disk=True, place=places[0])
         )
-    store, path = locate(simulator, f"{config.files.vmPathName.rpartition('.')[0]}.nvram")
+    store, path = locate(simulator, _nvram_path(config))
     settings = simulator.files.find(store, path)
     if settings is not None:
-        name = f"file-{len(found)}.nvram"
+        name = f"disk-{len(found)}.nvram"
         keys = f"/{vm.id}/nvram", f"/{vm['name']}/nvram"
         found.append(LeaseFile(*keys, name, [settings], is_disk=False, place=(store, path)))
     return found
+
+
+def _nvram_path(config: Any) -> str:
+    """Return where the firmware of a VM keeps its settings: where its options say, or beside its vmx."""
+    base = config.files.vmPathName.rpartition(".")[0]
+    chosen = next((str(each.value) for each in config.extraConfig if each.key == "nvram"), f"{base}.nvram")
+    return chosen if chosen.startswith("[") else f"{base.rpartition('/')[0]}/{chosen}"

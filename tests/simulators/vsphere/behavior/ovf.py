@@ -75,8 +75,8 @@ def create_descriptor(call: Call, obj: Object, cdp: Any) -> Any:
     result.includeImageFiles = any(isinstance(each.backing, _Iso) for each in config.hardware.device)
     keys = {f"/{obj.id}/{disk_key(config, disk)}": disk.key for disk in disks_of(config)}
     files = {keys[each.deviceId]: each for each in cdp.ovfFiles if each.deviceId in keys}
-    # The file with the firmware's settings is not described.
-    if any(each.deviceId not in keys and not each.deviceId.endswith("/nvram") for each in cdp.ovfFiles):
+    own_nvram = f"/{obj.id}/nvram"
+    if any(each.deviceId not in keys and each.deviceId != own_nvram for each in cdp.ovfFiles):
         result.error.append(vim.fault.OvfExportFailed())
         return result
     name = obj["name"]
@@ -87,6 +87,7 @@ def create_descriptor(call: Call, obj: Object, cdp: Any) -> Any:
             annotation=config.annotation or "" if cdp.description is None else cdp.description,
             config=config,
             files=files,
+            nvram=next((each for each in cdp.ovfFiles if each.deviceId == own_nvram), None),
             disks=frozenset(files if cdp.ovfFiles else keys.values()),
             networks={card.key: _network_name(call, card) for card in cards_of(config)},
         )

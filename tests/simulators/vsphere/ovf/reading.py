@@ -41,6 +41,8 @@ class Descriptor(NamedTuple):
     version: str
     #: Those of VMware's settings that are not items, such as the firmware.
     settings: dict[str, str]
+    #: What names the file of the firmware's settings.
+    nvram: list[str]
     #: Attributes of files, by identifier.
     files: dict[str, dict[str, str]]
     #: Attributes of disks, by identifier.
@@ -71,12 +73,18 @@ def read(text: str) -> Descriptor:
         each.get(f"{{{VMW}}}key", ""): each.get(f"{{{VMW}}}value", "")
         for each in hardware.findall(f"{{{VMW}}}Config")
     }
+    nvram = [
+        each.get(f"{{{VMW}}}value", "")
+        for each in hardware.findall(f"{{{VMW}}}ExtraConfig")
+        if each.get(f"{{{VMW}}}key") == "nvram"
+    ]
     return Descriptor(
         name=system.findtext(f"{{{OVF}}}Name") or system.get(f"{{{OVF}}}id") or "vm",
         annotation=system.findtext(f"{{{OVF}}}AnnotationSection/{{{OVF}}}Annotation") or "",
         guest="" if guest is None else guest.get(f"{{{VMW}}}osType", ""),
         version=hardware.findtext(f"{{{OVF}}}System/{{{VSSD}}}VirtualSystemType") or "",
         settings=settings,
+        nvram=nvram,
         files=_listed(root, "References", "File", "id"),
         disks=_listed(root, "DiskSection", "Disk", "diskId"),
         networks=_networks(root),

@@ -30,6 +30,7 @@ _LEFT_OUT = {
 }
 #: Settings of the hardware that are switches.
 _SWITCHES = ("cpuHotAddEnabled", "memoryHotAddEnabled")
+_FILE = "ovf:/file/"
 _THIN = {"thin", "sparse", "monolithicSparse", "twoGbMaxExtentSparse"}
 _PROVISIONING = {*_THIN, "thick", "flat", "eagerZeroedThick", "monolithicFlat", "twoGbMaxExtentFlat"}
 
@@ -80,6 +81,8 @@ class Import:
             kind = Resource.PROCESSORS if self._spec.numCPUs is None else Resource.MEMORY
             fault = vim.fault.OvfMissingHardware(name=self._name, resourceType=int(kind))
             raise InvalidDescriptorError(fault)
+        for value in self._found.nvram:
+            self._add_nvram(value, result)
         result.importSpec = vim.vm.VmImportSpec(configSpec=self._spec)
 
     def _add(self, item: Item, result: Any) -> None:
@@ -178,6 +181,15 @@ class Import:
             kind = type(controller).__name__.rpartition(".")[2]
             key = f"/{stored_name(self._name)}/{kind}{controller.busNumber}:{unit}"
             result.fileItem.append(self._file_item(key, disk["fileRef"]))
+
+    def _add_nvram(self, value: str, result: Any) -> None:
+        """Add the file of the firmware's settings: a file of the package, or one in a datastore."""
+        if not value.startswith(_FILE):
+            self._spec.extraConfig.append(vim.option.OptionValue(key="nvram", value=value))
+            return
+        item = self._file_item(f"/{stored_name(self._name)}/nvram", value.removeprefix(_FILE))
+        item.create, item.cimType = True, int(Resource.OTHER)
+        result.fileItem.append(item)
 
     def _unit(self, item: Item, controller: Any) -> int:
         """Return where a disk goes on its controller: where it says, or the first free place."""

@@ -10,6 +10,7 @@ from simulators.vsphere.disk_chains import disks_of
 from simulators.vsphere.ovf.hardware import CARDS, CONTROLLERS, Resource
 
 device: Any = vim.vm.device
+_NVRAM_ID = "nvram"
 _FORMAT = "http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"
 _CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2"
 _NAMESPACES = (
@@ -31,6 +32,8 @@ class Source(NamedTuple):
     config: Any
     #: What clients have fetched, by the key of the disk that it is of: `vim.OvfManager.OvfFile`.
     files: Mapping[int, Any]
+    #: The file of the firmware's settings, if clients have fetched it.
+    nvram: Any
     #: The disks that are exported, by key: all, or those that have files.
     disks: frozenset[int]
     #: The names of networks by the key of the card that is in them.
@@ -55,6 +58,9 @@ def _files(source: Source, disks: list[Any]) -> Iterator[str]:
         if file is not None:
             found = {"compression": file.compressionMethod, "chunkSize": file.chunkSize}
             yield _tag("File", **_ovf({"href": file.path, "id": f"file{number}", "size": file.size, **found}))
+    if source.nvram is not None:
+        nvram = {"href": source.nvram.path, "id": _NVRAM_ID, "size": source.nvram.size}
+        yield _tag("File", **_ovf(nvram))
 
 
 def _disks(source: Source, disks: list[Any]) -> Iterator[str]:
@@ -108,7 +114,8 @@ def _system(source: Source, disks: list[Any]) -> str:
             _info("Virtual hardware requirements"),
             _tag("System", *system),
             *_items(source, disks),
-            *(_setting(name, value) for name, value in settings.items()),
+            *(_setting("Config", name, value) for name, value in settings.items()),
+            *([] if source.nvram is None else [_setting("ExtraConfig", "nvram", f"ovf:/file/{_NVRAM_ID}")]),
         ),
     ]
     if source.annotation:
@@ -121,8 +128,8 @@ def _system(source: Source, disks: list[Any]) -> str:
     return _tag("VirtualSystem", *parts, **_ovf({"id": source.identity}))
 
 
-def _setting(name: str, value: str) -> str:
-    return _tag("vmw:Config", **{"ovf:required": "false", "vmw:key": name, "vmw:value": value})
+def _setting(tag: str, name: str, value: str) -> str:
+    return _tag(f"vmw:{tag}", **{"ovf:required": "false", "vmw:key": name, "vmw:value": value})
 
 
 def _items(source: Source, disks: list[Any]) -> Iterator[str]:
