@@ -80,7 +80,6 @@ class ApplianceReader:
         :raises InvalidArguments: the archive does not begin with one, or it cannot be read
         """
         self._archive = archive
-        self._most_nvram_bytes = most_nvram_bytes
         first = archive.next()
         if first is None or not first.name.lower().endswith(".ovf"):
             begins = "is empty" if first is None else f"begins with {first.name!r}"
@@ -91,8 +90,13 @@ class ApplianceReader:
         #: The descriptor as it was sent.
         self.document: bytes = _whole(archive, first, MAX_DESCRIPTOR_BYTES)
         self.appliance: Appliance = read_descriptor(self.document)
-        #: The UEFI variables, once they are read.
-        self.nvram: bytes | None = None
+        #: The content of the files that `keep` was called for, by name, once they are read.
+        self.kept: dict[str, bytes] = {}
+        self._most_kept_bytes: dict[str, int] = {}
+        #: Name of the file with the UEFI variables, if they are imported.
+        self._nvram_href = self.appliance.nvram_href if most_nvram_bytes else None
+        if self._nvram_href is not None:
+            self.keep(self._nvram_href, most_nvram_bytes)
         #: Names of files that were skipped, once they are read.
         self.ignored: list[str] = []
         self._manifest = Manifest(first.name, self.document, is_own=self.appliance.machine is not None)
@@ -107,6 +111,19 @@ class ApplianceReader:
                 if disk.chunk_bytes is not None:
                     self._chunked |= dict.fromkeys(spellings(disk.href), disk.href)
         archive.digests_of = self._manifest.digests_of
+
+    @property
+    def nvram(self) -> bytes | None:
+        """The UEFI variables, once they are read."""
+        return None if self._nvram_href is None else self.kept.get(self._nvram_href)
+
+    def keep(self, href: str, most_bytes: int) -> None:
+        """Keep the content of a further file in memory, when the archive is read.
+
+        :param href: its name in the descriptor
+        :param most_bytes: how large it may be
+        """
+        self._most_kept_bytes[href] = most_bytes
 
     def read_disks(self, take: Callable[[ApplianceDisk, DiskFile], T]) -> dict[str, T]:
         """Read the archive to its end. Return what the disks became, by the name of their file.
@@ -146,10 +163,10 @@ class ApplianceReader:
         return disk
 
     def _read_other(self, member: ArchiveMember) -> None:
-        """Read what is no disk: the manifest, UEFI variables, and what is not imported."""
-        is_nvram = self._most_nvram_bytes and self.appliance.nvram_href is not None
-        if is_nvram and names_member(self.appliance.nvram_href or "", member.name):
-            self.nvram = _whole(self._archive, member, self._most_nvram_bytes)
+        """Read what is no disk: the manifest, files to keep, and what is not imported."""
+        href = next((each for each in self._most_kept_bytes if names_member(each, member.name)), None)
+        if href is not None:
+            self.kept[href] = _whole(self._archive, member, self._most_kept_bytes[href])
         elif member.name.lower().endswith(".mf"):
             self._manifest.set(_whole(self._archive, member, MAX_MANIFEST_BYTES))
         elif not member.name.lower().endswith(".cert"):
@@ -160,9 +177,9 @@ class ApplianceReader:
             if disk.href is not None and disk.href not in taken:
                 name = disk.href if disk.chunk_bytes is None else chunk_name(disk.href, 0)
                 raise InvalidArguments(f"the archive lacks {name!r}, a disk that its descriptor names")
-        if self._most_nvram_bytes and self.appliance.nvram_href is not None and self.nvram is None:
+        if self._nvram_href is not None and self.nvram is None:
             raise InvalidArguments(
-                f"the archive lacks {self.appliance.nvram_href!r}, the UEFI variables in its descriptor"
+                f"the archive lacks {self._nvram_href!r}, the UEFI variables in its descriptor"
             )
 
 
