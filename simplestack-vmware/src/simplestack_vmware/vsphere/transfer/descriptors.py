@@ -1,7 +1,7 @@
 """Descriptors of guests that are exported: as vSphere writes them, for what is sent."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 from simplestack import Conflict, HypervisorError, OperationNotSupported, parse_xml, warn
@@ -9,6 +9,7 @@ from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.inventory.records import VmIdentity
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simplestack_vmware.vsphere.transfer.leases import LeaseFile
+from simplestack_vmware.vsphere.transfer.nvram import Nvram
 
 _OVF = "http://schemas.dmtf.org/ovf/envelope/1"
 _VMW = "http://www.vmware.com/schema/ovf"
@@ -25,12 +26,25 @@ for _prefix, _uri in (
     ET.register_namespace(_prefix, _uri)
 
 
+class Description(NamedTuple):
+    """The descriptor of a guest."""
+
+    document: bytes
+    #: Whether it tells of the UEFI variables.
+    has_nvram: bool
+
+
 def describe(
-    session: VmwareSession, vm: VmIdentity, names: Mapping[str, LeaseFile], chunk_bytes: int
-) -> bytes:
+    session: VmwareSession,
+    vm: VmIdentity,
+    names: Mapping[str, LeaseFile],
+    chunk_bytes: int,
+    nvram: Nvram | None,
+) -> Description:
     """Return the descriptor of a guest whose disks are sent in chunks.
 
-    It has neither what cloud-init reads in the guest nor other settings that OVF has no words for.
+    It has neither what cloud-init reads in the guest nor other settings that OVF has no words for, but that
+    which names the file of the UEFI variables.
 
     :param names: the files of the disks, by the names that they get
     :raises Conflict: vSphere cannot describe the guest
@@ -42,32 +56,37 @@ def describe(
         vim.OvfManager.OvfFile(deviceId=file.key, path=name, size=_UNKNOWN_BYTES, chunkSize=chunk_bytes)
         for name, file in names.items()
     ]
+    if nvram is not None:
+        size_bytes = len(nvram.content)
+        files.append(vim.OvfManager.OvfFile(deviceId=nvram.file.key, path=nvram.name, size=size_bytes))
     wanted = vim.OvfManager.CreateDescriptorParams(ovfFiles=files, includeImageFiles=False)
     result = manager.CreateDescriptor(session.vm(vm), wanted)
     if result.error:
         raise Conflict(f"cannot export guest {vm.name!r}: vSphere says {texts_of(result.error)}")
     if result.warning:
         warn(f"vSphere says of the export: {texts_of(result.warning)}")
-    return _completed(result.ovfDescriptor, vm.name, len(names))
+    return _completed(result.ovfDescriptor, vm.name, names, None if nvram is None else nvram.name)
 
 
-def _completed(text: str, name: str, files: int) -> bytes:
-    """Return a descriptor without the sizes of its files, and with the guest's name as people write it."""
+def _completed(text: str, name: str, disks: Collection[str], nvram: str | None) -> Description:
+    """Return a descriptor without the sizes of disks, and with the guest's name as people write it."""
     envelope = parse_xml(text, "vSphere's descriptor of the guest")
-    found = envelope.findall(f"{{{_OVF}}}References/{{{_OVF}}}File")
+    listed = envelope.findall(f"{{{_OVF}}}References/{{{_OVF}}}File")
+    found = {file.get(f"{{{_OVF}}}href"): file for file in listed}
     system = envelope.find(f"{{{_OVF}}}VirtualSystem")
-    if len(found) != files or system is None:
+    has_nvram = nvram is not None and nvram in found
+    if found.keys() - {nvram} != set(disks) or system is None:
         raise HypervisorError("vSphere's descriptor of the guest does not have its disks")
-    for file in found:
-        file.attrib.pop(f"{{{_OVF}}}size", None)
+    for disk in disks:
+        found[disk].attrib.pop(f"{{{_OVF}}}size", None)
     title = system.find(f"{{{_OVF}}}Name")
     if title is not None:
         title.text = name
     for parent in list(system.iter()):
         for setting in parent.findall(f"{{{_VMW}}}ExtraConfig"):
-            parent.remove(setting)
-    document: bytes = ET.tostring(envelope, encoding="utf-8", xml_declaration=True)
-    return document
+            if not (has_nvram and setting.get(f"{{{_VMW}}}key") == "nvram"):
+                parent.remove(setting)
+    return Description(ET.tostring(envelope, encoding="utf-8", xml_declaration=True), has_nvram)
 
 
 def texts_of(faults: Sequence[Any]) -> str:

@@ -17,10 +17,12 @@ from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simplestack_vmware.vsphere.transfer.descriptors import describe
 from simplestack_vmware.vsphere.transfer.files import Download, FileAddress, address_of
 from simplestack_vmware.vsphere.transfer.leases import Lease, LeaseFile
+from simplestack_vmware.vsphere.transfer.nvram import Nvram, fetch, is_nvram
 
 #: Chunks of this size are held in memory. Larger disks have larger ones: imports take up to 10,000 files.
 _CHUNK_BYTES = 8 * MIB
 _MOST_CHUNKS = 8192
+_NVRAM_NAME = "guest.nvram"
 
 
 class VmExport(VmHardware, frozen=True, kw_only=True):
@@ -44,8 +46,9 @@ def export_guest(session: VmwareSession, vm: VmExport) -> Export:
         addresses = [_address(session, file) for file in files]
         chunk_bytes = _chunk_bytes(sum(disk.size_bytes or 0 for disk in disks(vm.devices)))
         names = {f"disk-{number}.vmdk": file for number, file in enumerate(files, 1)}
-        descriptor = describe(session, vm, names, chunk_bytes)
-        if vm.firmware != "bios":
+        nvram = _nvram(session, lease) if vm.firmware == "efi" else None
+        descriptor, has_nvram = describe(session, vm, names, chunk_bytes, nvram)
+        if vm.firmware == "efi" and not has_nvram:
             warn("the export does not have the UEFI variables of the guest")
         if addresses:
             download = Download(addresses[0], session.settings)
@@ -58,6 +61,9 @@ def export_guest(session: VmwareSession, vm: VmExport) -> Export:
             )
             for number, name in enumerate(names)
         ]
+        if nvram is not None and has_nvram:
+            content_of = partial(iter, [nvram.content])
+            members.append(NewMember(name=nvram.name, size_bytes=len(nvram.content), content=content_of))
         return Export(ArchiveStream(archive_chunks(descriptor, members), content.close))
     except BaseException:
         if download is not None:
@@ -79,6 +85,15 @@ def _disk_files(vm: VmExport, lease: Lease) -> list[LeaseFile]:
             "detach those that are no files of the guest, such as raw device mappings"
         )
     return files
+
+
+def _nvram(session: VmwareSession, lease: Lease) -> Nvram | None:
+    """Fetch the UEFI variables, None if vSphere does not export them, as before 6.7."""
+    file = next((file for file in lease.files if not file.is_disk and is_nvram(file.key)), None)
+    if file is None:
+        return None
+    content = fetch(_address(session, file), session.settings)
+    return None if content is None else Nvram(file, _NVRAM_NAME, content)
 
 
 def _address(session: VmwareSession, file: LeaseFile) -> FileAddress:

@@ -8,7 +8,7 @@ import hashlib
 import http.client
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -151,29 +151,52 @@ class Download:
         target = self._connection.target
         if isinstance(error, TimeoutError):
             raise HypervisorTimeout(
-                f"{target} sent nothing of a disk for {self._limit_seconds:.3g} s"
+                f"{target} sent nothing of a file for {self._limit_seconds:.3g} s"
             ) from None
-        raise HypervisorUnavailable(f"{target} broke off a disk: {HttpsConnection.cause_of(error)}") from None
+        raise HypervisorUnavailable(f"{target} broke off a file: {HttpsConnection.cause_of(error)}") from None
 
 
 class RejectedUploadError(Exception):
     """The host has rejected a file, or closed the connection: the lease says why."""
 
 
-def upload(address: FileAddress, settings: VmwareSettings, file: Source, size_bytes: int | None) -> None:
-    """Send a file to its end.
+def upload_disk(address: FileAddress, settings: VmwareSettings, file: Source, size_bytes: int | None) -> None:
+    """Send the image of a disk, which vSphere has created, to its end.
+
+    :param size_bytes: None if unknown
+    :raises: as `upload_file`
+    """
+    _upload(address, settings, file, size_bytes, method="POST", headers={"Content-Type": _VMDK})
+
+
+def upload_file(address: FileAddress, settings: VmwareSettings, file: Source, size_bytes: int | None) -> None:
+    """Send a file that is no disk to its end. vSphere takes it by ``PUT`` alone, as a new file.
 
     :param size_bytes: None if unknown
     :raises RejectedUploadError: the host does not take it
     :raises HypervisorTimeout: the host takes nothing for too long
     :raises HypervisorUnavailable: the host cannot be reached, or has another certificate
     """
+    headers = {"Content-Type": "application/octet-stream", "Overwrite": "t"}
+    _upload(address, settings, file, size_bytes, method="PUT", headers=headers)
+
+
+def _upload(
+    address: FileAddress,
+    settings: VmwareSettings,
+    file: Source,
+    size_bytes: int | None,
+    *,
+    method: str,
+    headers: Mapping[str, str],
+) -> None:
     connection = _connected(address, settings)
     limit_seconds = settings.call_timeout_seconds
     try:
         with _sending(connection, limit_seconds):
-            connection.putrequest("POST", address.path, skip_accept_encoding=True)
-            connection.putheader("Content-Type", _VMDK)
+            connection.putrequest(method, address.path, skip_accept_encoding=True)
+            for name, value in headers.items():
+                connection.putheader(name, value)
             if size_bytes is None:
                 connection.putheader("Transfer-Encoding", "chunked")
             else:
@@ -201,7 +224,7 @@ def _sending(connection: HttpsConnection, limit_seconds: float) -> Iterator[None
         yield
     except TimeoutError:
         raise HypervisorTimeout(
-            f"{connection.target} took nothing of a disk for {limit_seconds:.3g} s"
+            f"{connection.target} took nothing of a file for {limit_seconds:.3g} s"
         ) from None
     except (OSError, http.client.HTTPException) as error:
         raise RejectedUploadError(HttpsConnection.cause_of(error)) from None
@@ -209,7 +232,7 @@ def _sending(connection: HttpsConnection, limit_seconds: float) -> Iterator[None
 
 def _require_success(response: http.client.HTTPResponse, target: Target) -> None:
     if response.status != http.client.OK:
-        raise HypervisorError(f"{target} does not send a disk: it returns HTTP status {response.status}")
+        raise HypervisorError(f"{target} does not send a file: it returns HTTP status {response.status}")
 
 
 def _wrong_address() -> HypervisorError:

@@ -19,6 +19,7 @@ from simplestack.appliances import (
     open_archive,
     write_descriptor,
 )
+from simplestack_vmware.vsphere.transfer.nvram import MAX_NVRAM_BYTES
 from simplestack_vmware.vsphere.transfer.vmdk import check_vmdk
 
 _WHAT = "the image"
@@ -44,8 +45,12 @@ class Image(Protocol):
         """The OVF descriptor."""
         ...
 
-    def read_disks(self, take: Take) -> None:
-        """Read the image to its end."""
+    def read_disks(self, take: Take, nvram_href: str | None) -> bytes | None:
+        """Read the image to its end.
+
+        :param nvram_href: name of the file with the UEFI variables; None if they are not imported
+        :return: the UEFI variables, if the image has them
+        """
         ...
 
 
@@ -77,8 +82,8 @@ class Packed:
                     "subformat=streamOptimized`) and its `ovf:format`"
                 )
 
-    def read_disks(self, take: Take) -> None:
-        """Read the archive to its end.
+    def read_disks(self, take: Take, nvram_href: str | None) -> bytes | None:
+        """Read the archive to its end, and return the UEFI variables.
 
         :raises InvalidArguments: a file is missing, damaged, or not what the descriptor says
         """
@@ -86,11 +91,14 @@ class Packed:
         def take_file(disk: ApplianceDisk, file: DiskFile) -> None:
             take(disk, file, file.size_bytes)
 
+        if nvram_href is not None:
+            self._reader.keep(nvram_href, MAX_NVRAM_BYTES)
         self._reader.read_disks(take_file)
         ignored = self._reader.ignored
         if ignored:
             named = ", ".join(map(repr, ignored[:_MAX_NAMED]))
             warn(f"not imported: {len(ignored)} files that are no disks of the guest, such as {named}")
+        return None if nvram_href is None else self._reader.kept.get(nvram_href)
 
 
 class BareDisk:
@@ -122,6 +130,6 @@ class BareDisk:
         )
         self.document = descriptor_text(write_descriptor(self.appliance))
 
-    def read_disks(self, take: Take) -> None:
+    def read_disks(self, take: Take, _nvram_href: str | None) -> None:
         """Read the image to its end."""
         take(self.appliance.disks[0], self._body, self._size)

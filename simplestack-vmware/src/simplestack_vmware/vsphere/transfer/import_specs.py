@@ -15,6 +15,7 @@ from simplestack_vmware.vsphere.inventory.records import NetworkRecord
 from simplestack_vmware.vsphere.media.drives import drive_backing
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 from simplestack_vmware.vsphere.transfer.descriptors import texts_of
+from simplestack_vmware.vsphere.transfer.nvram import is_nvram
 
 _MAX_NAMED = 5
 
@@ -25,6 +26,8 @@ class Specification(NamedTuple):
     spec: Any
     #: The device of each disk's file, without the guest's name.
     devices: dict[str, str]
+    #: Name of the file with the UEFI variables; None if there is none.
+    nvram_href: str | None
 
     @property
     def config(self) -> Any:
@@ -76,8 +79,10 @@ def specify(
     config.files = vim.vm.FileInfo(vmPathName=f"[{datastore.stored_name}]")
     _leave_out_settings(config)
     _leave_out_devices(config)
-    devices = {item.path: device_of(item.deviceId) for item in result.fileItem}
-    return Specification(result.importSpec, devices)
+    variables = [item.path for item in result.fileItem if is_nvram(item.deviceId)]
+    files = [item for item in result.fileItem if not is_nvram(item.deviceId)]
+    devices = {item.path: device_of(item.deviceId) for item in files}
+    return Specification(result.importSpec, devices, variables[0] if variables else None)
 
 
 def device_of(key: str) -> str:
@@ -92,7 +97,8 @@ def cards_of(config: Any) -> list[Any]:
 
 
 def _leave_out_settings(config: Any) -> None:
-    names = [option.key for option in config.extraConfig]
+    # What names the file of UEFI variables is none of them: vSphere chooses the path in the datastore.
+    names = [option.key for option in config.extraConfig if option.key != "nvram"]
     config.extraConfig = []
     if names:
         some = ", ".join(map(repr, names[:_MAX_NAMED]))

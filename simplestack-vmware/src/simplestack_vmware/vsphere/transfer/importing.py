@@ -12,7 +12,6 @@ from msgspec import UNSET
 from simplestack import (
     Conflict,
     GuestImport,
-    HypervisorError,
     HypervisorTimeout,
     InsufficientStorage,
     InvalidArguments,
@@ -21,7 +20,7 @@ from simplestack import (
     time_left_seconds,
     warn,
 )
-from simplestack.appliances import Appliance, ApplianceDisk, Incoming, Source, spellings
+from simplestack.appliances import Appliance
 from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.connection.faults import Fault
@@ -33,19 +32,18 @@ from simplestack_vmware.vsphere.inventory.names import decoded, encoded
 from simplestack_vmware.vsphere.inventory.records import DatastoreRecord, NetworkRecord
 from simplestack_vmware.vsphere.networks.new_cards import new_card
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
-from simplestack_vmware.vsphere.transfer.files import RejectedUploadError, address_of, upload
 from simplestack_vmware.vsphere.transfer.images import Image
 from simplestack_vmware.vsphere.transfer.import_specs import (
     Specification,
     cards_of,
-    device_of,
     specify,
 )
 from simplestack_vmware.vsphere.transfer.kept_macs import keep_macs, renew_taken_macs
 from simplestack_vmware.vsphere.transfer.leases import Lease
-from simplestack_vmware.vsphere.transfer.vmdk import check_vmdk
+from simplestack_vmware.vsphere.transfer.uploads import Uploads
 
 _FIRMWARE = {"bios": "bios", "uefi": "efi"}
+_FIRMWARE_OF = {efi: uefi for uefi, efi in _FIRMWARE.items()}
 _FIRST_CARD_KEY = -401
 #: How often another name is tried when others take it meanwhile.
 _ATTEMPTS = 3
@@ -83,12 +81,15 @@ def import_guest(order: Order, image: Image) -> str:
     _require_room(place.datastore, appliance, order.size)
     mapping = _mapping(appliance, wanted, place)
     made = specify(session, image.document, name, place, mapping)
+    if wanted.firmware not in (UNSET, _FIRMWARE_OF[appliance.firmware]):
+        made = made._replace(nvram_href=None)  # they are those of the other firmware
     guest_id = made.config.instanceUuid = str(uuid.uuid4())
     keeps_macs = _change(order, made.config, appliance, place)
     with Undo() as undo:
         lease = _begin(order, made, place, name, undo)
         undo.do_repeatable("removing the new guest", _remove, session, lease, guest_id)
-        image.read_disks(_Uploads(session, lease, made).take)
+        uploads = Uploads(session, lease, made)
+        uploads.take_nvram(image.read_disks(uploads.take, uploads.nvram_href))
         if time_left_seconds() <= 0:
             raise HypervisorTimeout("the import took too long: everything that it created is removed")
         lease.complete()
@@ -210,49 +211,3 @@ def _begin(order: Order, made: Specification, place: Place, name: str, undo: Und
         else:
             break
     return lease
-
-
-class _Uploads:
-    """Sends the disks of an image to a lease, in the order in which they come."""
-
-    def __init__(self, session: VmwareSession, lease: Lease, made: Specification) -> None:
-        self._session = session
-        self._lease = lease
-        self._devices = made.devices
-        self._files = {device_of(file.import_key): file for file in lease.files if file.is_disk}
-        self._sent = 0
-
-    def take(self, disk: ApplianceDisk, file: Source, size_bytes: int | None) -> None:
-        """Send a disk.
-
-        :raises InvalidArguments: it is none that vSphere imports, or another one than the descriptor says
-        """
-        what = f"disk {disk.href!r}"
-        image = Incoming(file)
-        disk_bytes = check_vmdk(image, what)
-        if disk_bytes > disk.capacity_bytes:
-            raise InvalidArguments(
-                f"{what} has {disk_bytes} bytes, and its descriptor says {disk.capacity_bytes}"
-            )
-        named = (self._devices.get(name) for name in spellings(disk.href or ""))
-        target = self._files.get(next(filter(None, named), ""))
-        if target is None:
-            raise HypervisorError(f"vSphere's lease has no place for {what}")
-        settings = self._session.settings
-        address = address_of(target.url, target.thumbprint, self._session.target, settings)
-        try:
-            upload(address, settings, image, size_bytes)
-        except RejectedUploadError as error:
-            raise self._reason(what, error) from None
-        self._sent += 1
-        self._lease.percent = 100 * self._sent // len(self._files)
-
-    def _reason(self, what: str, error: RejectedUploadError) -> Exception:
-        """Return why vSphere did not take a disk."""
-        fault = self._lease.failure()
-        if fault is not None and not fault.is_a("SystemError"):
-            return fault
-        says = f"{error}" if fault is None else fault.message or fault.fields.get("reason") or f"{error}"
-        return InvalidArguments(
-            f"vSphere cannot read {what}: {says}; send all of a stream-optimized VMDK with grains of 64 KiB"
-        )
