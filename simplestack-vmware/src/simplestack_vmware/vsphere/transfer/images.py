@@ -78,8 +78,9 @@ class Packed:
             if disk.format not in (None, "vmdk"):
                 raise InvalidArguments(
                     f"disk {disk.href!r} of the appliance is a {disk.format} image, and vSphere imports only "
-                    "stream-optimized VMDKs: convert it (`qemu-img convert -O vmdk -o "
-                    "subformat=streamOptimized`) and its `ovf:format`"
+                    "stream-optimized VMDKs: unpack the appliance, convert the disk (`qemu-img convert -O "
+                    "vmdk -o subformat=streamOptimized DISK disk.vmdk`), and send disk.vmdk with the guest's "
+                    f"description in the query ({_EXAMPLE})"
                 )
 
     def read_disks(self, take: Take, nvram_href: str | None) -> bytes | None:
