@@ -33,6 +33,7 @@ from simplestack_vmware.vsphere.inventory.records import (
     DatastoreRecord,
     HostRecord,
     NetworkRecord,
+    OpaqueNetworkRecord,
     PortGroupRecord,
     SnapshotTree,
     VmSummary,
@@ -207,11 +208,10 @@ def _network_name(card: Device, networks: Iterable[NetworkRecord]) -> str | None
     for network in networks:
         if backing.network is not None and network.ref == backing.network:
             return network.name
-        if (
-            isinstance(network, PortGroupRecord)
-            and backing.port is not None
-            and network.key == backing.port.portgroup_key
-        ):
+        if isinstance(network, PortGroupRecord):
+            if backing.port is not None and network.key == backing.port.portgroup_key:
+                return network.name
+        elif isinstance(network, OpaqueNetworkRecord) and network.opaque.id == backing.opaque_id:
             return network.name
     return None if backing.device_name is None else decoded(backing.device_name)
 

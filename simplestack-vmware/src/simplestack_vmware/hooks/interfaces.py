@@ -17,8 +17,8 @@ from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.connection.versions import is_at_least
 from simplestack_vmware.vsphere.inventory.devices import interfaces
 from simplestack_vmware.vsphere.inventory.records import (
+    NETWORKS,
     NetworkRecord,
-    PortGroupRecord,
     VmDevices,
     VmHardware,
 )
@@ -132,9 +132,7 @@ def network_interface_delete(session: VmwareSession, guest_id: str, interface_id
 
 def _shown(session: VmwareSession, guest_id: str) -> dict[int, NetworkInterface]:
     """Return a guest's network interfaces by the keys of their devices, in device order."""
-    vm, others = find_guest_with(
-        session, guest_id, VmHardware, [TO_THEIR_NETWORKS], [NetworkRecord, PortGroupRecord]
-    )
+    vm, others = find_guest_with(session, guest_id, VmHardware, [TO_THEIR_NETWORKS], NETWORKS)
     networks = [record for record in others if isinstance(record, NetworkRecord)]
     is_on = vm.state == GuestState.STARTED
     return {card.key: interface_entity(card, networks, is_on=is_on) for card in interfaces(vm.devices)}

@@ -83,6 +83,10 @@ def _set_backing(plan: Plan, index: int, card: Any, backing: Any) -> None:
         backing.network = None if network is None else network.ref
     elif isinstance(backing, Card.DistributedVirtualPortBackingInfo):
         network = _port_group(plan, backing.port)
+    elif isinstance(backing, Card.OpaqueNetworkBackingInfo):
+        network = plan.network(vim.OpaqueNetwork, "summary.opaqueNetworkId", backing.opaqueNetworkId)
+        if network is not None and network["summary"].opaqueNetworkType != backing.opaqueNetworkType:
+            network = None
     if network is None:
         raise vim.fault.InvalidDeviceBacking(deviceIndex=index)
     card.backing = backing

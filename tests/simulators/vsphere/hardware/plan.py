@@ -157,6 +157,9 @@ class Plan:
             elif isinstance(backing, vim.vm.device.VirtualEthernetCard.DistributedVirtualPortBackingInfo):
                 kind = vim.dvs.DistributedVirtualPortgroup
                 networks.append(self.network(kind, "key", backing.port.portgroupKey or ""))
+            elif isinstance(backing, vim.vm.device.VirtualEthernetCard.OpaqueNetworkBackingInfo):
+                path = "summary.opaqueNetworkId"
+                networks.append(self.network(vim.OpaqueNetwork, path, backing.opaqueNetworkId))
         return _refs(stores), _refs([each for each in networks if each is not None])
 
     def network(self, kind: Any, path: str, value: str) -> Object | None:

@@ -142,6 +142,13 @@ def network_backing(network: Object) -> Any:
             vim.dvs.PortConnection, switchUuid=switch["uuid"], portgroupKey=network["key"], portKey=FIRST_PORT
         )
         return make(_PortBacking, port=port)
+    if issubclass(network.kind, vim.OpaqueNetwork):
+        summary = network["summary"]
+        return make(
+            device.VirtualEthernetCard.OpaqueNetworkBackingInfo,
+            opaqueNetworkId=summary.opaqueNetworkId,
+            opaqueNetworkType=summary.opaqueNetworkType,
+        )
     return make(_NetworkBacking, deviceName=network["name"], network=network.ref)
 
 

@@ -54,6 +54,25 @@ def add_network(
     return add_entity(database, vim.Network, name, folder, moid, host=[host.ref for host in hosts])
 
 
+def add_opaque_network(database: Database, name: str, folder: Object, hosts: list[Object]) -> Object:
+    """Make a network that NSX manages. It is not among what a simulator begins with."""
+    return add_entity(
+        database,
+        vim.OpaqueNetwork,
+        name,
+        folder,
+        host=[host.ref for host in hosts],
+        capability=vim.OpaqueNetwork.Capability(networkReservationSupported=False),
+        summary=make(
+            vim.OpaqueNetwork.Summary,
+            name=stored_name(name),
+            accessible=True,
+            opaqueNetworkId=str(uuid.uuid4()),
+            opaqueNetworkType="nsx.LogicalSwitch",
+        ),
+    )
+
+
 def host_network_id(name: str) -> str:
     """Return the ID that a lone host gives to the network of a port group."""
     return f"HaNetwork-{stored_name(name)}"

@@ -8,10 +8,10 @@ from simplestack import free_name
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.guests.naming import VmName
 from simplestack_vmware.vsphere.inventory.records import (
+    NETWORKS,
     ClusterName,
     HostRecord,
     Named,
-    NetworkRecord,
     PortGroupRecord,
 )
 from simplestack_vmware.vsphere.inventory.walks import TO_DATASTORES, TO_HOSTS, TO_NETWORKS, TO_VMS
@@ -123,7 +123,8 @@ class Topology:
         """Read it: one round trip, and one for each further page."""
         kinds: list[type[Record]] = [
             *(Datacenter, Folder, Compute, ResourcePool, PlaceHost, Switch, VmName),
-            *(IsoStore, NetworkRecord, PortGroupRecord),
+            IsoStore,
+            *NETWORKS,
         ]
         walks = dict.fromkeys((*TO_VMS, *TO_HOSTS, *TO_DATASTORES, *_TO_NETWORKS, *_TO_POOLS))
         fields: dict[type[Record], frozenset[str]] = {PortGroupRecord: port_group_fields(session)}

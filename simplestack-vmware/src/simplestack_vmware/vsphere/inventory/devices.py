@@ -27,6 +27,9 @@ class Backing(Struct, frozen=True):
     device_name: str | None = field(name="deviceName", default=None)
     network: Ref | None = None
     port: Port | None = None
+    #: Of a network that others than vSphere manage.
+    opaque_id: str | None = field(name="opaqueNetworkId", default=None)
+    opaque_kind: str | None = field(name="opaqueNetworkType", default=None)
     datastore: Ref | None = None
     #: On storages of objects, such as vSAN: the same for all paths of a file.
     object_id: str | None = field(name="backingObjectId", default=None)

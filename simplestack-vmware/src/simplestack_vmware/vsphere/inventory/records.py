@@ -168,9 +168,24 @@ class DatastoreRecord(Named, frozen=True, kw_only=True):
 
 
 class NetworkRecord(Named, frozen=True, kw_only=True):
-    """A network: a standard port group, or one that others than vSphere manage."""
+    """A network: a standard port group, or one of a type that is not known here."""
 
     TYPE: ClassVar[str] = "Network"
+
+
+class OpaqueId(Struct, frozen=True):
+    """How the manager of an opaque network calls it."""
+
+    id: str = field(name="opaqueNetworkId", default="")
+    kind: str = field(name="opaqueNetworkType", default="")
+
+
+class OpaqueNetworkRecord(NetworkRecord, frozen=True, kw_only=True):
+    """A network that others than vSphere manage, such as a segment of NSX."""
+
+    TYPE: ClassVar[str] = "OpaqueNetwork"
+
+    opaque: OpaqueId = field(name="summary", default=OpaqueId())
 
 
 class Tag(Struct, frozen=True):
@@ -209,3 +224,7 @@ class PortGroupRecord(NetworkRecord, frozen=True, kw_only=True):
     def is_uplink(self) -> bool:
         """Whether it has the switch's physical interfaces, and is none for guests."""
         return bool(self.has_uplinks) or any(tag.key == "SYSTEM/DVS.UPLINKPG" for tag in self.tags)
+
+
+#: All kinds of networks.
+NETWORKS: tuple[type[NetworkRecord], ...] = (NetworkRecord, PortGroupRecord, OpaqueNetworkRecord)

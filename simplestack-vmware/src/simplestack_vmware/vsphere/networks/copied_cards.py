@@ -80,13 +80,17 @@ def _kind_of(card: Device) -> Any:
 
 
 def _backing_of(card: Device) -> "vim.vm.device.VirtualDevice.BackingInfo | None":
-    """Return the network of a card as vSphere takes it; None if it is none of vSphere's own."""
+    """Return the network of a card as vSphere takes it; None if it is of a type that is not known here."""
     backing, kinds = card.backing, vim.vm.device.VirtualEthernetCard
     if backing.port is not None:
         port = vim.dvs.PortConnection(
             switchUuid=backing.port.switch_uuid, portgroupKey=backing.port.portgroup_key
         )
         return kinds.DistributedVirtualPortBackingInfo(port=port)
+    if backing.opaque_id is not None:
+        return kinds.OpaqueNetworkBackingInfo(
+            opaqueNetworkId=backing.opaque_id, opaqueNetworkType=backing.opaque_kind or ""
+        )
     if backing.device_name is not None:
         return kinds.NetworkBackingInfo(deviceName=backing.device_name)
     return None

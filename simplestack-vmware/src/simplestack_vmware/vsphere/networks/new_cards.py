@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 from simplestack import Conflict
 from simplestack_vmware.sdk import vim
 from simplestack_vmware.vsphere.connection.refs import Ref
-from simplestack_vmware.vsphere.inventory.records import NetworkRecord, PortGroupRecord
+from simplestack_vmware.vsphere.inventory.records import (
+    NetworkRecord,
+    OpaqueNetworkRecord,
+    PortGroupRecord,
+)
 
 if TYPE_CHECKING:
     Change = vim.vm.device.VirtualDeviceSpec
@@ -20,8 +24,8 @@ def new_card(
     :param switch_uuids: UUIDs of distributed switches
     :param key: negative, and the card's alone among the changes
     :param paravirtualized: vmxnet3, else e1000e
-    :raises NotImplementedError: the network is one that others than vSphere manage
-    :raises Conflict: the user may not read its switch
+    :raises NotImplementedError: the network is of a type that is not known here
+    :raises Conflict: the user may not read its switch or its summary
     """
     kind = vim.vm.device.VirtualVmxnet3 if paravirtualized else vim.vm.device.VirtualE1000e
     device = kind(
@@ -46,6 +50,12 @@ def card_backing(
             raise Conflict(f"the user may not read the switch of network {network.name!r}")
         port = vim.dvs.PortConnection(switchUuid=switch, portgroupKey=network.key)
         return card.DistributedVirtualPortBackingInfo(port=port)
+    if isinstance(network, OpaqueNetworkRecord):
+        if not network.opaque.id:
+            raise Conflict(f"the user may not read the summary of network {network.name!r}")
+        return card.OpaqueNetworkBackingInfo(
+            opaqueNetworkId=network.opaque.id, opaqueNetworkType=network.opaque.kind
+        )
     if network.ref.type != "Network":
         raise NotImplementedError(
             f"network {network.name!r} is not on a switch of vSphere's own: choose another network"

@@ -7,7 +7,7 @@ from msgspec import field
 
 from simplestack import Conflict, EntityNotFound
 from simplestack_vmware.vsphere.connection.refs import Ref
-from simplestack_vmware.vsphere.inventory.records import NetworkRecord, PortGroupRecord
+from simplestack_vmware.vsphere.inventory.records import NETWORKS, NetworkRecord, PortGroupRecord
 from simplestack_vmware.vsphere.inventory.walks import TO_NETWORKS
 from simplestack_vmware.vsphere.reading.queries import Query, Walk
 from simplestack_vmware.vsphere.reading.schemas import Record
@@ -44,7 +44,7 @@ class SwitchRecord(Record, frozen=True, kw_only=True):
 
 
 #: What is read on these ways.
-NETWORK_KINDS: tuple[type[Record], ...] = (NetworkRecord, PortGroupRecord, SwitchRecord)
+NETWORK_KINDS: tuple[type[Record], ...] = (*NETWORKS, SwitchRecord)
 
 
 class HostNetworks:

@@ -16,6 +16,7 @@ from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.connection.versions import is_at_least
 from simplestack_vmware.vsphere.inventory.records import (
+    NETWORKS,
     ClusterName,
     DatastoreRecord,
     HostRecord,
@@ -157,8 +158,7 @@ def find_datastore(session: VmwareSession, id_or_name: str) -> DatastoreRecord:
 
 def all_networks(session: VmwareSession) -> list[NetworkRecord]:
     """Return the networks that guests can connect to, without uplinks of distributed switches."""
-    kinds = [NetworkRecord, PortGroupRecord]
-    query = Query([session.root], kinds, TO_NETWORKS, {PortGroupRecord: port_group_fields(session)})
+    query = Query([session.root], NETWORKS, TO_NETWORKS, {PortGroupRecord: port_group_fields(session)})
     return networks_for_guests(session.reader.read(query))
 
 
