@@ -48,7 +48,7 @@ def paths(
         "/readyz": _page("readiness_info", "Check that requests can be sent.", schemas.of(ReadinessReport)),
         "/metrics": _page(
             "metrics_info",
-            "Get metrics of the service for Prometheus, also as `application/openmetrics-text`.",
+            "Get metrics of the service for Prometheus.",
             {"type": "string"},
             media_type="text/plain",
         ),
