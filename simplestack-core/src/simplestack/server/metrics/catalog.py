@@ -40,7 +40,7 @@ REQUEST_DURATION = Metric(
 ABANDONED_CALLS = Metric(
     Kind.COUNTER,
     "simplestack_abandoned_calls_total",
-    "Calls of a plugin that exceeded their time limit.",
+    "Calls that the service abandoned at their time limit.",
     ("operation", "hypervisor"),
 )
 LOGINS = Metric(
