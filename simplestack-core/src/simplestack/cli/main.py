@@ -3,6 +3,7 @@
 import click
 
 from simplestack.cli.check_config import check_config
+from simplestack.cli.check_target import check_target
 from simplestack.cli.conformance import conformance
 from simplestack.cli.healthcheck import healthcheck
 from simplestack.cli.openapi import openapi
@@ -22,6 +23,7 @@ for command in (
     serve,
     check_config,
     healthcheck,
+    check_target,
     plugins,
     operations,
     openapi,

@@ -135,6 +135,14 @@ class Dispatcher:
         end()
         return result
 
+    def connect(self, call: Call) -> None:
+        """Connect a session for a call, and leave it in the pool. `call` connects by itself.
+
+        :raises SimplestackError: the host is not allowed, cannot be reached, or rejects the login
+        """
+        slot, _ = self.pool.take(call.key, self._connector(call), call)
+        self.pool.release(slot)
+
     @hookimpl
     def operation_call(self) -> Any:
         """Perform the operation of this thread. Service plugins wrap this."""
