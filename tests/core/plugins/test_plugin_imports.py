@@ -274,7 +274,9 @@ def test_a_plugin_that_puts_the_default_action_of_the_alarm_back_does_not_end_th
     )
     install(plugins, "slow", MARK + source + good("slow"))
     line = "importing plugin_slow:plugin of plugin 'slow' (simplestack-slow 1.0) has taken more than 0.2 s"
-    with running_command(plugins, "[server]\nplugin_timeout_seconds = 0.2") as process:
+    with running_command(
+        plugins, "[server]\nhypervisors = ['slow']\nplugin_timeout_seconds = 0.2"
+    ) as process:
         wait_for(lambda: line in (plugins / "errors").read_text() or process.poll(), what="the warning")
         (plugins / "enough").touch()
         output, _ = process.communicate(timeout=30)
