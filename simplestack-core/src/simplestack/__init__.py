@@ -27,6 +27,8 @@ from simplestack.entities.limits import (
     Mac,
     MemoryMiB,
     Name,
+    PrivateFile,
+    ReadableFile,
     gib,
     gib_to_bytes,
 )
@@ -150,6 +152,8 @@ __all__ = [
     "PayloadTooLarge",
     "PermissionDenied",
     "Pool",
+    "PrivateFile",
+    "ReadableFile",
     "RequestTimeout",
     "Routes",
     "ServiceBusy",

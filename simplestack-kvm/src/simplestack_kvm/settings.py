@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from simplestack import AbsolutePath, HypervisorSettings
+from simplestack import AbsolutePath, HypervisorSettings, PrivateFile
 
 Transport = Literal["auto", "unix", "tcp", "tls", "ssh"]
 #: The format of hashes from ``simplestack hash-password``.
@@ -36,7 +36,7 @@ class KvmSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_
     #: User name for the key. Required with ``ssh_auth = "key"``.
     ssh_key_user: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")] | None = None
     #: File with the private key, without a passphrase. Required with ``ssh_auth = "key"``.
-    ssh_key_file: AbsolutePath | None = None
+    ssh_key_file: PrivateFile | None = None
     #: File with the host keys of ssh servers, in OpenSSH's known_hosts format. Other hosts are rejected.
     ssh_known_hosts_file: AbsolutePath = "/etc/ssh/ssh_known_hosts"
     #: Verify the host keys of ssh servers. Without verification, an attacker in the network can steal

@@ -33,6 +33,7 @@ tokens = {{ ci = '{TOKEN_HASH}' }}
 """
 ALL_HOSTS = "[hypervisors.mock]\nallowed_hosts = ['*']\n"
 WITHOUT_SDK = good("bare") + 'sdk = LazySdk("no_such_sdk", advice="install it there")\n'
+WITH_TLS = good("own").replace("settings=HypervisorSettings", "settings=TlsSettings")
 
 
 @dataclass(frozen=True)
@@ -242,6 +243,13 @@ MISTAKES = [
         "Error: bare: cannot import no_such_sdk on the machine that runs this service (No module "
         "named 'no_such_sdk'): install it there",
         plugins={"bare": WITHOUT_SDK},
+        starts=True,
+    ),
+    Mistake(
+        "a file of a hypervisor that is not there",
+        SERVER + "hypervisors = ['own', 'mock']\n[hypervisors.own]\ntls_ca_file = '$none'",
+        "Error: hypervisors.own.tls_ca_file: cannot read $none: No such file or directory",
+        plugins={"own": WITH_TLS},
         starts=True,
     ),
     Mistake(

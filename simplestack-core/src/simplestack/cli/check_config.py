@@ -49,6 +49,7 @@ def check_config(config: Path | None, *, running: bool) -> None:
 def _unusable_plugins(configuration: Configuration, registry: Registry) -> tuple[list[str], list[str]]:
     """Return why hypervisor plugins cannot be used: those that the settings name, and the others."""
     reasons = [(failure.name, f"not loaded: {failure}") for failure in registry.failures]
+    reasons += registry.unreadable_files
     for hypervisor in registry.plugins():
         code = hypervisor.code(configuration.server.plugin_timeout_seconds)
         try:

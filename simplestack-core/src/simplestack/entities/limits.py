@@ -1,7 +1,7 @@
 """Limits and units that several entities share, and the conversions between units."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -40,13 +40,19 @@ _PATTERN_WORDS = {
 
 
 def _matching(
-    pattern: str, min_length: int | None = None, max_length: int | None = None, *, is_secret: bool = False
+    pattern: str,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    *,
+    is_secret: bool = False,
+    file: Literal["", "shared", "private"] = "",
 ) -> Meta:
     """Describe text that matches a pattern, with the words for the error message.
 
     :param is_secret: whether messages and `repr` must not show it
+    :param file: whether it is the path of a file that the service reads, and whether others may read it, too
     """
-    words = {"words": _PATTERN_WORDS[pattern], "secret": is_secret}
+    words = {"words": _PATTERN_WORDS[pattern], "secret": is_secret, "file": file}
     return Meta(pattern=pattern, min_length=min_length, max_length=max_length, extra=words)
 
 
@@ -58,6 +64,10 @@ PathName = Annotated[str, _matching(PATH_NAME_PATTERN, min_length=1, max_length=
 NameOrEmpty = Annotated[str, _matching(NAME_OR_EMPTY_PATTERN, max_length=1024)]
 #: An absolute path, in settings.
 AbsolutePath = Annotated[str, _matching(_ABSOLUTE_PATH)]
+#: The absolute path of a file that the plugin reads, in settings.
+ReadableFile = Annotated[str, _matching(_ABSOLUTE_PATH, file="shared")]
+#: The same of a file that nobody else should read, such as a private key.
+PrivateFile = Annotated[str, _matching(_ABSOLUTE_PATH, file="private")]
 #: A host name, with or without its domain.
 HostName = Annotated[str, _matching(HOST_NAME_PATTERN, max_length=253)]
 #: A line of ``authorized_keys``.

@@ -1,10 +1,9 @@
 """Settings for TLS, of plugins with an API over HTTPS. The comments of the fields are the reference."""
 
 import re
-from pathlib import Path
 
 from simplestack.config.settings import HypervisorSettings
-from simplestack.entities.limits import AbsolutePath
+from simplestack.entities.limits import ReadableFile
 
 #: Not a pattern of the type: msgspec 0.22 crashes when it frees a union of such a type and a list of it.
 _FINGERPRINT = re.compile("[0-9a-fA-F]{64}")
@@ -20,7 +19,7 @@ class TlsSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_
     #: passwords and change guests.
     tls_verify: bool = True
     #: PEM file with the certificates of trusted authorities. Default: the system's.
-    tls_ca_file: AbsolutePath | None = None
+    tls_ca_file: ReadableFile | None = None
     #: SHA-256 fingerprint of a host's certificate, 64 hexadecimal digits; or a list of them, such as those of
     #: all hosts of a pool that redirect transfers to each other. If it is set, only these certificates are
     #: trusted. Use it for self-signed certificates.
@@ -44,6 +43,4 @@ class TlsSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_
         lines = []
         if not self.tls_verify and self.tls_fingerprint is None:
             lines.append("tls_verify is off: an attacker in the network can read passwords and change guests")
-        if self.tls_ca_file is not None and not Path(self.tls_ca_file).is_file():
-            lines.append(f"tls_ca_file: {self.tls_ca_file} is not a file, so no certificate can be verified")
         return lines

@@ -16,6 +16,7 @@ from simplestack.plugins.hypervisor import Hypervisor
 from simplestack.plugins.installing import DISTRIBUTIONS, install_advice
 from simplestack.plugins.plugin_settings import settings_warnings
 from simplestack.plugins.service_loading import Service, load_services_in_use
+from simplestack.plugins.setting_files import FileFindings, check_files
 from simplestack.sessions.targets import AllowList
 from simplestack.suggestions import did_you_mean
 
@@ -37,6 +38,8 @@ class Registry:
     settings: Mapping[str, HostSettings]
     #: What the plugins say about their settings, general and for single hosts.
     warning_lines: tuple[str, ...] = ()
+    #: By hypervisor: files in its settings that cannot be read, which it may need for some hosts.
+    unreadable_files: tuple[tuple[str, str], ...] = ()
     #: Service plugins that are installed, and off because the settings do not name them.
     services_off: tuple[DescribedService, ...] = ()
 
@@ -73,9 +76,11 @@ class Registry:
             )
 
     def log_failures(self) -> None:
-        """Log each hypervisor plugin that was not loaded."""
+        """Log each hypervisor plugin that was not loaded, and each file that cannot be read."""
         for failure in self.failures:
             _log.error("not loaded: %s", failure)
+        for _, problem in self.unreadable_files:
+            _log.error("%s", problem)
 
     def warnings(self) -> list[str]:
         """Return what the plugins have to say about their settings, general and for single hosts."""
@@ -126,6 +131,7 @@ def read_registry(configuration: Configuration) -> tuple[Registry, list[str]]:
     in_use: list[Hypervisor] = []
     settings: dict[str, HostSettings] = {}
     warning_lines: list[str] = []
+    unreadable_files: list[tuple[str, str]] = []
     for found in hypervisors:
         code = found.code(limit_seconds)
         try:
@@ -140,6 +146,9 @@ def read_registry(configuration: Configuration) -> tuple[Registry, list[str]]:
             continue
         settings[found.name] = own
         warning_lines += lines
+        files = _checked_files(found.name, own)
+        unreadable_files += [(found.name, problem) for problem in files.problems]
+        warning_lines += files.warnings
     registry = Registry(
         hypervisors={word: found for found in in_use for word in (found.name, *found.plugin.aliases)},
         services=services.in_use,
@@ -147,9 +156,21 @@ def read_registry(configuration: Configuration) -> tuple[Registry, list[str]]:
         service_failures=services.failures,
         settings=settings,
         warning_lines=(*warning_lines, *services.warning_lines),
+        unreadable_files=tuple(unreadable_files),
         services_off=services.off,
     )
     return registry, problems
+
+
+def _checked_files(name: str, settings: HostSettings) -> FileFindings:
+    """Check the files in the settings of a hypervisor, general and for single hosts."""
+    place = f"hypervisors.{name}"
+    files = check_files(settings.general, place)
+    for host, own in settings.by_host.items():
+        more = check_files(own, f'{place}.hosts."{host}"', settings.general)
+        files.problems.extend(more.problems)
+        files.warnings.extend(more.warnings)
+    return files
 
 
 def _warnings(hypervisor: Hypervisor, settings: HostSettings, code: PluginCode) -> list[str]:
