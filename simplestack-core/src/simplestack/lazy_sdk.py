@@ -71,16 +71,13 @@ def import_errors(package: str) -> list[str]:
 
     :param package: the plugin's import package, whose modules have been imported
     """
-    modules = [
-        module for name, module in sys.modules.items() if name == package or name.startswith(f"{package}.")
-    ]
-    found = {
-        id(value): value for module in modules for value in vars(module).values() if type(value) is LazySdk
-    }
+    own = [value for name, value in sys.modules.items() if f"{name}.".startswith(f"{package}.")]
+    found = {id(value): value for each in own for value in vars(each).values() if type(value) is LazySdk}
     errors = []
     for sdk in found.values():
+        module, advice = sdk._module, sdk._advice  # noqa: SLF001  a public name would hide one of the SDK
         try:
-            sdk._load()  # noqa: SLF001  any public name would hide one of the SDK
-        except HypervisorUnavailable as error:
-            errors.append(error.message)
+            import_module(module)
+        except ImportError as error:
+            errors.append(f"cannot import {module} ({error}): {advice}")
     return errors

@@ -240,8 +240,7 @@ MISTAKES = [
     Mistake(
         "a plugin without its SDK",
         SERVER + "hypervisors = ['bare', 'mock']",
-        "Error: bare: cannot import no_such_sdk on the machine that runs this service (No module "
-        "named 'no_such_sdk'): install it there",
+        "Error: bare: cannot import no_such_sdk (No module named 'no_such_sdk'): install it there",
         plugins={"bare": WITHOUT_SDK},
         starts=True,
     ),
