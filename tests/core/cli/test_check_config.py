@@ -14,7 +14,7 @@ from support.distributions import install
 from support.listing import good
 from support.service import running_service
 
-from .misconfigurations import MISTAKES, SERVER, TOKEN_HASH, Mistake, place, run
+from .misconfigurations import MISTAKES, SERVER, TOKEN_HASH, WITH_TLS, Mistake, place, run
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +64,16 @@ def test_a_service_that_cannot_work_does_not_start_and_says_the_same(
     assert "Traceback" not in done.stderr
 
 
-def test_the_service_starts_without_a_plugin_that_fails_if_it_has_another(
+def test_the_service_starts_with_the_plugins_that_can_be_used_and_logs_what_is_wrong(
     tmp_path: Path, plugins: Path
 ) -> None:
     install(plugins, "odd", "raise RuntimeError('no')")
-    config = "[server]\nhypervisors = ['odd', 'mock']"
+    install(plugins, "own", WITH_TLS)
+    config = "[server]\nhypervisors = ['odd', 'own', 'mock']\n[hypervisors.own]\ntls_ca_file = '/nowhere'"
     with running_service(tmp_path / "service", config, plugins=plugins) as service:
         assert service.get("/mock/demo/hosts").status == 200
-        assert "ERROR simplestack.plugins: not loaded: plugin 'odd' (simplestack-odd 1.0): " in service.log
+        assert "not loaded: plugin 'odd' (simplestack-odd 1.0): " in service.log
+        assert "hypervisors.own.tls_ca_file: cannot read /nowhere: No such file" in service.log
 
 
 def test_all_problems_are_shown_at_once(tmp_path: Path, names: dict[str, str]) -> None:
