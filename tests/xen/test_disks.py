@@ -208,7 +208,7 @@ def test_a_disk_of_unknown_size_is_not_resized(
     image = image_of(pool, session, guest)
     image["virtual_size"] = unknown
     before = disk_list(session, guest)
-    with pytest.raises(Conflict, match="size: the current size of disk 0 is unknown"):
+    with pytest.raises(Conflict, match="`size`: the size of disk 0 is unknown"):
         disk_update(session, guest, "0", DiskUpdate(size=1, name="new"))
     assert image["virtual_size"] == unknown
     assert pool.simulator.counts["Async.VDI.resize"] == 0

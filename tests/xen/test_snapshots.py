@@ -225,6 +225,7 @@ FAULTS: list[tuple[list[str], type[SimplestackError], str]] = [
     (["TASK_CANCELLED", "r"], Conflict, "cancelled"),
     (["VM_LACKS_FEATURE", "r"], Conflict, "tools"),
     (["VBD_NOT_UNPLUGGABLE", "r"], Conflict, "shut it down"),
+    (["VBD_TRAY_LOCKED", "r"], Conflict, "unmount the CD in the guest"),
     (["HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN"], Conflict, "availability"),
     (["HOST_CANNOT_ATTACH_NETWORK", "r", "r"], Conflict, "not connected"),
     (["NETWORK_ALREADY_CONNECTED", "r", "r"], Conflict, "already uses this VLAN"),

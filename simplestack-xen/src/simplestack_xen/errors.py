@@ -113,7 +113,7 @@ def _temporary(meaning: str) -> _Make:
 
 _IN_USE = _as(Conflict, "it is in use")
 _TAKEN = _as(Conflict, "it is already in use")
-_VLAN_TAKEN = _as(Conflict, "another network already uses this VLAN")
+_VLAN_TAKEN = _as(Conflict, "another network already uses this VLAN: use that network, or another `vlan`")
 _WRONG = _as(InvalidArguments, "XAPI rejects the request")
 _CANNOT = _as(OperationNotSupported, "this host does not support it")
 _FULL = _as(InsufficientStorage, "the storage does not have enough free space")
@@ -227,7 +227,9 @@ _TABLE: dict[str, _Make] = {
     "VBD_NOT_EMPTY": _NOT_NOW,
     "VBD_IS_EMPTY": _NOT_NOW,
     "VBD_NOT_UNPLUGGABLE": _as(Conflict, "the disk cannot be detached from a running guest: shut it down"),
-    "VBD_TRAY_LOCKED": _as(Busy, "the guest has locked its CD drive"),
+    "VBD_TRAY_LOCKED": _as(
+        Conflict, "the guest keeps its CD drive locked: unmount the CD in the guest, or stop the guest"
+    ),
     "VBD_NOT_REMOVABLE_MEDIA": _WRONG,
     "DISK_VBD_MUST_BE_READWRITE_FOR_HVM": _NOT_NOW,
     # disk images

@@ -79,6 +79,8 @@ def guest_update(session: XenSession, guest_id: str, changes: XenGuestUpdate) ->
     steps = _offline_steps(vm, changes)
     if steps:
         attempt = f"change memory, CPUs or the way to boot of guest {vm.record.name_label!r}"
+        if changes.template is True and not vm.record.is_a_template:
+            attempt = f"make guest {vm.record.name_label!r} a template"
         require_state(vm.record.state, GuestState.STOPPED, attempt=attempt)
     live = _live_steps(vm, changes)
     if live:

@@ -85,7 +85,7 @@ def create_drive(
             raise
         if device != AUTODETECT:
             return create_drive(session, undo, vm, image, bootable=bootable)
-        raise Conflict("the guest has no free device for another disk") from None
+        raise Conflict("the guest has no free device for another disk: delete a disk first") from None
     undo.do("VBD.destroy", remove, session, "VBD", drive)
     return drive
 
@@ -95,7 +95,7 @@ def insert(session: XenSession, undo: Undo, vm: Vm, image: str) -> None:
     drive = find_cd_drive(session, vm)
     if drive is None:
         # Xen cannot plug a CD drive into a running VM.
-        attempt = f"insert media into guest {vm.record.name_label!r}, which has no CD drive,"
+        attempt = f"insert an ISO image into guest {vm.record.name_label!r}, which has no CD drive,"
         require_state(vm.record.state, GuestState.STOPPED, attempt=attempt)
         ref = str(session.xenapi.VBD.create(drive_values(vm.ref, NULL, kind="CD")))
         undo.later(session.xenapi.VBD.destroy, ref)

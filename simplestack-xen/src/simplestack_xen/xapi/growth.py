@@ -18,7 +18,7 @@ def require_known_bytes(drive: Drive, field: str) -> int:
     size = drive.image.known_bytes
     if size is None:
         raise Conflict(
-            f"{field}: the current size of disk {drive.record.userdevice} is unknown: "
+            f"`{field}`: the size of disk {drive.record.userdevice} is unknown: "
             "try again when its storage is available"
         )
     return size

@@ -76,4 +76,4 @@ def create_interface(session: XenSession, undo: Undo, vm: str, network: Network,
             continue
         undo.do("VIF.destroy", remove, session, "VIF", ref)
         return ref
-    raise Conflict("the guest has no free device for another network interface")
+    raise Conflict("the guest has no free device for another network interface: delete one first")

@@ -77,7 +77,8 @@ def checked(session: XenSession, sr: Sr, what: str = "storage") -> Sr:
     """
     if not sr.record.takes_disks:
         raise InvalidArguments(
-            f"{what} {sr.record.name_label!r} is for ISO images or removable drives: name one for disks"
+            f"{what} {sr.record.name_label!r} holds ISO images or removable drives, no disks: choose another "
+            "storage"
         )
     if not _is_connected(session, sr.record):
         raise Conflict(

@@ -48,7 +48,7 @@ def _send(transfer: Transfer, stream: ImportStream, size: int) -> bool:
     while left:
         piece = stream.read(min(left, CHUNK_BYTES))
         if not piece:
-            raise InvalidArguments(f"the image ended after {size - left} of {size} bytes")
+            raise InvalidArguments(f"the image ended after {size - left} of {size} bytes: send all of it")
         if not transfer.send(piece):
             return False
         left -= len(piece)
