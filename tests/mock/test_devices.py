@@ -123,7 +123,7 @@ def test_a_storage_can_be_filled_to_its_end_and_not_beyond(session: MockSession,
     local = storages.storage_list(session)[0]
     rest = known(local.size) - known(local.allocated_space)
     disks.disk_create(session, stopped.id, DiskCreate(size=rest, storage_id=local.id))
-    with pytest.raises(InsufficientStorage, match="Local storage has 0 GiB free"):
+    with pytest.raises(InsufficientStorage, match="'Local storage' has 0 GiB free"):
         disks.disk_create(session, stopped.id, DiskCreate(size=0.001, storage_id=local.id))
 
 

@@ -10,11 +10,11 @@ from simplestack import (
     gib_to_bytes,
     grown_bytes,
     hookimpl,
+    require_state,
 )
 from simplestack.mock.entities import guest_entity
 from simplestack.mock.session import MockSession
 from simplestack.mock.store.records import GuestRecord, Hardware
-from simplestack.mock.store.states import require_guest_state
 
 
 @hookimpl
@@ -39,7 +39,10 @@ def _changed(guest: GuestRecord, changes: GuestUpdate) -> GuestRecord:
         hardware = replace(hardware, paravirtualized=changes.paravirtualized)
     template = guest.template if changes.template is UNSET else changes.template
     if hardware != guest.hardware or template != guest.template:
-        require_guest_state(guest, "change memory, cpus, paravirtualized or template of", GuestState.STOPPED)
+        attempt = f"change memory, CPUs or `paravirtualized` of guest {guest.name!r}"
+        if template and not guest.template:
+            attempt = f"make guest {guest.name!r} a template"
+        require_state(guest.state, GuestState.STOPPED, attempt=attempt)
     if changes.hdd is not UNSET:
         hardware = _grown(hardware, gib_to_bytes(changes.hdd))
     name = guest.name if changes.name is UNSET else changes.name

@@ -28,7 +28,7 @@ def network_vlan_create(session: MockSession, network: NetworkCreate) -> Network
     characters = sum(len(key) + len(value) for key, value in network.other_config.items())
     if characters > _MAX_OTHER_CONFIG_CHARACTERS:
         raise InvalidArguments(
-            f"other_config has {characters} characters, at most {_MAX_OTHER_CONFIG_CHARACTERS} are kept"
+            f"`other_config` has {characters} characters: send at most {_MAX_OTHER_CONFIG_CHARACTERS}"
         )
     with session.change():
         trunk = session.network(network.from_network, or_name=True).trunk

@@ -170,7 +170,7 @@ def _read_foreign(
         length += len(chunk)
         if length > largest:
             raise InsufficientStorage(
-                f"the image is larger than {gib(largest):g} GiB, which no storage here is"
+                f"the image is larger than {gib(largest):g} GiB, and no storage here is: send a smaller one"
             )
     if size is not None and length < size:
         raise InvalidArguments(f"the image ends after {length} of the {size} bytes announced: send all of it")

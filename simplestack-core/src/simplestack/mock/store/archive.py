@@ -121,7 +121,8 @@ def read_archive(head: bytes, stream: ImportStream) -> Manifest:
     length = _file_bytes(head, _MANIFEST)
     if length > _MAX_MANIFEST_BYTES:
         raise InvalidArguments(
-            f"the image's manifest has {length} bytes, at most {_MAX_MANIFEST_BYTES} are read"
+            f"the image's manifest has {length} bytes, at most {_MAX_MANIFEST_BYTES} are read: export the "
+            "guest again"
         )
     document = _take(stream, length)
     _skip_padding(stream, length)

@@ -60,7 +60,9 @@ def check_limit(things: str, place: str, count: int, limit: int) -> None:
     :raises Conflict: there would be too many
     """
     if count > limit:
-        raise Conflict(f"{place} may have no more {things}: the limit in [hypervisors.mock] is {limit}")
+        raise Conflict(
+            f"{place} may have no more {things}: the limit in [hypervisors.mock] is {limit}, delete some"
+        )
 
 
 def _counts(guest: GuestRecord) -> tuple[int, int, int, int]:

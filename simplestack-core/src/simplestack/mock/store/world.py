@@ -104,9 +104,10 @@ class World:
             if key in (site.id, site.name):
                 if site in sites:
                     return site
-                others = ", ".join(other.name for other in sites)
+                others = " or ".join(repr(other.name) for other in sites)
                 raise InvalidArguments(
-                    f"storage {site.name} holds ISO images, no disks: choose from {others}"
+                    f"storage {site.name!r} holds ISO images, no disks: choose another storage, such as "
+                    f"{others}"
                 )
         raise EntityNotFound("Storage", key)
 
@@ -224,8 +225,8 @@ class World:
             free, needed = site.size_bytes - before[site.name][0], after[site.name][0] - before[site.name][0]
             if needed > max(free, 0):
                 raise InsufficientStorage(
-                    f"storage {site.name} has {gib(free):g} GiB free, {gib(needed):g} GiB more are needed: "
-                    "choose another storage, or remove disks"
+                    f"storage {site.name!r} has {gib(free):g} GiB free, and {gib(needed):g} GiB are needed: "
+                    "free some space, or name another storage"
                 )
 
     def _write(self, guest: GuestRecord, before: set[Claim]) -> None:
