@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from simplestack import SettingsError
 from simplestack.identity.accounts import hash_password
 from simplestack_kvm import plugin
 from simplestack_kvm.settings import KvmSettings
@@ -33,6 +34,24 @@ def test_hashes_of_simplestack_hash_password_are_accounts() -> None:
 def test_settings_that_cannot_work_are_refused(raw: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(raw, KvmSettings)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (
+            {"accounts": {"alice": "wonderland"}},
+            "accounts[...]: expected a hash from `simplestack hash-password`",
+        ),
+        ({"ssh_key_user": "a b"}, "ssh_key_user: expected a user name such as `virt`"),
+    ],
+    ids=str,
+)
+def test_a_setting_of_another_form_is_an_error_in_words(raw: dict[str, object], message: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as raised:
+        msgspec.convert(raw, KvmSettings)
+    error = SettingsError.of(raised.value, "hypervisors.kvm", KvmSettings)
+    assert str(error) == f"hypervisors.kvm.{message}"
 
 
 def test_missing_accounts_are_reported() -> None:

@@ -7,9 +7,16 @@ from msgspec import Meta, field
 from simplestack import AbsolutePath, HypervisorSettings, PrivateFile
 
 Transport = Literal["auto", "unix", "tcp", "tls", "ssh"]
+UserName = Annotated[
+    str, Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z", extra={"words": "a user name such as `virt`"})
+]
 #: The format of hashes from ``simplestack hash-password``.
 PasswordHash = Annotated[
-    str, Meta(pattern=r"\Ascrypt\$[0-9]{1,9}\$[0-9]{1,4}\$[0-9]{1,4}\$[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+\Z")
+    str,
+    Meta(
+        pattern=r"\Ascrypt\$[0-9]{1,9}\$[0-9]{1,4}\$[0-9]{1,4}\$[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+\Z",
+        extra={"words": "a hash from `simplestack hash-password`"},
+    ),
 ]
 
 
@@ -34,7 +41,7 @@ class KvmSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_
     #: service's key. With ``key``, the password of the request is checked against `accounts`.
     ssh_auth: Literal["password", "key"] = "password"
     #: User name for the key. Required with ``ssh_auth = "key"``.
-    ssh_key_user: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")] | None = None
+    ssh_key_user: UserName | None = None
     #: File with the private key, without a passphrase. Required with ``ssh_auth = "key"``.
     ssh_key_file: PrivateFile | None = None
     #: File with the host keys of ssh servers, in OpenSSH's known_hosts format. Other hosts are rejected.

@@ -11,6 +11,8 @@ from simplestack.suggestions import did_you_mean
 from simplestack.wording import uncapitalized
 
 _MESSAGE = re.compile(r"\A(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?\Z", re.DOTALL)
+#: Of a pattern for which its plugin has no words.
+_OTHER_REGEX = re.compile(r"`str` matching regex .*", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]*)`")
 
 
@@ -65,7 +67,9 @@ def _in_words(message: str, kind: type[Struct]) -> str:
     """Replace the regular expressions in a message of msgspec with words."""
     for pattern, words in _words_of_patterns(kind).items():
         message = message.replace(f"`str` matching regex {pattern!r}", words)
-    return uncapitalized(message)
+    return uncapitalized(
+        _OTHER_REGEX.sub("a string in the form that the plugin's documentation describes", message)
+    )
 
 
 def _words_of_patterns(kind: type[Struct]) -> dict[str, str]:
