@@ -115,7 +115,13 @@ def disk_update(session: KvmSession, guest_id: str, disk_id: str, changes: DiskU
             raise unknown_size(guest_disk.disk)
         wanted_bytes = grown_bytes("size", gib_to_bytes(changes.size), [size_bytes])
         if wanted_bytes != size_bytes:
-            grow = plan_growth(session, guest_disk.domain, guest_disk.disk, wanted_bytes)
+            grow = plan_growth(
+                session,
+                guest_disk.domain,
+                guest_disk.disk,
+                wanted_bytes,
+                lambda current_bytes: grown_bytes("size", wanted_bytes, [current_bytes]),
+            )
     steps = []
     if changes.name is not UNSET:
         steps.append(

@@ -79,8 +79,14 @@ def _hdd(
         if size is None:
             raise unknown_size(disk)
         known.append(size)
-    wanted_bytes = grown_bytes("hdd", gib_to_bytes(hdd_gib), known)
+    total_bytes = gib_to_bytes(hdd_gib)
+    wanted_bytes = grown_bytes("hdd", total_bytes, known)
     if wanted_bytes == known[-1]:
         return []
+
+    def check(current_bytes: int) -> None:
+        grown_bytes("hdd", total_bytes, [*known[:-1], current_bytes])
+
     # The last step: growing cannot be undone without risking data.
-    return [Step(apply=plan_growth(session, domain, record.disks[-1], wanted_bytes), undo=None)]
+    grow = plan_growth(session, domain, record.disks[-1], wanted_bytes, check)
+    return [Step(apply=grow, undo=None)]

@@ -11,7 +11,7 @@ between, QEMU shrinks it.
 from collections.abc import Callable
 from functools import partial
 
-from simplestack import Conflict, GuestState, InvalidArguments, gib
+from simplestack import Conflict, GuestState
 from simplestack_kvm.errors import needing_parts
 from simplestack_kvm.libvirtd.changes.turns import turn
 from simplestack_kvm.libvirtd.connection.session import KvmSession
@@ -25,18 +25,23 @@ from simplestack_kvm.sdk import libvirt
 
 
 def plan_growth(
-    session: KvmSession, domain: "libvirt.virDomain", disk: DiskRecord, size_bytes: int
+    session: KvmSession,
+    domain: "libvirt.virDomain",
+    disk: DiskRecord,
+    size_bytes: int,
+    check: Callable[[int], object],
 ) -> Callable[[], object]:
     """Return a function that grows a disk. A running guest sees the new size at once.
 
     What is returned raises InvalidArguments if the disk of a running guest is larger by then, and Busy if
     another request does not finish to grow a disk of that guest.
 
+    :param check: raises InvalidArguments if the disk has more than it would get, given its current bytes
     :raises InvalidState: the guest is saved to disk
     :raises Conflict: the guest is off, and only QEMU could grow its disk
     """
     if domain.isActive():
-        return partial(_grow_running, domain, disk.target, size_bytes)
+        return partial(_grow_running, domain, disk.target, size_bytes, check)
     require_guest_state(domain, "grow a disk of", GuestState.STOPPED)
     volume = volume_of(session, disk)
     if volume is None:
@@ -60,7 +65,9 @@ def plan_growth(
     return grow
 
 
-def _grow_running(domain: "libvirt.virDomain", target: str, size_bytes: int) -> None:
+def _grow_running(
+    domain: "libvirt.virDomain", target: str, size_bytes: int, check: Callable[[int], object]
+) -> None:
     """Make a disk of a running guest larger.
 
     :raises InvalidArguments: it is larger
@@ -68,12 +75,7 @@ def _grow_running(domain: "libvirt.virDomain", target: str, size_bytes: int) -> 
     """
     with turn(domain, "growing a disk of the guest"):
         # Only QEMU knows the size: libvirt's volume may show what the guest wrote.
-        current_bytes = int(domain.blockInfo(target)[0])
-        if size_bytes < current_bytes:
-            raise InvalidArguments(
-                f"disk {target} has {gib(current_bytes):g} GiB, more than the {gib(size_bytes):g} GiB "
-                "asked for: disks only grow"
-            )
+        check(int(domain.blockInfo(target)[0]))
         domain.blockResize(target, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
 
 
