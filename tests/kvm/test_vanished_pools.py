@@ -3,18 +3,19 @@
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import libvirt
 import pytest
 
-from simplestack import Conflict, EntityNotFound, GuestCreate, NewDisk
+from simplestack import Conflict, EntityNotFound, GuestCreate, NewDisk, Target
 from simplestack_kvm.hooks.guests import guest_delete
 from simplestack_kvm.hooks.guests_create import guest_create
 from simplestack_kvm.hooks.storages import storage_list
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.libvirtd.storage.storages import choose_pool
 from simplestack_kvm.libvirtd.storage.volumes import find_volume
+from simplestack_kvm.settings import KvmSettings
 
 from .counterparts.libvirtd import Libvirtd
 from .interference import after
@@ -98,3 +99,13 @@ def test_a_storage_that_is_named_and_has_vanished_is_a_conflict_without_its_path
         guest_create(session, guest)
     assert str(libvirtd.folder) not in caught.value.message
     assert "in a bad one" not in {domain.name() for domain in session.connection.listAllDomains()}
+
+
+def test_a_new_disk_on_a_host_without_an_active_storage_is_a_conflict(own_libvirtd: Libvirtd) -> None:
+    settings = KvmSettings(transport="unix", socket=own_libvirtd.socket)
+    with closing(libvirt.open(own_libvirtd.uri)) as connection:
+        connection.storagePoolLookupByName(own_libvirtd.pool).destroy()
+        wanted = GuestCreate(name="diskless", memory=32, disks=[NewDisk(size=0.01)])
+        with pytest.raises(Conflict, match="no active storage for disks: start one"):
+            guest_create(KvmSession(connection, settings, Target("localhost")), wanted)
+        assert connection.listAllDomains() == []

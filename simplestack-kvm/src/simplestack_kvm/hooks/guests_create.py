@@ -152,8 +152,8 @@ def _disks(
 ) -> list[tuple[VolumeSource, str | None]]:
     """Create the volumes. All pools and the image are looked up before the first is created."""
     disks: list[tuple[VolumeSource, str | None]] = []
-    if guest.image is None and not guest.disks:
-        return disks
+    if guest.storage is None and guest.image is None and not guest.disks:
+        return disks  # a storage that is named must be there, also without disks
     default = choose_pool(session, guest.storage)
     image = None if guest.image is None else find_volume(session, guest.image, "Image", default)
     pools = [choose_pool(session, disk.storage) if disk.storage else default for disk in guest.disks]

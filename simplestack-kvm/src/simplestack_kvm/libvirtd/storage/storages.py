@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simplestack import EntityNotFound, HypervisorError
+from simplestack import Conflict, HypervisorError
 from simplestack_kvm.errors import has_reason, is_error
 from simplestack_kvm.libvirtd.connection.documents import parse_document
 from simplestack_kvm.libvirtd.connection.lookups import find_pool
@@ -32,6 +32,7 @@ def choose_pool(session: KvmSession, id_or_name: str | None) -> "libvirt.virStor
     """Return the pool of the request, else of the settings, else the active one with the most free space.
 
     :raises EntityNotFound: ``Storage``
+    :raises Conflict: no storage is active
     """
     wanted = id_or_name or session.settings.default_storage
     if wanted is not None:
@@ -44,7 +45,7 @@ def choose_pool(session: KvmSession, id_or_name: str | None) -> "libvirt.virStor
             if error.get_error_code() not in gone_codes():
                 raise
     if not available:
-        raise EntityNotFound("Storage", "(any active pool)")
+        raise Conflict("the host has no active storage for disks: start one, or define one with virsh")
     return max(available, key=lambda each: each[0])[1]
 
 
