@@ -76,7 +76,8 @@ def network_interface_update(
     parts = _parts(session, domain, interface, changes)
     if parts and interface.kind in _FIXED_KINDS:
         raise NotImplementedError(
-            f"libvirt cannot change interfaces of type {interface.kind}, as {interface.mac} is"
+            f"libvirt cannot change interfaces of type {interface.kind}, as {interface.mac} is: change it "
+            "with virsh"
         )
     if parts:
         change_interface(domain, interface.mac, parts)

@@ -82,7 +82,7 @@ def _check_settings(settings: Mapping[str, str]) -> None:
     characters = sum(len(key) + len(value) for key, value in settings.items())
     if characters > _MAX_OTHER_CONFIG_CHARACTERS:
         raise InvalidArguments(
-            f"`other_config` has {characters} characters, at most {_MAX_OTHER_CONFIG_CHARACTERS} are kept"
+            f"`other_config` has {characters} characters: send at most {_MAX_OTHER_CONFIG_CHARACTERS}"
         )
     facts = [key for key in NETWORK_FACTS if key in settings]
     if facts:

@@ -54,14 +54,15 @@ def disks_to_copy(document: ET.Element) -> list[DiskRecord]:
     :raises NotImplementedError: the guest has something that a copy cannot have
     """
     for what in host_parts(document):
-        raise NotImplementedError(f"the guest has {what}, so Simplestack cannot clone it")
+        raise NotImplementedError(f"the guest has {what}, so Simplestack cannot clone it: remove that first")
     disks = []
     for element, disk in zip(disk_elements(document), disk_records(document), strict=True):
         if element.find("readonly") is not None:
             continue
         if not disk.own:
             raise NotImplementedError(
-                f"disk {disk.target} is shareable or transient, so Simplestack cannot clone the guest"
+                f"disk {disk.target} is shareable or transient, so Simplestack cannot clone the guest: "
+                "detach it first"
             )
         disks.append(disk)
     return disks

@@ -196,7 +196,7 @@ def free_target(bus: str, taken: Collection[str]) -> str:
     for target in _targets(bus):
         if target not in taken:
             return target
-    raise Conflict(f"the guest has no free device on its {bus} bus: remove a disk first")
+    raise Conflict(f"the guest has no free device on its {bus} bus: delete a disk first")
 
 
 def taken_targets(*domains: ET.Element) -> set[str]:

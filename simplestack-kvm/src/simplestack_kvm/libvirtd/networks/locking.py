@@ -60,7 +60,8 @@ def filter_reference(interface: InterfaceRecord, changes: NetworkInterfaceUpdate
         )
     if interface.kind not in _FILTERED_KINDS:
         raise NotImplementedError(
-            f"libvirt cannot filter interfaces of type {interface.kind}, as {interface.mac} is"
+            f"libvirt cannot filter interfaces of type {interface.kind}, as {interface.mac} is: leave out "
+            "`locking_mode` and `ipv4_allowed`"
         )
     before = locking_mode(interface)
     if before is None:

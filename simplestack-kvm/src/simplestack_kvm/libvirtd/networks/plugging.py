@@ -85,7 +85,7 @@ def attach(domain: "libvirt.virDomain", device: ET.Element) -> None:
         # An "internal error", as so much is.
         if "No more available PCI" in (error.get_error_message() or ""):
             raise Conflict(
-                "the guest has no free device: stop it first, or remove another disk or network interface"
+                "the guest has no free device: stop it first, or delete a disk or a network interface"
             ) from None
         raise
 

@@ -25,17 +25,22 @@ def snapshot_targets(document: ET.Element) -> list[str]:
         or system.find("nvram") is not None
         or system.find("loader[@type='pflash']") is not None
     ):
-        raise NotImplementedError("libvirt takes no snapshots of guests that boot by UEFI")
+        raise NotImplementedError(
+            "libvirt takes no snapshots of guests that boot by UEFI: clone the guest instead"
+        )
     targets = []
     for element, disk in zip(disk_elements(document), disk_records(document), strict=True):
         if element.find("readonly") is not None:
             continue
         if disk_format(element) != "qcow2":
             raise NotImplementedError(
-                f"disk {disk.target} is {disk.format}, and only qcow2 disks have snapshots"
+                f"disk {disk.target} is {disk.format}, and only qcow2 disks have snapshots: convert it, or "
+                "clone the guest instead"
             )
         if not disk.own:
-            raise NotImplementedError(f"disk {disk.target} is shareable or transient: it has no snapshots")
+            raise NotImplementedError(
+                f"disk {disk.target} is shareable or transient, so it has no snapshots: detach it first"
+            )
         targets.append(disk.target)
     if not targets:
         raise NotImplementedError("the guest has no disk that a snapshot could be in: add a disk first")
@@ -77,7 +82,10 @@ def require_intact(session: KvmSession, record: SnapshotRecord) -> None:
     :raises Conflict: it does not, or nobody can tell
     """
     if record.domain is None:
-        raise Conflict(f"libvirt does not know what the guest had when snapshot {record.name!r} was taken")
+        raise Conflict(
+            f"libvirt does not know what the guest had when snapshot {record.name!r} was taken: use another "
+            "snapshot"
+        )
     for disk in record.disks:
         if disk.target not in record.targets:
             continue

@@ -143,8 +143,8 @@ def copy_volume(
     _kind, capacity_bytes, allocation_bytes = _volume_info(image)
     if allocation_bytes > room_bytes:
         raise InsufficientStorage(
-            f"storage {pool.name()} has {gib(room_bytes):.3g} GiB left, "
-            f"image {image.name()} needs {gib(allocation_bytes):.3g} GiB"
+            f"storage {pool.name()} has {gib(room_bytes):.3g} GiB left, and image {image.name()} needs "
+            f"{gib(allocation_bytes):.3g} GiB: free some space, or name another storage"
         )
     name, text = _new_volume(pool, guest_id, capacity_bytes if size_bytes is None else size_bytes)
     made.add_volume(pool, name)

@@ -87,4 +87,6 @@ def _machine(name: str | None, capabilities: ET.Element, arch: str) -> str | Non
         if family in name and newest in here:
             warn(f"the guest gets the machine {newest}, since the host's QEMU does not have {name}")
             return newest
-    raise InvalidArguments(f"the guest needs the machine {name}, which the host's QEMU does not have")
+    raise InvalidArguments(
+        f"the guest needs the machine {name}, which the host's QEMU does not have: choose another host"
+    )

@@ -158,7 +158,7 @@ def _image(domain: "libvirt.virDomain", source: _Source, made: Leftovers) -> _Im
     if needed_bytes > room_bytes:
         raise InsufficientStorage(
             f"disk {source.disk.target} must be copied to be exported: storage {pool.name()} has "
-            f"{gib(room_bytes):.3g} GiB left, and the copy needs {gib(needed_bytes):.3g} GiB"
+            f"{gib(room_bytes):.3g} GiB left, and the copy needs {gib(needed_bytes):.3g} GiB: free some space"
         )
     copy = copy_volume_for_export(made, pool, domain.UUIDString(), volume)
     checked.check_again()
