@@ -1,6 +1,6 @@
 """The CD drive."""
 
-from simplestack import GuestState, Media, hookimpl
+from simplestack import GuestState, Media, hookimpl, require_state
 from simplestack_vmware.entities import media_entity
 from simplestack_vmware.vsphere.changes.reconfiguring import reconfigure
 from simplestack_vmware.vsphere.inventory.devices import cd_drive
@@ -20,7 +20,6 @@ from simplestack_vmware.vsphere.media.locks import override_lock
 from simplestack_vmware.vsphere.sessions.lookups import (
     find_guest,
     find_guest_with,
-    require_guest_state,
     require_not_template,
 )
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
@@ -45,7 +44,8 @@ def media_mount(session: VmwareSession, guest_id: str, name: str) -> None:
     require_not_template(vm, "insert an ISO image into")
     drive = cd_drive(vm.devices)
     if drive is None:
-        require_guest_state(vm, "add a CD drive to", GuestState.STOPPED)
+        attempt = f"insert an ISO image into guest {vm.name!r}, which has no CD drive,"
+        require_state(vm.state, GuestState.STOPPED, attempt=attempt)
     stores = [each for each in others if isinstance(each, IsoStore)]
     iso = find_iso(session, stores or all_iso_stores(session), name)
     if drive is not None and is_in(drive, iso, is_on=vm.state == GuestState.STARTED):

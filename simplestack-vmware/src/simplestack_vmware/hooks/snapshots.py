@@ -81,7 +81,9 @@ def snapshot_delete(session: VmwareSession, guest_id: str, snapshot_id: str) -> 
     usage = DiskUsage.read(session, vm)
     disks = usage.snapshots.get(ref.value)
     if disks is None:
-        raise Conflict(f"cannot {attempt}: vSphere does not show the disks of the snapshot")
+        raise Conflict(
+            f"cannot {attempt}: vSphere does not show the disks of the snapshot; delete it in vSphere"
+        )
     usage.require_own(newest(disks), attempt)
     session.tasks.run(session.api.object(ref).RemoveSnapshot_Task, removeChildren=False, of=vm.ref)
 

@@ -58,7 +58,10 @@ def grown_disk(vm: VmDevices, disk: Device, size_bytes: int) -> "list[vim.vm.dev
     label = disk.description.label or f"disk {disk.key}"
     size_bytes = -(-size_bytes // _KIB) * _KIB
     if disk.size_bytes is None:
-        raise Conflict(f"cannot grow {label!r}: vSphere does not know its size")
+        raise Conflict(
+            f"cannot grow {label!r} of guest {vm.name!r}: vSphere does not know its size; look at it in "
+            "vSphere"
+        )
     if grown_bytes("size", size_bytes, [disk.size_bytes]) == disk.size_bytes:
         return []
     if vm.current_snapshot is not None:
@@ -66,9 +69,15 @@ def grown_disk(vm: VmDevices, disk: Device, size_bytes: int) -> "list[vim.vm.dev
             f"cannot grow {label!r} of guest {vm.name!r} while it has snapshots: delete them first"
         )
     if disk.backing.parent is not None:
-        raise Conflict(f"cannot grow {label!r} of guest {vm.name!r}: it is a linked clone of another disk")
+        raise Conflict(
+            f"cannot grow {label!r} of guest {vm.name!r}: it is a linked clone of another disk; clone "
+            "the guest, and use the clone"
+        )
     if disk.backing.type_name != _FLAT:
-        raise Conflict(f"cannot grow {label!r} of guest {vm.name!r}: it is a {disk.backing.type_name}")
+        raise Conflict(
+            f"cannot grow {label!r} of guest {vm.name!r}: it is a {disk.backing.type_name}; grow it in "
+            "vSphere"
+        )
     backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
         fileName=disk.backing.file_name or "", diskMode=disk.backing.disk_mode
     )

@@ -39,6 +39,9 @@ def grown_sum(
     all_disks = disks(vm.devices)
     sizes = [disk.size_bytes for disk in all_disks if disk.size_bytes is not None]
     if len(sizes) < len(all_disks):
-        raise Conflict(f"`hdd`: vSphere does not know the size of each disk of guest {vm.name!r}")
+        raise Conflict(
+            f"`hdd`: vSphere does not know the size of each disk of guest {vm.name!r}: grow a single "
+            "disk instead"
+        )
     size_bytes = grown_bytes("hdd", sum_bytes, sizes)
     return [] if size_bytes == sizes[-1] else grown_alone(session, vm, all_disks[-1], size_bytes)

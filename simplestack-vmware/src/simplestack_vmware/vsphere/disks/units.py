@@ -79,7 +79,7 @@ def free_place(devices: "Sequence[Device]", new_key: int = _NEW_CONTROLLER_KEY) 
             return Place(controller.key, min(free), [], controller.bus_number or 0)
     numbers = set(range(_MAX_CONTROLLERS)) - {each.bus_number or 0 for each in controllers}
     if not numbers:
-        raise Conflict("the guest has no free place for another disk: delete a disk first")
+        raise Conflict("the guest has no free device for another disk: delete a disk first")
     return Place(new_key, 0, [new_controller(kind, min(numbers), new_key)], min(numbers))
 
 

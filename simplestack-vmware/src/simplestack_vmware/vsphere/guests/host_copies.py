@@ -61,7 +61,7 @@ def require_buildable(origin: HostOrigin) -> None:
     :raises InvalidState: the other one is not stopped, so its disks cannot be read
     :raises NotImplementedError: it has a device that only clones of vCenter have
     """
-    attempt = f"copy guest {origin.name!r} on a lone ESXi host"
+    attempt = f"clone guest {origin.name!r} on a lone ESXi host"
     require_state(origin.state, GuestState.STOPPED, attempt=attempt)
     known = {*CONTROLLERS, DISK, CD_DRIVE, *_FIXED, *_LEFT_OUT}
     for device in origin.devices:

@@ -76,7 +76,7 @@ def find_origin(session: VmwareSession, id_or_name: str, kind: type[V]) -> V:
     :raises NotImplementedError: a disk is a device of the storage
     """
     vm = find_guest(session, id_or_name, kind)
-    attempt = f"copy guest {vm.name!r}"
+    attempt = f"clone guest {vm.name!r}"
     require_changeable(vm, attempt)
     if not vm.devices:  # every VM has some
         raise Conflict(

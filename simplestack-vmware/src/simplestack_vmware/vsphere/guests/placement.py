@@ -181,7 +181,9 @@ def _at(
         (each for each in topology.datacenters if each.ref == topology.datacenter_of(host.ref)), None
     )
     if compute is None or compute.pool is None or datacenter is None or datacenter.vm_folder is None:
-        raise Conflict(f"the user may not read the cluster of host {host.name!r} or its datacenter")
+        raise Conflict(
+            f"the user may not read the cluster of host {host.name!r} or its datacenter: allow it in vSphere"
+        )
     pools = {each.ref for each in topology.pools if each.owner == compute.ref}
     folders = {each.ref for each in topology.folders if topology.datacenter_of(each.ref) == datacenter.ref}
     own_pool = None if origin is None or origin.pool not in pools else origin.pool

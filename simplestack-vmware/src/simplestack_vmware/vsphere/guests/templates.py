@@ -44,5 +44,8 @@ def mark_as_guest(session: VmwareSession, vm: VmState) -> None:
     records = session.reader.read(Query([vm.ref], [_Cluster], _TO_ITS_CLUSTER))
     pools = [record.pool for record in records if isinstance(record, _Cluster) and record.pool is not None]
     if not pools:
-        raise Conflict(f"template {vm.name!r} is on no host with a resource pool that the user may see")
+        raise Conflict(
+            f"template {vm.name!r} is on no host with a resource pool that the user may see: allow "
+            "it in vSphere"
+        )
     session.vm(vm).MarkAsVirtualMachine(session.api.object(pools[0]), None)

@@ -47,7 +47,10 @@ def card_backing(
     if isinstance(network, PortGroupRecord):
         switch = None if network.switch is None else switch_uuids.get(network.switch)
         if not switch:
-            raise Conflict(f"the user may not read the switch of network {network.name!r}")
+            raise Conflict(
+                f"the user may not read the switch of network {network.name!r}: choose another network, or "
+                "allow it in vSphere"
+            )
         port = vim.dvs.PortConnection(switchUuid=switch, portgroupKey=network.key)
         return card.DistributedVirtualPortBackingInfo(port=port)
     if isinstance(network, OpaqueNetworkRecord):

@@ -50,7 +50,10 @@ def _add_distributed(
             vlan = each.port_config.vlan
             _require_other_vlan(network, each.name, None if vlan is None else vlan.vlan)
     if below.switch is None:
-        raise Conflict(f"`from_network`: the user may not read the switch of {below.name!r}")
+        raise Conflict(
+            f"`from_network`: the user may not read the switch of {below.name!r}: choose another network, or "
+            "allow it in vSphere"
+        )
     policy = vim.dvs.VmwareDistributedVirtualSwitch.VmwarePortConfigPolicy(
         vlan=vim.dvs.VmwareDistributedVirtualSwitch.VlanIdSpec(inherited=False, vlanId=network.vlan)
     )
@@ -93,7 +96,7 @@ def _hosts_of(session: VmwareSession, below: NetworkRecord) -> list[HostNetworks
         if host.connection_state != "connected" or host.network_system is None:
             raise Conflict(f"host {host.name!r} is not connected: connect it, or remove it from the cluster")
     if not hosts:
-        raise Conflict(f"`from_network`: no host has {below.name!r}")
+        raise Conflict(f"`from_network`: no host has {below.name!r}: choose another network")
     return sorted(hosts, key=lambda host: host.name)
 
 
@@ -105,7 +108,10 @@ def _switch_on(host: HostNetworks, below: NetworkRecord, network: NetworkCreate)
     _require_free(network.name, (group.name for group in host.groups))
     switch = next((group.switch for group in host.groups if group.name == below.name), None)
     if switch is None:
-        raise Conflict(f"`from_network`: host {host.name!r} does not have a port group {below.name!r}")
+        raise Conflict(
+            f"`from_network`: host {host.name!r} does not have a port group {below.name!r}: choose another "
+            "network"
+        )
     for group in host.groups:
         if group.switch == switch:
             _require_other_vlan(network, group.name, group.vlan)

@@ -120,7 +120,9 @@ def _leave_out_devices(config: Any) -> None:
             continue
         if isinstance(found, device.VirtualDisk):
             if not isinstance(found.backing, device.VirtualDisk.FlatVer2BackingInfo):
-                raise InvalidArguments("the appliance has a disk that is no file")
+                raise InvalidArguments(
+                    "the appliance has a disk that is no file: export it with files of all disks"
+                )
             found.backing.fileName = ""
         elif isinstance(found, device.VirtualCdrom):
             found.backing = drive_backing(None)

@@ -44,7 +44,8 @@ class Uploads:
         disk_bytes = check_vmdk(image, what)
         if disk_bytes > disk.capacity_bytes:
             raise InvalidArguments(
-                f"{what} has {disk_bytes} bytes, and its descriptor says {disk.capacity_bytes}"
+                f"{what} has {disk_bytes} bytes, and its descriptor says {disk.capacity_bytes}: export "
+                "the guest again"
             )
         named = (self._devices.get(name) for name in spellings(disk.href or ""))
         target = self._files.get(next(filter(None, named), ""))
