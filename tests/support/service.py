@@ -184,6 +184,9 @@ def running_service(
     path.write_text(config)
     port = free_port()
     env = {name: value for name, value in os.environ.items() if not name.startswith("SIMPLESTACK_")}
+    # The log for people, with all lines of many tests, and the audit for `Service.audit`.
+    env |= {"SIMPLESTACK_SERVER__AUDIT_FORMAT": "json"}
+    env |= {"SIMPLESTACK_SERVER__MAX_REJECTION_LINES_PER_MINUTE": "100000"}
     env |= {"XDG_STATE_HOME": str(folder), **(environment or {})}
     if prefix:
         env["SCRIPT_NAME"] = prefix

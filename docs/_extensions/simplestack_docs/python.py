@@ -22,10 +22,10 @@ import simplestack
 from simplestack import HypervisorPlugin, ServicePlugin, SimplestackError
 from simplestack.docstrings import markdown, read_docstring
 from simplestack.hookspecs import SPEC_MODULES
+from simplestack.operations.statuses import status_of
 from simplestack.operations.table import OPERATIONS
 from simplestack.server.openapi.operations import SPECS
 from simplestack.server.openapi.schemas import Schemas
-from simplestack.server.problems import status_of
 from simplestack_docs.installed import hypervisors
 from simplestack_docs.prose import Cell, inline, table
 from simplestack_docs.schemas import fields_table

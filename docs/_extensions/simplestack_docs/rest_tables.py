@@ -14,9 +14,10 @@ from sphinx.util.docutils import SphinxDirective
 from simplestack.docstrings import read_docstring
 from simplestack.errors import SimplestackError
 from simplestack.operations.model import Operation
+from simplestack.operations.statuses import status_of
 from simplestack.operations.table import OPERATIONS
 from simplestack.server.openapi.operations import SPECS
-from simplestack.server.problems import HTTP_ERRORS, http_problem, status_of
+from simplestack.server.problems import HTTP_ERRORS, http_problem
 from simplestack_docs.installed import hypervisors
 from simplestack_docs.prose import Cell, inline, paragraph, paragraphs, table
 from simplestack_docs.rest import document, link

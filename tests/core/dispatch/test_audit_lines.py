@@ -219,3 +219,15 @@ def test_half_of_a_surrogate_pair_keeps_no_line_from_being_written(written: Writ
     assert hypervisor.call("guest_delete", guest_id="7\udc80") is None
     (line,) = written()
     assert told(line) == ("guest_delete", None, {"guest_id": "7\\udc80"}, "ok")
+
+
+@pytest.mark.parametrize("character", ["\n", "\x1b", "\x7f", "\x85", "\u2028", "\u202e"])
+def test_no_character_ends_a_line_or_changes_how_it_is_shown(
+    character: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hypervisor = Hypervisor(guest_delete, audit=True)
+    hypervisor.call("guest_delete", guest_id=f"ü{character}7")
+    audit.end_audit()
+    text = capfd.readouterr().out
+    assert text.removesuffix("\n").isprintable()
+    assert json.decode(text)["ids"] == {"guest_id": f"ü{character}7"}

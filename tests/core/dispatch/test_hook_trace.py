@@ -15,7 +15,7 @@ from support.service import running_service
 Traced = Callable[[], list[str]]
 SECRET = "pa55-w0rd"
 #: What differs from one run to the next, and a subclass that the mock has to itself.
-CHANGING = re.compile(r"^.{23} |[\d.]+ ms|'[0-9a-f-]{36}'|(?<=returned )_Stored")
+CHANGING = re.compile(r"^\S+ |\[\d+\]|[\d.]+ ms|'[0-9a-f-]{36}'|(?<=returned )_Stored")
 
 
 class OwnCreate(GuestCreate, frozen=True, kw_only=True, forbid_unknown_fields=True):

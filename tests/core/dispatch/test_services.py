@@ -53,12 +53,15 @@ def test_an_operation_leaves_one_audit_line(service: Service) -> None:
     assert started <= datetime.fromisoformat(line.pop("time")) <= datetime.now(UTC)
     del line["duration_ms"]  # see below
     assert line == {
+        "level": "info",
         "request_id": "a-2",
         "hypervisor": "mock",
         "host": "demo",
         "user": "admin",
+        "client_address": "127.0.0.1",
         "operation": "guest_shutdown",
         "ids": {"guest_id": guest},
+        "status": 409,
         "outcome": "InvalidState",
         "reason": "cannot shut down guest 'audited' while it is STOPPED: it must be STARTED",
     }

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from simplestack.config.errors import SettingsError
+from simplestack.config.proxies import proxy_networks
 from simplestack.config.settings import ServerSettings
 from simplestack.config.tables import convert_table
 from simplestack.identity.hashes import has_hashes
@@ -193,6 +194,10 @@ def _server(raw: dict[str, Any], problems: list[str]) -> ServerSettings:
     server = ServerSettings() if table.values is None else table.values
     if ("certificate" in raw) != ("private_key" in raw):
         problems.append("server.certificate and server.private_key: set both or neither")
+    try:
+        proxy_networks(server.trusted_proxies)
+    except ValueError as error:
+        problems.append(f"server.trusted_proxies: {error}")
     for holder, hashed in server.tokens.items():
         try:
             check_token_hash(hashed)

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
+LineFormat = Annotated[str, Meta(pattern=r"\A(text|json)\Z", extra={"words": "text or json"})]
 
 PLUGIN_TIMEOUT_SECONDS = 30
 
@@ -97,8 +98,18 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     slow_client_window_seconds: Annotated[float, Meta(gt=0, le=3600)] = 60
     #: Maximum number of sessions in each worker process.
     max_sessions: Count = 256
-    #: Write an audit line (JSON) for each operation to standard output.
+    #: Write an audit line for each operation to standard output.
     audit: bool = True
+    #: Format of the audit lines, ``text`` or ``json``. Default: the format of the log.
+    audit_format: LineFormat | None = None
+    #: Format of all lines of the log: ``text`` for people, or ``json``, an object in each line.
+    log_format: LineFormat = "text"
+    #: Maximum number of log lines about rejected requests of a client per minute and worker process, such as
+    #: those with a wrong service token. The log has the number of further ones.
+    max_rejection_lines_per_minute: Count = 100
+    #: Addresses and CIDR ranges of the proxies in front of the service, whose ``X-Forwarded-For`` has the
+    #: client's address for the log. Default: none, and the log has the address of the connection.
+    trusted_proxies: list[str] = []
     #: Whether each call of a hook is logged, with its arguments and its duration, as ``simplestack.hooks`` at
     #: level ``info``. ``SIMPLESTACK_TRACE_HOOKS=1`` is short for it. It shows no secrets, bodies or images.
     trace_hooks: bool = False

@@ -1,13 +1,12 @@
-"""The audit log: one JSON line for each operation, successful or not."""
+"""The audit log: one line for each operation, successful or not."""
 
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from msgspec import Struct, json, to_builtins
-
+from simplestack.dispatch.audit_line import AuditLine, encoded
 from simplestack.dispatch.audit_output import AuditOutput
 from simplestack.dispatch.streams import WatchedChunks
 from simplestack.dispatch.warnings import current_warnings
@@ -15,40 +14,10 @@ from simplestack.entities.call_context import CallContext
 from simplestack.entities.transfer import Export
 from simplestack.errors import SimplestackError
 from simplestack.markers import hookimpl
+from simplestack.operations.statuses import SUCCESS_STATUSES, Level, level_of, status_of
 from simplestack.operations.table import OPERATIONS
-from simplestack.wording import one_line
+from simplestack.wording import shortened_line
 
-
-class AuditLine(Struct, kw_only=True, omit_defaults=True):
-    """An audit line."""
-
-    time: datetime
-    request_id: str
-    hypervisor: str
-    host: str
-    user: str
-    client: str | None = None
-    operation: str
-    #: The operation of the request, if a service plugin has called this one.
-    nested_in: str | None = None
-    #: IDs and names in the request: guest, disk, snapshot and so on.
-    ids: dict[str, str]
-    #: ``ok``, or the name of the error.
-    outcome: str
-    #: The shortened message of the error that the client got.
-    reason: str | None = None
-    duration_ms: float
-    #: Whether the operation ended after the client had got 504.
-    late: bool = False
-    #: Warnings in the response.
-    warnings: list[str] = []
-    #: For exports: number of sent bytes, without the last chunk if the client disconnected.
-    bytes: int | None = None
-
-
-#: A message may contain long text from a client.
-_MAX_REASON_LENGTH = 300
-_encode = json.Encoder().encode
 _output = AuditOutput()
 _all_running: "dict[int, _Running]" = {}
 #: Hooks that change nothing.
@@ -57,30 +26,46 @@ _READING = frozenset(
 )
 
 
+class _Outcome(NamedTuple):
+    """How an operation ended, as its line has it."""
+
+    name: str
+    status: int | None
+    level: Level
+    reason: str | None = None
+
+
+_STOPPED = _Outcome("ServiceStopped", None, "warning")
+_DISCONNECTED = _Outcome("ClientDisconnected", 200, "info")
+
+
 class Audit:
     """The wrapper around ``operation_call`` that writes the lines."""
+
+    def __init__(self, line_format: str = "json") -> None:
+        self._format = line_format
 
     @hookimpl(wrapper=True)
     def operation_call(
         self, operation: str, arguments: Mapping[str, Any], context: CallContext
     ) -> Generator[None, Any, Any]:
         """Write a line at the end of the operation; for an export, after its last byte."""
-        running = _Running(operation, arguments, context, None)
+        running = _Running(self._format, operation, arguments, context, None)
         try:
             result = yield
         except BaseException as error:
-            running.fail(error)
+            running.end(_outcome(error, operation))
             raise
         if isinstance(result, Export):
 
             def ended(error: BaseException | None, complete: bool, sent_bytes: int) -> None:
-                if error is None:
-                    running.end("ok" if complete else "ClientDisconnected", sent_bytes=sent_bytes)
+                if error is None and not complete:
+                    running.end(_DISCONNECTED, sent_bytes)
                 else:
-                    running.fail(error, sent_bytes)
+                    running.end(_outcome(error, operation, sent_bytes), sent_bytes)
 
             return Export(WatchedChunks(result.chunks, ended), result.size)
-        running.end("ok")
+        running.end(_outcome(None, operation))
         return result
 
     @contextmanager
@@ -88,20 +73,21 @@ class Audit:
         self, operation: str, arguments: Mapping[str, Any], context: CallContext, nested_in: str
     ) -> Generator[None, None, None]:
         """Write a line at the end of a call by a service plugin."""
-        running = _Running(operation, arguments, context, nested_in)
+        running = _Running(self._format, operation, arguments, context, nested_in)
         try:
             yield
         except BaseException as error:
-            running.fail(error)
+            running.end(_outcome(error, operation))
             raise
-        running.end("ok")
+        running.end(_outcome(None, operation))
 
     def rejected(
         self, operation: str, arguments: Mapping[str, Any], context: CallContext, error: SimplestackError
     ) -> None:
         """Write the line of an operation that did not start."""
-        started = time.monotonic()
-        _write_line(operation, arguments, context, started, outcome_of(error), reason=reason_of(error))
+        started_seconds = time.monotonic()
+        outcome = _outcome(error, operation)
+        _write_line(self._format, operation, arguments, context, started_seconds, outcome=outcome)
 
     def late(
         self,
@@ -114,14 +100,13 @@ class Audit:
         nested_in: str | None,
     ) -> None:
         """Write a second line when an abandoned operation has ended."""
-        outcome = "ok" if error is None else outcome_of(error)
         _write_line(
+            self._format,
             operation,
             arguments,
             context,
             started_seconds,
-            outcome,
-            reason=reason_of(error),
+            outcome=_outcome(error, operation),
             warnings=current_warnings.get(),
             late=True,
             nested_in=nested_in,
@@ -140,14 +125,27 @@ def reason_of(error: BaseException | None) -> str | None:
     """Return the message that the client gets; None if the error's message is not for clients."""
     if not isinstance(error, SimplestackError) or not isinstance(error.message, str):
         return None
-    text = one_line(error.message)
-    return (text if len(text) <= _MAX_REASON_LENGTH else f"{text[:_MAX_REASON_LENGTH]}...") or None
+    return shortened_line(error.message) or None
+
+
+def _outcome(error: BaseException | None, operation: str, sent_bytes: int | None = None) -> _Outcome:
+    """Return how an operation ended.
+
+    :param sent_bytes: for exports: with any, the client has got the status of success
+    """
+    success = SUCCESS_STATUSES.get(operation, 200)
+    if error is None:
+        return _Outcome("ok", success, "info")
+    if hasattr(error, "audit_outcome"):  # no response: the connection is dropped
+        return _Outcome(outcome_of(error), None, "info")
+    status = status_of(type(error))
+    return _Outcome(outcome_of(error), success if sent_bytes else status, level_of(status), reason_of(error))
 
 
 def end_audit() -> None:
     """At the end of the process, write the lines of unfinished operations, and all waiting lines."""
     for running in list(_all_running.values()):
-        running.end("ServiceStopped")
+        running.end(_STOPPED)
     _output.flush()
 
 
@@ -158,6 +156,7 @@ class _Running:
         "_arguments",
         "_context",
         "_earlier_warnings",
+        "_format",
         "_nested_in",
         "_operation",
         "_started_seconds",
@@ -165,8 +164,14 @@ class _Running:
     )
 
     def __init__(
-        self, operation: str, arguments: Mapping[str, Any], context: CallContext, nested_in: str | None
+        self,
+        line_format: str,
+        operation: str,
+        arguments: Mapping[str, Any],
+        context: CallContext,
+        nested_in: str | None,
     ) -> None:
+        self._format = line_format
         self._operation = operation
         self._arguments = arguments
         self._context = context
@@ -176,20 +181,16 @@ class _Running:
         self._earlier_warnings = len(self._warnings or ())
         _all_running[id(self)] = self
 
-    def fail(self, error: BaseException, sent_bytes: int | None = None) -> None:
-        """Write the line of a failed operation."""
-        self.end(outcome_of(error), reason=reason_of(error), sent_bytes=sent_bytes)
-
-    def end(self, outcome: str, *, reason: str | None = None, sent_bytes: int | None = None) -> None:
+    def end(self, outcome: _Outcome, sent_bytes: int | None = None) -> None:
         """Write the operation's line, once."""
         if _all_running.pop(id(self), None) is not None:
             _write_line(
+                self._format,
                 self._operation,
                 self._arguments,
                 self._context,
                 self._started_seconds,
-                outcome,
-                reason=reason,
+                outcome=outcome,
                 warnings=self._warnings and self._warnings[self._earlier_warnings :],
                 sent_bytes=sent_bytes,
                 nested_in=self._nested_in,
@@ -197,13 +198,13 @@ class _Running:
 
 
 def _write_line(
+    line_format: str,
     operation: str,
     arguments: Mapping[str, Any],
     context: CallContext,
     started_seconds: float,
-    outcome: str,
     *,
-    reason: str | None = None,
+    outcome: _Outcome,
     warnings: list[str] | None = None,
     sent_bytes: int | None = None,
     late: bool = False,
@@ -211,40 +212,23 @@ def _write_line(
 ) -> None:
     line = AuditLine(
         time=datetime.now(UTC),
+        level=outcome.level,
         request_id=context.request_id,
         hypervisor=context.hypervisor,
         host=context.host,
         user=context.user,
         client=context.client,
+        client_address=context.client_address,
         operation=operation,
         nested_in=nested_in,
         ids={name: value for name, value in arguments.items() if type(value) is str},
-        outcome=outcome,
-        reason=reason,
+        # A nested call has no response, and a late one no longer.
+        status=None if late or nested_in else outcome.status,
+        outcome=outcome.name,
+        reason=outcome.reason,
         duration_ms=round((time.monotonic() - started_seconds) * 1000, 3),
         late=late,
         warnings=warnings or [],
         bytes=sent_bytes,
     )
-    _output.write(_encoded(line) + b"\n", at_once=late or operation not in _READING)
-
-
-def _encoded(line: AuditLine) -> bytes:
-    """Return a line as JSON. The operation may have taken effect, so no text keeps it from being written."""
-    try:
-        return _encode(line)
-    except UnicodeEncodeError:  # half of a surrogate pair, in a plugin's text
-        return _encode(_well_formed(to_builtins(line)))
-
-
-def _well_formed(value: Any) -> Any:
-    """Return builtins, with escapes for halves of surrogate pairs, as Python writes them."""
-    match value:
-        case str():
-            return value.encode(errors="backslashreplace").decode()
-        case dict():
-            return {_well_formed(name): _well_formed(its) for name, its in value.items()}
-        case list():
-            return [_well_formed(item) for item in value]
-        case _:
-            return value
+    _output.write(encoded(line, line_format), at_once=late or operation not in _READING)

@@ -46,6 +46,7 @@ class Dispatcher:
         max_sessions: int,
         threads: int | None,
         audit: bool,
+        audit_format: str = "json",
         trace: bool = False,
         meter: Meter = NO_METER,
     ) -> None:
@@ -54,6 +55,7 @@ class Dispatcher:
         :param max_sessions: maximum number of all sessions
         :param threads: maximum number of concurrent calls; None means no limit
         :param audit: whether to write an audit line for each operation
+        :param audit_format: ``text`` or ``json``
         :param trace: whether to log each call of a hook
         :param meter: is told about sessions and abandoned calls
         """
@@ -63,7 +65,7 @@ class Dispatcher:
         self._connectors: dict[tuple[str, str | None], Connector] = {}
         self.pool = self._new_pool()
         self._limits = CallLimits(threads)
-        self._audit = Audit() if audit else None
+        self._audit = Audit(audit_format) if audit else None
         root = make_root_manager(self, registry.services, self._audit, current_run.get)
         self._operation_call = root.hook.operation_call
         if trace:

@@ -23,6 +23,8 @@ class CallContext(Struct, frozen=True, kw_only=True):
     request_id: str
     #: The name of the service token in the request; None without one.
     client: str | None = None
+    #: The client's address; None for calls of a :class:`~simplestack.Stack` and through a Unix socket.
+    client_address: str | None = None
 
     def call(self, hook: str, /, **arguments: Any) -> Any:
         """Call a hook for the same caller at the same host, and return what it returns.

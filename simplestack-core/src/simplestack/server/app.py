@@ -11,6 +11,7 @@ from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.errors import PermissionDenied
 from simplestack.plugins.registry import Registry
 from simplestack.server.authentication import ServiceTokens
+from simplestack.server.client_address import TrustedProxies
 from simplestack.server.documents import OpenApiPage, ReferencePage
 from simplestack.server.ending import call_at_end
 from simplestack.server.meta import Health, HypervisorPage, Index
@@ -22,6 +23,7 @@ from simplestack.server.paths import RawPath
 from simplestack.server.plugin_pages import Admission, service_pages
 from simplestack.server.problems import add_error_handlers
 from simplestack.server.readiness import Readiness
+from simplestack.server.rejections import REJECTIONS
 from simplestack.server.responder import Service
 from simplestack.server.router import add_routes
 from simplestack.sessions.meter import NO_METER
@@ -52,12 +54,16 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
         max_sessions=server.max_sessions,
         threads=server.threads,
         audit=server.audit,
+        audit_format=server.audit_format or server.log_format,
         trace=server.trace_hooks,
         meter=figures or NO_METER,
     )
     call_at_end(dispatcher.close)
+    REJECTIONS.max_lines = server.max_rejection_lines_per_minute
     tokens = ServiceTokens(server.tokens)
-    middleware: list[Any] = [RawPath(), *([_LocalOnly()] if local_only else []), Admission(tokens)]
+    proxies = [TrustedProxies(server.trusted_proxies)] if server.trusted_proxies else []
+    local = [_LocalOnly()] if local_only else []
+    middleware: list[Any] = [*proxies, RawPath(), *local, Admission(tokens)]
     if figures is not None:
         tokens.on_rejected = figures.token_rejected
         call_at_rejection(figures.request_rejected)

@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import sys
 import uuid
 from typing import Any
 
@@ -12,6 +11,7 @@ from gunicorn.app.base import BaseApplication
 from simplestack.config.load import Configuration
 from simplestack.plugins.registry import Registry
 from simplestack.server.app import make_app
+from simplestack.server.log_output import GunicornLogger, set_up_logging
 from simplestack.server.start_checks import file_warnings
 from simplestack.server.worker import STOP_SIGNALS
 
@@ -43,6 +43,7 @@ class GunicornService(BaseApplication):
             "timeout": 60,
             "certfile": server.certificate,
             "keyfile": server.private_key,
+            "logger_class": GunicornLogger,
             "loglevel": server.log_level,
             "control_socket_disable": True,
             "proc_name": "simplestack",
@@ -57,7 +58,8 @@ class GunicornService(BaseApplication):
 
     def run(self) -> None:
         """Serve until a signal ends it."""
-        set_up_logging(self._configuration.server.log_level)
+        server = self._configuration.server
+        set_up_logging(server.log_level, server.log_format)
         self._registry.log_failures()
         os.register_at_fork(
             before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS),
@@ -95,13 +97,3 @@ def start_warnings(configuration: Configuration, registry: Registry) -> list[str
             "can use the service; create a token with `simplestack service-token`"
         )
     return warnings
-
-
-def set_up_logging(level: str) -> None:
-    """Write the log to standard error. Standard output is for the audit log."""
-    logging.captureWarnings(capture=True)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())

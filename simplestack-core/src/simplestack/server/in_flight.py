@@ -30,10 +30,15 @@ class InFlight:
             response.set_chunks(self._app(environ, response.start))
         except ConnectionError as error:
             response.forget()
-            _log.warning("request %s: the connection is closed without a response: %s", identity, error)
+            _log.warning(
+                "request %s: the connection is closed without a response: %s",
+                identity,
+                error,
+                extra={"request_id": identity},
+            )
             raise _closed(identity) from error
         except BaseException:  # the application handles each Exception; a plugin may call sys.exit()
-            _log.exception("request %s failed: unexpected error", identity)
+            _log.exception("request %s failed: unexpected error", identity, extra={"request_id": identity})
             response.set_chunks(_internal_error(identity, start_response))
         return response
 
@@ -119,6 +124,7 @@ class _Response:
                 "was cut off" if reason else "disconnected",
                 self._sent_bytes,
                 reason and f": {reason}",
+                extra={"request_id": self.identity},
             )
         close = getattr(self._chunks, "close", None)
         if close is not None:
@@ -129,12 +135,17 @@ class _Response:
         self._running.pop(id(self), None)
 
     def _report(self, error: BaseException) -> None:
-        broken = "request %s: the response broke off after %d bytes"
         outcome = outcome_of(error)
-        if outcome == SimplestackError.name:
-            _log.error(broken + ": unexpected error", self.identity, self._sent_bytes, exc_info=error)
-        else:
-            _log.warning(broken + ": %s: %s", self.identity, self._sent_bytes, outcome, error)
+        is_unexpected = outcome == SimplestackError.name
+        _log.log(
+            logging.ERROR if is_unexpected else logging.WARNING,
+            "request %s: the response broke off after %d bytes: %s",
+            self.identity,
+            self._sent_bytes,
+            "unexpected error" if is_unexpected else f"{outcome}: {error}",
+            exc_info=error if is_unexpected else None,
+            extra={"request_id": self.identity},
+        )
 
 
 def _closed(identity: str) -> ConnectionResetError:

@@ -7,31 +7,15 @@ import falcon
 
 from simplestack import errors
 from simplestack.errors import SimplestackError
+from simplestack.operations.statuses import status_of
+from simplestack.server.client_address import client_address
 from simplestack.server.json_text import json_text
+from simplestack.server.rejections import REJECTIONS
 from simplestack.server.request_id import HEADER, request_id
 from simplestack.server.route_hints import unknown_path, unsupported_method, without_host
+from simplestack.wording import shortened_line
 
 _log = logging.getLogger("simplestack.server")
-
-_STATUS: dict[type[SimplestackError], int] = {
-    errors.InvalidArguments: 400,
-    errors.Unauthorized: 401,
-    errors.PermissionDenied: 403,
-    errors.EntityNotFound: 404,
-    errors.HypervisorNotFound: 404,
-    errors.InvalidState: 409,
-    errors.Conflict: 409,
-    errors.Busy: 409,
-    errors.RequestTimeout: 408,
-    errors.LengthRequired: 411,
-    errors.PayloadTooLarge: 413,
-    errors.OperationNotSupported: 501,
-    errors.HypervisorError: 502,
-    errors.HypervisorUnavailable: 503,
-    errors.ServiceBusy: 503,
-    errors.HypervisorTimeout: 504,
-    errors.InsufficientStorage: 507,
-}
 
 #: Errors of the HTTP layers: name and message by status.
 HTTP_ERRORS = {
@@ -79,14 +63,6 @@ class HttpProblem(falcon.HTTPError):
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(status, headers=headers)
         self.message = message
-
-
-def status_of(kind: type[SimplestackError]) -> int:
-    """Return the HTTP status of an error class: its own, or that of its nearest base class."""
-    for known in kind.__mro__:
-        if known in _STATUS:
-            return _STATUS[known]
-    return 500
 
 
 def http_problem(status: int) -> tuple[str, str]:
@@ -142,7 +118,10 @@ def _on_http_error(
 def _on_unexpected_error(
     request: falcon.Request, response: falcon.Response, error: Exception, _parameters: dict[str, Any]
 ) -> None:
-    _log.error("request %s failed: unexpected error", request_id(request), exc_info=error)
+    identity = request_id(request)
+    _log.error(
+        "request %s failed: unexpected error", identity, exc_info=error, extra={"request_id": identity}
+    )
     _respond(request, response, 500, *_INTERNAL)
 
 
@@ -157,7 +136,9 @@ def _respond(
 ) -> None:
     identity = request_id(request)
     if not request.env.get("simplestack.audited"):
-        _log.info("request %s rejected: %s %s %d %s", identity, request.method, request.path, status, name)
+        client = client_address(request.env) or "-"
+        what = shortened_line(f": {request.method} {request.path}")
+        REJECTIONS.log(identity, what, status, name, message=message, client=client)
     response.status = status
     response.content_type = falcon.MEDIA_JSON
     response.set_header(HEADER, identity)

@@ -219,7 +219,7 @@ class Reception:
 
     def _reject(self, conn: Connection, status: HTTPStatus) -> None:
         """Send an error response without waiting for the client to read it."""
-        conn.sock.unsent = memoryview(rejection(status, status.phrase))
+        conn.sock.unsent = memoryview(rejection(status, status.phrase, conn.client))
         conn.sock.send_unsent()
         conn.sock.unsent = memoryview(b"")
         self._close(conn)

@@ -29,6 +29,7 @@ from simplestack.server.bodies import (
     read_json,
     upload_of,
 )
+from simplestack.server.client_address import client_address
 from simplestack.server.fields import parse_fields, trimmed
 from simplestack.server.inventory import HostInventory
 from simplestack.server.json_text import json_text
@@ -111,6 +112,7 @@ class Responder:
             user=credentials.username,
             request_id=request_id(request),
             client=client,
+            client_address=client_address(request.env),
         )
         call = make_call(context, target, credentials)
         if request.method == "HEAD" and operation.result is Export and hypervisor.implements(operation.name):

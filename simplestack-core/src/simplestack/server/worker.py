@@ -46,11 +46,9 @@ _LEAST_THREADS = 2
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 
-def _without_header_values(record: logging.LogRecord) -> bool:
-    """Shorten gunicorn's message about a malformed request: it may quote a header with a token."""
-    if isinstance(record.msg, str) and record.msg.startswith("Invalid request from ip="):
-        record.msg = record.msg.partition(": ")[0]
-    return True
+def _is_logged(record: logging.LogRecord) -> bool:
+    """Leave out gunicorn's line about a malformed request: it may quote a token, and there is one of ours."""
+    return not (isinstance(record.msg, str) and record.msg.startswith("Invalid request from ip="))
 
 
 class Worker(ThreadWorker):
@@ -92,7 +90,7 @@ class Worker(ThreadWorker):
 
     def init_process(self) -> None:
         """Start. Gunicorn calls this in the new process."""
-        self.log.error_log.addFilter(_without_header_values)
+        self.log.error_log.addFilter(_is_logged)
         omit_server_header()
         super().init_process()
 
@@ -257,11 +255,11 @@ class Worker(ThreadWorker):
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Respond to a malformed request: gunicorn chooses the status, we write the body."""
         if isinstance(exc, SimplestackError):
-            page = error_page(exc)
+            page = error_page(exc, addr)
         else:
             stand_in = StandIn()
             super().handle_error(req, stand_in, addr, exc)  # type: ignore[arg-type]  # it has all methods that are called
-            page = stand_in.page()
+            page = stand_in.page(addr)
         try:
             client.sendall(page)
         except OSError as error:

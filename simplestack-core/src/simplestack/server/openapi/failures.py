@@ -9,7 +9,8 @@ from simplestack import errors
 from simplestack.docstrings import read_docstring
 from simplestack.errors import SimplestackError
 from simplestack.operations.model import JsonBody, Operation
-from simplestack.server.problems import HTTP_ERRORS, http_problem, status_of
+from simplestack.operations.statuses import status_of
+from simplestack.server.problems import HTTP_ERRORS, http_problem
 
 #: Errors that every operation can return.
 _ANY: tuple[type[SimplestackError], ...] = (
