@@ -170,6 +170,7 @@ def running_service(
     prefix: str = "",
     python: str = sys.executable,
     tls: ssl.SSLContext | None = None,
+    bind_port: int | None = None,
 ) -> Iterator[Service]:
     """Run ``simplestack serve`` with a TOML config, until the block ends.
 
@@ -178,11 +179,13 @@ def running_service(
     :param prefix: the path that a proxy in front of it would add
     :param python: the interpreter whose environment it is installed in
     :param tls: what trusts the certificate that the config names
+    :param bind_port: the port in the config. Default: a free one, which overrides the config
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "simplestack.toml"
     path.write_text(config)
-    port = free_port()
+    port = free_port() if bind_port is None else bind_port
+    bind = ["--bind", f"127.0.0.1:{port}"] if bind_port is None else []
     env = {name: value for name, value in os.environ.items() if not name.startswith("SIMPLESTACK_")}
     # The log for people, with all lines of many tests, and the audit for `Service.audit`.
     env |= {"SIMPLESTACK_SERVER__AUDIT_FORMAT": "json"}
@@ -195,9 +198,7 @@ def running_service(
     command = [python, "-m", "simplestack", "serve", "--config", str(path)]
     log_path, audit_path = folder / "service.log", folder / "audit.log"
     with log_path.open("wb") as log, audit_path.open("wb") as audit:
-        process = subprocess.Popen(
-            [*command, "--bind", f"127.0.0.1:{port}", *arguments], env=env, stdout=audit, stderr=log
-        )
+        process = subprocess.Popen([*command, *bind, *arguments], env=env, stdout=audit, stderr=log)
     service = Service(port, process, log_path, audit_path, tls=tls)
     try:
         wait_for(lambda: _is_ready(service, prefix), START_SECONDS, f"the service to start:\n{service.log}")

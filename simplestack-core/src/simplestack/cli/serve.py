@@ -1,5 +1,6 @@
 """``simplestack serve``: run the service with gunicorn."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import click
 
 from simplestack.cli.configuration import config_option, settings_error
 from simplestack.config.errors import SettingsError
+from simplestack.config.load import Configuration
+from simplestack.plugins.registry import Registry
 
 
 @click.command()
@@ -27,7 +30,8 @@ from simplestack.config.errors import SettingsError
 def serve(config: Path | None, **options: Any) -> None:
     """Run the service.
 
-    SIGTERM stops it: it finishes the requests in flight and logs out its sessions.
+    SIGTERM stops it: it finishes the requests in flight and logs out its sessions. SIGHUP reads the settings
+    again.
     """
     from simplestack.server.gunicorn import GunicornService  # noqa: PLC0415  the other commands start without it
     from simplestack.server.metrics.folder import metrics_folder  # noqa: PLC0415  the same
@@ -43,4 +47,11 @@ def serve(config: Path | None, **options: Any) -> None:
         for failure in prepared.registry.failures:
             click.echo(f"not loaded: {failure}", err=True)
         raise settings_error(prepared.problems)
-    GunicornService(prepared.configuration, prepared.registry).run()
+
+    def load_again(changes: Mapping[str, Any]) -> tuple[Configuration, Registry]:
+        again = prepare(config, {**overrides, **changes}, is_running=True)
+        if again.problems:
+            raise SettingsError(*again.problems)
+        return again.configuration, again.registry
+
+    GunicornService(prepared.configuration, prepared.registry, load_again).run()

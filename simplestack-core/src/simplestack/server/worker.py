@@ -117,6 +117,7 @@ class Worker(ThreadWorker):
     def init_signals(self) -> None:
         """Handle signals, including those that arrived since the fork."""
         super().init_signals()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # `pkill -HUP simplestack` is meant for the arbiter
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
