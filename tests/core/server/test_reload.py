@@ -5,6 +5,8 @@ import re
 import shutil
 import signal
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -108,15 +110,29 @@ def test_tokens_hosts_and_time_limits_change(tmp_path: Path) -> None:
 
 
 def test_wrong_settings_keep_the_old_ones_and_the_log_says_what_is_wrong(tmp_path: Path) -> None:
+    """All problems at once, in the words of `simplestack check-config`."""
     with running(tmp_path, config()) as service:
         before = workers_of(service)
-        hang_up(service, tmp_path, config(token=SECOND, server="thraeds = 3"))
+        hang_up(service, tmp_path, config(token=SECOND, server="thraeds = 3", hypervisors="seed_gests = 1"))
         wait_for(lambda: "keeps the old ones" in service.log, what="the line")
-        errors = [line for line in service.log.splitlines() if " ERROR " in line]
-        assert [line.partition("]: ")[2] for line in errors] == [
+        errors = [line.partition("]: ")[2] for line in service.log.splitlines() if " ERROR " in line]
+        assert errors == [
             "server.thraeds: there is no such setting; did you mean 'threads'?",
+            "hypervisors.mock.seed_gests: there is no such setting; did you mean 'seed_guests'?",
             "SIGHUP: the new settings are wrong, the service keeps the old ones",
         ]
+        command = [
+            sys.executable,
+            "-m",
+            "simplestack",
+            "check-config",
+            "--config",
+            tmp_path / "simplestack.toml",
+        ]
+        checked = subprocess.run(command, capture_output=True, check=False, text=True)
+        assert [
+            line.partition("Error: ")[2] for line in checked.stderr.splitlines() if "Error" in line
+        ] == errors[:-1]
         assert service.get("/mock/demo/hosts").status == 200
         assert workers_of(service) == before
         reload(service, tmp_path, config(token=SECOND))
