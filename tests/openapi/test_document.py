@@ -134,6 +134,47 @@ def test_texts_are_written_for_clients(hypervisors: dict[str, Hypervisor]) -> No
     assert power.startswith("Start a stopped guest"), "clients do not know the names of hooks"
 
 
+def test_the_description_tells_clients_how_to_call_this_service(hypervisors: dict[str, Hypervisor]) -> None:
+    def description(*names: str, asks_for_service_token: bool = False) -> str:
+        chosen = [hypervisors[name] for name in names]
+        document = openapi_document(chosen, asks_for_service_token=asks_for_service_token)
+        text: str = document["info"]["description"]
+        return text
+
+    mock = description("kvm", "mock")
+    titles = ["Authentication", "Requests and responses", "Errors", "Long calls"]
+    assert re.findall(r"^## (.+)$", mock, re.MULTILINE) == titles
+    assert "printf '%s' 'demo:demo' | base64 -w0" in mock
+    assert '"$SERVICE/mock/demo/guests"' in mock
+    assert "accepts any user name" in mock
+    assert "Bearer" not in mock
+    assert "Authorization: Bearer TOKEN" in description("mock", asks_for_service_token=True)
+    real = description("kvm")
+    assert '"$SERVICE/kvm/10.0.0.1/guests"' in real
+    assert "mock" not in real
+    assert "is 60 minutes, that of other operations 50 seconds" in " ".join(real.split())
+
+
+def test_the_description_explains_every_status_of_an_error(document: Any) -> None:
+    text = document["info"]["description"]
+    rows = re.findall(r"^\| ([0-9, ]+) \|", text, re.MULTILINE)
+    explained = [status for row in rows for status in row.split(", ")]
+    possible = {
+        status
+        for operation in operations_of(document).values()
+        for status in operation["responses"]
+        if status >= "400"
+    }
+    assert sorted(explained) == sorted(possible)
+
+
+def test_tools_choose_the_mock_first_where_it_is_installed(hypervisors: dict[str, Hypervisor]) -> None:
+    for names, first in ((["kvm", "mock"], "mock"), (["kvm", "xen"], "kvm"), ([], None)):
+        document = openapi_document([hypervisors[name] for name in names])
+        assert document["components"]["parameters"]["hypervisor"].get("example") == first
+        assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+
+
 def test_schemas_have_nothing_that_generators_of_clients_cannot_use(
     hypervisors: dict[str, Hypervisor],
 ) -> None:

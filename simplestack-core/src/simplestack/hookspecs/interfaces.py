@@ -1,4 +1,4 @@
-"""List, add, change and remove network interfaces of guests. Their ID is the MAC address, in any case."""
+"""List, add, change and remove network interfaces of guests. Their ID is the MAC address."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Insert and eject ISO images."""
+"""Insert ISO images into the CD drives of guests, and eject them."""
 
 from typing import Any
 

@@ -16,6 +16,7 @@ def components(
     hypervisors: Sequence[Hypervisor], schemas: Schemas, *, with_service_token: bool
 ) -> dict[str, Any]:
     """Return the document's components."""
+    names = [hypervisor.name for hypervisor in hypervisors]
     return {
         "schemas": {
             **dict(sorted(schemas.components.items())),
@@ -46,6 +47,8 @@ def components(
                 "required": True,
                 "description": "Name or alias of the hypervisor.",
                 "schema": {"$ref": "#/components/schemas/Hypervisor"},
+                # The hypervisor that everybody can try, where it is installed.
+                **({"example": "mock" if "mock" in names else names[0]} if names else {}),
             },
             "host": {
                 "name": "host",

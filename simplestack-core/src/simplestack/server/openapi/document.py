@@ -13,6 +13,7 @@ from simplestack.server.openapi import pages
 from simplestack.server.openapi.components import components
 from simplestack.server.openapi.examples import read_examples
 from simplestack.server.openapi.failures import share
+from simplestack.server.openapi.introduction import introduction
 from simplestack.server.openapi.kinds import body_kinds, result_kinds
 from simplestack.server.openapi.operations import Describer
 from simplestack.server.openapi.optional_fields import mark_optional_fields
@@ -62,7 +63,7 @@ def openapi_document(
             "summary": "One REST API in front of many hypervisors.",
             "version": version("simplestack-core"),
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
-            "description": _DESCRIPTION,
+            "description": introduction(hypervisors, asks_for_service_token=asks_for_service_token),
         },
         "servers": [{"url": base_url}],
         "security": _security(asks_for_service_token=asks_for_service_token),
@@ -76,14 +77,6 @@ def openapi_document(
 
 
 _SERVICE_TOKENS: list[dict[str, list[str]]] = [{"service_token": []}, {"first_generation_service_token": []}]
-_DESCRIPTION = """\
-Each request names a hypervisor and a host in its path, and has the credentials for the host in a header. An
-operation that a hypervisor does not support fails with status 501 and the error `NotImplementedError`.
-`x-simplestack-hypervisors` lists the hypervisors that support an operation.
-
-Memory is in MiB, disks and storages are in GiB, network rates are in bit/s, times are in RFC 3339, UTC.
-New fields can be added to responses at any time: ignore fields that you do not know.\
-"""
 
 
 def _rows(hypervisors: Sequence[Hypervisor]) -> tuple[Operation, ...]:
