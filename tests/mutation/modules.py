@@ -6,6 +6,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "simplestack-core/src"
 
 _POOL = ("ends_of_sessions", "waiting_for_sessions", "session_pool", "logouts", "hanging_sessions")
+_DESCRIPTORS = ("descriptors", "foreign_descriptors")
 #: The tests by module, those first that are quick and likely to notice.
 MODULES: dict[str, tuple[str, ...]] = {
     "simplestack.sessions.pool": (*_POOL, "failed_logins"),
@@ -63,7 +64,53 @@ MODULES: dict[str, tuple[str, ...]] = {
     "simplestack.dispatch.plugin_errors": ("plugin_errors",),
     "simplestack.dispatch.streams": ("streams", "time_limits"),
     "simplestack.dispatch.call": ("session_pool",),
+    "simplestack.dispatch.audit": ("audit_lines", "context_ends"),
+    "simplestack.dispatch.audit_output": ("audit_output", "audit_lines"),
+    "simplestack.dispatch.frames": ("hook_trace", "plugin_errors"),
+    "simplestack.dispatch.hook_trace": ("hook_trace",),
+    "simplestack.dispatch.results": ("results", "service_results", "changed_results", "dispatch"),
+    "simplestack.dispatch.strict_types": ("results", "service_results", "changed_results"),
+    "simplestack.dispatch.warnings": ("warnings", "nested_calls"),
+    "simplestack.sessions.call_threads": ("call_threads", "call_or_abandon", "hanging_sessions"),
+    "simplestack.sessions.maker": _POOL,
+    "simplestack.sessions.targets": ("targets",),
+    "simplestack.https.client": ("client",),
+    "simplestack.https.connections": ("connections", "client"),
+    "simplestack.https.settings": ("connections", "client"),
+    "simplestack.https.sockets": ("connections", "client"),
+    "simplestack.appliances.archive_reader": ("archive_reader", "manifests", "chunks"),
+    "simplestack.appliances.archive_writer": ("chunks", "manifests"),
+    "simplestack.appliances.descriptor_reader": _DESCRIPTORS,
+    "simplestack.appliances.descriptor_writer": _DESCRIPTORS,
+    "simplestack.appliances.digests": ("manifests",),
+    "simplestack.appliances.disk_reader": _DESCRIPTORS,
+    "simplestack.appliances.guest": _DESCRIPTORS,
+    "simplestack.appliances.hardware_items": _DESCRIPTORS,
+    "simplestack.appliances.hardware_reader": _DESCRIPTORS,
+    "simplestack.appliances.incoming": ("archive_reader", "chunks"),
+    "simplestack.appliances.inflating": ("archive_reader", "chunks"),
+    "simplestack.appliances.members": ("descriptors", "chunks", "archive_reader"),
+    "simplestack.appliances.reader": ("kept_files", "chunks", "manifests", "archive_reader"),
+    "simplestack.appliances.terms": _DESCRIPTORS,
+    "simplestack.appliances.units": _DESCRIPTORS,
+    "simplestack.appliances.xml_input": _DESCRIPTORS,
+    "simplestack.entities.growth": ("growth",),
+    "simplestack.entities.names": ("free_name",),
+    "simplestack.undo": ("undo",),
+    "simplestack.xml_characters": ("xml_characters",),
 }
+#: Modules that `nox -s mutation -- MODULE --record` has not added to the record yet.
+NOT_RECORDED = frozenset(
+    {
+        *(module for module in MODULES if module.startswith("simplestack.appliances.")),
+        *(module for module in MODULES if module.startswith("simplestack.https.")),
+        *(f"simplestack.dispatch.{name}" for name in ("audit", "audit_output", "frames", "hook_trace")),
+        *(f"simplestack.dispatch.{name}" for name in ("results", "strict_types", "warnings")),
+        *(f"simplestack.sessions.{name}" for name in ("call_threads", "maker", "targets")),
+        *("simplestack.entities.growth", "simplestack.entities.names"),
+        *("simplestack.undo", "simplestack.xml_characters"),
+    }
+)
 
 
 def source_of(module: str) -> Path:
