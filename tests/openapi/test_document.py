@@ -218,11 +218,21 @@ def test_every_response_to_an_unknown_query_parameter_is_documented(document: An
     assert document["components"]["schemas"]["HostField"]["enum"] == ["address", "id", "name"]
 
 
-def test_summaries_are_plain_text_and_descriptions_markdown(document: Any) -> None:
-    create = operations_of(document)["guest_create"]
-    assert "start starts it at once" in create["summary"]
+def test_summaries_are_plain_sentences_and_descriptions_markdown(document: Any) -> None:
+    operations = operations_of(document)
+    create = operations["guest_create"]
+    assert create["summary"] == (
+        "Create a guest from a template, from an image, or with empty disks. "
+        "Create a guest from an image in the format that guest_export writes."
+    )
+    assert "`start` starts it at once." in create["description"]
     assert "`guest_import`: Create a guest from an image" in create["description"]
-    assert not [name for name, its in operations_of(document).items() if "`" in its["summary"]]
+    update = operations["guest_update"]
+    assert update["summary"] == "Change a guest."
+    assert update["description"].startswith("Fields that the request omits keep their values.\n\nAs much")
+    rows = {name: len(its.get("x-simplestack-operations", [name])) for name, its in operations.items()}
+    assert {name: its["summary"].count(".") for name, its in operations.items()} == rows
+    assert not [name for name, its in operations.items() if "`" in its["summary"]]
 
 
 def test_errors_are_those_that_the_hookspecs_raise(document: Any) -> None:

@@ -1,5 +1,6 @@
 """The operations of the REST contract as OpenAPI operation objects."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
@@ -191,9 +192,15 @@ def _fields(name: Schema) -> dict[str, Any]:
 
 
 def _summary(rows: Sequence[Operation]) -> str:
-    """Return what the rows do, as plain text: OpenAPI allows Markdown only in descriptions."""
+    """Return what the rows do, a plain sentence for each: OpenAPI allows Markdown only in descriptions."""
     texts = [row.summary or read_docstring(SPECS[row.hooks[0]]).summary for row in rows]
-    return " ".join(texts).replace("`", "")
+    return " ".join(_sentences(text)[0] for text in texts).replace("`", "")
+
+
+def _sentences(text: str) -> tuple[str, str]:
+    """Return the first sentence, and the others."""
+    first, *others = re.split(r"(?<=\.) ", text, maxsplit=1)
+    return first, "".join(others)
 
 
 def _returns(row: Operation) -> str:
@@ -204,14 +211,16 @@ def _returns(row: Operation) -> str:
 def _description(hooks: Sequence[str], *, is_named: bool) -> str:
     """Return the docstrings of the hooks without the paragraphs for plugins.
 
-    A single hook's summary is left out: it is the summary of the operation.
+    The first sentence of a single hook is left out: it is the summary of the operation.
 
     :param is_named: whether the hooks are operations that clients know by name
     """
     paragraphs: list[str] = []
     for hook in hooks:
         doc = read_docstring(SPECS[hook])
-        if len(hooks) > 1:
+        if len(hooks) == 1:
+            paragraphs.append(_sentences(doc.summary)[1])
+        else:
             paragraphs.append(f"`{hook}`: {doc.summary}" if is_named else doc.summary)
         paragraphs += [text for text in doc.description.split("\n\n") if not text.startswith("Plugins:")]
     return "\n\n".join(filter(None, paragraphs))
