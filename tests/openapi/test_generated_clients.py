@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from support.lacking import lacking
+from support.npm import installed_packages
 from support.service import Service, token
 
 _HERE = Path(__file__).parent
@@ -134,16 +134,10 @@ def test_what_the_schema_of_a_new_guest_cannot_say_is_rejected_with_what_to_send
 @pytest.fixture(scope="module")
 def typescript(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of openapi-typescript and TypeScript, from the npm registry."""
-    missing = None if shutil.which("npm") else "Node.js with npm is not installed"
     folder = tmp_path_factory.mktemp("typescript")
     for file in (_HERE / "typescript").iterdir():
         shutil.copy(file, folder)
-    if missing is None:
-        install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        ended = subprocess.run(install, cwd=folder, check=False, timeout=300)
-        missing = "npm cannot install openapi-typescript" if ended.returncode else None
-    if missing is not None:
-        lacking(missing)
+    installed_packages(folder)
     return folder
 
 

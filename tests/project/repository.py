@@ -18,6 +18,7 @@ _MADE = {
     "__pycache__",
     "dist",
     "_build",
+    "node_modules",
 }
 
 
