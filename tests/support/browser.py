@@ -52,7 +52,9 @@ class Browser:
 
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
         """Return what the condition returns, as soon as it is true."""
-        return WebDriverWait(self.driver, WAIT_SECONDS).until(lambda _driver: condition(), what)
+        return WebDriverWait(self.driver, WAIT_SECONDS, poll_frequency=0.1).until(
+            lambda _driver: condition(), what
+        )
 
     def all(self, selector: str) -> list[WebElement]:
         """Return the visible elements for a CSS selector."""
@@ -60,7 +62,7 @@ class Browser:
 
     def one(self, selector: str) -> WebElement:
         """Wait until an element is visible, and return it."""
-        element: WebElement = self.wait(lambda: (self.all(selector) or [None])[0], selector)
+        element: WebElement = self.wait(lambda: self.all(selector), selector)[0]
         return element
 
     def click(self, selector: str) -> None:
@@ -75,7 +77,7 @@ class Browser:
 
     def errors(self) -> list[str]:
         """Return the errors in the console since the last call, such as exceptions and blocked loads."""
-        entries = self.driver.get_log("browser")
+        entries = self.driver.get_log("browser")  # type: ignore[no-untyped-call]  # no annotation
         return [str(entry["message"]) for entry in entries if entry["level"] == "SEVERE"]
 
 
@@ -85,12 +87,14 @@ def chromium(folder: Path) -> Iterator[Browser]:
 
     :param folder: an empty folder for its profile
     """
-    programs = [shutil.which("chromium"), shutil.which("chromedriver")]
-    if None in programs:
+    program, driver_program = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver_program is None:
         missing = "Chromium is missing: apt-get install chromium chromium-driver"
-        (pytest.fail if os.environ.get("SIMPLESTACK_REQUIRE") == "all" else pytest.skip)(missing)
+        if os.environ.get("SIMPLESTACK_REQUIRE") == "all":
+            pytest.fail(missing)
+        pytest.skip(missing)
     options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
+    options.binary_location = program
     for argument in (
         "--headless=new",
         "--no-sandbox",  # its sandbox does not work for root
@@ -100,7 +104,7 @@ def chromium(folder: Path) -> Iterator[Browser]:
     ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Driver(programs[1]))
+    driver = webdriver.Chrome(options=options, service=Driver(driver_program))
     try:
         yield Browser(driver)
     finally:
