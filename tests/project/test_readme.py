@@ -72,6 +72,18 @@ def test_the_readme_says_how_many_operations_each_hypervisor_has() -> None:
     assert {name: (int(has), int(all_)) for name, has, all_ in rows} == counted
 
 
+def test_the_readme_says_what_each_plugin_was_tested_against_and_nothing_else() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)`.*operations(?:, tested against: (.*))? \|$",
+        (ROOT / "README.md").read_text(),
+        re.MULTILINE,
+    )
+    installed, _ = load_hypervisors(None)
+    assert dict(rows) == {"mock": ""} | {
+        found.name: found.plugin.tested_against for found in installed if found.name != "mock"
+    }
+
+
 def test_the_settings_in_the_deployment_guide_are_accepted(tmp_path: Path) -> None:
     (settings,) = code_blocks("docs/deploy.md", "toml")
     pair = make_trust(tmp_path).certificate
