@@ -44,6 +44,16 @@ def test_a_guest_without_disks_or_interfaces_is_shown_and_deleted(either: Host, 
     assert has_first_disk(either), "the file is of no disk of the guest"
 
 
+def test_a_disk_of_no_size_is_one_of_unknown_size(either: Host, log_in: Connect) -> None:
+    """As of a file that vSphere cannot read."""
+    session = log_in(either)
+    with either.simulator.database.lock:
+        disks(either)[0].capacityInBytes = disks(either)[0].capacityInKB = 0
+        either.vm().touch()
+    assert [disk.size for disk in disk_list(session, id_of(either))] == [None, 2]
+    assert guest_info(session, id_of(either)).hdd is None
+
+
 def map_raw_device(host: Host) -> None:
     """Let the first disk of a VM be a device of the storage, as its file says."""
     with host.simulator.database.lock:

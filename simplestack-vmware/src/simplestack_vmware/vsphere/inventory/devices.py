@@ -85,10 +85,10 @@ class ListedDevice(Struct, frozen=True, gc=False):
 
     @property
     def size_bytes(self) -> int | None:
-        """A disk's size; None if it is unknown."""
-        if self.capacity_bytes is not None:
+        """A disk's size; None if it is unknown: no disk has 0 bytes."""
+        if self.capacity_bytes:
             return self.capacity_bytes
-        return None if self.capacity_kib is None else self.capacity_kib * 1024
+        return self.capacity_kib * 1024 if self.capacity_kib else None
 
 
 class Device(ListedDevice, frozen=True, gc=False):
