@@ -1,5 +1,7 @@
 """Waits that vSphere rejects, and objects that are removed while they are watched."""
 
+from typing import Any
+
 import pytest
 from pyVmomi import vim
 
@@ -11,7 +13,9 @@ from simplestack_vmware.hooks.networks import network_vlan_create
 from simplestack_vmware.hooks.power import guest_shutdown, guest_start
 from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
+from simplestack_vmware.vsphere.tasks import watching
 from simulators.tls import Trust
+from simulators.vsphere.collectors import Collector
 from simulators.vsphere.faults import Rule
 from simulators.vsphere.guest_systems import Guests
 from simulators.vsphere.inventory.entities import remove_entity
@@ -51,6 +55,24 @@ def test_a_task_that_cannot_be_watched_may_still_take_effect(trust: Trust, log_i
         with pytest.raises(HypervisorError, match=r"check whether it took effect[^;]*$"):
             guest_create(session, EMPTY)
         assert everything(host) == before
+
+
+def test_a_change_that_is_never_reported_is_read_anew(
+    vcenter: Host, log_in: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that loses it would hold the operation to its time limit, which may be an hour."""
+    monkeypatch.setattr(watching, "_LONGEST_WAIT_SECONDS", 1.0)
+    session, guest = log_in(vcenter, call_timeout_seconds=10), vcenter.vm()["config.instanceUuid"]
+    guest_start(session, guest)
+    (deaf,) = vcenter.simulator.collectors.values()
+    collect = Collector.collect
+
+    def collected(own: Collector, *arguments: Any) -> Any:
+        return None if own is deaf else collect(own, *arguments)
+
+    monkeypatch.setattr(Collector, "collect", collected)
+    guest_shutdown(session, guest, force=True)
+    assert guest_info(session, guest).state == GuestState.STOPPED
 
 
 def test_a_filter_that_is_rejected_says_nothing_of_the_task(vcenter: Host, session: VmwareSession) -> None:

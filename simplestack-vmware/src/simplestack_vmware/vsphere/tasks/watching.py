@@ -75,15 +75,15 @@ class Watcher:
                         raise
                     # Perhaps of an earlier filter: some servers reject one whose object was removed.
                     is_renewed = True
-                    self._retire(collector)
-                    collector = self._new()
-                    self._add_filter(collector, watched)
+                    collector = self._renewed(collector, watched)
                     continue
                 known |= changed
                 if changed:
                     yield dict(known)
                 if time.monotonic() >= deadline:
                     break
+                if not changed:  # perhaps a change was lost, which must not hold the operation for an hour
+                    collector = self._renewed(collector, watched)
         except (Gone, GeneratorExit):
             self._give_back(collector)
             raise
@@ -101,6 +101,13 @@ class Watcher:
     def _new(self) -> _Collector:
         with at_least(_PREPARATION_SECONDS):
             return _Collector(self._api.content.propertyCollector.CreatePropertyCollector())
+
+    def _renewed(self, collector: _Collector, watched: Mapping[Ref, Iterable[str]]) -> _Collector:
+        """Return a new collector in place of another one. It begins with the values as they are now."""
+        self._retire(collector)
+        renewed = self._new()
+        self._add_filter(renewed, watched)
+        return renewed
 
     def _give_back(self, collector: _Collector) -> None:
         if collector.filters >= _MAX_FILTERS:
