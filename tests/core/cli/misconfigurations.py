@@ -31,6 +31,7 @@ certificate = '$pair'
 private_key = '$pair'
 tokens = {{ ci = '{TOKEN_HASH}' }}
 """
+OWN_WARNINGS = ("warning: kvm: ", "warning: mock: ")
 ALL_HOSTS = "[hypervisors.mock]\nallowed_hosts = ['*']\n"
 WITHOUT_SDK = good("bare") + 'sdk = LazySdk("no_such_sdk", advice="install it there")\n'
 WITH_TLS = good("own").replace("settings=HypervisorSettings", "settings=TlsSettings")
@@ -42,7 +43,7 @@ class Mistake:
 
     what: str
     settings: str
-    #: The beginnings of the lines on standard error, without the mock's own warning.
+    #: The beginnings of the lines on standard error, without the warnings of the installed plugins.
     said: str
     environment: dict[str, str] = field(default_factory=dict)
     #: Whether the service starts in spite of an error, with other plugins.
@@ -77,8 +78,12 @@ MISTAKES = [
         "Error: server.thread: there is no such setting; did you mean 'threads'?",
         {"SIMPLESTACK_SERVER__THREAD": "8"},
     ),
-    Mistake("a number as text", MOCK + "threads = '8'", "Error: server.threads: expected `int`, got `str`"),
-    Mistake("a number out of range", MOCK + "threads = 1", "Error: server.threads: expected `int` >= 2"),
+    Mistake(
+        "a number as text", MOCK + "threads = '8'", "Error: server.threads: expected a whole number, got text"
+    ),
+    Mistake(
+        "a number out of range", MOCK + "threads = 1", "Error: server.threads: expected a whole number >= 2"
+    ),
     Mistake(
         "an unknown log level",
         MOCK + "log_level = 'loud'",
@@ -162,8 +167,7 @@ MISTAKES = [
         "other machines may connect, without `hypervisors`",
         "[server]\nbind = '0.0.0.0:0'" + PUBLIC.replace("hypervisors = ['mock']", ""),
         "Error: server.hypervisors is missing: to listen on 0.0.0.0:0, list the hypervisor plugins "
-        'to use, for example hypervisors = ["kvm"]\n'
-        "Error: hypervisors.",
+        'to use, for example hypervisors = ["kvm"]',
     ),
     Mistake(
         "other machines may connect, without `allowed_hosts`",
@@ -202,6 +206,11 @@ MISTAKES = [
         "'call_timeout_seconds'?",
     ),
     Mistake(
+        "a setting with a value that does not exist",
+        SERVER + "hypervisors = ['kvm']\n[hypervisors.kvm]\ntransport = 'pigeon'",
+        "Error: hypervisors.kvm.transport: 'pigeon' is not known: use auto, unix, tcp, tls, ssh",
+    ),
+    Mistake(
         "a hypervisor that is not installed",
         SERVER + "hypervisors = ['hyperv', 'mock']",
         "Error: server.hypervisors: no plugin 'hyperv' is installed; ",
@@ -225,8 +234,7 @@ MISTAKES = [
         "a plugin that fails, and that no setting names",
         SERVER + "services = []",
         "warning: not loaded: plugin 'odd' (simplestack-odd 1.0): importing plugin_odd:plugin "
-        "failed: RuntimeError: no\n"
-        "warning: ",
+        "failed: RuntimeError: no",
         plugins={"odd": "raise RuntimeError('no')"},
     ),
     Mistake(
@@ -318,5 +326,5 @@ def run(
         timeout=60,
     )
     lines = done.stderr.splitlines(keepends=True)
-    done.stderr = "".join(line for line in lines if not line.startswith("warning: mock: "))
+    done.stderr = "".join(line for line in lines if not line.startswith(OWN_WARNINGS))
     return done, Template(mistake.said).safe_substitute(names).splitlines()

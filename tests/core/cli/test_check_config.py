@@ -25,9 +25,8 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 def starts_with(lines: list[str], said: list[str]) -> bool:
-    """Return whether each line begins with what is expected; the last beginning may have several lines."""
-    expected = [*said, *[said[-1]] * (len(lines) - len(said))]
-    return len(lines) >= len(said) and all(map(str.startswith, lines, expected))
+    """Return whether each line begins with what is expected."""
+    return len(lines) == len(said) and all(map(str.startswith, lines, said))
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.what)
@@ -123,7 +122,6 @@ Error: not loaded: plugin 'broken'
     )
     done, expected = run("check-config", tmp_path, mistake, names)
     lines = done.stderr.splitlines()
-    assert len(lines) == len(expected), done.stderr
     assert starts_with(lines, expected), done.stderr
     assert done.returncode == 1
 
@@ -140,7 +138,7 @@ class Settings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_fie
 """
     source = checked + good("own").replace("settings=HypervisorSettings", "settings=Settings")
     for setting, said in (
-        ("site = 1", "Error: hypervisors.own.site: expected `str`, got `int`"),
+        ("site = 1", "Error: hypervisors.own.site: expected text, got a whole number"),
         ("site = 'far'", "Error: hypervisors.own: far away"),
     ):
         settings = f"{SERVER}hypervisors = ['own']\n[hypervisors.own]\n{setting}"

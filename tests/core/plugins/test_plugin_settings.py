@@ -82,8 +82,8 @@ BROKEN = {
         "    site: str",
         "",
         (
-            "it cannot be used with its default settings: hypervisors.required: object missing required "
-            "field `site`. Set [hypervisors.required]"
+            "it cannot be used with its default settings: hypervisors.required: the setting "
+            "`site` is missing. Set [hypervisors.required]"
         ),
     ),
 }
@@ -123,7 +123,7 @@ def configured(plugins: Path, text: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("check", "settings", "message"),
     [
-        ("pass", "region = 1", "hypervisors.own.region: expected `str`, got `int`"),
+        ("pass", "region = 1", "hypervisors.own.region: expected text, got a whole number"),
         ("raise ValueError('No such region')", "region = 'x'", "hypervisors.own: no such region"),
         ("raise ValueError", "region = 'x'", "hypervisors.own: the plugin rejects these values"),
     ],

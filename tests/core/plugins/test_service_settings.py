@@ -77,7 +77,10 @@ def test_each_service_plugin_has_its_own_settings(tmp_path: Path, plugins: Path)
             "[services.policy]\nprotectd = []",
             "services.policy.protectd: there is no such setting; did you mean 'protected'?",
         ),
-        ("[services.policy]\nprotected = 1", "services.policy.protected: expected `array`, got `int`"),
+        (
+            "[services.policy]\nprotected = 1",
+            "services.policy.protected: expected a list, got a whole number",
+        ),
         ("[services]\npolicy = 1", "services.policy: expected a table of settings, got 1"),
         ("[services.polcy]", "services: no plugin 'polcy' is installed; installed are: "),
         (

@@ -1,18 +1,14 @@
 """Error messages for invalid settings. They name the setting."""
 
 import re
-from typing import Any, get_args
 
 import msgspec
-from msgspec import Meta, Struct
-from msgspec.structs import fields
+from msgspec import Struct
 
+from simplestack.config.words import in_words
 from simplestack.suggestions import did_you_mean
-from simplestack.wording import uncapitalized
 
 _MESSAGE = re.compile(r"\A(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?\Z", re.DOTALL)
-#: Of a pattern for which its plugin has no words.
-_OTHER_REGEX = re.compile(r"`str` matching regex .*", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]*)`")
 
 
@@ -45,7 +41,7 @@ class SettingsError(Exception):
             return cls(f"{path}: there is no such setting{hint}")
         path = ".".join(part for part in (place, where) if part)
         # A plugin's __post_init__ may raise without saying why.
-        return cls(f"{path}: {_in_words(what, kind) or 'the plugin rejects these values'}")
+        return cls(f"{path}: {in_words(what, kind, invalid_key(error)) or 'the plugin rejects these values'}")
 
 
 def invalid_key(error: msgspec.ValidationError) -> str | None:
@@ -61,31 +57,3 @@ def _parts(error: msgspec.ValidationError) -> tuple[str, str]:
     """Return what is wrong, and the path to it in the table."""
     match = _MESSAGE.match(str(error))
     return (match["what"], match["where"] or "") if match else (str(error), "")
-
-
-def _in_words(message: str, kind: type[Struct]) -> str:
-    """Replace the regular expressions in a message of msgspec with words."""
-    for pattern, words in _words_of_patterns(kind).items():
-        message = message.replace(f"`str` matching regex {pattern!r}", words)
-    return uncapitalized(
-        _OTHER_REGEX.sub("a string in the form that the plugin's documentation describes", message)
-    )
-
-
-def _words_of_patterns(kind: type[Struct]) -> dict[str, str]:
-    """Return the words for the patterns in a struct: ``Meta(extra={"words": ...})``."""
-    words: dict[str, str] = {}
-    structs: list[type[Struct]] = []  # visited: a struct may contain itself
-    parts: list[Any] = [kind]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, Meta):
-            if part.pattern is not None and part.extra and "words" in part.extra:
-                words[part.pattern] = part.extra["words"]
-        elif isinstance(part, type) and issubclass(part, Struct):
-            if part not in structs:
-                structs.append(part)
-                parts += [field.type for field in fields(part)]
-        else:
-            parts += get_args(part)
-    return words

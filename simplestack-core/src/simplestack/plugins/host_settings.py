@@ -37,7 +37,9 @@ def read_settings(configuration: Configuration, hypervisor: Hypervisor, code: Pl
         raise SettingsError(*problems)
     allowed = general.allowed_hosts
     if allowed is None:
-        if configuration.exposed and "allowed_hosts" not in raw:
+        # Without `hypervisors`, which is then a problem, all that are installed are here.
+        is_wanted = configuration.server.hypervisors is not None
+        if configuration.exposed and is_wanted and "allowed_hosts" not in raw:
             problems.append(
                 f"{place}.allowed_hosts is missing: a service that listens on more than loopback "
                 'must say which hosts it may connect to (["*"] is all of them)'
