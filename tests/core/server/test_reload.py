@@ -127,7 +127,7 @@ def test_wrong_settings_keep_the_old_ones_and_the_log_says_what_is_wrong(tmp_pat
             "simplestack",
             "check-config",
             "--config",
-            tmp_path / "simplestack.toml",
+            str(tmp_path / "simplestack.toml"),
         ]
         checked = subprocess.run(command, capture_output=True, check=False, text=True)
         assert [
