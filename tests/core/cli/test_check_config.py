@@ -31,9 +31,9 @@ def starts_with(lines: list[str], said: list[str]) -> bool:
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.what)
 def test_check_config_says_what_is_wrong(tmp_path: Path, names: dict[str, str], mistake: Mistake) -> None:
-    done, said = run("check-config", tmp_path, mistake, names)
-    assert starts_with(done.stderr.splitlines(), said), done.stderr
-    assert done.returncode == (1 if mistake.is_error else 0)
+    done = run("check-config", tmp_path, mistake, names)
+    assert starts_with(done.stderr.splitlines(), done.expected), done.stderr
+    assert done.status == (1 if mistake.is_error else 0)
     assert done.stdout.startswith("ok: listens on ") is not mistake.is_error
 
 
@@ -56,10 +56,10 @@ STARTED = (
 def test_a_service_that_cannot_work_does_not_start_and_says_the_same(
     tmp_path: Path, names: dict[str, str], mistake: Mistake
 ) -> None:
-    done, said = run("serve", tmp_path, mistake, names)
-    assert done.returncode == 1
+    done = run("serve", tmp_path, mistake, names)
+    assert done.status == 1
     lines = [line for line in done.stderr.splitlines() if not line.startswith("not loaded: ")]
-    assert starts_with(lines, [line for line in said if "not loaded: " not in line]), done.stderr
+    assert starts_with(lines, [line for line in done.expected if "not loaded: " not in line]), done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -120,10 +120,10 @@ Error: not loaded: plugin 'broken'
         {"SIMPLESTACK_SERVER__SERVICES": "['fault_injection']"},
         plugins={"broken": "raise RuntimeError('no')"},
     )
-    done, expected = run("check-config", tmp_path, mistake, names)
+    done = run("check-config", tmp_path, mistake, names)
     lines = done.stderr.splitlines()
-    assert starts_with(lines, expected), done.stderr
-    assert done.returncode == 1
+    assert starts_with(lines, done.expected), done.stderr
+    assert done.status == 1
 
 
 def test_a_setting_that_is_left_out_as_invalid_causes_no_further_problem(
@@ -143,7 +143,7 @@ class Settings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_fie
     ):
         settings = f"{SERVER}hypervisors = ['own']\n[hypervisors.own]\n{setting}"
         mistake = Mistake("invalid", settings, said, plugins={"own": source})
-        done, _ = run("check-config", tmp_path, mistake, names)
+        done = run("check-config", tmp_path, mistake, names)
         assert done.stderr == f"{said}\n"
 
 
