@@ -14,7 +14,7 @@ from simplestack.operations.statuses import Level
 from simplestack.wording import printable
 
 #: A value that needs no quotes in a text line.
-_PLAIN = re.compile(r"[A-Za-z0-9._:@/+~\[\]-]+")
+_is_plain = re.compile(r"[A-Za-z0-9._:@/+~\[\]-]+").fullmatch
 #: What no JSON encoder has to escape, but some readers of lines take for the end of a line or obey.
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _encode = msgspec.json.Encoder().encode
@@ -74,37 +74,36 @@ def _as_json(line: AuditLine) -> bytes:
 
 
 def _as_text(line: AuditLine) -> str:
-    time = line.time.isoformat(timespec="milliseconds").removesuffix("+00:00")
-    head = f"{time}Z {line.level.upper()} simplestack.audit[{os.getpid()}]: {line.operation} {line.outcome}"
-    return printable(" ".join((head, *_words(line))))
-
-
-def _words(line: AuditLine) -> Iterator[str]:
+    time = line.time.isoformat(timespec="milliseconds")[: -len("+00:00")]
+    text = f"{time}Z {line.level.upper()} simplestack.audit[{os.getpid()}]: {line.operation} {line.outcome} "
     if line.status is not None:
-        yield f"status={line.status}"
-    yield f"hypervisor={line.hypervisor} host={line.host} user={_quoted(line.user)}"
+        text += f"status={line.status} "
+    text += f"hypervisor={line.hypervisor} host={line.host} user={_quoted(line.user)} "
     if line.client is not None:
-        yield f"client={_quoted(line.client)}"
+        text += f"client={_quoted(line.client)} "
     if line.client_address is not None:
-        yield f"client_address={_quoted(line.client_address)}"
+        text += f"client_address={_quoted(line.client_address)} "
     for name, value in line.ids.items():
-        yield f"{name}={_quoted(value)}"
-    yield f"duration_ms={line.duration_ms:.1f}"
+        text += f"{name}={_quoted(value)} "
+    text += f"duration_ms={line.duration_ms:.1f} request_id={line.request_id}"
+    return printable(text + "".join(_rare_words(line)))
+
+
+def _rare_words(line: AuditLine) -> Iterator[str]:
     if line.bytes is not None:
-        yield f"bytes={line.bytes}"
+        yield f" bytes={line.bytes}"
     if line.nested_in is not None:
-        yield f"nested_in={line.nested_in}"
+        yield f" nested_in={line.nested_in}"
     if line.late:
-        yield "late=true"
-    yield f"request_id={line.request_id}"
+        yield " late=true"
     for warning in line.warnings:
-        yield f"warning={_quoted(warning)}"
+        yield f" warning={_quoted(warning)}"
     if line.reason is not None:
-        yield f"reason={_quoted(line.reason)}"
+        yield f" reason={_quoted(line.reason)}"
 
 
 def _quoted(value: str) -> str:
-    return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+    return value if _is_plain(value) else json.dumps(value, ensure_ascii=False)
 
 
 def _well_formed(value: Any) -> Any:
