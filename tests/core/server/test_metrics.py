@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from simplestack.identity.tokens import new_token, token_hash
+from support.distributions import install
 from support.metrics import samples, total, wait_for_total
 from support.service import Service, running_service, token
 
@@ -12,6 +13,20 @@ REQUESTS = "simplestack_requests_total"
 DURATIONS = "simplestack_request_duration_seconds_count"
 #: Whatever imports it gets the error of a package that is not there.
 MISSING = "raise ModuleNotFoundError('No module named prometheus_client')"
+#: It imports prometheus-client when it is loaded, before the workers are forked.
+COUNTING = """
+from prometheus_client import Counter
+
+counter = Counter("counting_calls", "Calls that the plugin has seen.", ["operation"])
+
+@hookimpl(wrapper=True)
+def operation_call(operation):
+    result = yield
+    counter.labels(operation).inc()
+    return result
+
+plugin = ServicePlugin(name="counting", title="Counting", make=lambda settings: me)
+"""
 
 
 def test_requests_are_counted_by_operation_hypervisor_and_status(service: Service) -> None:
@@ -139,6 +154,16 @@ def test_a_client_that_prefers_openmetrics_gets_it(service: Service) -> None:
     assert preferred.headers["content-type"].startswith("application/openmetrics-text")
     assert preferred.body.endswith(b"# EOF\n")
     assert service.get("/metrics?name=x").error == "InvalidArguments"
+
+
+def test_metrics_of_service_plugins_are_shown_too(tmp_path: Path, plugins: Path) -> None:
+    install(plugins, "counting", COUNTING, "simplestack.services")
+    with running_service(tmp_path, "[server]\nworkers = 2\n", plugins=plugins) as service:
+        for _ in range(10):
+            assert service.get("/mock/demo/guests").status == 200
+        found = samples(service)
+        assert total(found, "counting_calls_total", operation="guest_list") == 10
+        assert total(found, REQUESTS, operation="guest_list") == 10
 
 
 def test_without_prometheus_client_the_page_says_what_to_install(tmp_path: Path, plugins: Path) -> None:

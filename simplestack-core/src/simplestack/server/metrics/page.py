@@ -26,7 +26,7 @@ class MetricsPage:
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Send the figures as text, in the format that the client prefers.
 
-        :raises OperationNotSupported: prometheus-client is not installed
+        :raises OperationNotSupported: prometheus-client is not installed, or cannot be used
         """
         if self._tokens is not None:
             self._tokens.holder(request)
@@ -34,8 +34,8 @@ class MetricsPage:
         folder = metrics_folder()
         if folder is None:
             raise OperationNotSupported(
-                "metrics need the package prometheus-client: install it with "
-                "`pip install 'simplestack-core[metrics]'`"
+                "this service has no metrics: install prometheus-client with `pip install "
+                "'simplestack-core[metrics]'`; if it is installed, the service's log says what is wrong"
             )
         from prometheus_client import CollectorRegistry  # noqa: PLC0415  it may be missing
         from prometheus_client.exposition import choose_encoder  # noqa: PLC0415  the same
