@@ -12,7 +12,7 @@ from simplestack.server.metrics.folder import locked, metrics_folder
 _log = logging.getLogger("simplestack.server")
 
 #: Types of metrics whose figures are added up over all workers that ever ran.
-_ADDED_UP = ("counter", "histogram")
+_ADDED_UP = ("counter", "histogram", "summary")
 
 
 def keep_figures_of_ended_workers(cfg: Config) -> None:

@@ -21,11 +21,18 @@ _MEMORY = Path("/dev/shm")  # noqa: S108  `mkdtemp` makes a private folder in it
 
 @functools.cache
 def metrics_folder() -> Path | None:
-    """Return the folder of this service, and create it first if necessary; None without prometheus-client.
+    """Return the folder of this service, and create it first if necessary.
 
-    Workers inherit it. So call this before they are forked, and before a plugin imports prometheus-client.
+    Workers inherit the folder. So call this before they are forked, and before a plugin imports
+    prometheus-client.
+
+    :return: None if there are no metrics: prometheus-client is not installed, or the log says why
     """
-    folder = Path(tempfile.mkdtemp(prefix="simplestack-metrics-", dir=_parent()))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="simplestack-metrics-", dir=_parent()))
+    except OSError as error:
+        _log.error("no metrics: cannot create a folder for them: %s", error)
+        return None
     atexit.register(_remove, folder, os.getpid())
     os.environ[_VARIABLE] = str(folder)
     try:
