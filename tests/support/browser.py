@@ -1,18 +1,18 @@
 """Headless Chromium, as Debian packages it."""
 
 import contextlib
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as Driver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
+
+from support.lacking import lacking_packages
 
 WAIT_SECONDS = 30
 PHONE_PIXELS = 600
@@ -89,10 +89,7 @@ def chromium(folder: Path) -> Iterator[Browser]:
     """
     program, driver_program = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver_program is None:
-        missing = "Chromium is missing: apt-get install chromium chromium-driver"
-        if os.environ.get("SIMPLESTACK_REQUIRE") == "all":
-            pytest.fail(missing)
-        pytest.skip(missing)
+        lacking_packages(["chromium", "chromium-driver"])
     options = webdriver.ChromeOptions()
     options.binary_location = program
     for argument in (
