@@ -171,7 +171,7 @@ def test_without_prometheus_client_the_page_says_what_to_install(tmp_path: Path,
     with running_service(tmp_path, plugins=plugins) as service:
         response = service.get("/metrics")
         assert (response.status, response.error) == (501, "NotImplementedError")
-        assert "pip install 'simplestack-core[metrics]'" in response.json["message"]
+        assert "pip install prometheus-client" in response.json["message"]
         assert service.get("/mock/demo/guests").status == 200
         service.raw(b"GET\r\n\r\n")
         assert service.get("/readyz").status == 200

@@ -34,8 +34,8 @@ class MetricsPage:
         folder = metrics_folder()
         if folder is None:
             raise OperationNotSupported(
-                "this service has no metrics: install prometheus-client with `pip install "
-                "'simplestack-core[metrics]'`; if it is installed, the service's log says what is wrong"
+                "this service has no metrics: run `pip install prometheus-client` where the service runs; "
+                "if it is installed, the service's log says what is wrong"
             )
         from prometheus_client import CollectorRegistry  # noqa: PLC0415  it may be missing
         from prometheus_client.exposition import choose_encoder  # noqa: PLC0415  the same
