@@ -26,6 +26,13 @@ class LabUndo(Undo):
         return HypervisorError(f"the lab refused: {error}", 7) if isinstance(error, LabError) else None
 
 
+class AnyUndo(Undo):
+    """Undo of a plugin that takes every error for one of its SDK."""
+
+    def translate(self, error: Exception) -> SimplestackError | None:
+        return HypervisorError(f"the lab refused: {error}")
+
+
 class Steps:
     """Steps that fail in order, and how often each was run."""
 
@@ -66,6 +73,7 @@ def test_all_is_undone_last_first_and_the_error_is_the_first_one_itself(steps: S
     with pytest.raises(ZeroDivisionError) as raised:
         fail(undo, error)
     assert raised.value is error
+    assert raised.value.__cause__ is None
     assert steps.ran == ["second", "first"]
 
 
@@ -112,8 +120,8 @@ def test_a_defect_stays_one_and_the_log_names_what_is_left(
     assert "not undone after a failure: removing the machine failed, too" in caplog.text
 
 
-def test_what_ends_a_program_undoes_too_and_goes_on(steps: Steps) -> None:
-    undo = LabUndo()
+@pytest.mark.parametrize("undo", [LabUndo(), AnyUndo()])
+def test_what_ends_a_program_undoes_too_and_goes_on(steps: Steps, undo: Undo) -> None:
     undo.do("removing the machine", steps.run, "machine", LabError("busy"))
     with pytest.raises(KeyboardInterrupt):
         fail(undo, KeyboardInterrupt())
@@ -154,6 +162,23 @@ def test_a_repeatable_step_is_repeated_once_and_only_then(
     with pytest.raises(Conflict, match=r"^no; removing the disk failed, too$"):
         fail(undo, Conflict("no"))
     assert steps.ran == ["disk"] * times
+
+
+def test_an_error_that_clients_read_is_not_translated_again(steps: Steps) -> None:
+    undo = AnyUndo()
+    undo.do("removing the machine", steps.run, "machine", LabError("busy"))
+    with pytest.raises(Conflict, match=r"^no; removing the machine failed, too$"):
+        fail(undo, Conflict("no"))
+
+
+def test_a_defect_in_a_repeatable_step_is_logged_as_it_is(
+    steps: Steps, caplog: pytest.LogCaptureFixture
+) -> None:
+    undo = Undo()
+    undo.do_repeatable("removing the disk", steps.run, "disk", ZeroDivisionError("by nothing"))
+    with pytest.raises(Conflict):
+        fail(undo, Conflict("no"))
+    assert "removing the disk failed while undoing a failed operation: by nothing" in caplog.text
 
 
 @pytest.mark.parametrize("failure", [unknown(), EntityNotFound("Guest", "1")], ids=["unknown", "gone"])

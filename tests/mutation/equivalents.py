@@ -4,6 +4,7 @@ A mutant that a test could notice does not belong here, however much work the te
 """
 
 _CLOCK = "two readings of the clock are never equal"
+_SECTOR = "a difference of less than a sector has returned before"
 _SAVES_CHECK = "it only saves the time of checking a result again"
 
 #: Reasons, by module and mutant.
@@ -39,5 +40,9 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         "Credentials.digest: text = f'{self.username}\\x00{self.password}': '\\x00' -> '\\x00XX'": (
             "whatever begins with NUL tells user and password apart"
         ),
+    },
+    "simplestack.entities.growth": {
+        "grown_bytes: if more < 0: Lt -> LtE": _SECTOR,
+        "grown_bytes: if more < 0: 0 -> 1": _SECTOR,
     },
 }

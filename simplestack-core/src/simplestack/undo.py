@@ -37,8 +37,9 @@ class Undo:
         self._steps: list[_Step] = []
 
     def translate(self, error: Exception) -> SimplestackError | None:
-        """Return what an error means to clients, as the plugin's ``translate`` does; None for a defect."""
-        return error if isinstance(error, SimplestackError) else None
+        """Return what an error of the SDK means to clients; None for a defect."""
+        del error
+        return None
 
     def do(self, what: str, action: Callable[..., object], *arguments: Any, **named: Any) -> None:
         """Call a function if the block fails.
