@@ -32,6 +32,7 @@ from simplestack_kvm.libvirtd.guests.domains import (
     document_of,
     find_domain,
 )
+from simplestack_kvm.libvirtd.guests.naming import check_characters
 from simplestack_kvm.libvirtd.guests.records import DiskRecord, disk_records
 from simplestack_kvm.libvirtd.guests.snapshot_records import snapshot_records
 from simplestack_kvm.libvirtd.networks.plugging import (
@@ -81,8 +82,10 @@ def disk_info(session: KvmSession, guest_id: str, disk_id: str) -> Disk:
 def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
     """Create a volume and attach it, on the bus of the guest's first disk.
 
+    :raises InvalidArguments: libvirt cannot store the name
     :raises InvalidState: the guest runs, and its disks are on a bus without hot-plug (SATA, IDE)
     """
+    check_characters(disk.name, "disk")
     domain = find_domain(session, guest_id)
     reject_saved(domain, "add a disk to")
     live = document_of(domain)
@@ -105,8 +108,10 @@ def disk_create(session: KvmSession, guest_id: str, disk: DiskCreate) -> Disk:
 def disk_update(session: KvmSession, guest_id: str, disk_id: str, changes: DiskUpdate) -> Disk:
     """Rename or grow a disk. The name is stored in the domain's metadata; the volume keeps its own name.
 
+    :raises InvalidArguments: libvirt cannot store the name
     :raises Conflict: the current size of the disk is unknown
     """
+    check_characters(changes.name or None, "disk")
     guest_disk = _find(session, guest_id, disk_id)
     grow = None
     if changes.size is not UNSET:

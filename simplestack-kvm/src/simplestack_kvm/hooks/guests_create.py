@@ -26,7 +26,7 @@ from simplestack_kvm.libvirtd.guests.disk_names import set_name
 from simplestack_kvm.libvirtd.guests.domain_xml import Plan, VolumeSource, build_domain, host_kind
 from simplestack_kvm.libvirtd.guests.domains import document_of
 from simplestack_kvm.libvirtd.guests.hardware import plan_cpus, plan_memory
-from simplestack_kvm.libvirtd.guests.naming import check_name, define_guest
+from simplestack_kvm.libvirtd.guests.naming import check_characters, check_name, define_guest
 from simplestack_kvm.libvirtd.guests.records import disk_records
 from simplestack_kvm.libvirtd.images.sources import check_image
 from simplestack_kvm.libvirtd.storage.storages import choose_pool
@@ -44,6 +44,8 @@ def guest_create(session: KvmSession, guest: GuestCreate) -> Guest:
     :raises NotImplementedError: the ``template`` has other devices than ``paravirtualized`` says, or another
         ``firmware``; or the host has no UEFI firmware
     """
+    for disk in guest.disks:
+        check_characters(disk.name, "disk")
     if guest.template is not None:
         return _copy(session, guest, guest.template)
     check_name(session, guest.name)

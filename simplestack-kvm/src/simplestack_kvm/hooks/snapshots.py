@@ -7,6 +7,7 @@ from simplestack_kvm.entities import snapshot_entity
 from simplestack_kvm.libvirtd.changes.leftovers import Leftovers
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.libvirtd.guests.domains import document_of, find_domain
+from simplestack_kvm.libvirtd.guests.naming import check_characters
 from simplestack_kvm.libvirtd.guests.records import disk_records
 from simplestack_kvm.libvirtd.guests.snapshot_records import (
     ancestry,
@@ -45,10 +46,12 @@ def snapshot_info(session: KvmSession, guest_id: str, snapshot_id: str) -> Snaps
 def snapshot_create(session: KvmSession, guest_id: str, name: str) -> Snapshot:
     """Take a snapshot of a guest's settings and disks, and of its memory if it runs.
 
+    :raises InvalidArguments: libvirt cannot store the name
     :raises Conflict: the guest has a snapshot of this name
     :raises InvalidState: the guest is saved to disk
     :raises NotImplementedError: the guest has a disk that is not qcow2, no disk, UEFI, or external snapshots
     """
+    check_characters(name, "snapshot")
     domain = find_domain(session, guest_id)
     reject_saved(domain, "take a snapshot of")
     existing = snapshot_records(domain)

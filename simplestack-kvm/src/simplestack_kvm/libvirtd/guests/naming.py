@@ -25,22 +25,31 @@ def check_name(session: KvmSession, name: str) -> None:
 
 
 def check_spelling(name: str, kind: str) -> None:
-    """Check that libvirt can store a name.
+    """Check that libvirt can store the name of what it keeps in a file.
 
     :param kind: whose name it is, such as ``guest``
     :raises InvalidArguments: it cannot
     """
-    forbidden = forbidden_in_xml(name)
-    if forbidden is not None:
-        raise InvalidArguments(
-            f"`name`: {name[:80]!r} has the character {forbidden}, which XML and thus libvirt "
-            f"cannot store: choose another {kind} name"
-        )
+    check_characters(name, kind)
     # libvirt makes paths of names, and of a dot alone one that it then tries to delete.
     if "/" in name or not name.strip(" .") or len(name.encode()) > MAX_NAME_BYTES:
         raise InvalidArguments(
             f"`name`: {name[:80]!r} is not a valid {kind} name: it must not have a slash "
             f"or only dots, and be at most {MAX_NAME_BYTES} bytes long"
+        )
+
+
+def check_characters(name: str | None, kind: str) -> None:
+    """Check that libvirt's XML can contain a name. libvirt's own error has the whole document.
+
+    :param kind: whose name it is, such as ``disk``
+    :raises InvalidArguments: it cannot
+    """
+    forbidden = forbidden_in_xml(name or "")
+    if name and forbidden is not None:
+        raise InvalidArguments(
+            f"`name`: {name[:80]!r} has the character {forbidden}, which XML and thus libvirt "
+            f"cannot store: choose another {kind} name"
         )
 
 
