@@ -3,8 +3,10 @@
 import pytest
 from pyVmomi import vim
 
-from simplestack import DiskCreate, EntityNotFound, NetworkInterfaceCreate
+from simplestack import DiskCreate, EntityNotFound, NetworkInterfaceCreate, PermissionDenied
 from simplestack_vmware.hooks.disks import disk_create
+from simplestack_vmware.hooks.guests import guest_clone
+from simplestack_vmware.hooks.guests_create import guest_create
 from simplestack_vmware.hooks.interfaces import network_interface_create
 from simplestack_vmware.hooks.media import media_info, media_mount
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
@@ -12,6 +14,7 @@ from simulators.vsphere.sessions import READING, Account
 from support.vsphere import PASSWORD, Host
 
 from .conftest import Connect
+from .created import COPY, EMPTY
 from .deletions import id_of
 
 OPERATING = READING | {
@@ -50,3 +53,14 @@ def test_a_disk_is_added_in_a_storage(vcenter: Host, tenant: VmwareSession) -> N
 def test_an_iso_image_is_inserted(vcenter: Host, tenant: VmwareSession, name: str) -> None:
     media_mount(tenant, id_of(vcenter), name)
     assert media_info(tenant, id_of(vcenter)).name == "[isos] debian-12.iso"
+
+
+def test_a_new_guest_needs_a_host(vcenter: Host, tenant: VmwareSession) -> None:
+    for attempt in (
+        lambda: guest_create(tenant, EMPTY),
+        lambda: guest_create(tenant, COPY),
+        lambda: guest_clone(tenant, id_of(vcenter), "copy", None),
+    ):
+        with pytest.raises(PermissionDenied, match="may not read any host"):
+            attempt()
+    assert vcenter.calls().keys().isdisjoint({"CreateVM_Task", "CloneVM_Task"})

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from simplestack import Conflict
+from simplestack import Conflict, PermissionDenied
 from simplestack_vmware.settings import VmwareSettings
 from simplestack_vmware.vsphere.connection.refs import Ref
 from simplestack_vmware.vsphere.guests.topology import PlaceHost, ResourcePool, Topology
@@ -71,7 +71,12 @@ def choose_place(topology: Topology, wishes: Wishes, origin: Origin | None = Non
     :param origin: of a copy
     :raises EntityNotFound: ``Cluster``, ``ResourcePool``, ``Folder``, ``Storage`` or ``Network``
     :raises Conflict: a name is ambiguous, or no host has all that is wanted
+    :raises PermissionDenied: the user may not read any host
     """
+    if not topology.hosts:
+        raise PermissionDenied(
+            "the user may not read any host, one of which must take the guest: grant the role Read-only on it"
+        )
     hosts, pool, folder = _hosts_in(topology, wishes)
     networks = [
         _on_hosts(topology.networks, name, "Network", [ref for host in hosts for ref in host.networks])
