@@ -10,7 +10,7 @@ from simplestack_vmware.vsphere.disks.files import VmDisks
 from simplestack_vmware.vsphere.guests.cloud_init import cloud_init_options
 from simplestack_vmware.vsphere.guests.copying import copy_vm, find_copyable
 from simplestack_vmware.vsphere.guests.hardware import Hardware
-from simplestack_vmware.vsphere.guests.naming import require_free_name
+from simplestack_vmware.vsphere.guests.naming import require_free_name, require_only_name
 from simplestack_vmware.vsphere.guests.placement import Wishes, choose_place
 from simplestack_vmware.vsphere.guests.removal import delete_vm
 from simplestack_vmware.vsphere.guests.topology import Topology
@@ -77,7 +77,8 @@ def guest_clone(session: VmwareSession, guest_id: str, name: str, cloud_init: Cl
     require_free_name(name, topology.vms)
     place = choose_place(topology, Wishes(), origin.place(keeps_networks=True, keeps_folder=True))
     with Undo() as undo:
-        copy_vm(session, undo, origin, place, config=config, hardware=Hardware())
+        vm = copy_vm(session, undo, origin, place, config=config, hardware=Hardware())
+        require_only_name(session, name, vm)
         return show_guest(session, copy_id)
 
 

@@ -16,7 +16,7 @@ from simplestack_vmware.vsphere.guests.cloud_init import cloud_init_options
 from simplestack_vmware.vsphere.guests.copying import copy_vm, find_copyable
 from simplestack_vmware.vsphere.guests.creation import start_vm
 from simplestack_vmware.vsphere.guests.hardware import Hardware, new_devices
-from simplestack_vmware.vsphere.guests.naming import require_free_name
+from simplestack_vmware.vsphere.guests.naming import require_free_name, require_only_name
 from simplestack_vmware.vsphere.guests.origins import VmOrigin
 from simplestack_vmware.vsphere.guests.placement import Place, Wishes, choose_place, stores_near
 from simplestack_vmware.vsphere.guests.sizes import check_cpus, check_memory, sized_kind
@@ -78,6 +78,7 @@ def guest_create(session: VmwareSession, guest: VmwareGuestCreate) -> Guest:
         else:
             config.deviceChange = new_devices(hardware)
             vm = create_vm(session, undo, place, config)
+        require_only_name(session, guest.name, vm)
         if guest.start:
             start_vm(session, vm)
         return show_guest(session, guest_id)

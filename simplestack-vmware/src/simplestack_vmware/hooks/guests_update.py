@@ -19,11 +19,11 @@ from simplestack_vmware.vsphere.changes.reconfiguring import reconfigure
 from simplestack_vmware.vsphere.changes.undo import Undo
 from simplestack_vmware.vsphere.connection.faults import Fault
 from simplestack_vmware.vsphere.disks.growth import grown_sum
-from simplestack_vmware.vsphere.guests.naming import read_names, require_free_name
+from simplestack_vmware.vsphere.guests.naming import read_names, require_free_name, require_only_name
 from simplestack_vmware.vsphere.guests.sizes import SizedVm, cpus_change, memory_change, sized_kind
 from simplestack_vmware.vsphere.guests.templates import mark_as_guest, mark_as_template, require_templates
 from simplestack_vmware.vsphere.inventory.devices import PARAVIRTUAL_SCSI
-from simplestack_vmware.vsphere.inventory.names import encoded
+from simplestack_vmware.vsphere.inventory.names import decoded, encoded
 from simplestack_vmware.vsphere.sessions.lookups import find_guest, require_changeable, require_not_template
 from simplestack_vmware.vsphere.sessions.session import VmwareSession
 
@@ -33,8 +33,8 @@ def guest_update(session: VmwareSession, guest_id: str, changes: GuestUpdate) ->
     """Change a guest.
 
     One that runs gets memory and CPUs where its hot-add is enabled, and its disks can grow. If it cannot
-    become a template or a guest, its name, memory and CPUs are what they were; disks that have grown stay so,
-    and the error says it.
+    become a template or a guest, or another guest has got its new name meanwhile, its name, memory and CPUs
+    are what they were; disks that have grown stay so, and the error says it.
 
     :raises NotImplementedError: ``paravirtualized`` differs, or a lone ESXi host has no templates
     :raises Busy: others change the guest at the same time
@@ -56,17 +56,19 @@ def guest_update(session: VmwareSession, guest_id: str, changes: GuestUpdate) ->
             undo.do("making it a template again", mark_as_template, session, vm)
             vm = find_guest(session, vm.id, type(vm))  # another version than before
         reconfigure(session, vm, devices, **fields)
-        if is_template and not vm.is_template:
-            before = {"name": vm.stored_name, "memoryMB": vm.memory_mib, "numCPUs": vm.cpus}
-            former = {name: before[name] for name in fields}
-            undo.do("changing it back", reconfigure, session, replace(vm, change_version=None), (), **former)
-            try:
+        before = {"name": vm.stored_name, "memoryMB": vm.memory_mib, "numCPUs": vm.cpus}
+        former = {name: before[name] for name in fields}
+        undo.do("changing it back", reconfigure, session, replace(vm, change_version=None), (), **former)
+        try:
+            if "name" in fields:
+                require_only_name(session, decoded(fields["name"]), vm.ref)
+            if is_template and not vm.is_template:
                 mark_as_template(session, vm)
-            except (Fault, SimplestackError) as error:
-                if not devices:
-                    raise
-                grown = f"the disks stay grown to {changes.hdd:.10g} GiB, since disks cannot shrink"
-                raise undo.with_remains(error, [grown]) from None
+        except (Fault, SimplestackError) as error:
+            if not devices:
+                raise
+            grown = f"the disks stay grown to {changes.hdd:.10g} GiB, since disks cannot shrink"
+            raise undo.with_remains(error, [grown]) from None
     return show_guest(session, vm.id)
 
 

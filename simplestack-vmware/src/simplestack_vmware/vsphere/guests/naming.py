@@ -32,3 +32,15 @@ def require_free_name(name: str, vms: Iterable[VmName], besides: Ref | None = No
     """
     if any(vm.name == name and vm.ref != besides for vm in vms):
         raise Conflict.of_name("guest", name)
+
+
+def require_only_name(session: VmwareSession, name: str, vm: Ref) -> None:
+    """Check that no other guest or template has got a name meanwhile which a VM has just got.
+
+    vCenter accepts it in another folder. This takes the round trips of `read_names`; on a lone host, which
+    has one folder, it takes none. Of two requests at the same time, at most one succeeds.
+
+    :raises Conflict: another one has it
+    """
+    if session.api.is_vcenter:
+        require_free_name(name, read_names(session), besides=vm)
