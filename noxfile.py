@@ -169,6 +169,7 @@ Try, in another terminal ("ZGVtbzpkZW1v" is base64 of "demo:demo"; the mock hype
 
     curl -H 'X-Simplestack-Hypervisor-Token: ZGVtbzpkZW1v' http://{address}/mock/demo/guests
     curl http://{address}/
+    http://{address}/docs in a browser
 
 The README goes on from here. Ctrl-C stops the service.
 """

@@ -1,5 +1,7 @@
 """Users who may read their guests, networks and datastores, and none of the hosts."""
 
+from collections.abc import Callable
+
 import pytest
 from pyVmomi import vim
 
@@ -56,11 +58,12 @@ def test_an_iso_image_is_inserted(vcenter: Host, tenant: VmwareSession, name: st
 
 
 def test_a_new_guest_needs_a_host(vcenter: Host, tenant: VmwareSession) -> None:
-    for attempt in (
+    attempts: list[Callable[[], object]] = [
         lambda: guest_create(tenant, EMPTY),
         lambda: guest_create(tenant, COPY),
         lambda: guest_clone(tenant, id_of(vcenter), "copy", None),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(PermissionDenied, match="may not read any host"):
             attempt()
     assert vcenter.calls().keys().isdisjoint({"CreateVM_Task", "CloneVM_Task"})
