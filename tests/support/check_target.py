@@ -6,6 +6,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from simplestack.cli.main import main
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -40,27 +44,28 @@ def check_target(
 ) -> Checked:
     """Run the command with settings, and with user and password in the environment.
 
-    :param plugins: a folder of installed distributions, beside those of the environment
+    :param plugins: a folder of installed distributions, beside those of the environment: then it runs in a
+        process of its own, which takes longer to start
     """
     config = folder / "simplestack.toml"
     config.write_text(settings)
-    environment = {
-        "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
-        "SIMPLESTACK_TARGET_USER": user,
-        "SIMPLESTACK_TARGET_PASSWORD": password,
-        **({} if plugins is None else {"PYTHONPATH": str(plugins)}),
-    }
-    command = [sys.executable, "-m", "simplestack", "check-target", hypervisor, host, "--config", str(config)]
-    done = subprocess.run(
-        command,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
-    for text in (done.stdout, done.stderr):
+    arguments = ["check-target", hypervisor, host, "--config", str(config)]
+    environment = {"SIMPLESTACK_TARGET_USER": user, "SIMPLESTACK_TARGET_PASSWORD": password}
+    if plugins is None:
+        result = CliRunner().invoke(main, arguments, env=environment, catch_exceptions=False)
+        checked = Checked(result.exit_code, result.stdout, result.stderr)
+    else:
+        done = subprocess.run(
+            [sys.executable, "-m", "simplestack", *arguments],
+            env={**environment, "PYTHONPATH": str(plugins), "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"]},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        )
+        checked = Checked(done.returncode, done.stdout, done.stderr)
+    for text in (checked.stdout, checked.stderr):
         assert not password or password not in text
         assert "Traceback" not in text, text
-    return Checked(done.returncode, done.stdout, done.stderr)
+    return checked
