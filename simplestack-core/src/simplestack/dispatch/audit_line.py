@@ -42,7 +42,7 @@ class AuditLine(Struct, kw_only=True, omit_defaults=True):
     status: int | None = None
     #: ``ok``, or the name of the error.
     outcome: str
-    #: The shortened message of the error that the client got.
+    #: The shortened message of the error. For an unknown ID, the response may also say what was meant.
     reason: str | None = None
     duration_ms: float
     #: Whether the operation ended after the client had got 504.
