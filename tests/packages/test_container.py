@@ -160,7 +160,12 @@ def test_the_commands_of_the_page_install_the_service_on_a_fresh_debian_and_run_
     enable, reload, journal = commands
     machine(enable)
     wait_for(lambda: is_up(port), what="the service of systemd")
+    assert "simplestack_requests" in get(port, "/metrics")
     assert '"name":"web"' in get(port, "/mock/demo/guests")  # its database can be written to
+    machine("echo nonsense >> /etc/simplestack/simplestack.toml")
+    with pytest.raises(AssertionError, match="Job for simplestack"):
+        machine(reload)
+    machine("sed -i '$ d' /etc/simplestack/simplestack.toml")
     machine(reload)
     wait_for(lambda: re.search("hup|hang up", machine(journal), re.IGNORECASE), what="the signal")
     status = machine("cat /proc/$(systemctl show --property MainPID --value simplestack)/status")
