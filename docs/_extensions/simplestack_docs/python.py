@@ -140,7 +140,9 @@ class ErrorClasses(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the documentation by autodoc."""
         names = [error.__name__ for error in _tree(SimplestackError)]
-        return self.parse_text_to_nodes("".join(f".. autoclass:: simplestack.{name}\n" for name in names))
+        return self.parse_text_to_nodes(
+            "".join(f".. autoclass:: simplestack.{name}\n   :members:\n\n" for name in names)
+        )
 
 
 def _tree(error: type[SimplestackError]) -> Iterator[type[SimplestackError]]:
