@@ -1,6 +1,7 @@
 """What clients read of wrong requests to a simulated pool, in the words of all hypervisors."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +26,20 @@ def test_a_wrong_request_has_the_error_that_it_has_on_every_hypervisor(
     host: WrongHost, wrong: WrongRequest
 ) -> None:
     assert host.error_of(wrong) == (wrong.status, wrong.error, host.filled(wrong.message))
+
+
+def test_a_storage_that_a_setting_names_and_is_not_there_is_404_with_the_setting(
+    trust: Trust, tmp_path: Path
+) -> None:
+    headers = {"X-Simplestack-Hypervisor-Token": token(USER, PASSWORD)}
+    with (
+        running_pool(trust) as pool,
+        running_service(tmp_path, f'{pool.toml}default_storage = "gone"\n') as service,
+    ):
+        wanted = {"name": "new", "memory": 256, "disks": [{"size": 1}]}
+        response = service.post(f"/xen/{pool.host}/guests", wanted, headers=headers)
+    assert response.status == 404
+    assert response.json["message"] == (
+        "Storage:gone not found: the setting `default_storage` of this service names it; ask its operator to "
+        "change it"
+    )

@@ -56,3 +56,9 @@ class HostInventory:
             arguments["fields"] = known & {"id", field}
         listed = self._dispatcher.call(self._call, listing.name, arguments)
         return [entity.id for entity in listed if getattr(entity, field) == name]
+
+    def setting_with(self, value: str) -> str | None:
+        """Return the name of the plugin's setting with a value; None if there is none."""
+        settings, _ = self._dispatcher.registry.settings_at(self._hypervisor, self._call.target.name)
+        names = settings.__struct_fields__
+        return next((name for name in names if getattr(settings, name) == value), None)

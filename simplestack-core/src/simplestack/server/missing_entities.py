@@ -35,6 +35,9 @@ class Inventory(Protocol):
     def ids_of(self, listing: Operation, name: str) -> list[str]:
         """List entities, and return the IDs of those with a name. This calls the hypervisor."""
 
+    def setting_with(self, value: str) -> str | None:
+        """Return the name of the plugin's setting with a value; None if there is none."""
+
 
 def explain(error: EntityNotFound, ids: Mapping[str, str], sent: Struct | None, inventory: Inventory) -> None:
     """Say more in an error's message, if there is something to add.
@@ -50,8 +53,8 @@ def explain(error: EntityNotFound, ids: Mapping[str, str], sent: Struct | None, 
     if missing in ids.values():
         if listing is not None:
             more = _what_is_there(error.entity, missing, listing, inventory)
-    elif sent is not None:
-        for kind, field, path in _places(sent, missing):
+    else:
+        for kind, field, path in () if sent is None else _places(sent, missing):
             more = _what_belongs(kind, field, path)
             if more is None:
                 continue
@@ -59,6 +62,9 @@ def explain(error: EntityNotFound, ids: Mapping[str, str], sent: Struct | None, 
             if listing is not None and field not in _KINDS and (where := inventory.path_of(listing)):
                 more += f"; GET {where} lists them"
             break
+        else:
+            if setting := inventory.setting_with(missing):
+                more = f"the setting `{setting}` of this service names it; ask its operator to change it"
     if more is not None:
         error.message = f"{what}: {more}"
 
