@@ -1,7 +1,5 @@
 """Users who may read their guests, networks and datastores, and none of the hosts."""
 
-from collections.abc import Callable
-
 import pytest
 from pyVmomi import vim
 
@@ -58,12 +56,9 @@ def test_an_iso_image_is_inserted(vcenter: Host, tenant: VmwareSession, name: st
 
 
 def test_a_new_guest_needs_a_host(vcenter: Host, tenant: VmwareSession) -> None:
-    attempts: list[Callable[[], object]] = [
-        lambda: guest_create(tenant, EMPTY),
-        lambda: guest_create(tenant, COPY),
-        lambda: guest_clone(tenant, id_of(vcenter), "copy", None),
-    ]
-    for attempt in attempts:
+    for wanted in (EMPTY, COPY):
         with pytest.raises(PermissionDenied, match="may not read any host"):
-            attempt()
+            guest_create(tenant, wanted)
+    with pytest.raises(PermissionDenied, match="may not read any host"):
+        guest_clone(tenant, id_of(vcenter), "copy", None)
     assert vcenter.calls().keys().isdisjoint({"CreateVM_Task", "CloneVM_Task"})
