@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.service import Service
+from support.service import Service, wait_for
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -45,6 +45,10 @@ def workers_of(service: Service) -> list[psutil.Process]:
 
 
 def folder_of(worker: psutil.Process) -> Path:
-    """Return the folder in which a worker writes its figures."""
-    (folder,) = {Path(file.path).parent for file in worker.open_files() if file.path.endswith(".db")}
-    return folder
+    """Return the folder in which a worker writes its figures, as soon as it does."""
+
+    def folders() -> set[Path]:
+        return {Path(file.path).parent for file in worker.open_files() if file.path.endswith(".db")}
+
+    (folder,) = wait_for(folders, what="the worker to write figures")
+    return Path(folder)
