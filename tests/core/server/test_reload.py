@@ -74,11 +74,14 @@ def running(tmp_path: Path, text: str) -> Iterator[Service]:
 
 
 def workers_of(service: Service) -> set[psutil.Process]:
-    return {
-        child
-        for child in psutil.Process(service.process.pid).children()
-        if child.status() != psutil.STATUS_ZOMBIE
-    }
+    return {child for child in psutil.Process(service.process.pid).children() if runs(child)}
+
+
+def runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def hang_up(service: Service, tmp_path: Path, text: str) -> None:
@@ -246,6 +249,17 @@ def test_sigterm_stops_the_service_while_an_export_of_an_old_worker_goes_on(tmp_
         (tmp_path / "let-go").touch()
         assert response.read() == b"first-last"
         assert service.process.wait(SOON_SECONDS) == 0
+
+
+def test_newer_settings_take_effect_while_an_export_of_an_old_worker_goes_on(tmp_path: Path) -> None:
+    text = config(server="graceful_timeout_seconds = 600")
+    with running(tmp_path, text) as service, export(service, tmp_path) as response:
+        for token, outdated in ((SECOND, FIRST), (FIRST, SECOND)):
+            hang_up(service, tmp_path, text.replace(token_hash(FIRST), token_hash(token)))
+            service.default_headers["Authorization"] = f"Bearer {outdated}"
+            wait_for(lambda: service.get("/mock/demo/hosts").status == 401, SOON_SECONDS, "the new settings")
+        (tmp_path / "let-go").touch()
+        assert response.read() == b"first-last"
 
 
 def test_a_worker_ignores_the_signal(tmp_path: Path) -> None:
