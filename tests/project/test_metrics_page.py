@@ -4,8 +4,10 @@ import re
 
 from project.repository import ROOT
 from simplestack.config.settings import ServerSettings
+from simplestack.plugins.discovery import load_hypervisors
 from simplestack.server.metrics.catalog import BUCKETS_SECONDS, METRICS
 from simplestack.server.metrics.measuring import PAGES, PLUGIN_PAGE
+from simplestack.server.openapi import openapi_document
 
 PAGE = (ROOT / "docs/metrics.md").read_text()
 
@@ -33,6 +35,12 @@ def test_each_label_and_each_page_is_explained() -> None:
     assert set(labels) == {label for metric in METRICS for label in metric.labels} | {"host"}
     (operations,) = re.findall(r"^\| `operation` \|.*$", PAGE, re.MULTILINE)
     assert {*PAGES.values(), PLUGIN_PAGE} <= set(re.findall(r"`(\w+)`", operations))
+
+
+def test_each_page_of_the_openapi_document_is_counted_by_its_operation_id() -> None:
+    paths = openapi_document(load_hypervisors(None)[0])["paths"]
+    documented = {path: item["get"]["operationId"] for path, item in paths.items() if "{host}" not in path}
+    assert documented == {path: name for path, name in PAGES.items() if name != "reference_page"}
 
 
 def in_words(seconds: float) -> str:
