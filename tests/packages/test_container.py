@@ -135,7 +135,8 @@ def machine(podman: Podman, base: str, clone: Path) -> Iterator[Callable[[str], 
         return podman.run("exec", name, *command).stdout
 
     def has_booted() -> bool:
-        return podman.run("exec", name, "systemctl", "is-system-running", check=False).stdout == "running\n"
+        state = podman.run("exec", name, "systemctl", "is-system-running", check=False).stdout
+        return state in ("running\n", "degraded\n")
 
     try:
         wait_for(has_booted, BOOT_SECONDS, "systemd")
