@@ -96,7 +96,14 @@ def translated(hook: Callable[..., object], *arguments: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "function", ["virDomainGetState", "virDomainGetXMLDesc", "virStoragePoolRefresh", "virDomainGetAutostart"]
+    "function",
+    [
+        "virDomainGetState",
+        "virDomainGetXMLDesc",
+        "virStoragePoolRefresh",
+        "virStorageVolLookupByPath",
+        "virDomainGetAutostart",
+    ],
 )
 def test_one_of_two_deletions_wins_and_the_other_finds_no_guest(
     session: KvmSession, libvirtd: Libvirtd, function: str

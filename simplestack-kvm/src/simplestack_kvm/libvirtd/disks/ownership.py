@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simplestack import warn
-from simplestack_kvm.errors import public_reason_of
+from simplestack_kvm.errors import is_error, public_reason_of
 from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.libvirtd.disks.usage import Usage, add_bases, add_data_files, add_guest, find_usage
 from simplestack_kvm.libvirtd.guests.records import DiskRecord, DomainRecord
@@ -122,7 +122,12 @@ def _is_made_for(guest_id: str, name: str) -> bool:
 def _look(session: KvmSession, disk: DiskRecord) -> tuple[str, ...] | None:
     """Return what is equal for all names of a disk's file, as it is now; None for one in no active pool."""
     volume = volume_of(session, disk)
-    return None if volume is None else file_identity(volume)
+    try:
+        return None if volume is None else file_identity(volume)
+    except libvirt.libvirtError as error:
+        if not is_error(error, libvirt.VIR_ERR_NO_STORAGE_VOL):
+            raise
+        return None  # somebody has just deleted it
 
 
 def _without_used(usage: Usage, candidates: dict[str, VolumeRecord], kept: list[str]) -> list[VolumeRecord]:
