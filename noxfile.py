@@ -79,7 +79,8 @@ def tests(session: nox.Session) -> None:
     """
     session.install(*TEST_REQUIREMENTS, *_editable())
     # A file's tests share what they need, such as a libvirtd: they run one after the other.
-    session.run("pytest", *(session.posargs or ("--numprocesses=logical", "--dist=loadfile")))
+    all_of_them = ("--numprocesses=logical", "--dist=loadfile", "--no-loadscope-reorder", "--durations=20")
+    session.run("pytest", *(session.posargs or all_of_them))
 
 
 @nox.session

@@ -42,7 +42,7 @@ def test_a_disk_of_unknown_size_makes_hdd_unknown_and_hdd_cannot_grow(
     assert [disk.size for disk in disk_list(session, guest)] == [known.size, None]
     assert guest_info(session, guest).hdd is None
     assert {found.hdd for found in guest_list(session, ALL) if found.id == guest} == {None}
-    with pytest.raises(Conflict, match="hdd: the current size of disk 1 is unknown") as refused:
+    with pytest.raises(Conflict, match="`hdd`: the size of disk 1 is unknown") as refused:
         guest_update(session, guest, XenGuestUpdate(hdd=100))
     assert "PUT disks" not in refused.value.message, "it rejects that, too"
     assert [disk.size for disk in disk_list(session, guest)] == [known.size, None]

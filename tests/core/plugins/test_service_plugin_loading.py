@@ -161,8 +161,8 @@ BROKEN_DESCRIPTIONS = {
     "settings-required": (
         "settings=Required",
         (
-            "it cannot be used with its default settings: services.settings-required: object missing "
-            "required field `site`. Set [services.settings-required]"
+            "it cannot be used with its default settings: services.settings-required: the setting `site` "
+            "is missing. Set [services.settings-required]"
         ),
     ),
     "settings-broken": (

@@ -7,7 +7,7 @@ import falcon.testing
 import pytest
 
 from simplestack.server.authentication import ServiceTokens
-from simplestack.server.documents import OpenApiPage
+from simplestack.server.documents import Content, OpenApiPage
 
 
 def test_documents_are_kept_for_a_limited_number_of_root_paths(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,9 +15,9 @@ def test_documents_are_kept_for_a_limited_number_of_root_paths(monkeypatch: pyte
     page = OpenApiPage(dispatcher, ServiceTokens({}))
     made: list[str] = []
 
-    def make(_name: str | None, base_url: str) -> tuple[bytes, str]:
+    def make(_name: str | None, base_url: str) -> Content:
         made.append(base_url)
-        return b"{}", "an-etag"
+        return Content(b"{}")
 
     monkeypatch.setattr(page, "_make", make)
     app: falcon.App[Any, Any] = falcon.App()

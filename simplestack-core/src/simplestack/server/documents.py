@@ -36,7 +36,7 @@ _POLICY = (
 )
 
 
-class _Content:
+class Content:
     """The body of a response, and its ETag."""
 
     def __init__(self, data: bytes) -> None:
@@ -53,7 +53,7 @@ class OpenApiPage:
         self._dispatcher = dispatcher
         self._tokens = tokens
         self._metrics_need_token = metrics_need_token
-        self._made: dict[tuple[str | None, str], _Content] = {}
+        self._made: dict[tuple[str | None, str], Content] = {}
         self._lock = threading.Lock()
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
@@ -73,7 +73,7 @@ class OpenApiPage:
 
     on_head = on_get
 
-    def _make(self, name: str | None, base_url: str) -> _Content:
+    def _make(self, name: str | None, base_url: str) -> Content:
         from simplestack.server.openapi import openapi_document  # noqa: PLC0415  few workers are ever asked for it
 
         registry = self._dispatcher.registry
@@ -84,7 +84,7 @@ class OpenApiPage:
             asks_for_service_token=self._tokens.are_asked_for,
             metrics_need_token=self._metrics_need_token,
         )
-        return _Content(json_text(document))
+        return Content(json_text(document))
 
 
 class ReferencePage:
@@ -121,13 +121,13 @@ class ReferencePage:
 
 
 @cache
-def _file(place: str, *, is_packed: bool) -> _Content:
+def _file(place: str, *, is_packed: bool) -> Content:
     """Return a file of the page. It is cached, so slow clients share its memory."""
     data = (files("simplestack.server") / "reference" / place).read_bytes()
-    return _Content(gzip.compress(data, mtime=0) if is_packed else data)
+    return Content(gzip.compress(data, mtime=0) if is_packed else data)
 
 
-def _send(request: falcon.Request, response: falcon.Response, content: _Content) -> None:
+def _send(request: falcon.Request, response: falcon.Response, content: Content) -> None:
     """Send the content, or 304 if the client has it."""
     response.set_header(HEADER, request_id(request))
     response.etag = content.etag
