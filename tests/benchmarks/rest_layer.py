@@ -17,7 +17,8 @@ from benchmarks.scale import Scale
 from benchmarks.services import bare_falcon
 from support.service import running_service, token
 
-_CONNECTIONS = (1, 8, 32)
+#: A worker accepts at most 16 calls to one host with the default number of threads.
+_CONNECTIONS = (1, 8, 16)
 _LISTS = (1_000, 10_000)
 _CONFIG = "".join(f'[hypervisors.mock.hosts."of-{count}"]\nseed_guests = {count - 2}\n' for count in _LISTS)
 _PERCENTILE = re.compile(r"([0-9]+)%\s+([0-9.]+)(us|ms|s)\b")
