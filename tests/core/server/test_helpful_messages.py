@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from simplestack.errors import InvalidArguments
 from simplestack.identity.tokens import new_token, token_hash
 from simplestack.server.bodies import decode_json
+from support.distributions import install
 from support.service import Service, running_service, token
 
 BASE = "/mock/helpful"
@@ -140,6 +141,27 @@ def test_another_unknown_id_is_404_with_the_list_that_has_ids(service: Service, 
             status, said = message_of(service, method, f"/{path}/{unknown}")
             assert status == 404
             assert said.endswith(f":{unknown} not found: GET {BASE}/{path} lists the {words}")
+
+
+GUESSED = """
+class GuessedSettings(HypervisorSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    api_key: str = ""
+
+@hookimpl
+def guest_create(session, guest):
+    raise EntityNotFound("Storage", guest.name)
+
+plugin = HypervisorPlugin(name="guessed", title="Guessed", connect=lambda t, c, s: object(),
+                          disconnect=lambda s: None, hooks=(me,), settings=GuessedSettings)
+"""
+
+
+def test_no_message_tells_that_a_client_has_guessed_the_value_of_a_setting(tmp_path: Path) -> None:
+    install(tmp_path / "plugins", "guessed", GUESSED)
+    config = "[hypervisors.guessed]\napi_key = 's3cret'\n"
+    with running_service(tmp_path, config, plugins=tmp_path / "plugins") as service:
+        response = service.post("/guessed/host/guests", {"name": "s3cret", "memory": 64})
+    assert (response.status, response.json["message"]) == (404, "Storage:s3cret not found")
 
 
 def test_only_names_make_the_service_list_the_guests(tmp_path: Path) -> None:

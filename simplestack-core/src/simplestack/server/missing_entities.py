@@ -54,7 +54,8 @@ def explain(error: EntityNotFound, ids: Mapping[str, str], sent: Struct | None, 
         if listing is not None:
             more = _what_is_there(error.entity, missing, listing, inventory)
     else:
-        for kind, field, path in () if sent is None else _places(sent, missing):
+        places = [] if sent is None else list(_places(sent, missing))
+        for kind, field, path in places:
             more = _what_belongs(kind, field, path)
             if more is None:
                 continue
@@ -62,9 +63,9 @@ def explain(error: EntityNotFound, ids: Mapping[str, str], sent: Struct | None, 
             if listing is not None and field not in _KINDS and (where := inventory.path_of(listing)):
                 more += f"; GET {where} lists them"
             break
-        else:
-            if setting := inventory.setting_with(missing):
-                more = f"the setting `{setting}` of this service names it; ask its operator to change it"
+        # What a client has sent is not compared with settings: it could guess their values.
+        if not places and (setting := inventory.setting_with(missing)):
+            more = f"the setting `{setting}` of this service names it; ask its operator to change it"
     if more is not None:
         error.message = f"{what}: {more}"
 
