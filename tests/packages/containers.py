@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from support.lacking import lacking, lacking_packages
 
 SUITE = "bookworm"
 #: An authority that the machine trusts beyond those that pip brings, such as that of a proxy.
@@ -19,12 +19,11 @@ BUILD_SECONDS = 900
 
 def require_podman() -> None:
     """Skip the test where there is no podman, or fail it where nothing may be skipped."""
-    refuse = pytest.fail if os.environ.get("SIMPLESTACK_REQUIRE") else pytest.skip
     if os.geteuid() != 0:
-        refuse("containers are built and booted by root here")
+        lacking("needs root: containers are built and booted by root here")
     packages = [name for name in ("podman", "runc", "mmdebstrap") if shutil.which(name) is None]
     if packages:
-        refuse(f"missing: apt-get install -y --no-install-recommends {' '.join(packages)}")
+        lacking_packages(packages)
 
 
 @dataclass(frozen=True)

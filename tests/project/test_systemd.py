@@ -1,6 +1,5 @@
 """The unit of systemd: systemd accepts it, it is hardened, and it fits what the service does."""
 
-import os
 import re
 import shutil
 import socket
@@ -12,6 +11,7 @@ import pytest
 
 from project.repository import ROOT
 from simplestack.config.settings import ServerSettings
+from support.lacking import lacking_packages
 from support.service import running_service
 
 UNIT = ROOT / "deploy/simplestack.service"
@@ -22,8 +22,7 @@ MAX_EXPOSURE = 1.5
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     if shutil.which("systemd-analyze") is None:
-        missing = "systemd-analyze is missing: apt-get install -y --no-install-recommends systemd"
-        (pytest.fail if os.environ.get("SIMPLESTACK_REQUIRE") else pytest.skip)(missing)
+        lacking_packages(["systemd"])
     return subprocess.run(
         ["systemd-analyze", "--no-pager", *arguments],
         stdin=subprocess.DEVNULL,
