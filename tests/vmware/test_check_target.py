@@ -21,6 +21,7 @@ def test_a_wrong_password_fails_the_login(vcenter: Host, tmp_path: Path) -> None
         tmp_path, "vmware", vcenter.name, vcenter.toml, user=vcenter.user, password="guessed"
     )
     assert (checked.status, checked.steps) == (1, [*CONNECTED, "failed login"])
+    assert checked.error.endswith("check the user name and the password")  # it has no accounts
 
 
 def test_a_closed_port_fails_the_connection(vcenter: Host, tmp_path: Path) -> None:

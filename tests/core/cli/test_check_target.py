@@ -129,7 +129,7 @@ BROKEN = {
         "",
         "login",
         "wrong user name or password",
-        "check the user name and the password, and the accounts in [hypervisors.own]",
+        "check the user name and the password",
     ),
     "redirect": (
         "target.elsewhere('hv2')",

@@ -142,9 +142,9 @@ class TargetCheck:
                 "connection", text, f"add the host that this one redirects to to allowed_hosts in {table}"
             )
         if isinstance(error, Unauthorized | PermissionDenied):
-            return _Failed(
-                "login", text, f"check the user name and the password, and the accounts in {table}"
-            )
+            has_accounts = "accounts" in hypervisor.plugin.settings.__struct_fields__
+            more = f", and the accounts in {table}" if has_accounts else ""
+            return _Failed("login", text, f"check the user name and the password{more}")
         if isinstance(error, HypervisorUnavailable | HypervisorTimeout):
             if unresolved:
                 return _Failed("address", f"{unresolved} ({text})", _RESOLVE)
