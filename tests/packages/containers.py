@@ -65,8 +65,9 @@ class Podman:
 @contextlib.contextmanager
 def podman_storage() -> Iterator[Podman]:
     """Yield podman with an empty storage, and remove the storage with everything in it."""
-    # podman rejects a path of more than 50 characters for what changes while it runs.
-    with tempfile.TemporaryDirectory(prefix="podman-", ignore_cleanup_errors=True) as folder:
+    # podman rejects a path of more than 50 characters for what changes while it runs. So it
+    # is not below the clone.
+    with tempfile.TemporaryDirectory(prefix="podman-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         podman = Podman(Path(folder))
         try:
             yield podman
