@@ -33,16 +33,18 @@ def test_a_worker_that_stops_is_not_ready(tmp_path: Path) -> None:
         response = connection.getresponse()
         assert response.status == 200
         response.read()
-        worker = worker_of(service)
-        # The signal is handled before the request that arrives while the worker does not run.
-        worker.suspend()
-        wait_for(lambda: worker.status() == psutil.STATUS_STOPPED, what="the worker to be suspended")
-        connection.request("GET", "/readyz")
-        worker.send_signal(signal.SIGTERM)
-        worker.resume()
-        response = connection.getresponse()
-        body = response.read()
-        assert (response.status, response.headers["connection"]) == (503, "close")
+        worker_of(service).send_signal(signal.SIGTERM)
+
+        def last_response() -> tuple[int, bytes] | None:
+            # A stopping worker waits a second for the next request of a connection.
+            connection.request("GET", "/readyz")
+            response = connection.getresponse()
+            body = response.read()
+            is_last = response.headers["connection"] == "close"
+            return (response.status, body) if is_last else None
+
+        status, body = wait_for(last_response, what="the worker to handle the signal")
+        assert status == 503
         assert b'"error":"NotReady"' in body
         assert b"the service is stopping" in body
 
