@@ -30,6 +30,15 @@ def test_the_kit_runs_with_the_options_of_the_command_and_those_of_pytest(tmp_pa
     assert "the target is as before" in done.output
 
 
+@pytest.mark.parametrize(
+    ("way", "results"), [("stack", ("2 passed", "not run")), ("http", ("not run", "2 passed"))]
+)
+def test_the_tests_of_one_way_run_alone(tmp_path: Path, way: str, results: tuple[str, str]) -> None:
+    done = run_command(tmp_path, *TARGET, "--way", way, "--", "-k", "test_hosts.py")
+    assert done.status == 0, done.output
+    assert done.table["host_list"] == results
+
+
 def test_nothing_is_imported_from_the_working_directory(tmp_path: Path) -> None:
     (tmp_path / "iniconfig.py").write_text("raise AssertionError('pytest imported this')")
     assert run_command(tmp_path, *TARGET, "--", "-k", "test_pools.py").status == 0
@@ -113,6 +122,7 @@ def test_the_other_commands_start_without_pytest() -> None:
         ("--memory=0.5", "--memory: '0.5' is not a whole number above 0"),
         ("--patience=inf", "--patience: 'inf' is not a number above 0"),
         ("--patience=long", "--patience: 'long' is not a number above 0"),
+        ("--way=soap", "--way: 'soap' is not one of stack, http"),
         ("--config=absent.toml", "absent.toml is not a file"),
     ],
 )

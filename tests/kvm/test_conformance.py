@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from simplestack.conformance.coverage import WAYS
 from simplestack.identity.accounts import hash_password
 from simplestack.plugins.discovery import load_hypervisors
 from support.conformance import run_kit
@@ -39,9 +40,9 @@ def required(
     return ["--username", libvirtd.username, "--image", guest_volume, "--iso", iso_volume, *networks]
 
 
-@pytest.mark.parametrize("transport", ["unix", "tcp"])
+@pytest.mark.parametrize(("transport", "ways"), [("unix", WAYS), ("tcp", ("http",))], ids=["unix", "tcp"])
 def test_kvm_passes_the_kit_for_all_that_it_implements(
-    libvirtd: Libvirtd, required: list[str], tmp_path: Path, transport: str
+    libvirtd: Libvirtd, required: list[str], tmp_path: Path, transport: str, ways: tuple[str, ...]
 ) -> None:
     hosts = {"unix": "localhost", "tcp": f"127.0.0.1:{libvirtd.tcp_port}"}
     done = run_kit(
@@ -52,11 +53,12 @@ def test_kvm_passes_the_kit_for_all_that_it_implements(
             user=libvirtd.username, hashed=hash_password(libvirtd.password), socket=libvirtd.socket
         ),
         environment={"SIMPLESTACK_KIT_PASSWORD": libvirtd.password},
+        ways=ways,
     )
     assert done.status == 0, done.output
     assert "the target is as before" in done.output
     assert done.skips == [_NO_IPV6]
-    assert {way for ways in done.table.values() for way in ways if "failed" in way} == set()
+    assert {said for row in done.table.values() for said in row if "failed" in said} == set()
     (kvm,) = (found for found in load_hypervisors(["kvm"])[0] if found.name == "kvm")
-    passed = {name for name, ways in done.table.items() if all("passed" in way for way in ways)}
+    passed = {name for name, row in done.table.items() if all("passed" in said for said in row)}
     assert passed == set(kvm.operations)

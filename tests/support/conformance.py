@@ -5,8 +5,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from simplestack.conformance.coverage import WAYS
 
 #: The kit needs no other plugin of pytest. Those that are installed for these tests take seconds to load.
 _KIT_ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
@@ -19,14 +21,18 @@ class KitRun:
 
     status: int
     output: str
+    ways: tuple[str, ...] = WAYS
 
     @property
-    def table(self) -> dict[str, tuple[str, str]]:
-        """The table of operations: what it says of each, through Stack and through HTTP."""
-        return {name: (stack, http) for name, stack, http in ROW.findall(self.output)}
+    def table(self) -> dict[str, tuple[str, ...]]:
+        """The table of operations: what it says of each, through Stack, through HTTP, or both."""
+        return {
+            name: tuple(said for way, said in zip(WAYS, both, strict=True) if way in self.ways)
+            for name, *both in ROW.findall(self.output)
+        }
 
     @property
-    def not_passed(self) -> dict[str, tuple[str, str]]:
+    def not_passed(self) -> dict[str, tuple[str, ...]]:
         """The rows of the table of which something else is said than how many tests passed."""
         return {
             name: ways
@@ -46,10 +52,12 @@ def run_kit(
     config: str = "",
     environment: Mapping[str, str] | None = None,
     plugins: Path | None = None,
+    ways: tuple[str, ...] = WAYS,
 ) -> KitRun:
     """Run ``pytest -p simplestack.conformance`` in a folder that has only settings.
 
     :param config: the settings, TOML
+    :param ways: enough is HTTP where another run of the same plugin is through Stack, too
     :param plugins: a folder of installed distributions, beside those of the environment
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +67,8 @@ def run_kit(
     if plugins is not None:
         more["PYTHONPATH"] = str(plugins)
     kit = ("-p", "simplestack.conformance", "--config", str(settings))
-    return run_pytest(folder, *kit, *arguments, environment=more)
+    chosen = () if ways == WAYS else [f"--way={way}" for way in ways]
+    return replace(run_pytest(folder, *kit, *chosen, *arguments, environment=more), ways=ways)
 
 
 def run_pytest(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> KitRun:

@@ -73,4 +73,7 @@ OPTIONS = (
         "SECONDS",
         "How long a guest's operating system may take to boot or to follow a request. Default: 120.",
     ),
+    KitOption(
+        "--way", "WAY", "Run only the tests through `stack` or only those through `http`. Default: both."
+    ),
 )

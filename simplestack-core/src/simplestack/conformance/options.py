@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from simplestack.conformance.command_line import PASSWORD_VARIABLE
+from simplestack.conformance.coverage import WAYS
 
 _VLANS = re.compile(r"\A([0-9]{1,4})-([0-9]{1,4})\Z")
 
@@ -38,6 +39,7 @@ class Options:
     #: MiB
     memory: int = 128
     patience_seconds: float = 120
+    ways: tuple[str, ...] = WAYS
 
 
 def read_options(config: pytest.Config) -> Options:
@@ -74,6 +76,7 @@ def read_options(config: pytest.Config) -> Options:
         guest=given("guest"),
         memory=_whole_number("memory", given("memory") or "128"),
         patience_seconds=_number("patience", given("patience") or "120"),
+        ways=_ways(given("way")),
     )
 
 
@@ -84,6 +87,14 @@ def _password(word: str | None, file: Path | None) -> str:
         return word
     # A host that accepts any password needs none.
     return os.environ.get(PASSWORD_VARIABLE) or secrets.token_urlsafe(8)
+
+
+def _ways(way: str | None) -> tuple[str, ...]:
+    if way is None:
+        return WAYS
+    if way not in WAYS:
+        raise pytest.UsageError(f"--way: {way!r} is not one of {', '.join(WAYS)}")
+    return (way,)
 
 
 def _vlans(text: str) -> range:

@@ -56,6 +56,13 @@ class KitReport:
         except ErrorResponse as error:
             raise pytest.UsageError(f"cannot list what is on the target: {error}") from None
 
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Deselect tests through a way that was not chosen."""
+        others = [item for item in items if _way(item) not in self.kit.options.ways]
+        if others:
+            config.hook.pytest_deselected(items=others)
+            items[:] = [item for item in items if item not in others]
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None]:
         """Skip tests of operations that the plugin does not implement."""
