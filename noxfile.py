@@ -73,13 +73,15 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests, on all processors. Arguments after `--` go to pytest, which then runs on one.
+    """Run the tests side by side. Arguments after `--` go to pytest, which then runs them one by one.
 
     SIMPLESTACK_REQUIRE=all forbids skipping.
     """
     session.install(*TEST_REQUIREMENTS, *_editable())
-    # A file's tests share what they need, such as a libvirtd: they run one after the other.
-    all_of_them = ("--numprocesses=logical", "--dist=loadfile", "--no-loadscope-reorder", "--durations=20")
+    # Tests wait for guests and services a third of their time. A file's tests share what they need, such as a
+    # libvirtd: they run one after the other.
+    processes = f"--numprocesses={(os.cpu_count() or 1) + 2}"
+    all_of_them = (processes, "--dist=loadfile", "--no-loadscope-reorder", "--durations=20")
     session.run("pytest", *(session.posargs or all_of_them))
 
 
@@ -140,7 +142,9 @@ def packages(session: nox.Session) -> None:
     for name in DISTRIBUTIONS:
         session.run("python", "-m", "build", "--no-isolation", "--outdir=dist", name, silent=True)
     # The environments that it makes take the place of those of the last run.
-    session.run("pytest", "tests/packages", f"--basetemp={session.create_tmp()}", *session.posargs)
+    temporary = f"--basetemp={session.create_tmp()}"
+    groups = () if session.posargs else ("--numprocesses=2", "--dist=loadgroup")
+    session.run("pytest", "tests/packages", temporary, *groups, *session.posargs)
 
 
 def _sources() -> list[str]:

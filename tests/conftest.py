@@ -1,5 +1,6 @@
 """What holds for all tests: they keep off the user's own files, pass in the background, can be repeated."""
 
+import gc
 import os
 import shlex
 import signal
@@ -27,6 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: (not item.path.name.startswith("test_conformance"), "kvm" not in item.path.parts)
     )
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected, which stays, out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

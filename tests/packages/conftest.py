@@ -25,6 +25,13 @@ def pytest_report_header() -> list[str]:
     return [*lines, *(f"Python {minor}: not on this machine, not tested" for minor in missing)]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of containers run beside all others, which share environments."""
+    for item in items:
+        group = "containers" if item.path.name == "test_container.py" else "environments"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "interpreter" in metafunc.fixturenames:
         found = interpreters.found()
