@@ -5,7 +5,7 @@ from typing import TypeVar
 import msgspec
 import pytest
 
-from simplestack import EntityNotFound, GuestState, HypervisorError, InvalidArguments
+from simplestack import EntityNotFound, GuestState, HypervisorError, InvalidArguments, NetworkCreate
 from simplestack_xen.entities import (
     first_address,
     guest_entity,
@@ -15,6 +15,7 @@ from simplestack_xen.entities import (
 )
 from simplestack_xen.hooks.guests import guest_info, guest_list
 from simplestack_xen.hooks.interfaces import network_interface_list
+from simplestack_xen.hooks.networks import network_vlan_create
 from simplestack_xen.hooks.tags import tag_create
 from simplestack_xen.xapi import api, json_rpc
 from simplestack_xen.xapi.events import Batch
@@ -72,6 +73,16 @@ def test_both_wires_tell_the_same(trust: Trust, log_in: Connect) -> None:
         for guest in guests:
             assert guest_info(older, guest.id) == guest_info(newer, guest.id) == guest
             assert network_interface_list(older, guest.id) == network_interface_list(newer, guest.id)
+
+
+@pytest.mark.parametrize("speaks_json", [True, False], ids=["JSON-RPC", "XML-RPC"])
+def test_line_breaks_of_a_text_arrive_as_they_are(trust: Trust, log_in: Connect, speaks_json: bool) -> None:
+    text = "line 1\r\nline 2\rline 3\nline 4"
+    with running_pool(trust, Simulator(), speaks_json=speaks_json) as pool:
+        wanted = NetworkCreate(name="breaks", description=text, from_network="Pool-wide network 0", vlan=3900)
+        network_vlan_create(log_in(pool), wanted)
+        (made,) = (network for network in pool.all("network") if network["name_label"] == "breaks")
+        assert made["name_description"] == text
 
 
 def test_a_guest_in_a_state_that_nobody_knows_does_not_fail_the_list(pool: Pool, session: XenSession) -> None:

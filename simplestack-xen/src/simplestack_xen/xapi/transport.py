@@ -45,6 +45,8 @@ class Transport(xmlrpc.client.Transport):
         """
         method = _METHOD.search(request_body)
         message = "" if method is None else method[1].decode()
+        # Readers of XML turn a carriage return into a line feed, unless it is written so.
+        request_body = request_body.replace(b"\r", b"&#13;")
         return self._client.send(
             request(message, handler, request_body, _CONTENT_TYPE), read_response, self.limit_seconds
         )
