@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +18,7 @@ from simplestack_kvm.libvirtd.connection.session import KvmSession
 from simplestack_kvm.libvirtd.storage.inventory import volumes_at
 
 from .counterparts.libvirtd import Libvirtd
+from .sockets import sockets
 
 COUNT = 24
 
@@ -60,18 +60,6 @@ def names(read: dict[tuple[str, str], str]) -> set[str]:
 EXPECTED = {f"volume-{number}" for number in range(COUNT)}
 
 
-def sockets() -> int:
-    """Count this process's connections."""
-    return sum(1 for entry in Path("/proc/self/fd").iterdir() if is_socket(entry))
-
-
-def is_socket(entry: Path) -> bool:
-    try:
-        return str(entry.readlink()).startswith("socket:")
-    except OSError:  # it was closed just now
-        return False
-
-
 class Waiting(Volumes):
     """Lets the session's own connection begin when something has happened."""
 
@@ -106,7 +94,7 @@ def test_further_connections_take_part_and_are_closed(
     _, descriptions = read_all(replace(session, reopen=connect), waiting(session, all_made), read)
     assert names(descriptions) == EXPECTED
     assert all_made.is_set()
-    until(lambda: sockets() <= before, 30, "the connections are closed")
+    until(lambda: not sockets() - before, 30, "the connections are closed")
 
 
 @pytest.mark.usefixtures("many")

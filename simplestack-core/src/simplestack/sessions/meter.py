@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from simplestack.sessions.maker import Place
 
+#: ``ending``: it is being logged out, or its call hangs.
+SESSION_STATES = ("connecting", "busy", "idle", "ending")
+
 
 class Meter:
     """Is told what happens in this process. This one ignores it."""
@@ -29,8 +32,7 @@ class Meter:
     def sessions_counted(self, counts: Mapping[tuple[Place, str], int]) -> None:
         """All sessions were counted, by host and state.
 
-        The states are ``connecting``, ``busy``, ``idle`` and ``ending``: those that are being logged out, or
-        whose call hangs.
+        The states are those of `SESSION_STATES`.
         """
 
 

@@ -15,7 +15,7 @@ from simplestack.server.metrics import catalog
 from simplestack.server.metrics.catalog import BUCKETS_SECONDS, Kind, Metric
 from simplestack.server.metrics.folder import locked
 from simplestack.sessions.maker import Place
-from simplestack.sessions.meter import Meter
+from simplestack.sessions.meter import SESSION_STATES, Meter
 
 _log = logging.getLogger("simplestack.server")
 
@@ -61,7 +61,8 @@ class Figures(Meter):
         self._lock = threading.Lock()
         #: The methods that count, by metric and label values: finding them takes longer than counting.
         self._counting: dict[tuple[Metric, tuple[str, ...]], Callable[[float], None]] = {}
-        self._shown_sessions: set[tuple[str, ...]] = set()
+        #: The label values of sessions, without their states.
+        self._shown_places: set[tuple[str, ...]] = set()
         # Each type of metric has a file. The lock keeps other workers from reading one that is still empty.
         with locked(folder, fcntl.LOCK_EX):
             self._metrics = {metric: _make(metric, with_hosts=with_hosts) for metric in catalog.METRICS}
@@ -117,16 +118,16 @@ class Figures(Meter):
 
     @_harmless
     def sessions_counted(self, counts: Mapping[tuple[Place, str], int]) -> None:
-        """Show the number of sessions of this process."""
-        shown: Count[tuple[str, ...]] = Count()
+        """Show the number of sessions of this process, in all states that they can have."""
+        found: Count[tuple[str, ...]] = Count()
         for (place, state), count in counts.items():
-            shown[place.hypervisor, state, *self._host(place)] += count
+            found[place.hypervisor, state, *self._host(place)] += count
         with self._lock:
-            for labels in self._shown_sessions - shown.keys():
-                self._metrics[catalog.SESSIONS].labels(*labels).set(0)
-            for labels, count in shown.items():
-                self._metrics[catalog.SESSIONS].labels(*labels).set(count)
-            self._shown_sessions |= shown.keys()
+            self._shown_places |= {(hypervisor, *host) for hypervisor, _, *host in found}
+            for hypervisor, *host in self._shown_places:
+                for state in SESSION_STATES:
+                    labels = hypervisor, state, *host
+                    self._metrics[catalog.SESSIONS].labels(*labels).set(found[labels])
 
     def _host(self, place: Place | None) -> tuple[str, ...]:
         if not self._with_hosts:
