@@ -80,7 +80,7 @@ def tests(session: nox.Session) -> None:
     session.install(*TEST_REQUIREMENTS, *_editable())
     # Tests wait for guests and services a third of their time. A file's tests share what they need, such as a
     # libvirtd: they run one after the other.
-    processes = f"--numprocesses={(os.cpu_count() or 1) + 2}"
+    processes = f"--numprocesses={(os.cpu_count() or 1) + 1}"
     all_of_them = (processes, "--dist=loadfile", "--no-loadscope-reorder", "--durations=20")
     session.run("pytest", *(session.posargs or all_of_them))
 
