@@ -26,7 +26,7 @@ from .image_guests import Pool, refresh
 from .switches import BRIDGE, OTHER_BRIDGE, TRUNK, define_networks, define_trunk
 from .uefi_guests import CODE, files_in
 
-GUEST_IMAGE = "kvm-guest-3.qcow2"
+GUEST_IMAGE = "kvm-guest-4.qcow2"
 GUEST_IMAGE_PACKAGES = {
     "busybox": "busybox-static",
     "syslinux": "syslinux",
