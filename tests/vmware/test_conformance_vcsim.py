@@ -16,7 +16,6 @@ import pytest
 import urllib3
 
 import simplestack.conformance
-from simplestack.conformance.coverage import WAYS
 from simulators.tls import Trust
 from support.conformance import KitRun, run_kit
 from support.lacking import lacking_packages
@@ -97,7 +96,7 @@ def run_part(trust: Trust, image: Path, folder: Path, kind: str, files: list[str
             *(word for option in options.items() for word in option),
             *("--pyargs", *(f"simplestack.conformance.test_{name}" for name in files)),
             config=SETTINGS.format(ca_file=trust.ca_file),
-            ways=WAYS if kind == "vCenter" else ("http",),
+            ways=("http",),
         )
 
 
