@@ -193,7 +193,7 @@ def _unknown_names(configuration: Configuration) -> list[str]:
         ("server.services", SERVICE_GROUP, server.services or []),
         ("services", SERVICE_GROUP, configuration.services),
     ):
-        installed = installed_names(group)
+        installed = installed_names(group) if names else []  # which reads the metadata of all distributions
         for name in names:
             if name not in installed:
                 advice = f"installed are: {', '.join(installed) or 'none'}"
