@@ -15,6 +15,9 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "docs", "packages", "tests"]
 
+# Hundreds of processes of the tests import the same modules: without bytecode, each compiles them anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 ROOT = Path(__file__).resolve().parent
 CORE = "simplestack-core"
 #: Core first: the others need it, and it is on no index that pip could take it from.
@@ -52,7 +55,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types, strictly: the sources, the examples, the tests."""
-    session.install(MYPY, *STUBS, *DOCS_REQUIREMENTS, *TEST_REQUIREMENTS, *_editable())
+    session.install("--no-compile", MYPY, *STUBS, *DOCS_REQUIREMENTS, *TEST_REQUIREMENTS, *_editable())
     session.run("mypy", *_sources())
     session.run("mypy", "docs/_extensions", "docs/conf.py")
     session.run("mypy", "tests", "--exclude", "consumer/misuse.py")  # which shall have errors
@@ -61,13 +64,14 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation site into docs/_build/html. A warning is an error."""
-    session.install(*DOCS_REQUIREMENTS, f"--editable=./{CORE}")
+    """Build the documentation site into docs/_build/html, and check it. A warning is an error."""
+    session.install("--requirement", "tests/site/requirements.txt", f"--editable=./{CORE}")
     # No page needs the SDK of a hypervisor, and libvirt-python would have to be compiled.
     session.install("--no-deps", *_editable())
     output = "docs/_build/html"
     # Pages come out of the sources, which Sphinx does not watch: every build is a whole one.
     session.run("sphinx-build", "--fresh-env", "--fail-on-warning", "--keep-going", "--quiet", "docs", output)
+    session.run("pytest", "tests/site", *session.posargs)
     session.log(f"file://{ROOT}/{output}/index.html")
 
 

@@ -5,8 +5,13 @@ import os
 import shlex
 import signal
 import tempfile
+from collections import defaultdict
+from pathlib import Path
 
 import pytest
+
+# What is collected stays: searches for garbage would find none. They begin after the collection.
+gc.disable()
 
 #: Where the mock keeps its database by default. Processes that tests start inherit it.
 _state = tempfile.TemporaryDirectory(prefix="simplestack-state-")
@@ -21,19 +26,28 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that no processor is idle while another one ends alone.
+    """Begin with what takes longest, and spread what waits: so no processor is idle while another one works.
 
-    These are the runs of the conformance kit, and what boots guests.
+    The runs of the conformance kit take longest. Tests of kvm wait for guests that boot; the others do not.
     """
-    items.sort(
-        key=lambda item: (not item.path.name.startswith("test_conformance"), "kvm" not in item.path.parts)
-    )
+    files: defaultdict[Path, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        files[item.path].append(item)
+    kits = [path for path in files if path.name.startswith("test_conformance")]
+    waiting = [path for path in files if path not in kits and "kvm" in path.parts]
+    working = [path for path in files if path not in kits and path not in waiting]
+    places = {
+        path: (place + 0.5) / len(group) for group in (waiting, working) for place, path in enumerate(group)
+    }
+    kits.sort(key=lambda path: "kvm" not in path.parts)
+    items[:] = [item for path in (*kits, *sorted(places, key=places.__getitem__)) for item in files[path]]
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was collected, which stays, out of every later search for garbage."""
+    """Leave what was collected out of every later search for garbage, too."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -47,6 +61,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _alone(node: str) -> list[str]:
-    if node.startswith("tests/packages/"):
-        return [".venv/bin/nox", "-s", "packages", "--", "-k", node.rpartition("::")[2]]
+    for folder, session in {"packages": "packages", "site": "docs"}.items():
+        if node.startswith(f"tests/{folder}/"):
+            return [".venv/bin/nox", "-s", session, "--", "-k", node.rpartition("::")[2]]
     return ["python3", "bootstrap.py", "tests", node]
