@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,7 +26,10 @@ NOX = "nox>=2025.10.14,<2027"
 #: What the tests' counterparts need: one Debian package a line.
 TEST_PACKAGES = sorted((ROOT / "tests").rglob("apt-packages.txt"))
 APT_LISTS = Path("/var/lib/apt/lists")
-TEST_SESSIONS = ("lint", "types", "docs", "packages", "tests")
+#: They run beside the tests, which wait for guests that boot. Types come late, so that they find what the
+#: installation of the tests had to compile.
+CHECK_SESSIONS = ("lint", "docs", "types", "packages")
+CHECKS_LOG = ROOT / ".nox" / "checks.log"
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -41,10 +45,42 @@ def main(arguments: list[str]) -> NoReturn:
         require_packages(test_packages())
         require_package_lists()
     make_venv()
-    sessions = ("serve",) if command == "serve" else ("tests",) if rest else TEST_SESSIONS
-    nox = [str(PYTHON), "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"), "--sessions", *sessions]
+    if command == "tests" and not rest:
+        sys.exit(run_all_tests())
     sys.stdout.flush()
-    os.execv(PYTHON, [*nox, "--", *rest])
+    os.execv(PYTHON, nox(command, "--", *rest))
+
+
+def nox(*arguments: str) -> list[str]:
+    """Return the command that runs sessions of noxfile.py."""
+    return [str(PYTHON), "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"), "--sessions", *arguments]
+
+
+def run_all_tests() -> int:
+    """Run the tests and, beside them, the checks; print what these say as soon as they have ended."""
+    names = ", ".join(CHECK_SESSIONS)
+    print(f"Beside the tests run {names}: see {CHECKS_LOG}. What they say comes when they end.", flush=True)
+    CHECKS_LOG.parent.mkdir(exist_ok=True)
+    with CHECKS_LOG.open("wb") as log:
+        checks = subprocess.Popen(
+            nox(*CHECK_SESSIONS), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        )
+    reports = threading.Thread(target=report, args=(checks,))
+    reports.start()
+    try:
+        tests = subprocess.run(nox("tests"), check=False).returncode
+        if checks.poll() is None:
+            print(f"The tests have ended ({tests}). Waiting for {names} ...", flush=True)
+    finally:
+        reports.join()
+    return tests or checks.returncode
+
+
+def report(checks: "subprocess.Popen[bytes]") -> None:
+    """Wait for the checks, and print what they said."""
+    checks.wait()
+    said = CHECKS_LOG.read_text(errors="replace")
+    print(f"\n{'=' * 30} beside the tests {'=' * 30}\n{said}{'=' * 78}", flush=True)
 
 
 def test_packages() -> list[str]:
