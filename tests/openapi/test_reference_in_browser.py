@@ -9,7 +9,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from simplestack.identity.tokens import new_token, token_hash
-from support.browser import PHONE_PIXELS, Browser, chromium
+from support.browser import LAPTOP_PIXELS, PHONE_PIXELS, Browser, chromium
 from support.service import Service, running_service
 
 #: Where the documentation has its pictures of the page.
@@ -41,16 +41,10 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(params=[1280, 390])
-def browser(chrome: Browser, request: pytest.FixtureRequest) -> Browser:
-    """Chromium with the width of a laptop, and of a phone."""
-    chrome.resize(request.param)
-    return chrome
-
-
 @pytest.fixture
-def laptop(chrome: Browser) -> Browser:
-    chrome.resize(1280)
+def browser(chrome: Browser) -> Browser:
+    """Chromium with the width of a browser."""
+    chrome.resize(LAPTOP_PIXELS)
     return chrome
 
 
@@ -59,9 +53,9 @@ def page(service: Service, query: str = "") -> str:
 
 
 def check_layout(browser: Browser) -> None:
-    """Check that nothing is cut off, and on a phone that a smaller one has room, too."""
+    """Check that nothing is cut off: on a laptop, on a phone, and on a smaller one."""
     width = browser.width
-    for each in (width, 360) if width < PHONE_PIXELS else (width,):
+    for each in (LAPTOP_PIXELS, PHONE_PIXELS, 360):
         browser.resize(each)
         content, window = browser.run(_WIDTHS)
         assert content <= window, f"the page scrolls sideways on {each} pixels"
@@ -88,7 +82,9 @@ def execute_guest_list(browser: Browser) -> str:
 def test_all_operations_of_the_mock_are_visible_at_once(service: Service, browser: Browser) -> None:
     browser.open(page(service))
     browser.one(_GUEST_LIST)
-    record(browser, "docs-page")
+    for width in (PHONE_PIXELS, LAPTOP_PIXELS):
+        browser.resize(width)
+        record(browser, "docs-page")
     assert browser.one("[name=hypervisor]").get_property("value") == "mock"
     document = service.get("/openapi.json?hypervisor=mock").json
     operations = {its["operationId"] for item in document["paths"].values() for its in item.values()}
@@ -112,7 +108,9 @@ def test_the_texts_for_clients_are_folded_above_the_operations(service: Service,
     assert browser.errors() == []
 
 
-def test_guests_are_listed_by_three_clicks(service: Service, browser: Browser) -> None:
+@pytest.mark.parametrize("width", [LAPTOP_PIXELS, PHONE_PIXELS])
+def test_guests_are_listed_by_three_clicks(service: Service, browser: Browser, width: int) -> None:
+    browser.resize(width)
     browser.open(page(service))
     shown = execute_guest_list(browser)
     assert shown.startswith("200")
@@ -138,48 +136,48 @@ def test_a_body_with_its_schema_has_room(service: Service, browser: Browser) -> 
     assert browser.errors() == []
 
 
-def test_an_address_leads_to_an_operation(service: Service, laptop: Browser) -> None:
-    laptop.open(page(service, "#/guests/guest_create"))
-    laptop.one("#operations-guests-guest_create .opblock-body")
-    assert len(laptop.all(".opblock-body")) == 1
-    laptop.errors()  # Swagger UI warns of the underscore: it could stand for a space
+def test_an_address_leads_to_an_operation(service: Service, browser: Browser) -> None:
+    browser.open(page(service, "#/guests/guest_create"))
+    browser.one("#operations-guests-guest_create .opblock-body")
+    assert len(browser.all(".opblock-body")) == 1
+    browser.errors()  # Swagger UI warns of the underscore: it could stand for a space
 
 
-def test_the_forms_values_are_sent(service: Service, laptop: Browser) -> None:
-    laptop.open(page(service))
-    laptop.one(_GUEST_LIST)
+def test_the_forms_values_are_sent(service: Service, browser: Browser) -> None:
+    browser.open(page(service))
+    browser.one(_GUEST_LIST)
     for name, value in {"host": "other:8443", "user": "jörg", "password": "a:b"}.items():
-        field = laptop.one(f"#target [name={name}]")
+        field = browser.one(f"#target [name={name}]")
         field.clear()
         field.send_keys(value, Keys.TAB)
-    assert execute_guest_list(laptop).startswith("200")
+    assert execute_guest_list(browser).startswith("200")
     assert (service.audit[-1]["host"], service.audit[-1]["user"]) == ("other:8443", "jörg")
 
 
 def test_another_hypervisor_has_its_own_operations_and_no_user_of_the_mock(
-    service: Service, laptop: Browser
+    service: Service, browser: Browser
 ) -> None:
-    laptop.open(page(service))
-    laptop.one(_GUEST_LIST)
-    Select(laptop.one("[name=hypervisor]")).select_by_value("kvm")
-    laptop.wait(lambda: "/kvm/10.0.0.1/guests" in laptop.one(".info").text, "the description for KVM")
-    assert [laptop.one(f"[name={name}]").get_property("value") for name in ("host", "user")] == ["", ""]
-    assert laptop.driver.current_url.endswith("/docs?hypervisor=kvm")
-    laptop.click(f"{_GUEST_LIST} .opblock-summary-control")
-    laptop.click(f"{_GUEST_LIST} .try-out__btn")
-    assert laptop.one(f"{_GUEST_LIST} tr[data-param-name=hypervisor] select").get_property("value") == "kvm"
-    laptop.click(f"{_GUEST_LIST} .execute")
-    shown = laptop.one(f"{_GUEST_LIST} .live-responses-table .response").text
+    browser.open(page(service))
+    browser.one(_GUEST_LIST)
+    Select(browser.one("[name=hypervisor]")).select_by_value("kvm")
+    browser.wait(lambda: "/kvm/10.0.0.1/guests" in browser.one(".info").text, "the description for KVM")
+    assert [browser.one(f"[name={name}]").get_property("value") for name in ("host", "user")] == ["", ""]
+    assert browser.driver.current_url.endswith("/docs?hypervisor=kvm")
+    browser.click(f"{_GUEST_LIST} .opblock-summary-control")
+    browser.click(f"{_GUEST_LIST} .try-out__btn")
+    assert browser.one(f"{_GUEST_LIST} tr[data-param-name=hypervisor] select").get_property("value") == "kvm"
+    browser.click(f"{_GUEST_LIST} .execute")
+    shown = browser.one(f"{_GUEST_LIST} .live-responses-table .response").text
     assert shown.startswith("401")
     assert "the hypervisor token is missing" in shown
-    laptop.errors()  # of the 401
+    browser.errors()  # of the 401
 
 
-def test_an_alias_in_the_address_chooses_its_hypervisor(service: Service, laptop: Browser) -> None:
-    laptop.open(page(service, "?hypervisor=qemu"))
-    laptop.one(_GUEST_LIST)
-    assert laptop.one("[name=hypervisor]").get_property("value") == "kvm"
-    assert laptop.errors() == []
+def test_an_alias_in_the_address_chooses_its_hypervisor(service: Service, browser: Browser) -> None:
+    browser.open(page(service, "?hypervisor=qemu"))
+    browser.one(_GUEST_LIST)
+    assert browser.one("[name=hypervisor]").get_property("value") == "kvm"
+    assert browser.errors() == []
 
 
 def test_an_unknown_hypervisor_in_the_address_is_told(service: Service, browser: Browser) -> None:
@@ -214,8 +212,8 @@ def test_a_wrong_service_token_gets_a_message_and_the_right_one_is_sent(
         assert browser.errors() == []
 
 
-def test_behind_a_proxy_with_a_prefix_the_page_calls_through_it(laptop: Browser, tmp_path: Path) -> None:
+def test_behind_a_proxy_with_a_prefix_the_page_calls_through_it(browser: Browser, tmp_path: Path) -> None:
     with running_service(tmp_path, prefix="/stack") as service:
-        laptop.open(f"http://127.0.0.1:{service.port}/stack/docs/")
-        assert execute_guest_list(laptop).startswith("200")
-        assert laptop.errors() == []
+        browser.open(f"http://127.0.0.1:{service.port}/stack/docs/")
+        assert execute_guest_list(browser).startswith("200")
+        assert browser.errors() == []

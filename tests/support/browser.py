@@ -15,7 +15,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 from support.lacking import lacking_packages
 
 WAIT_SECONDS = 30
-PHONE_PIXELS = 600
+#: Widths of pages.
+LAPTOP_PIXELS, PHONE_PIXELS = 1280, 390
+_MOBILE_BELOW_PIXELS = 600
 #: Scroll to an element, and wait until it has been at the same place for some frames.
 _SCROLL_TO = """
 const [element, done] = arguments;
@@ -37,12 +39,12 @@ class Browser:
 
     def __init__(self, driver: webdriver.Chrome) -> None:
         self.driver = driver
-        self.resize(1280)
+        self.resize(LAPTOP_PIXELS)
 
     def resize(self, width: int) -> None:
         """Set the width of the page in pixels. A narrow one is that of a phone."""
         self.width = width
-        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < PHONE_PIXELS}
+        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < _MOBILE_BELOW_PIXELS}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def open(self, url: str) -> None:

@@ -31,7 +31,7 @@ def calls(pool: Pool) -> int:
     return made
 
 
-@pytest.mark.parametrize("vms", [10, 1_000, 10_000])
+@pytest.mark.parametrize("vms", [10, 2_000])
 def test_a_list_takes_as_many_messages_whatever_its_length(
     trust: Trust, log_in: Connect, wire: str, vms: int, record_property: Callable[[str, object], None]
 ) -> None:
