@@ -47,6 +47,7 @@ class Environment:
     def install(self, *arguments: str, check: bool = True) -> Finished:
         """Install with pip, from wheels on this machine alone."""
         pip = [sys.executable, "-m", "pip", "--python", self.python, "install", "--quiet", "--no-index"]
+        pip.append("--no-compile")  # most modules are never imported
         # What pip's own settings add to the places to look at could bring other wheels.
         isolated = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": str(self.wheelhouse)}
         return run([*pip, *arguments], self.folder, check=check, environment=isolated)
