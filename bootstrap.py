@@ -62,9 +62,9 @@ def run_all_tests() -> int:
     print(f"Beside the tests run {names}: see {CHECKS_LOG}. What they say comes when they end.", flush=True)
     CHECKS_LOG.parent.mkdir(exist_ok=True)
     with CHECKS_LOG.open("wb") as log:
-        checks = subprocess.Popen(
-            nox(*CHECK_SESSIONS), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-        )
+        # With less of the processors: some of the tests have limits of time.
+        command = ["nice", "--adjustment=5", *nox(*CHECK_SESSIONS)]
+        checks = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
     reports = threading.Thread(target=report, args=(checks,))
     reports.start()
     try:
