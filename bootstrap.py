@@ -57,7 +57,10 @@ def nox(*arguments: str) -> list[str]:
 
 
 def run_all_tests() -> int:
-    """Run the tests and, beside them, the checks; print what these say as soon as they have ended."""
+    """Run the tests and, beside them, the checks; print what these say as soon as they have ended.
+
+    :return: the exit status, 0 if nothing failed
+    """
     names = ", ".join(CHECK_SESSIONS)
     print(f"Beside the tests run {names}: see {CHECKS_LOG}. What they say comes when they end.", flush=True)
     CHECKS_LOG.parent.mkdir(exist_ok=True)
@@ -73,6 +76,8 @@ def run_all_tests() -> int:
             print(f"The tests have ended ({tests}). Waiting for {names} ...", flush=True)
     finally:
         reports.join()
+    failed = [name for name, status in (("tests", tests), (names, checks.returncode)) if status]
+    print(f"Failed: {'; '.join(failed)}. See above." if failed else "Nothing failed.", flush=True)
     return tests or checks.returncode
 
 

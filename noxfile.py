@@ -65,13 +65,14 @@ def types(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation site into docs/_build/html, and check it. A warning is an error."""
-    session.install("--requirement", "tests/site/requirements.txt", f"--editable=./{CORE}")
+    session.install("--requirement", "tests/docs/requirements.txt", f"--editable=./{CORE}")
     # No page needs the SDK of a hypervisor, and libvirt-python would have to be compiled.
     session.install("--no-deps", *_editable())
     output = "docs/_build/html"
+    shutil.rmtree(ROOT / output, ignore_errors=True)
     # Pages come out of the sources, which Sphinx does not watch: every build is a whole one.
     session.run("sphinx-build", "--fresh-env", "--fail-on-warning", "--keep-going", "--quiet", "docs", output)
-    session.run("pytest", "tests/site", *session.posargs)
+    session.run("pytest", "tests/docs", *session.posargs)
     session.log(f"file://{ROOT}/{output}/index.html")
 
 

@@ -61,7 +61,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _alone(node: str) -> list[str]:
-    for folder, session in {"packages": "packages", "site": "docs"}.items():
-        if node.startswith(f"tests/{folder}/"):
+    for session in ("packages", "docs"):
+        if node.startswith(f"tests/{session}/"):
             return [".venv/bin/nox", "-s", session, "--", "-k", node.rpartition("::")[2]]
     return ["python3", "bootstrap.py", "tests", node]
