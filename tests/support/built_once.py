@@ -4,7 +4,7 @@ import fcntl
 from collections.abc import Callable
 from pathlib import Path
 
-_CACHE = Path(__file__).resolve().parents[2] / ".cache"
+CACHE = Path(__file__).resolve().parents[2] / ".cache"
 
 
 def built_once(name: str, build: Callable[[Path], object]) -> Path:
@@ -13,8 +13,8 @@ def built_once(name: str, build: Callable[[Path], object]) -> Path:
     :param name: changes with what the file is made of, so that an old one is not taken for it
     :param build: makes the file at the path that it gets
     """
-    _CACHE.mkdir(exist_ok=True)
-    built = _CACHE / name
+    CACHE.mkdir(exist_ok=True)
+    built = CACHE / name
     with built.with_name(f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not built.exists():

@@ -1,8 +1,6 @@
 """The vSphere simulator, driven by a client that nobody here wrote: Debian's govmomi."""
 
-import hashlib
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,24 +10,17 @@ import pytest
 from simulators.tls import Trust
 from simulators.vsphere.server import Server
 from simulators.vsphere_tests.counterparts import lacking_client
-from support.built_once import built_once
+from support.golang import GOPATH, go_program
 
 _SOURCE = Path(__file__).with_name("govmomi") / "main.go"
-#: Where Debian's packages have the sources of Go libraries.
-_GOPATH = Path("/usr/share/gocode")
 
 
 @pytest.fixture(scope="session")
-def govmomi(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def govmomi() -> Path:
     """Give the client, which is built once: it takes 20 seconds."""
-    if shutil.which("go") is None or not (_GOPATH / "src/github.com/vmware/govmomi").exists():
+    if shutil.which("go") is None or not (GOPATH / "src/github.com/vmware/govmomi").exists():
         lacking_client()
-    own = {"GO111MODULE": "off", "GOPATH": str(_GOPATH), "GOCACHE": str(tmp_path_factory.mktemp("go"))}
-
-    def build(program: Path) -> None:
-        subprocess.run(["go", "build", "-o", program, _SOURCE], env={**os.environ, **own}, check=True)
-
-    return built_once(f"vsphere-govmomi-{hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:12]}", build)
+    return go_program("vsphere-govmomi", _SOURCE)
 
 
 def test_govmomi_lists_finds_starts_and_is_told_what_is_wrong(

@@ -4,20 +4,16 @@ It is built once, in about 20 s, and kept in `.cache`.
 """
 
 import contextlib
-import hashlib
-import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.built_once import built_once
+from support.golang import GOPATH, go_program
 
 HERE = Path(__file__).parent
 _SOURCE = HERE / "vcsim" / "main.go"
-_GOVMOMI = Path("/usr/share/gocode/src/github.com/vmware/govmomi/simulator")
-_BUILD_SECONDS = 600
+_GOVMOMI = GOPATH / "src/github.com/vmware/govmomi/simulator"
 
 USER, PASSWORD = "root", "secret"
 
@@ -30,14 +26,7 @@ def missing_packages() -> list[str]:
 
 def build() -> Path:
     """Return the simulator's program, which is built unless it is there."""
-    return built_once(f"vcsim-{hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:12]}", _build)
-
-
-def _build(program: Path) -> None:
-    with tempfile.TemporaryDirectory() as cache:
-        own = {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": cache}
-        command = ["go", "build", "-o", str(program), str(_SOURCE)]
-        subprocess.run(command, check=True, env=os.environ | own, cwd=_SOURCE.parent, timeout=_BUILD_SECONDS)
+    return go_program("vcsim", _SOURCE)
 
 
 @contextlib.contextmanager
