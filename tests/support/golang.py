@@ -17,7 +17,7 @@ def go_program(name: str, source: Path) -> Path:
 
     def build(program: Path) -> None:
         own = {"GO111MODULE": "off", "GOPATH": str(GOPATH), "GOCACHE": str(CACHE / "go")}
-        command = ["go", "build", "-o", program, source]
+        command = ["go", "build", "-o", str(program), str(source)]
         subprocess.run(command, check=True, env=os.environ | own, cwd=source.parent, timeout=_BUILD_SECONDS)
 
     return built_once(f"{name}-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}", build)

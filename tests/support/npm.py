@@ -14,7 +14,10 @@ def installed_packages(folder: Path) -> Path:
 
     :returns: the folder with the packages
     """
-    install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-    if npm(install, cwd=folder, timeout=300) != 0:
-        lacking(f"npm cannot install the packages of {folder.name}")
+    install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    output = folder / "npm.log"
+    with output.open("wb") as log:
+        status = npm(install, cwd=folder, timeout=300, stdout=log, stderr=log)
+    if status != 0:
+        lacking(f"npm cannot install the packages of {folder.name}: {output.read_text()[:1000]}")
     return folder / "node_modules"
