@@ -12,6 +12,7 @@ import importlib.util
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -68,17 +69,16 @@ def run_all_tests() -> int:
         # With less of the processors: some of the tests have limits of time.
         command = ["nice", "--adjustment=5", *nox(*CHECK_SESSIONS)]
         checks = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    tests = subprocess.Popen(nox("tests"))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # both get it, too, and end
     reports = threading.Thread(target=report, args=(checks,))
     reports.start()
-    try:
-        tests = subprocess.run(nox("tests"), check=False).returncode
-        if checks.poll() is None:
-            print(f"The tests have ended ({tests}). Waiting for {names} ...", flush=True)
-    finally:
-        reports.join()
-    failed = [name for name, status in (("tests", tests), (names, checks.returncode)) if status]
+    if tests.wait() == 0 and checks.poll() is None:
+        print(f"The tests have passed. Waiting for {names} ...", flush=True)
+    reports.join()
+    failed = [name for name, ended in (("tests", tests), (names, checks)) if ended.returncode != 0]
     print(f"Failed: {'; '.join(failed)}. See above." if failed else "Nothing failed.", flush=True)
-    return tests or checks.returncode
+    return 1 if failed else 0
 
 
 def report(checks: "subprocess.Popen[bytes]") -> None:

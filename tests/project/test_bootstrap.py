@@ -60,3 +60,34 @@ def test_an_unknown_command_is_answered_with_those_there_are(clone: Path) -> Non
     assert stopped.returncode == 1
     assert "bootstrap.py serve" in stopped.stderr
     assert "bootstrap.py tests" in stopped.stderr
+
+
+@pytest.mark.parametrize(
+    ("tests", "checks", "told"),
+    [
+        (0, 0, "Nothing failed."),
+        (0, 3, "Failed: lint, docs, types, packages. See above."),
+        (3, 0, "Failed: tests. See above."),
+        (3, 3, "Failed: tests; lint, docs, types, packages. See above."),
+    ],
+)
+def test_the_checks_run_beside_the_tests_and_the_end_says_what_failed(
+    clone: Path, tests: int, checks: int, told: str
+) -> None:
+    clone.chmod(0o777)
+    python = clone / ".venv/bin/python"  # in the place of that which has nox
+    python.parent.mkdir(parents=True)
+    python.write_text(f"""#!/bin/sh
+case "$*" in
+    *--version) ;;
+    *"--sessions tests") echo "the tests"; exit {tests} ;;
+    *"--sessions lint docs types packages") echo "the checks"; exit {checks} ;;
+    *) exit 9 ;;
+esac
+""")
+    python.chmod(0o755)
+    ended = bootstrap(clone, "tests")
+    assert ended.returncode == (1 if tests or checks else 0)
+    lines = ended.stdout.splitlines()
+    assert {"the tests", "the checks"} < set(lines)
+    assert lines[-1] == told
