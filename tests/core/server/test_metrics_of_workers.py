@@ -102,3 +102,33 @@ def test_requests_are_served_although_their_figures_are_lost(tmp_path: Path) -> 
         shutil.rmtree(folder_of(workers_of(service)[0]))
         for path in ("/mock/demo/guests", "/mock/demo/hosts", "/readyz") * 4:
             assert service.get(path).status == 200
+
+
+def test_a_new_worker_makes_the_folder_again_if_something_removed_it(tmp_path: Path) -> None:
+    with running_service(tmp_path, CONFIG) as service:
+        wait_for_total(service, WORKERS, "simplestack_workers")
+        folder = folder_of(workers_of(service)[0])
+        shutil.rmtree(folder)
+        workers_of(service)[0].kill()
+        wait_for(folder.is_dir, what="the folder")
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        wait_for_total(service, 1, "simplestack_workers")  # of the others the figures are lost
+        assert service.get("/mock/demo/guests").status == 200
+
+
+def test_workers_start_without_metrics_where_the_folder_belongs_to_others(tmp_path: Path) -> None:
+    with running_service(tmp_path, CONFIG) as service:
+        wait_for_total(service, WORKERS, "simplestack_workers")
+        folder = folder_of(workers_of(service)[0])
+        shutil.rmtree(folder)
+        folder.mkdir(mode=0o755)
+        folder.chmod(0o777)
+        old = {worker.pid for worker in workers_of(service)}
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: not old & {worker.pid for worker in workers_of(service)}, what="new workers")
+        wait_for(lambda: service.log.count("no metrics of this worker: ") >= WORKERS, what="the reason")
+        assert service.get("/mock/demo/guests").status == 200
+        assert list(folder.iterdir()) == []
+        lost = service.get("/metrics")
+        assert (lost.status, lost.error) == (501, "NotImplementedError")
+        assert str(folder) not in lost.json["message"]

@@ -1,6 +1,7 @@
 """The WSGI application."""
 
 import ipaddress
+import logging
 from typing import TYPE_CHECKING, Any
 
 import falcon
@@ -15,7 +16,7 @@ from simplestack.server.client_address import TrustedProxies
 from simplestack.server.documents import OpenApiPage, ReferencePage
 from simplestack.server.ending import call_at_end
 from simplestack.server.meta import Health, HypervisorPage, Index
-from simplestack.server.metrics.folder import metrics_folder
+from simplestack.server.metrics.folder import metrics_folder, restore_metrics_folder
 from simplestack.server.metrics.measuring import Measuring
 from simplestack.server.metrics.page import MetricsPage
 from simplestack.server.pages import call_at_rejection
@@ -30,6 +31,8 @@ from simplestack.sessions.meter import NO_METER
 
 if TYPE_CHECKING:
     from simplestack.server.metrics.figures import Figures
+
+_log = logging.getLogger("simplestack.server")
 
 App = falcon.App[Any, Any]
 
@@ -90,13 +93,18 @@ def make_app(configuration: Configuration, registry: Registry, *, local_only: bo
 
 
 def _figures(server: ServerSettings) -> "Figures | None":
-    """Return what counts requests and sessions; None without prometheus-client."""
+    """Return what counts requests and sessions; None without prometheus-client, or if they cannot be kept."""
     folder = metrics_folder()
     if folder is None:
         return None
     from simplestack.server.metrics.figures import Figures  # noqa: PLC0415  it needs prometheus-client
 
-    return Figures(folder, with_hosts=server.metrics_hosts)
+    try:
+        restore_metrics_folder(folder)
+        return Figures(folder, with_hosts=server.metrics_hosts)
+    except OSError as error:  # a worker that does not start would end the service
+        _log.error("no metrics of this worker: %s", error)
+        return None
 
 
 def _has_plugins(configuration: Configuration, registry: Registry) -> bool:

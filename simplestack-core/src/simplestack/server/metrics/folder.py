@@ -1,14 +1,16 @@
 """The folder with the workers' figures. The service creates it when it starts, and removes it at its end."""
 
 import atexit
+import errno
 import fcntl
 import functools
 import logging
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _log = logging.getLogger("simplestack.server")
@@ -50,6 +52,20 @@ def metrics_folder() -> Path | None:
         shutil.rmtree(folder, ignore_errors=True)
         return None
     return folder
+
+
+def restore_metrics_folder(folder: Path) -> None:
+    """Make the folder again if something removed it.
+
+    systemd-logind, for example, removes what users have in memory when they log out (``RemoveIPC``).
+
+    :raises OSError: it cannot be made, or others have made it or can write to it
+    """
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise PermissionError(errno.EPERM, "it is not a folder of this service's alone", str(folder))
 
 
 @contextmanager

@@ -1,15 +1,18 @@
 """``GET /metrics``: the figures of all workers, for Prometheus."""
 
 import fcntl
+import logging
 
 import falcon
 
 from simplestack.dispatch.dispatcher import Dispatcher
 from simplestack.errors import OperationNotSupported
 from simplestack.server.authentication import ServiceTokens
-from simplestack.server.metrics.folder import locked, metrics_folder
+from simplestack.server.metrics.folder import locked, metrics_folder, restore_metrics_folder
 from simplestack.server.queries import read_query
 from simplestack.server.request_id import HEADER, request_id
+
+_log = logging.getLogger("simplestack.server")
 
 
 class MetricsPage:
@@ -26,7 +29,8 @@ class MetricsPage:
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Send the figures as text, in the format that the client prefers.
 
-        :raises OperationNotSupported: prometheus-client is not installed, or cannot be used
+        :raises OperationNotSupported: prometheus-client is not installed or cannot be used, or the folder is
+            not the service's any more
         """
         if self._tokens is not None:
             self._tokens.holder(request)
@@ -37,6 +41,13 @@ class MetricsPage:
                 "this service has no metrics: run `pip install prometheus-client` where the service runs; "
                 "if it is installed, the service's log says what is wrong"
             )
+        try:
+            restore_metrics_folder(folder)
+        except OSError as error:
+            _log.error("no metrics: %s", error)
+            raise OperationNotSupported(
+                "this service has lost the folder of its metrics: the service's log says what is wrong"
+            ) from None
         from prometheus_client import CollectorRegistry  # noqa: PLC0415  it may be missing
         from prometheus_client.exposition import choose_encoder  # noqa: PLC0415  the same
         from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415  the same
