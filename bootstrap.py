@@ -67,7 +67,7 @@ def run_all_tests() -> int:
     CHECKS_LOG.parent.mkdir(exist_ok=True)
     with CHECKS_LOG.open("wb") as log:
         # With less of the processors: some of the tests have limits of time.
-        command = ["nice", "--adjustment=5", *nox(*CHECK_SESSIONS)]
+        command = ["nice", "-n", "5", *nox(*CHECK_SESSIONS)]
         checks = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
     tests = subprocess.Popen(nox("tests"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # both get it, too, and end

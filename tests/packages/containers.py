@@ -17,7 +17,7 @@ SUITE = "bookworm"
 #: An authority that the machine trusts beyond those that pip brings, such as that of a proxy.
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 BUILD_SECONDS = 900
-#: With so much memory, the storage is in it. It takes 2 GiB at most, in files by the ten thousand.
+#: Where so much memory is available, the storage is in it. It takes up to 2 GiB, mostly in small files.
 MEMORY_BYTES = 8 * 1024**3
 
 

@@ -1,4 +1,4 @@
-"""The conformance kit on a simulated pool, complete; and all that the plugin sent, against the data model."""
+"""The conformance kit on a simulated pool; and all that the plugin sent, against the data model."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +15,7 @@ from support.xapi import PASSWORD, USER, Trust, running_pool
 
 
 @pytest.mark.parametrize("speaks_json", [True, False], ids=["JSON-RPC", "XML-RPC"])
-def test_xen_passes_the_whole_kit_and_sends_only_what_the_data_model_has(
+def test_xen_passes_the_kit_and_sends_only_what_the_data_model_has(
     trust: Trust, tmp_path: Path, speaks_json: bool
 ) -> None:
     simulator = Simulator()
