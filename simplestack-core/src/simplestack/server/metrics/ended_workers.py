@@ -46,9 +46,7 @@ class _ChildExit:
     def _process(self, pid: int, running_pids: Any) -> None:
         from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415  it may be missing
 
-        restore_metrics_folder(
-            self._folder
-        )  # it may be somebody else's: then remove nothing
+        restore_metrics_folder(self._folder)  # it may be somebody else's: then remove nothing
         mark_process_dead(pid, str(self._folder))
         self._ended_pids.add(pid)
         self._ended_pids -= running_pids  # a new worker with the same ID continues its file
